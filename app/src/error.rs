@@ -17,6 +17,8 @@ use crate::form::Refused;
 pub enum ActionError {
     /// The visitor is not signed in.
     SignedOut,
+    /// The form was opened before the present session began.
+    StaleForm,
     /// The thing does not exist, or this person may not see it.
     NotFound,
     /// The person may see the thing, but lacks the role to change it.
@@ -33,7 +35,7 @@ impl ActionError {
         match self {
             Self::SignedOut => 401,
             Self::NotFound => 404,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::StaleForm => 403,
             Self::Invalid(_) => 422,
             Self::Unavailable => 503,
         }

@@ -28,6 +28,11 @@ pub struct Visit {
     pub address: Option<IpAddr>,
     /// The browser's user agent.
     pub agent: Option<String>,
+    /// Whether the route asks for a fresh proof of who the person is. The route table says so.
+    pub asks_again: bool,
+    /// Whether the form that this request brings is not of this session. Then the visitor is nobody's actor: the form
+    /// can only be shown again.
+    pub is_stale: bool,
 }
 
 /// A signed-in person.
@@ -47,6 +52,8 @@ pub struct Viewer {
     pub proved_at: Timestamp,
     /// The factors that the person has besides the password.
     pub factors: Factors,
+    /// Whether the person has a password. Without one they sign in with their OpenID account.
+    pub has_password: bool,
 }
 
 impl Visit {
@@ -93,12 +100,21 @@ impl Visit {
         self.viewer.as_ref().is_none_or(|viewer| self.now().since(viewer.proved_at) >= PROOF_LIFETIME)
     }
 
-    /// The signed-in person as the actor of a change.
+    /// Whether the form of this page must ask for a fresh proof: the route asks for it, and the last proof is too old.
+    pub(crate) fn asks_now(&self) -> bool {
+        self.asks_again && self.must_confirm()
+    }
+
+    /// The signed-in person as the actor of a change. Every change of a person needs it.
     ///
     /// # Errors
     ///
-    /// [`ActionError::SignedOut`] when the visitor is not signed in.
+    /// [`ActionError::SignedOut`] when the visitor is not signed in, [`ActionError::StaleForm`] when the form is not of
+    /// this session.
     pub fn actor(&self) -> Result<Actor, ActionError> {
+        if self.is_stale {
+            return Err(ActionError::StaleForm);
+        }
         let viewer = self.viewer()?;
         let proof = ActorProof::Session(viewer.session.clone());
         Ok(Actor::person(viewer.id.clone(), &viewer.name, proof).at(self.address, self.agent.as_deref()))

@@ -47,18 +47,34 @@ pub enum Access {
     Open,
 }
 
+/// Whether a form asks the person again who they are, when their last proof is too old. Forms that narrow rights or
+/// stop something never ask: in an incident they must not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// It never asks, or it proves the person in its own way.
+    Never,
+    /// It always asks: [`Submission::actor`](crate::dashboard::submit::Submission::actor) does.
+    Again,
+    /// Some of what can be sent widens rights. The handler asks for that.
+    Sometimes,
+}
+
 /// One route.
 pub struct Route {
     /// The path, in the router's syntax.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// Whether its form asks again who the person is.
+    pub asks: Asks,
     handler: MethodRouter<AppState>,
 }
 
 /// Every route of the server.
 pub fn table(state: &AppState) -> Vec<Route> {
-    let row = |path, access, handler| Route { path, access, handler };
+    let row = |path, access, handler| Route { path, access, asks: Asks::Never, handler };
+    let again = |path, access, handler| Route { asks: Asks::Again, ..row(path, access, handler) };
+    let sometimes = |path, access, handler| Route { asks: Asks::Sometimes, ..row(path, access, handler) };
     let anybody = Access::Dashboard(Permission::Anybody);
     let person = Access::Dashboard(Permission::Person);
     let [viewer, member, manager] = Role::ALL.map(|role| Access::Dashboard(Permission::Role(role)));
@@ -94,77 +110,77 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/invitation", anybody, get(form(person::invitation::form)).post(form(person::invitation::accept))),
         row("/", person, page(operations::overview)),
         row("/credentials", person, page(credential::list)),
-        row("/credentials/new", member, page(credential::new).post(form(credential::generate))),
+        again("/credentials/new", member, page(credential::new).post(form(credential::generate))),
         row("/credentials/revoke", member, page(credential::revoke_several_form)),
         row("/credentials/{client_id}", viewer, page(credential::show)),
-        row("/credentials/{client_id}/edit", manager, page(credential::edit_form).post(form(credential::edit))),
-        row("/credentials/{client_id}/rotate", member, page(credential::rotation).post(form(credential::rotate))),
-        row("/credentials/{client_id}/rotation", member, post(form(credential::change_rotation))),
+        again("/credentials/{client_id}/edit", manager, page(credential::edit_form).post(form(credential::edit))),
+        again("/credentials/{client_id}/rotate", member, page(credential::rotation).post(form(credential::rotate))),
+        sometimes("/credentials/{client_id}/rotation", member, post(form(credential::change_rotation))),
         row("/credentials/{client_id}/disable", member, page(credential::disable_form)),
-        row("/credentials/{client_id}/enable", member, page(credential::enable_form)),
+        again("/credentials/{client_id}/enable", member, page(credential::enable_form)),
         row("/credentials/{client_id}/revoke", member, page(credential::revoke_form)),
-        row("/credentials/{client_id}/keys/new", manager, page(credential::new_key).post(form(credential::add_key))),
-        row(
+        again("/credentials/{client_id}/keys/new", manager, page(credential::new_key).post(form(credential::add_key))),
+        again(
             "/credentials/{client_id}/identities/new",
             manager,
             page(credential::new_identity).post(form(credential::add_identity)),
         ),
         row("/servers", person, page(server::list)),
-        row("/servers/new", admin, page(server::new_form).post(form(server::add))),
+        again("/servers/new", admin, page(server::new_form).post(form(server::add))),
         row("/servers/{id}", person, page(server::show)),
         row("/leaks", person, page(incident::leaks).post(form(incident::find_leaks))),
-        row("/leaks/renew", member, post(form(credential::renew))),
+        again("/leaks/renew", member, post(form(credential::renew))),
         row("/activity", person, page(audit::activity)),
-        row("/activity/export", person, page(audit::export_form).post(form(audit::export))),
+        again("/activity/export", person, page(audit::export_form).post(form(audit::export))),
         row("/teams", person, page(team::list)),
-        row("/teams/new", admin, page(team::new_form).post(form(team::create))),
+        again("/teams/new", admin, page(team::new_form).post(form(team::create))),
         row("/teams/{team_id}", viewer, page(team::show)),
         row("/teams/{team_id}/name", manager, post(form(team::rename))),
-        row("/teams/{team_id}/invite", manager, page(team::invite_form).post(form(team::invite))),
-        row("/teams/{team_id}/members/{person_id}", manager, page(team::member).post(form(team::set_role))),
+        again("/teams/{team_id}/invite", manager, page(team::invite_form).post(form(team::invite))),
+        again("/teams/{team_id}/members/{person_id}", manager, page(team::member).post(form(team::set_role))),
         row("/people", admin, page(people::list)),
-        row("/people/invite", admin, page(team::invite_form).post(form(team::invite))),
+        again("/people/invite", admin, page(team::invite_form).post(form(team::invite))),
         row("/people/{person_id}", admin, page(people::one)),
-        row("/people/{person_id}/change", admin, page(people::change_form).post(form(people::change))),
-        row("/people/{person_id}/teams", admin, post(form(team::add_to_team))),
+        sometimes("/people/{person_id}/change", admin, page(people::change_form).post(form(people::change))),
+        again("/people/{person_id}/teams", admin, post(form(team::add_to_team))),
         row("/settings", admin, page(operations::settings)),
-        row("/settings/keys", admin, page(operations::signing_keys).post(form(operations::rotate_key))),
+        again("/settings/keys", admin, page(operations::signing_keys).post(form(operations::rotate_key))),
         row("/settings/stop", admin, page(incident::stop_form).post(form(incident::stop))),
         row("/settings/webhooks", admin, page(webhook::list)),
-        row("/settings/webhooks/new", admin, page(webhook::new_form).post(form(webhook::add))),
+        again("/settings/webhooks/new", admin, page(webhook::new_form).post(form(webhook::add))),
         row("/settings/webhooks/{id}", admin, page(webhook::show)),
-        row("/settings/webhooks/{id}/edit", admin, page(webhook::edit_form).post(form(webhook::edit))),
-        row("/settings/webhooks/{id}/secret", admin, page(webhook::secret_form).post(form(webhook::replace_secret))),
+        sometimes("/settings/webhooks/{id}/edit", admin, page(webhook::edit_form).post(form(webhook::edit))),
+        again("/settings/webhooks/{id}/secret", admin, page(webhook::secret_form).post(form(webhook::replace_secret))),
         row("/settings/webhooks/{id}/remove", admin, page(webhook::remove_form)),
         row("/apps", person, page(client::connected_apps)),
         row("/apps/clients", admin, page(client::list)),
-        row("/apps/clients/new", admin, page(client::new_form).post(form(client::add))),
+        again("/apps/clients/new", admin, page(client::new_form).post(form(client::add))),
         row("/apps/clients/{id}", admin, page(client::show)),
-        row("/apps/clients/{id}/edit", admin, page(client::edit_form).post(form(client::edit))),
-        row("/apps/clients/{id}/secret", admin, page(client::secret_form).post(form(client::replace_secret))),
+        again("/apps/clients/{id}/edit", admin, page(client::edit_form).post(form(client::edit))),
+        again("/apps/clients/{id}/secret", admin, page(client::secret_form).post(form(client::replace_secret))),
         row("/account", person, get(form(person::account::page))),
         row("/account/name", person, post(form(person::account::rename))),
-        row("/account/tokens", person, page(client::tokens).post(form(client::generate_token))),
+        again("/account/tokens", person, page(client::tokens).post(form(client::generate_token))),
         row("/account/password", person, post(form(person::account::change_password))),
-        row("/account/openid", person, post(form(person::openid::connect))),
-        row("/account/openid/disconnect", person, post(form(person::openid::disconnect))),
-        row("/account/authenticator", person, page(second_factor::begin).post(form(second_factor::begin_app))),
+        again("/account/openid", person, post(form(person::openid::connect))),
+        again("/account/openid/disconnect", person, post(form(person::openid::disconnect))),
+        again("/account/authenticator", person, page(second_factor::begin).post(form(second_factor::begin_app))),
         row("/account/authenticator/confirm", person, post(form(second_factor::confirm_app))),
-        row(
+        again(
             "/account/authenticator/remove",
             person,
             page(second_factor::remove_form).post(form(second_factor::remove_app)),
         ),
-        row("/account/recovery-codes", person, page(second_factor::codes_form).post(form(second_factor::new_codes))),
+        again("/account/recovery-codes", person, page(second_factor::codes_form).post(form(second_factor::new_codes))),
         row("/account/passkeys/challenge", person, get(form(passkeys::challenge))),
-        row("/account/passkeys/new", person, page(passkeys::new).post(form(passkeys::add))),
-        row("/account/passkeys/{id}/remove", person, page(passkeys::remove_form).post(form(passkeys::remove))),
+        sometimes("/account/passkeys/new", person, page(passkeys::new).post(form(passkeys::add))),
+        again("/account/passkeys/{id}/remove", person, page(passkeys::remove_form).post(form(passkeys::remove))),
         row("/fn/overview", person, get(server_functions::call)),
         row("/fn/credentials", person, get(server_functions::call)),
         row("/fn/activity", person, get(server_functions::call)),
         row("/fn/first_exchange", person, get(server_functions::call)),
         // The forms of these routes name the credential or the team. So the operation checks the role in that team.
-        row("/fn/enable_credential", member, post(server_functions::call)),
+        again("/fn/enable_credential", member, post(server_functions::call)),
         row("/fn/disable_credential", member, post(server_functions::call)),
         row("/fn/revoke_credentials", member, post(server_functions::call)),
         row("/fn/remove_key", manager, post(server_functions::call)),
@@ -173,7 +189,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/remove_member", manager, post(server_functions::call)),
         row("/fn/remove_team", admin, post(server_functions::call)),
         row("/fn/end_sessions_of", admin, post(server_functions::call)),
-        row("/fn/undo_emergency_stop", admin, post(server_functions::call)),
+        again("/fn/undo_emergency_stop", admin, post(server_functions::call)),
         row("/fn/test_webhook", admin, post(server_functions::call)),
         row("/fn/pause_webhook", admin, post(server_functions::call)),
         row("/fn/resume_webhook", admin, post(server_functions::call)),
@@ -261,13 +277,15 @@ fn routes(state: &AppState) -> Router {
     let mut oauth = Router::new();
     let mut protected = Router::new();
     let mut dashboard = Router::new();
-    for Route { path, access, handler } in table(state) {
+    for Route { path, access, asks, handler } in table(state) {
         match access {
             Access::Open => open = open.route(path, handler),
             // The CORS layer answers OPTIONS. The router calls the layer only if a method is there.
             Access::OAuth => oauth = oauth.route(path, handler.options(async || StatusCode::NO_CONTENT)),
             Access::Mcp => protected = protected.route(path, handler),
-            Access::Dashboard(permission) => dashboard = dashboard.route(path, with_auth(handler, state, permission)),
+            Access::Dashboard(permission) => {
+                dashboard = dashboard.route(path, with_auth(handler, state, permission, asks))
+            }
         }
     }
     dashboard
@@ -283,12 +301,17 @@ fn routes(state: &AppState) -> Router {
 
 /// The answer for every address without a route.
 fn nothing_here(state: &AppState) -> MethodRouter<AppState> {
-    let page = with_auth(any(respond::not_found), state, Permission::Anybody);
+    let page = with_auth(any(respond::not_found), state, Permission::Anybody, Asks::Never);
     page.layer(from_fn_with_state(state.clone(), not_found::fallback))
 }
 
 /// Adds the checks of session, origin, permission and form token in front of a handler of the dashboard.
-fn with_auth(handler: MethodRouter<AppState>, state: &AppState, permission: Permission) -> MethodRouter<AppState> {
+fn with_auth(
+    handler: MethodRouter<AppState>,
+    state: &AppState,
+    permission: Permission,
+    asks: Asks,
+) -> MethodRouter<AppState> {
     let https = state.is_https();
     let sessions = SessionManagerLayer::new(Sessions::new(state.context.clone()))
         .with_name(if https { "__Host-countersign_session" } else { "countersign_session" })
@@ -297,6 +320,6 @@ fn with_auth(handler: MethodRouter<AppState>, state: &AppState, permission: Perm
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnSessionEnd);
-    let auth = from_fn_with_state((state.clone(), permission), enter);
+    let auth = from_fn_with_state((state.clone(), permission, asks == Asks::Again), enter);
     handler.layer(ServiceBuilder::new().layer(sessions).layer(auth))
 }

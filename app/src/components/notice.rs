@@ -8,10 +8,10 @@ use crate::done::{Done, On};
 use crate::form::Errors;
 use crate::html::html;
 
-/// The receipt: what was done, as the address of the page says it.
+/// The receipt: what was done, as the address of the page says it. `more` is the end of its text.
 #[component]
-pub(crate) fn Receipt<'a>(on: On, done: Option<&'a str>) -> AnyView {
-    Done::read(on, done).map(|done| view! { <DoneNotice text=done.receipt().to_owned()/> }).into_any()
+pub(crate) fn Receipt<'a>(on: On, done: Option<&'a str>, #[prop(default = String::new())] more: String) -> AnyView {
+    Done::read(on, done).map(|done| view! { <DoneNotice text=format!("{}{more}", done.receipt())/> }).into_any()
 }
 
 /// A line that says what was done.

@@ -1,7 +1,11 @@
-//! The table of a person's sessions.
+//! The table of a person's sessions, and what ends together with them.
 
 use domain::model::person::session::Session;
+use domain::person::access::{Access, EndAlso, EndedAccess};
 use leptos::prelude::*;
+
+use crate::components::chart::counted;
+use crate::components::form::field::{choice, choices};
 
 use crate::components::table::{cells, table};
 use crate::components::time::moment;
@@ -15,6 +19,73 @@ pub(crate) fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &s
         cells![browser, address, moment(session.created_at), moment(session.seen_at), action]
     });
     table(["Browser", "Address", "Signed in", "Last seen", ""], rows)
+}
+
+/// The boxes of a form that ends sessions: what else ends with them. All are ticked until the person chose otherwise.
+/// `id` must differ between the forms of a page.
+pub(crate) fn end_also(id: &'static str, access: Access, chosen: Option<EndAlso>) -> AnyView {
+    let chosen = chosen.unwrap_or(EndAlso::ALL);
+    let passkeys = counted(access.passkeys, "passkey", "passkeys");
+    let passkeys = choice("checkbox", "end_passkeys", "yes", chosen.passkeys, passkeys);
+    boxes(id, access, chosen, "Untick what is surely yours.", [passkeys])
+}
+
+/// The same without passkeys: a person without them signs in with the password alone, so removing them asks again for
+/// the administrator's password elsewhere.
+pub(crate) fn end_tokens_also(id: &'static str, access: Access) -> AnyView {
+    let hint = "Passkeys stay. “Remove second factor” removes them.";
+    boxes(id, access, EndAlso::ALL, hint, [])
+}
+
+fn boxes<const MORE: usize>(
+    id: &'static str,
+    access: Access,
+    chosen: EndAlso,
+    hint: &'static str,
+    more: [AnyView; MORE],
+) -> AnyView {
+    let tokens = counted(access.personal_tokens, "personal token", "personal tokens");
+    let apps = counted(access.apps, "connected app", "connected apps");
+    let tokens = choice("checkbox", "end_personal_tokens", "yes", chosen.personal_tokens, tokens);
+    let apps = choice("checkbox", "end_apps", "yes", chosen.apps, apps);
+    choices(id, "End these too", Some(hint), [tokens, apps].into_iter().chain(more), None)
+}
+
+/// The numbers of what ended, as the address of the page with the receipt has them.
+#[derive(Debug, Clone, Default)]
+pub struct EndedNumbers {
+    /// Sessions.
+    pub sessions: String,
+    /// Personal tokens.
+    pub personal_tokens: String,
+    /// Connected apps.
+    pub apps: String,
+    /// Passkeys.
+    pub passkeys: String,
+}
+
+impl EndedNumbers {
+    /// Adds the numbers to the address of a receipt.
+    pub fn add_to(receipt: &str, ended: &EndedAccess) -> String {
+        let EndedAccess { sessions, also: Access { personal_tokens, apps, passkeys } } = ended;
+        format!("{receipt}&sessions={sessions}&personal_tokens={personal_tokens}&apps={apps}&passkeys={passkeys}")
+    }
+
+    /// The end of the receipt. Empty when the address has no numbers.
+    pub(crate) fn words(&self) -> String {
+        let parts = [
+            (&self.sessions, "session", "sessions"),
+            (&self.personal_tokens, "personal token", "personal tokens"),
+            (&self.apps, "connected app", "connected apps"),
+            (&self.passkeys, "passkey", "passkeys"),
+        ];
+        let parts = parts.into_iter().filter_map(|(text, one, many)| {
+            let number: i64 = text.parse().ok().filter(|number| *number >= 0)?;
+            Some(counted(number, one, many))
+        });
+        let parts: Vec<String> = parts.collect();
+        if parts.is_empty() { String::new() } else { format!(" Ended: {}.", parts.join(", ")) }
+    }
 }
 
 const BROWSERS: &[(&str, &str)] =

@@ -26,6 +26,7 @@ pub fn of_error(error: ActionError) -> Page {
         ActionError::SignedOut => {
             message(status, "Not signed in", "Your session has ended.", (links::SIGN_IN, "Sign in"))
         }
+        ActionError::StaleForm => form_refused(),
         ActionError::NotFound => {
             message(status, "Not found", "There is nothing at this address, or it is not yours to see.", TO_OVERVIEW)
         }
@@ -53,6 +54,16 @@ pub fn form_refused() -> Page {
     let text = "The form did not come from a current page of this site, so nothing was changed. Go back, reload the page and \
                 try again.";
     message(403, "Form not accepted", text, TO_OVERVIEW)
+}
+
+/// Asks for a fresh proof of who the person is before the form with these fields goes on to `action`.
+pub fn confirm(action: String, fields: Vec<(String, String)>, errors: Errors) -> Page {
+    let fields = fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> });
+    FormPage::new("Confirm it is you", action, "Go on")
+        .cancel(links::OVERVIEW)
+        .fields(fields.collect_view())
+        .confirm(true)
+        .page(errors)
 }
 
 /// The page for a form of a signed-in browser that does not say which site sent it.

@@ -123,7 +123,20 @@ pub enum HashError {
 #[derive(Clone)]
 pub struct StoredPassword(String);
 
+/// Stands for "no password". No PHC string has this form, so no password fits it.
+const NO_PASSWORD: &str = "!";
+
 impl StoredPassword {
+    /// No password: nobody can sign in with one.
+    pub(crate) fn none() -> Self {
+        Self(NO_PASSWORD.to_owned())
+    }
+
+    /// Whether there is no password.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0 == NO_PASSWORD
+    }
+
     pub(crate) fn from_stored(text: String) -> Self {
         Self(text)
     }

@@ -63,6 +63,14 @@ impl Event {
         self.details = details;
         self
     }
+
+    /// The same event with these members of a JSON object as further details.
+    pub(crate) fn and(mut self, more: Value) -> Self {
+        if let (Value::Object(details), Value::Object(more)) = (&mut self.details, more) {
+            details.extend(more);
+        }
+        self
+    }
 }
 
 /// What an edit changes: the values before and after, by field.

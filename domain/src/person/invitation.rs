@@ -75,7 +75,8 @@ pub async fn invite(context: &Context, actor: &Actor, email: &str, role: Invited
     let email = check_email(email)?;
     let token = base62::random(context.random.as_ref(), 43);
     let mut change = context.begin_change().await?;
-    permit(&change.authority(actor).await?, &role)?;
+    let authority = change.authority(actor).await?;
+    permit(&authority, &role)?;
     let now = change.now();
     let invitation = Invitation {
         id: InvitationId::generate(context.random.as_ref()),
@@ -86,8 +87,9 @@ pub async fn invite(context: &Context, actor: &Actor, email: &str, role: Invited
         expires_at: now.plus(LINK_LIFETIME),
     };
     let invited = store::person::find_by_email(&mut change, &invitation.email).await?;
-    if invited.is_some_and(|person| person.disabled_at.is_some()) {
-        let message = "This person is disabled. An administrator has to enable them first.";
+    // Managers are not told: they would learn which addresses have an account.
+    if authority.is_administrator() && invited.is_some_and(|person| person.disabled_at.is_some()) {
+        let message = "This person is disabled. Enable them first.";
         return Err(FieldError::new("email", message).into());
     }
     let (team, replaced) = match &invitation.role {
@@ -144,16 +146,13 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &InvitationId) -> Re
     Ok(invitation)
 }
 
-/// The invitation of a link that works now, and whether an account with its address exists. An invitation for a
-/// disabled person does not work.
+/// The invitation of a link that works now, and whether an account with its address exists. Whoever opens the link is
+/// not told that the account is disabled: signing in to it is refused.
 pub async fn open(context: &Context, token: &str) -> Result<Option<(Invitation, bool)>, Fault> {
     let hash = digest::sha256(token.as_bytes());
     let found = store::person::invitation::find_open(&context.store, &hash, context.now()).await?;
     let Some(invitation) = found else { return Ok(None) };
     let person = store::person::find_by_email(&context.store, &invitation.email).await?;
-    if person.as_ref().is_some_and(|person| person.disabled_at.is_some()) {
-        return Ok(None);
-    }
     Ok(Some((invitation, person.is_some())))
 }
 
@@ -172,9 +171,12 @@ pub async fn accept_as_new(
         return Err(InvitationError::AccountExists);
     }
     let new = NewPerson { name: name.to_owned(), email: invitation.email.clone(), password };
-    let person = person::prepare(context, new).await?;
+    let mut person = person::prepare(context, new).await?;
     let mut change = context.begin_change().await?;
     let now = change.now();
+    // A manager could open the link in place of the person who was invited. Administrators may do everything anyway.
+    let is_proven = store::person::invitation::is_by_administrator(&mut change, &invitation.id).await?;
+    person.address_proven_at = is_proven.then_some(now);
     if !store::person::invitation::accept(&mut change, &invitation.id, now).await? {
         return Err(InvitationError::LinkUnusable);
     }

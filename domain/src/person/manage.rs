@@ -7,8 +7,9 @@ use crate::model::client::consent::EndCause;
 use crate::model::credential::draft::check_reason;
 use crate::model::person::Person;
 use crate::model::person::team::PersonsTeam;
+use crate::person::access::{EndAlso, EndedAccess};
 use crate::person::openid::link;
-use crate::person::{PersonError, Result, second_factor};
+use crate::person::{PersonError, Result, access, second_factor};
 use crate::prelude::{Action, Actor, AtField, Change, Context, Event, Fault, FieldError, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
@@ -102,17 +103,31 @@ pub(crate) fn administrator_event(person: &Person, administrator: bool) -> Event
 
 /// Ends sessions of a person: one, or all of them. Returns how many live sessions ended.
 pub async fn end_sessions(context: &Context, actor: &Actor, id: &PersonId, session: Option<&SessionId>) -> Result<u64> {
+    let Some(session) = session else {
+        return Ok(end_access(context, actor, id, EndAlso::default()).await?.sessions);
+    };
     let (mut change, person) = begin_for(context, actor, id).await?;
     let now = change.now();
-    let ended = match session {
-        Some(session) => u64::from(store::person::session::end(&mut change, id, session, now).await?),
-        None => store::person::session::end_all(&mut change, id, None, now).await?,
-    };
-    if ended == 0 {
+    if !store::person::session::end(&mut change, id, session, now).await? {
         return Ok(0);
     }
-    change.commit(actor, &person.event(Action::SessionEnded).with(json!({ "sessions_ended": ended }))).await?;
+    change.commit(actor, &person.event(Action::SessionEnded).with(json!({ "sessions_ended": 1 }))).await?;
+    Ok(1)
+}
+
+/// Ends all sessions of a person, and the kinds in `also`. Their password stays.
+pub async fn end_access(context: &Context, actor: &Actor, id: &PersonId, also: EndAlso) -> Result<EndedAccess> {
+    let (mut change, person) = begin_for(context, actor, id).await?;
+    let ended = access::end(&mut change, &person, None, also, cause_of(actor, id)).await?;
+    if !ended.is_nothing() {
+        change.commit(actor, &person.event(Action::SessionEnded).with(ended.details())).await?;
+    }
     Ok(ended)
+}
+
+/// The cause that is stored for a token or consent of the person that `actor` ends.
+fn cause_of(actor: &Actor, id: &PersonId) -> EndCause {
+    if actor.person_id() == Some(id) { EndCause::Person } else { EndCause::Administrator }
 }
 
 /// Removes every second factor of a person who lost theirs, and ends their sessions. Their password stays.
@@ -129,8 +144,8 @@ pub async fn reset_second_factor(context: &Context, actor: &Actor, id: &PersonId
 }
 
 /// Disconnects the account at the OpenID provider from the person, and ends the person's sessions. Anyone who can sign
-/// in to that account loses the access to this instance. The person's password stays.
-pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) -> Result<()> {
+/// in to that account loses the access to this instance. The kinds in `also` end too. The person's password stays.
+pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId, also: EndAlso) -> Result<EndedAccess> {
     let (mut change, person) = begin_for(context, actor, id).await?;
     let connected = match &context.openid {
         Some(relying_party) => {
@@ -144,10 +159,11 @@ pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId) 
         let message = format!("{} has connected no account.", person.name);
         return Err(FieldError::new("person", message).into());
     };
-    let now = change.now();
-    let sessions = store::person::session::end_all(&mut change, id, None, now).await?;
-    let details = json!({ "issuer": issuer, "account": account, "sessions_ended": sessions });
-    Ok(change.commit(actor, &person.event(Action::PersonOpenIdDisconnected).with(details)).await?)
+    let ended = access::end(&mut change, &person, None, also, cause_of(actor, id)).await?;
+    let mut details = ended.details();
+    (details["issuer"], details["account"]) = (issuer.into(), account.into());
+    change.commit(actor, &person.event(Action::PersonOpenIdDisconnected).with(details)).await?;
+    Ok(ended)
 }
 
 /// Begins a change by an administrator, and reads the person.

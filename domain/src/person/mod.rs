@@ -6,9 +6,11 @@
 //! | [`sign_in`], [`session`] | password and second step; sessions |
 //! | [`second_factor`], [`passkey`] | authenticator app, recovery codes; passkeys |
 //! | [`openid`] | signing in with an account at an OpenID provider |
+//! | [`access`] | ending everything that gives access to an account |
 //! | [`team`], [`invitation`], [`authority`] | teams, how people join them, what their roles allow |
 //! | [`manage`] | what administrators do with other people's accounts |
 
+pub mod access;
 pub mod authority;
 pub mod invitation;
 pub mod manage;
@@ -24,7 +26,9 @@ use serde_json::json;
 
 use crate::base::id::{PersonId, SessionId};
 use crate::crypto::password::Password;
+use crate::model::client::consent::EndCause;
 use crate::model::person::{Factors, Person, check_email, check_name};
+use crate::person::access::{EndAlso, EndedAccess};
 use crate::person::sign_in::{ConfirmationProof, SignInError};
 use crate::prelude::{
     Action, Actor, AtField, Change, Context, Errors, Event, Fault, FieldError, Target, operation_error,
@@ -57,7 +61,7 @@ pub type Result<T, E = PersonError> = std::result::Result<T, E>;
 /// Adds an administrator.
 pub async fn create_administrator(context: &Context, actor: &Actor, new: NewPerson) -> Result<Person> {
     let mut person = prepare(context, new).await?;
-    person.administrator_since = Some(context.now());
+    (person.administrator_since, person.address_proven_at) = (Some(context.now()), Some(context.now()));
     let mut change = context.begin_change().await?;
     insert(&mut change, &person).await?;
     change.commit(actor, &created_event(&person)).await?;
@@ -81,6 +85,7 @@ pub(crate) async fn prepare(context: &Context, new: NewPerson) -> Result<Person>
         email,
         password: context.hashing.hash(new.password).await?,
         password_changed_at: now,
+        address_proven_at: None,
         administrator_since: None,
         disabled_at: None,
         factors: Factors::default(),
@@ -124,8 +129,28 @@ pub async fn rename(context: &Context, actor: &Actor, person: &Person, name: &st
     Ok(change.commit(actor, &event).await?)
 }
 
+/// Sets a password for a person who has none. The caller has made sure that the person proved who they are a moment
+/// ago. Every session of the person ends, except `keep`.
+///
+/// # Errors
+///
+/// [`PersonError::Invalid`] when the person has a password by now, or the new one is not acceptable.
+pub async fn set_first_password(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    keep: &SessionId,
+    new: Password,
+) -> Result<EndedAccess> {
+    new.check_choice(&person.name, &person.email).at("new_password")?;
+    if person.has_password() {
+        return Err(FieldError::new("current_password", "Enter your present password.").into());
+    }
+    set_password(context, actor, person, keep, new, EndAlso::default()).await
+}
+
 /// Sets a new password. First it checks a passkey, or the present password and, when the person has a second factor, a
-/// code. The second factor stays. Then every session of the person ends, except `keep`.
+/// code. Then every session of the person ends, except `keep`, and so do the kinds in `also`.
 ///
 /// # Errors
 ///
@@ -138,13 +163,25 @@ pub async fn change_password(
     keep: &SessionId,
     present: ConfirmationProof,
     new: Password,
-) -> Result<()> {
+    also: EndAlso,
+) -> Result<EndedAccess> {
     new.check_choice(&person.name, &person.email).at("new_password")?;
     sign_in::confirm(context, actor, person, present).await.map_err(|error| match error {
         SignInError::Fault(fault) => fault.into(),
         SignInError::WrongCode | SignInError::TooManyCodes { .. } => FieldError::new("code", error.to_words()).into(),
         error => PersonError::from(FieldError::new("current_password", error.to_words())),
     })?;
+    set_password(context, actor, person, keep, new, also).await
+}
+
+async fn set_password(
+    context: &Context,
+    actor: &Actor,
+    person: &Person,
+    keep: &SessionId,
+    new: Password,
+    also: EndAlso,
+) -> Result<EndedAccess> {
     let stored = context.hashing.hash(new).await?;
     let now = context.now();
     let mut change = context.begin_change().await?;
@@ -154,8 +191,7 @@ pub async fn change_password(
         let message = "The password was changed in the meantime. Enter the new one.";
         return Err(FieldError::new("current_password", message).into());
     }
-    let ended = store::person::session::end_all(&mut change, &person.id, Some(keep), now).await?;
-    store::person::second_factor::remove_pending(&mut change, &person.id).await?;
-    let event = person.event(Action::PersonPasswordChanged).with(json!({ "sessions_ended": ended }));
-    Ok(change.commit(actor, &event).await?)
+    let ended = access::end(&mut change, person, Some(keep), also, EndCause::Person).await?;
+    change.commit(actor, &person.event(Action::PersonPasswordChanged).with(ended.details())).await?;
+    Ok(ended)
 }

@@ -61,7 +61,7 @@ pub async fn create_first_administrator(
     }
     let mut person = person::prepare(context, new).await.map_err(SetupError::Person)?;
     let now = context.now();
-    person.administrator_since = Some(now);
+    (person.administrator_since, person.address_proven_at) = (Some(now), Some(now));
     let mut change = context.begin_change().await?;
     let hash = digest::sha256(token.as_bytes());
     if !store::person::consume_setup_link(&mut change, &hash, now).await? {

@@ -42,8 +42,8 @@ pub(crate) async fn export(form: Submission) -> Response {
         return refuse(form.visit, ActionError::NotFound).await;
     };
     let may = async {
-        form.confirm().await?;
-        Ok::<_, Refused>((activity::filter(&query)?, form.actor()?))
+        let filter = activity::filter(&query)?;
+        Ok::<_, Refused>((filter, form.actor().await?))
     };
     match may.await {
         Ok((filter, actor)) => file(form.context().clone(), actor, filter, format),

@@ -9,7 +9,9 @@ use domain::base::id::AppClientId;
 use domain::client::{self, personal_token};
 use domain::server;
 
-use crate::dashboard::prelude::{ActionError, Answer, Done, Fields, PageResult, Response, Submission, links, read};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, PageResult, Refused, Response, Submission, links, read,
+};
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::client::{
@@ -39,9 +41,9 @@ pub(crate) async fn add(form: Submission) -> Response {
     let form = form.once(secret::already_added);
     form.run(typed, new::form, async |form, typed| {
         let form_token = form.token();
-        form.confirm_unless_sent(client::made_by_form(form.context(), &form_token).await?).await?;
+        Refused::if_sent_before(client::made_by_form(form.context(), &form_token).await?)?;
         let (client, secret) =
-            client::create(form.context(), &form.actor()?, &typed.draft(), Some(&form_token)).await?;
+            client::create(form.context(), &form.actor().await?, &typed.draft(), Some(&form_token)).await?;
         Ok(match secret {
             Some(secret) => Answer::page(move || secret::reveal(&client, &secret)),
             None => Answer::Next(Done::ClientAdded.at(links::client(&client.id))),
@@ -50,14 +52,12 @@ pub(crate) async fn add(form: Submission) -> Response {
     .await
 }
 
-/// `POST /apps/clients/{id}/edit`: changes the name and the redirect URIs. For new redirect URIs the person proves
-/// again who they are.
+/// `POST /apps/clients/{id}/edit`: changes the name and the redirect URIs. A redirect URI decides who gets codes.
 pub(crate) async fn edit(form: Submission, id: String) -> Response {
     let typed = typed(&form);
     form.run_of(id, typed, edit::form, async |form, id, typed| {
         let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
-        form.confirm().await?;
-        client::edit(form.context(), &form.actor()?, &client, &typed.draft()).await?;
+        client::edit(form.context(), &form.actor().await?, &client, &typed.draft()).await?;
         Ok(Answer::Next(Done::ClientEdited.at(links::client(&client))))
     })
     .await
@@ -69,9 +69,9 @@ pub(crate) async fn replace_secret(form: Submission, id: String) -> Response {
     form.run_of(id, (), secret::form, async |form, id, ()| {
         let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
         let form_token = form.token();
-        form.confirm_unless_sent(client::made_by_form(form.context(), &form_token).await?).await?;
+        Refused::if_sent_before(client::made_by_form(form.context(), &form_token).await?)?;
         let (client, secret) =
-            client::replace_secret(form.context(), &form.actor()?, &client, Some(&form_token)).await?;
+            client::replace_secret(form.context(), &form.actor().await?, &client, Some(&form_token)).await?;
         Ok(Answer::page(move || secret::reveal(&client, &secret)))
     })
     .await
@@ -88,10 +88,10 @@ pub(crate) async fn generate_token(form: Submission) -> Response {
     form.run(typed, personal_tokens::page, async |form, typed| {
         let (context, form_token) = (form.context(), form.token());
         let was_made = personal_token::was_made_by_form(context, &form_token).await?;
-        form.confirm_unless_sent(was_made.then_some("")).await?;
+        Refused::if_sent_before(was_made.then_some(""))?;
         let person = &form.visit.viewer()?.id;
         let (token, secret) =
-            personal_token::generate(context, &form.actor()?, person, &typed.draft(), &form_token).await?;
+            personal_token::generate(context, &form.actor().await?, person, &typed.draft(), &form_token).await?;
         let server = server::find(context, &token.server_id).await?.ok_or(ActionError::NotFound)?;
         Ok(Answer::page(move || personal_tokens::reveal(token, &secret, &server.resource)))
     })

@@ -47,8 +47,8 @@ pub(crate) async fn generate(form: Submission) -> Response {
     });
     form.run(typed, new::form, async |form, typed| {
         let draft = typed.draft().map_err(Refused::Invalid)?;
-        form.confirm_unless_sent(generate::made_by_form(form.context(), &form.token()).await?).await?;
-        let generated = generate::generate(form.context(), &form.actor()?, &draft, Some(&form.token())).await?;
+        Refused::if_sent_before(generate::made_by_form(form.context(), &form.token()).await?)?;
+        let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
             Some(secret) => Answer::page(|| secret.page()),
             None => Answer::Next(Done::CredentialGenerated.at(links::credential(&generated.credential.client_id))),
@@ -65,7 +65,7 @@ pub(crate) async fn edit(form: Submission, client_id: String) -> Response {
     form.run_of(client_id, typed, edit::form, async |form, client_id, typed| {
         let change = typed.edit().map_err(Refused::Invalid)?;
         let id = read_id(client_id)?;
-        editing::edit(form.context(), &form.actor()?, &id, &change).await?;
+        editing::edit(form.context(), &form.actor().await?, &id, &change).await?;
         Ok(Answer::Next(Done::CredentialSaved.at(links::credential(&id))))
     })
     .await
@@ -81,10 +81,9 @@ pub(crate) async fn new_identity(client_id: String, fields: Fields) -> PageResul
 pub(crate) async fn add_key(form: Submission, client_id: String) -> Response {
     let typed = TypedKeys::read(&form.fields, "keys");
     form.run_of(client_id, typed, authenticators::new_key, async |form, client_id, typed| {
-        form.confirm().await?;
         let id = read_id(client_id)?;
         let expiry = fields::read_expiry(&typed.expiry, &typed.expires_on)?;
-        keys::add(form.context(), &form.actor()?, &id, &authenticators::keys_draft(typed), expiry).await?;
+        keys::add(form.context(), &form.actor().await?, &id, &authenticators::keys_draft(typed), expiry).await?;
         Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
     })
     .await
@@ -94,9 +93,8 @@ pub(crate) async fn add_key(form: Submission, client_id: String) -> Response {
 pub(crate) async fn add_identity(form: Submission, client_id: String) -> Response {
     let typed = TypedIdentity::read(&form.fields, "identity");
     form.run_of(client_id, typed, authenticators::new_identity, async |form, client_id, typed| {
-        form.confirm().await?;
         let id = read_id(client_id)?;
-        federated::add(form.context(), &form.actor()?, &id, &authenticators::identity_draft(typed)).await?;
+        federated::add(form.context(), &form.actor().await?, &id, &authenticators::identity_draft(typed)).await?;
         Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
     })
     .await
@@ -111,9 +109,8 @@ pub(crate) async fn renew(form: Submission) -> Response {
     }
     form.run(typed, renew::page, async |form, typed| {
         let renewal = typed.renewal()?;
-        form.confirm().await?;
         let ids = stop::read_ids(typed.client_ids.split_whitespace())?;
-        let (actor, authority) = (form.actor()?, form.visit.authority()?.clone());
+        let (actor, authority) = (form.actor().await?, form.visit.authority()?.clone());
         let (context, form_token) = (form.context().clone(), form.token());
         // This runs in a task of its own: a closed browser must not leave only half of the credentials rotated.
         let work =
@@ -136,8 +133,8 @@ pub(crate) async fn rotate(form: Submission, client_id: String) -> Response {
     form.run_of(client_id, typed, rotate::form, async |form, client_id, typed| {
         let overlap = rotate::read_overlap(&typed.overlap, &typed.overlap_until)?;
         let (context, form_token) = (form.context(), form.token());
-        form.confirm_unless_sent(generate::made_by_form(context, &form_token).await?).await?;
-        let (id, actor) = (read_id(client_id)?, form.actor()?);
+        Refused::if_sent_before(generate::made_by_form(context, &form_token).await?)?;
+        let (id, actor) = (read_id(client_id)?, form.actor().await?);
         let credential = inspect::find(context, form.visit.authority()?, &id).await?.ok_or(ActionError::NotFound)?;
         if credential.auth_method == AuthMethod::PrivateKeyJwt {
             let expiry = fields::read_expiry(&typed.keys.expiry, &typed.keys.expires_on)?;
@@ -162,7 +159,7 @@ pub(crate) async fn change_rotation(form: Submission, client_id: String) -> Resp
 async fn rotation_changed(form: &Submission, client_id: &str) -> Result<Answer, Refused> {
     let id = read_id(client_id)?;
     let step = Step::parse(&form.get("step")).ok_or(ActionError::NotFound)?;
-    let (context, actor) = (form.context(), form.actor()?);
+    let (context, actor) = (form.context(), form.actor().await?);
     if step != Step::Finish {
         form.confirm().await?;
     }

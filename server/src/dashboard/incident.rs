@@ -75,7 +75,7 @@ async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means,
     if typed.confirmation.trim() != CONFIRMATION {
         return Err(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm.")).into());
     }
-    let actor = form.actor()?;
+    let actor = form.actor().await?;
     let preview = emergency_stop::preview(form.context(), &selection, means).await?;
     Ok((selection, means, actor, preview))
 }

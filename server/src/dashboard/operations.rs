@@ -32,8 +32,7 @@ pub(crate) async fn rotate_key(form: Submission) -> Response {
     form.run(typed, signing_keys::page, async |form, typed| {
         let algorithm = TokenAlgorithm::parse(&typed.algorithm).ok_or(ActionError::NotFound)?;
         let haste = signing_keys::read_haste(&typed.haste).ok_or(ActionError::NotFound)?;
-        form.confirm().await?;
-        let rotated = key_rotation::rotate(form.context(), &form.actor()?, algorithm, haste).await;
+        let rotated = key_rotation::rotate(form.context(), &form.actor().await?, algorithm, haste).await;
         rotated.map_err(ActionError::from)?;
         let done = if haste == RotationMode::Emergency { Done::SettingsKeyReplaced } else { Done::SettingsKeyRotated };
         Ok(Answer::Next(done.at(links::SETTINGS)))

@@ -18,7 +18,7 @@ pub(crate) async fn add(form: Submission) -> Response {
     let typed = read!(form.fields => new::Typed { name, resource, scopes, token_lifetime, alg });
     form.run(typed, new::form, async |form, typed| {
         let draft = typed.draft().map_err(Refused::Invalid)?;
-        let server = server::add(form.context(), &form.actor()?, &draft).await?;
+        let server = server::add(form.context(), &form.actor().await?, &draft).await?;
         Ok(Answer::Next(Done::ServerAdded.at(links::server(&server.id))))
     })
     .await

@@ -13,6 +13,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::context::Context;
 use domain::model::actor::Actor;
+use domain::model::field_error::FieldError;
 use domain::model::person::Person;
 use futures::future::BoxFuture;
 use tower_sessions::Session;
@@ -21,6 +22,10 @@ use crate::dashboard::auth::confirm::{confirm_unless_fresh, viewer};
 use crate::dashboard::respond::{PageResult, refuse, respond};
 use crate::http::fields::Fields;
 use crate::state::AppState;
+
+/// What the form says that is shown again because it was opened in another session.
+const STALE: &str =
+    "You have signed in since you opened this form, so nothing was changed. Check it and send it again.";
 
 /// A form that a page of ours sent, or the request for a page, and its sender.
 pub(crate) struct Submission {
@@ -82,27 +87,26 @@ impl Submission {
         self.get("form_token")
     }
 
-    /// The sender, as the actor of a change.
-    pub(crate) fn actor(&self) -> Result<Actor, ActionError> {
-        self.visit.actor()
+    /// The sender, as the actor of a change. Where the route table says so and the last proof is too old, this first
+    /// asks the person to prove again who they are. Checks of what was typed come before it.
+    pub(crate) async fn actor(&self) -> Result<Actor, Refused> {
+        if self.visit.asks_again {
+            self.confirm().await?;
+        }
+        Ok(self.visit.actor()?)
     }
 
-    /// Asks the person to prove again who they are, when the last proof is too old.
+    /// The same, with the person as stored in the database.
+    pub(crate) async fn sender(&self) -> Result<(Person, Actor), Refused> {
+        let actor = self.actor().await?;
+        let (person, _) = viewer(&self.visit).await?;
+        Ok((person, actor))
+    }
+
+    /// Asks the person to prove again who they are, when the last proof is too old. This is for routes that ask
+    /// sometimes; for the others see [`Self::actor`].
     pub(crate) async fn confirm(&self) -> Result<(), Refused> {
         confirm_unless_fresh(&self.visit, &self.session, &self.fields).await
-    }
-
-    /// The checks before a secret is made and shown: the form made nothing `earlier`, and the person proved who they
-    /// are. In this order, because a person who reloads the page of the secret must learn that it was shown.
-    pub(crate) async fn confirm_unless_sent(&self, earlier: Option<impl ToString>) -> Result<(), Refused> {
-        Refused::if_sent_before(earlier)?;
-        self.confirm().await
-    }
-
-    /// The same as [`Self::confirm`]. Returns the person as stored in the database.
-    pub(crate) async fn confirmed(&self) -> Result<(Person, Actor), Refused> {
-        self.confirm().await?;
-        Ok(viewer(&self.visit).await?)
     }
 
     /// The common way of a form: `operation` gets the form and the `typed` values. The answer is its result, or `page`
@@ -153,6 +157,10 @@ impl Submission {
                 respond(self.visit, page(Form { typed, errors: Errors(errors), confirm: true }))
             }
             Err(Refused::AlreadySubmitted(earlier)) => respond(self.visit, async move { Ok((self.already)(&earlier)) }),
+            Err(Refused::Action(ActionError::StaleForm)) => {
+                let errors = Errors(vec![FieldError::new("main", STALE)]);
+                respond(self.visit, page(Form { typed, errors, confirm: false }))
+            }
             Err(Refused::Action(error)) => refuse(self.visit, error),
             Ok(Answer::Next(address)) => Box::pin(ready(Redirect::to(&address).into_response())),
             Ok(Answer::Page(page)) => respond(self.visit, async { page() }),

@@ -1,5 +1,6 @@
 //! Teams, their members, and invitations.
 
+use app::components::sessions::EndedNumbers;
 use app::pages::person::{invitation as invitation_page, people};
 use app::pages::team::role::read_role;
 use app::pages::team::{invite, list, member, new, show};
@@ -29,7 +30,7 @@ pub(crate) async fn show(team_id: String, fields: Fields) -> PageResult {
 pub(crate) async fn create(form: Submission) -> Response {
     let name = form.get("name");
     form.run(name, new::page, async |form, name| {
-        let team = team::create(form.context(), &form.actor()?, name).await?;
+        let team = team::create(form.context(), &form.actor().await?, name).await?;
         Ok(Answer::Next(Done::TeamCreated.at(links::team(&team.id))))
     })
     .await
@@ -41,7 +42,7 @@ pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
     let page = |team_id, form| show::page(team_id, None, form);
     form.run_of(team_id, name, page, async |form, team_id, name| {
         let id = TeamId::parse(team_id).ok_or(ActionError::NotFound)?;
-        team::rename(form.context(), &form.actor()?, &id, name).await?;
+        team::rename(form.context(), &form.actor().await?, &id, name).await?;
         Ok(Answer::Next(Done::TeamName.at(links::team(&id))))
     })
     .await
@@ -56,8 +57,7 @@ pub(crate) async fn invite(form: Submission, into: Option<String>) -> Response {
     let page = |form| invite::page(into, form);
     form.run(typed, page, async |form, typed| {
         let role = typed.invited_role()?;
-        let actor = form.actor()?;
-        form.confirm().await?;
+        let actor = form.actor().await?;
         let (invitation, token) = invitation::invite(form.context(), &actor, &typed.email, role).await?;
         let onward = match &invitation.role {
             InvitedRole::Team(team, _) if is_in_team => links::team(team),
@@ -78,7 +78,7 @@ pub(crate) async fn set_role(form: Submission, team_id: String, person_id: Strin
 /// `POST /people/{person_id}/teams`: adds a person to a team.
 pub(crate) async fn add_to_team(form: Submission, person_id: String) -> Response {
     let typed = read!(form.fields => people::Typed { team, role });
-    let page = |person_id, form| people::one(person_id, None, form);
+    let page = |person_id, form| people::one(person_id, None, EndedNumbers::default(), form);
     form.run_of(person_id, typed, page, async |form, person_id, typed| {
         role_set(form, &typed.team, person_id).await?;
         Ok(Answer::Next(Done::PersonRole.at(links::person(person_id))))
@@ -94,7 +94,6 @@ async fn role_set(form: &Submission, team_id: &str, person_id: &str) -> Result<(
         return Err(ActionError::NotFound.into());
     };
     let role = read_role(&form.get("role"))?;
-    let actor = form.actor()?;
-    form.confirm().await?;
+    let actor = form.actor().await?;
     Ok(team::set_role(form.context(), &actor, &team, &person, Some(role)).await?)
 }

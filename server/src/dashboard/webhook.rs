@@ -4,7 +4,7 @@ use app::pages::message;
 use app::pages::webhook::{edit, list, show};
 use domain::webhook;
 
-use crate::dashboard::prelude::{Answer, Done, Fields, PageResult, Response, Submission, links, read};
+use crate::dashboard::prelude::{Answer, Done, Fields, PageResult, Refused, Response, Submission, links, read};
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::webhook::edit::{edit as edit_form, new as new_form, secret as secret_form};
@@ -30,8 +30,9 @@ pub(crate) async fn add(form: Submission) -> Response {
     let form = form.once(message::already_signed);
     form.run(typed, edit::new, async |form, typed| {
         let form_token = form.token();
-        form.confirm_unless_sent(webhook::made_by_form(form.context(), &form_token).await?).await?;
-        let (webhook, secret) = webhook::add(form.context(), &form.actor()?, &typed.draft(), Some(&form_token)).await?;
+        Refused::if_sent_before(webhook::made_by_form(form.context(), &form_token).await?)?;
+        let (webhook, secret) =
+            webhook::add(form.context(), &form.actor().await?, &typed.draft(), Some(&form_token)).await?;
         Ok(Answer::page(move || edit::reveal(&webhook, &secret)))
     })
     .await
@@ -43,9 +44,9 @@ pub(crate) async fn replace_secret(form: Submission, id: String) -> Response {
     form.run_of(id, (), edit::secret, async |form, id, ()| {
         let webhook = show::read_id(id)?;
         let form_token = form.token();
-        form.confirm_unless_sent(webhook::made_by_form(form.context(), &form_token).await?).await?;
+        Refused::if_sent_before(webhook::made_by_form(form.context(), &form_token).await?)?;
         let (webhook, secret) =
-            webhook::replace_secret(form.context(), &form.actor()?, &webhook, Some(&form_token)).await?;
+            webhook::replace_secret(form.context(), &form.actor().await?, &webhook, Some(&form_token)).await?;
         Ok(Answer::page(move || edit::reveal(&webhook, &secret)))
     })
     .await
@@ -61,7 +62,7 @@ pub(crate) async fn edit(form: Submission, id: String) -> Response {
         if moves {
             form.confirm().await?;
         }
-        webhook::edit(form.context(), &form.actor()?, &webhook, &typed.draft()).await?;
+        webhook::edit(form.context(), &form.actor().await?, &webhook, &typed.draft()).await?;
         Ok(Answer::Next(Done::WebhookSaved.at(links::webhook(&webhook))))
     })
     .await

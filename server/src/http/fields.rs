@@ -23,6 +23,11 @@ impl Fields {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
+    /// The fields except those with these names.
+    pub fn without(self, names: &[&str]) -> Vec<(String, String)> {
+        self.0.into_iter().filter(|(own, _)| !names.contains(&own.as_str())).collect()
+    }
+
     /// Every value of `name`.
     pub fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone()).collect()

@@ -18,6 +18,7 @@ use domain::model::person::authority::{Authority, Role};
 use domain::model::person::session::{CookieHash, Session};
 use domain::model::person::team::InvitedRole;
 use domain::model::webhook::EventKind;
+use domain::person::access::EndAlso;
 use domain::person::sign_in::ConfirmationProof;
 use domain::person::{self, PersonError, invitation, manage, second_factor, session};
 use domain::token::client_authentication::presented::Presented;
@@ -185,7 +186,7 @@ async fn a_session_that_ends_before_the_transaction_changes_nothing() {
     assert!(matches!(renamed, Err(PersonError::Fault(Fault::ActorEnded))), "{renamed:?}");
     let present = ConfirmationProof::Password { password: Password::new(PASSWORD.to_owned()), code: String::new() };
     let new = Password::new("another long password".to_owned());
-    let changed = person::change_password(context, &actor, &person, &own, present, new).await;
+    let changed = person::change_password(context, &actor, &person, &own, present, new, EndAlso::ALL).await;
     assert!(matches!(changed, Err(PersonError::Fault(Fault::ActorEnded))), "{changed:?}");
     let draft = token_draft(&[]);
     let generated = personal_token::generate(context, &actor, &person.id, &draft, "a form").await;

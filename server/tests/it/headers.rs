@@ -45,7 +45,7 @@ async fn every_answer_carries_the_security_headers() {
     let redirect = app.get("/credentials").await;
     assert_eq!(redirect.status, StatusCode::SEE_OTHER);
     check(&redirect, "a redirect");
-    let refused = browser.post("/account/name", &[("name", "x")]).await;
+    let refused = browser.post_with("/account/name", &[("name", "x")], &[("sec-fetch-site", "cross-site")]).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     check(&refused, "a refused form");
     let long = app.get(&format!("/{}", "x".repeat(9000))).await;

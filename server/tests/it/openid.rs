@@ -22,12 +22,13 @@ use domain::model::actor::Actor;
 use domain::model::audit::{AuditEntry, Filter};
 use domain::model::operations::How;
 use domain::model::person::Person;
-use domain::model::person::authority::Authority;
+use domain::model::person::authority::{Authority, Role};
 use domain::model::person::session::PROOF_LIFETIME;
+use domain::model::person::team::InvitedRole;
 use domain::operations::{housekeeping, restore};
 use domain::person::openid::attempt::LIFETIME;
 use domain::person::sign_in::ADDRESS_LIMIT;
-use domain::person::{NewPerson, create_administrator, manage};
+use domain::person::{NewPerson, create_administrator, invitation, manage, team};
 use domain::services::relying_party::{Provider as Settings, RelyingParty};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
@@ -38,8 +39,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::interactive::is_accepted;
+use crate::personal_tokens::generated;
 use crate::second_factor::enrolled;
-use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, form_token, router};
+use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, between, form_token, router};
 
 const CLIENT_ID: &str = "countersign at example";
 const CLIENT_SECRET: &str = "a secret: with & marks";
@@ -613,8 +616,66 @@ async fn a_verified_address_connects_the_first_time_where_the_setting_says_so() 
     // Who disconnected has decided.
     let fields = [("your_password", PASSWORD)];
     let answer = browser.submit("/account", "/account/openid/disconnect", &fields).await;
-    assert_eq!(answer.header("location"), "/account?done=disconnected", "{}", answer.body);
+    assert!(answer.header("location").starts_with("/account?done=disconnected&"), "{}", answer.body);
     assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn an_account_that_a_manager_opened_is_the_owners_alone_after_a_verified_address_connects_it() {
+    let provider = Provider::start().await;
+    let app = app_that_links(&provider).await;
+    let context = &app.instance.context;
+    let operator = Actor::command_line("operator");
+    let team = team::create(context, &operator, "Payments").await.expect("a team").id;
+    let role = |role| InvitedRole::Team(team.clone(), role);
+    let joins = async |actor: &Actor, email: &str, given: Role| {
+        let (_, link) = invitation::invite(context, actor, email, role(given)).await.expect("invites");
+        let password = Password::new(PASSWORD.to_owned());
+        invitation::accept_as_new(context, &link, "Somebody", password, |actor| actor).await.expect("accepts")
+    };
+    joins(&operator, "mallory@example.com", Role::Manager).await;
+    let mallory = app.browser();
+    mallory.sign_in_as("mallory@example.com", PASSWORD).await;
+    // The manager invites an address that has no account, and opens the link in place of its owner.
+    let page = format!("/teams/{team}/invite");
+    let invited = mallory.submit(&page, &page, &[("email", EMAIL), ("role", "viewer")]).await;
+    assert_eq!(invited.status, StatusCode::OK, "{}", invited.body);
+    let link = between(&invited.body, "/invitation?token=", "\"").to_owned();
+    let thief = app.browser();
+    let fields = [("token", link.as_str()), ("name", "Ada"), ("password", PASSWORD)];
+    let opened = thief.submit(&format!("/invitation?token={link}"), "/invitation", &fields).await;
+    assert_eq!(opened.status, StatusCode::SEE_OTHER, "{}", opened.body);
+    let token = generated(&thief, &[]).await;
+
+    let owner = app.browser();
+    assert_eq!(sign_in_with(&owner, &provider, &[]).await.status, StatusCode::SEE_OTHER);
+    let connected = Filter { action: Some("person.openid_connected".to_owned()), ..Filter::default() };
+    let entry = audit::list(context, &Authority::Everything, &connected, 1).await.expect("reads").remove(0);
+    assert!(entry.details.contains(r#""password_removed":true"#), "{}", entry.details);
+    assert!(entry.details.contains(r#""personal_tokens_ended":1"#), "{}", entry.details);
+    assert!(!is_signed_in(&thief).await && !is_accepted(&app, &token).await);
+    assert_ne!(app.browser().sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);
+    assert!(is_signed_in(&owner).await);
+
+    // The owner sets a password, a moment after the sign-in and without the one that is gone.
+    let new = [("new_password", "another quiet otter door")];
+    app.instance.clock.advance(PROOF_LIFETIME);
+    let late = owner.submit("/account", "/account/password", &new).await;
+    assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", late.body);
+    let owner = app.browser();
+    assert_eq!(sign_in_with(&owner, &provider, &[]).await.status, StatusCode::SEE_OTHER);
+    let set = owner.submit("/account", "/account/password", &new).await;
+    assert!(set.header("location").starts_with("/account?done=password&"), "{}", set.body);
+    assert_eq!(app.browser().sign_in("another quiet otter door").await.status, StatusCode::SEE_OTHER);
+    // The next sign-in at the provider ends nothing.
+    assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(app.browser().sign_in("another quiet otter door").await.status, StatusCode::SEE_OTHER);
+
+    // An administrator's invitation is trusted: the account keeps what it has.
+    joins(&operator, "grace@example.com", Role::Viewer).await;
+    let grace = [("sub", json!("grace")), ("email", json!("grace@example.com"))];
+    assert_eq!(sign_in_with(&app.browser(), &provider, &grace).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(app.browser().sign_in_as("grace@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
@@ -673,7 +734,8 @@ async fn an_administrator_sees_and_ends_what_somebody_connected() {
     assert_eq!(disconnect(&[]).await.status, StatusCode::UNPROCESSABLE_ENTITY, "it needs the password");
     assert!(is_signed_in(&owner).await);
     let done = disconnect(&[("your_password", PASSWORD)]).await;
-    assert_eq!(done.header("location"), format!("{page}?done=openid-disconnected"), "{}", done.body);
+    let receipt = format!("{page}?done=openid-disconnected&sessions=1&personal_tokens=0&apps=0&passkeys=0");
+    assert_eq!(done.header("location"), receipt, "{}", done.body);
     let entry = newest(&app).await;
     assert_eq!(entry.action, "person.openid_disconnected");
     assert_eq!((entry.actor_name.as_str(), entry.target_name.as_str()), ("Grace Hopper", "Ada Lovelace"));
@@ -785,7 +847,8 @@ async fn a_disconnected_account_signs_nobody_in_and_may_be_connected_by_somebody
 
     let fields = [("your_password", PASSWORD)];
     let answer = owner.submit("/account", "/account/openid/disconnect", &fields).await;
-    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/account?done=disconnected"));
+    let receipt = "/account?done=disconnected&sessions=1&personal_tokens=0&apps=0&passkeys=0";
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, receipt));
     assert_eq!(newest(&app).await.action, "person.openid_disconnected");
     assert!(is_signed_in(&owner).await && !is_signed_in(&elsewhere).await, "the other sessions ended");
     assert!(owner.get("/account?done=disconnected").await.body.contains("OpenID account disconnected."));

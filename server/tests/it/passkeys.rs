@@ -22,6 +22,8 @@ use domain::person::{self, NewPerson, manage, second_factor};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
 
+use crate::interactive::{granted, is_accepted, refreshing, registered};
+use crate::personal_tokens::generated;
 use crate::support::{Answer, App, Browser, EMAIL, PASSWORD, between};
 
 const SESSION: &str = "countersign_session";
@@ -392,9 +394,78 @@ async fn a_passkey_changes_the_password() {
     assert!(wrong.body.contains("The passkey was not accepted."));
     let (options, state) = challenge(&browser, "/account/passkeys/challenge?for=confirm").await;
     let answer = device.sign(&options);
-    assert_eq!(change(&state, &answer).await.header("location"), "/account?done=password");
+    assert!(change(&state, &answer).await.header("location").starts_with("/account?done=password&"));
     assert_eq!(app.browser().sign_in(new).await.header("location"), STEP);
     assert!(browser.get("/account").await.body.contains("10 recovery codes are left."), "none was spent");
+}
+
+#[tokio::test]
+async fn what_gives_access_ends_with_the_password_where_the_person_says_so() {
+    let app = App::new().await;
+    let (browser, mut device) = with_passkey(&app).await;
+    let token = generated(&browser, &[]).await;
+    let (access_token, refresh_token) = granted(&app, &browser, &registered(&app).await).await;
+    let account = browser.get("/account").await.body;
+    let form = between(&account, r#"action="/account/password""#, "</form>");
+    for words in ["1 personal token", "1 connected app", "1 passkey"] {
+        assert!(form.contains(words), "{words}: {form}");
+    }
+    assert_eq!(form.matches(" checked").count(), 3, "all boxes are ticked: {form}");
+    let mut change = async |new: &str, boxes: &[(&str, &str)]| {
+        let (options, state) = challenge(&browser, "/account/passkeys/challenge?for=confirm").await;
+        let answer = device.sign(&options);
+        let fields = [("new_password", new), ("passkey_state", &state), ("passkey_answer", &answer)];
+        browser.submit("/account", "/account/password", &[&fields[..], boxes].concat()).await
+    };
+    let kept = change("another quiet otter door", &[]).await;
+    assert!(kept.header("location").ends_with("&personal_tokens=0&apps=0&passkeys=0"), "{}", kept.body);
+    assert!(is_accepted(&app, &token).await && is_accepted(&app, &access_token).await);
+
+    // A wrong new password changes nothing, and the form comes back with the boxes as they were.
+    let refused = change("short", &[("end_apps", "yes")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let form = between(&refused.body, r#"action="/account/password""#, "</form>");
+    assert_eq!(form.matches(" checked").count(), 1, "{form}");
+
+    let boxes = ["end_personal_tokens", "end_apps", "end_passkeys"].map(|name| (name, "yes"));
+    let ended = change("yet another quiet door", &boxes).await;
+    let receipt = ended.header("location").to_owned();
+    assert_eq!(receipt, "/account?done=password&sessions=0&personal_tokens=1&apps=1&passkeys=1", "{}", ended.body);
+    let page = browser.get(&receipt).await.body;
+    assert!(page.contains("Ended: 0 sessions, 1 personal token, 1 connected app, 1 passkey."), "{page}");
+    assert!(!page.contains("recovery codes are left"), "they stood in for the passkey");
+    assert!(!is_accepted(&app, &token).await && !is_accepted(&app, &access_token).await);
+    let refreshed = app.token(&[], refreshing("x", &refresh_token)).await;
+    assert!(refreshed.status.is_client_error());
+    assert_eq!(sign_in(&app.browser(), &mut device).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn an_administrator_ends_tokens_and_apps_together_with_the_sessions_of_a_person() {
+    let app = App::new().await;
+    let (browser, mut device) = with_passkey(&app).await;
+    let token = generated(&browser, &[]).await;
+    let (access_token, _) = granted(&app, &browser, &registered(&app).await).await;
+    let ada = person::find_by_email(&app.instance.context, EMAIL).await.expect("reads").expect("Ada");
+    let page = format!("/people/{}", ada.id);
+    let other = NewPerson {
+        name: "Grace Hopper".to_owned(),
+        email: "grace@example.com".to_owned(),
+        password: Password::new(PASSWORD.to_owned()),
+    };
+    let operator = Actor::command_line("operator");
+    person::create_administrator(&app.instance.context, &operator, other).await.expect("an administrator");
+    let grace = app.browser();
+    grace.sign_in_as("grace@example.com", PASSWORD).await;
+    let shown = grace.get(&page).await.body;
+    assert!(shown.contains("1 personal token") && shown.contains("1 connected app"), "{shown}");
+    let fields = [("person", ada.id.as_str()), ("end_personal_tokens", "yes"), ("end_apps", "yes")];
+    let ended = grace.submit(&page, "/fn/end_sessions_of", &fields).await;
+    let receipt = format!("{page}?done=ended&sessions=1&personal_tokens=1&apps=1&passkeys=0");
+    assert_eq!(ended.header("location"), receipt, "{}", ended.body);
+    assert!(!is_accepted(&app, &token).await && !is_accepted(&app, &access_token).await);
+    assert_ne!(browser.get("/account").await.status, StatusCode::OK);
+    assert_eq!(sign_in(&app.browser(), &mut device).await.status, StatusCode::SEE_OTHER, "the passkey stays");
 }
 
 #[tokio::test]

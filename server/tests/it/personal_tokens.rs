@@ -33,7 +33,7 @@ fn shown(answer: &Answer) -> String {
     token
 }
 
-async fn generated(browser: &Browser<'_>, fields: &[(&str, &str)]) -> String {
+pub(crate) async fn generated(browser: &Browser<'_>, fields: &[(&str, &str)]) -> String {
     shown(&browser.submit(LIST, LIST, &[&[("name", "laptop")], fields].concat()).await)
 }
 

@@ -26,6 +26,7 @@ use domain::model::incident::{Means, Selection, StopRequest};
 use domain::model::operations::How;
 use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
+use domain::model::person::session::PROOF_LIFETIME;
 use domain::model::person::team::InvitedRole;
 use domain::model::webhook::EventKind;
 use domain::operations::restore;
@@ -33,8 +34,7 @@ use domain::person::invitation;
 use domain::person::{manage, team};
 use domain::token::verify::verify;
 use domain::webhook::{self, WebhookDraft};
-use server::routes::Permission;
-use server::routes::{Access, table};
+use server::routes::{Access, Asks, Permission, table};
 use server::state::AppState;
 
 use crate::openid::backed_up;
@@ -65,6 +65,11 @@ async fn signed_in_as<'app>(app: &'app App, person: &Person) -> Browser<'app> {
     let answer = browser.sign_in_as(&person.email, PASSWORD).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{} signs in", person.email);
     browser
+}
+
+async fn manager_of<'app>(app: &'app App, team: &TeamId) -> Browser<'app> {
+    let role = InvitedRole::Team(team.clone(), Role::Manager);
+    signed_in_as(app, &joined(app, "manager@example.com", role).await).await
 }
 
 async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) -> Generated {
@@ -481,6 +486,131 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     assert!(known.is_subset(&there), "rows of routes that are gone: {:?}", known.difference(&there));
 }
 
+/// The routes whose forms always ask again who the person is, written down again and not read from the table.
+const ASK_AGAIN: [&str; 29] = [
+    "/account/authenticator",
+    "/account/authenticator/remove",
+    "/account/openid",
+    "/account/openid/disconnect",
+    "/account/passkeys/{id}/remove",
+    "/account/recovery-codes",
+    "/account/tokens",
+    "/activity/export",
+    "/apps/clients/new",
+    "/apps/clients/{id}/edit",
+    "/apps/clients/{id}/secret",
+    "/credentials/new",
+    "/credentials/{client_id}/edit",
+    "/credentials/{client_id}/enable",
+    "/credentials/{client_id}/identities/new",
+    "/credentials/{client_id}/keys/new",
+    "/credentials/{client_id}/rotate",
+    "/fn/enable_credential",
+    "/fn/undo_emergency_stop",
+    "/leaks/renew",
+    "/people/invite",
+    "/people/{person_id}/teams",
+    "/servers/new",
+    "/settings/keys",
+    "/settings/webhooks/new",
+    "/settings/webhooks/{id}/secret",
+    "/teams/new",
+    "/teams/{team_id}/invite",
+    "/teams/{team_id}/members/{person_id}",
+];
+/// Those that ask for some of what can be sent.
+const ASK_SOMETIMES: [&str; 4] = [
+    "/account/passkeys/new",
+    "/credentials/{client_id}/rotation",
+    "/people/{person_id}/change",
+    "/settings/webhooks/{id}/edit",
+];
+
+#[tokio::test]
+async fn forms_that_widen_rights_ask_again_and_forms_that_narrow_them_do_not() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let state = AppState::new(app.instance.context.clone(), vec![], vec![]);
+    let with = |asks: Asks| {
+        let paths: BTreeSet<_> =
+            table(&state).into_iter().filter(|route| route.asks == asks).map(|route| route.path).collect();
+        paths.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(with(Asks::Again), ASK_AGAIN);
+    assert_eq!(with(Asks::Sometimes), ASK_SOMETIMES);
+
+    let (team, other) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
+    let role = InvitedRole::Team(team.clone(), Role::Viewer);
+    let target = joined(&app, "target@example.com", role).await.id;
+    let stage = Stage { app: &app, team, other, target };
+    app.instance.clock.advance(PROOF_LIFETIME);
+    for (round, row) in rows().iter().filter(|row| row.1 == Method::POST).enumerate() {
+        let path = path_of(row);
+        // Of what nobody here has, there is nothing to ask for.
+        let is_there = row.4 != 404 || !ASK_AGAIN.contains(&path.as_str());
+        if ASK_SOMETIMES.contains(&path.as_str()) || !is_there {
+            continue;
+        }
+        let things = stage.things(row, round).await;
+        let token = form_token(&administrator.get("/teams").await.body);
+        let before = stage.newest_entry().await;
+        let answer = request(&administrator, row, &things, &token).await;
+        if ASK_AGAIN.contains(&path.as_str()) {
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", answer.body);
+            assert!(answer.body.contains("name=\"your_password\""), "{path}: {}", answer.body);
+            assert_eq!(stage.newest_entry().await, before, "{path}: nothing was changed");
+        } else {
+            assert!(!answer.body.contains("Confirm it is you"), "{path}: {}", answer.body);
+            // No app waits for its first code here, because adding one asked again.
+            let ok = if path == "/account/authenticator/confirm" { 409 } else { row.4 };
+            assert_eq!(answer.status.as_u16(), ok, "{path}: {}", answer.body);
+        }
+    }
+
+    // With the password the server function goes on, and the page that asked has the fields of the form.
+    let row: Row = ("/fn/enable_credential", Method::POST, Member, Team, 303, &[("client_id", "{client_id}")]);
+    let things = stage.things(&row, 1000).await;
+    let token = form_token(&administrator.get("/teams").await.body);
+    let asked = request(&administrator, &row, &things, &token).await;
+    let form = between(&asked.body, "action=\"/fn/enable_credential\"", "</form>");
+    let client_id = things["{client_id}"].as_str();
+    assert!(form.contains(&format!("name=\"client_id\" value=\"{client_id}\"")), "{form}");
+    let token = form_token(form);
+    let fields = [("form_token", token.as_str()), ("client_id", client_id), ("your_password", PASSWORD)];
+    assert_eq!(administrator.post("/fn/enable_credential", &fields).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_form_of_an_earlier_session_is_shown_again_and_changes_nothing() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let (team, other) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
+    let role = InvitedRole::Team(team.clone(), Role::Viewer);
+    let target = joined(&app, "target@example.com", role).await.id;
+    let stage = Stage { app: &app, team, other, target };
+    let old = form_token(&administrator.get("/teams").await.body);
+    let administrator = app.browser();
+    administrator.sign_in(PASSWORD).await;
+    for (round, row) in rows().iter().filter(|row| row.1 == Method::POST).enumerate() {
+        let things = stage.things(row, round).await;
+        let before = stage.newest_entry().await;
+        let answer = request(&administrator, row, &things, &old).await;
+        assert_ne!(answer.status, StatusCode::SEE_OTHER, "{}", row.0);
+        assert_eq!(stage.newest_entry().await, before, "{}: nothing was changed", row.0);
+    }
+    let fields = [("form_token", old.as_str()), ("name", "job 17"), ("description", "typed <once>")];
+    let again = administrator.post("/credentials/new", &fields).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.body.contains("value=\"job 17\"") && again.body.contains("typed &lt;once&gt;"), "{}", again.body);
+    let token = form_token(&again.body);
+    let fields = [("form_token", token.as_str()), ("name", "job 17"), ("team", stage.team.as_str())];
+    assert_eq!(administrator.post("/credentials/new", &fields).await.status, StatusCode::OK);
+    // A page of another origin gets nothing of it.
+    let fields = [("form_token", old.as_str()), ("name", "job 17")];
+    let cross = administrator.post_with("/credentials/new", &fields, &[("sec-fetch-site", "cross-site")]).await;
+    assert!(cross.status == StatusCode::FORBIDDEN && !cross.body.contains("job 17"), "{}", cross.body);
+}
+
 /// An identifier of the same form that names nothing.
 fn unknown(id: &str) -> String {
     match id.split_once('_') {
@@ -799,6 +929,11 @@ async fn what_was_taken_away_does_not_come_back_by_an_older_link() {
     administrator.submit(&change, &change, &[("to", "disabled")]).await;
     let again = invitation::invite(context, &operator(), "mia@example.com", InvitedRole::Administrator).await;
     assert!(matches!(again, Err(invitation::InvitationError::Invalid(_))), "nobody who is disabled is invited");
+    // A manager learns nothing about the account, and the link gives nothing.
+    let page = format!("/teams/{team}/invite");
+    let fields = [("email", "mia@example.com"), ("role", "viewer")];
+    let told = manager_of(&app, &team).await.submit(&page, &page, &fields).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
     administrator.submit(&change, &change, &[("to", "enabled")]).await;
     assert!(invitation::open(context, &link).await.expect("reads").is_none());
 }

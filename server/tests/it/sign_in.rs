@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::model::person::authority::Authority;
 use domain::model::person::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
+use domain::person::access::EndAlso;
 use domain::person::setup;
 use domain::person::sign_in::ACCOUNT_LIMIT;
 
@@ -171,7 +172,9 @@ async fn a_sign_in_with_the_old_password_does_not_survive_its_change() {
         code: String::new(),
     };
     let new = Password::new("another quiet otter door".into());
-    person::change_password(context, &Actor::system(), &ada, &first.id, present, new).await.expect("changes");
+    person::change_password(context, &Actor::system(), &ada, &first.id, present, new, EndAlso::default())
+        .await
+        .expect("changes");
     let stored = session::attach(context, &CookieHash::of(b"in flight"), &in_flight).await.expect("writes");
     assert_eq!(stored, Stored::Ended);
 }
@@ -234,24 +237,36 @@ async fn forms_are_believed_only_from_a_page_of_this_session() {
     let own = form_token(&browser.get("/account").await.body);
     let other = app.browser();
     let foreign = form_token(&other.get("/login").await.body);
-    let same = [("sec-fetch-site", "same-origin")];
-    for (token, headers) in [
-        ("", &same[..]),
-        ("nonsense", &same),
-        (foreign.as_str(), &same),
-        (own.as_str(), &[("sec-fetch-site", "cross-site")]),
-        (own.as_str(), &[("sec-fetch-site", "same-site")]),
-        (own.as_str(), &[("origin", "https://evil.example")]),
+    for headers in [
+        &[("sec-fetch-site", "cross-site")] as &[_],
+        &[("sec-fetch-site", "same-site")],
+        &[("origin", "https://evil.example")],
         // A request that does not say which site sent it.
-        (own.as_str(), &[]),
+        &[],
     ] {
-        let fields = [("form_token", token), ("name", "Mallory")];
+        let fields = [("form_token", own.as_str()), ("name", "Mallory")];
         let answer = browser.post_with("/account/name", &fields, headers).await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{token} {headers:?}");
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
+        assert!(!answer.body.contains("Mallory"), "{headers:?}");
+    }
+    // A page of ours in an earlier session: the form comes back with what was typed, and with a token that is good.
+    for token in ["", "nonsense", foreign.as_str()] {
+        let answer = browser.post("/account/name", &[("form_token", token), ("name", "Ada King")]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{token}");
+        assert!(answer.body.contains("nothing was changed") && answer.body.contains("value=\"Ada King\""));
+        let cross = [("form_token", token), ("name", "Mallory")];
+        let answer = browser.post_with("/account/name", &cross, &[("origin", "https://evil.example")]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
     }
     assert!(browser.get("/account").await.body.contains("Ada Lovelace"));
     let sign_in = [("email", EMAIL), ("password", PASSWORD)];
-    assert_eq!(other.post("/login", &sign_in).await.status, StatusCode::FORBIDDEN, "signing in needs the token too");
+    let again = other.post("/login", &sign_in).await;
+    assert_ne!(again.status, StatusCode::SEE_OTHER, "signing in needs the token too");
+    assert!(again.body.contains(EMAIL) && !again.body.contains(PASSWORD), "{}", again.body);
+    assert_eq!(other.get("/account").await.status, StatusCode::SEE_OTHER);
+    // A sign-in form in a browser that is signed in by now leads on.
+    let sign_in = [("form_token", foreign.as_str()), ("email", EMAIL), ("password", "wrong"), ("next", "/activity")];
+    assert_eq!(browser.post("/login", &sign_in).await.header("location"), "/activity");
     let fields = [("form_token", own.as_str()), ("name", "Ada King")];
     assert_eq!(browser.post("/account/name", &fields).await.status, StatusCode::SEE_OTHER);
 }
@@ -305,7 +320,7 @@ async fn a_form_token_of_the_sign_in_page_is_none_of_a_session() {
     stranger.cookies.lock().expect("a lock").insert("countersign_form".to_owned(), session);
     let token = form_token(&stranger.get("/login").await.body);
     let answer = browser.post("/account/name", &[("form_token", token.as_str()), ("name", "Mallory")]).await;
-    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "the form is shown again");
     assert!(!browser.get("/account").await.body.contains("Mallory"));
 }
 
@@ -326,7 +341,16 @@ async fn a_change_of_the_password_that_was_proved_before_another_one_does_not_la
     let read = person::find(context, &session.person).await.expect("reads").expect("a person");
     let change = async |new: &str| {
         let present = ConfirmationProof::Password { password: Password::new(PASSWORD.into()), code: String::new() };
-        person::change_password(context, &Actor::system(), &read, &session.id, present, Password::new(new.into())).await
+        person::change_password(
+            context,
+            &Actor::system(),
+            &read,
+            &session.id,
+            present,
+            Password::new(new.into()),
+            EndAlso::default(),
+        )
+        .await
     };
     change(OWNERS).await.expect("changes");
     // A thief's request was begun with the old password, and is as far as the owner's was.

@@ -150,8 +150,12 @@ pub fn choices(
 /// the last proof is too old.
 #[component]
 pub(crate) fn ConfirmPassword(errors: Errors) -> AnyView {
-    let factors = Visit::current().viewer.map(|viewer| viewer.factors).unwrap_or_default();
+    let viewer = Visit::current().viewer;
+    let factors = viewer.as_ref().map(|viewer| viewer.factors).unwrap_or_default();
     let what = match factors {
+        _ if viewer.is_some_and(|viewer| !viewer.has_password) => {
+            "You have no password. Sign out and sign in again, or set a password under Account within 5 minutes of that."
+        }
         Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
         Factors { app: true, .. } => "Enter your password and a code to go on.",
         _ => "Enter your password to go on.",

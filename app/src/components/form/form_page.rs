@@ -9,6 +9,7 @@ use crate::components::parts::{Back, Part, head, hidden};
 use crate::form::Errors;
 use crate::html::setters;
 use crate::page::{Frame, Page};
+use crate::visit::Visit;
 
 /// A page that consists of one form.
 pub struct FormPage {
@@ -57,7 +58,8 @@ impl FormPage {
         above(view: impl IntoAny) = view.into_any();
         /// Adds content below the form.
         below(view: impl IntoAny) = view.into_any();
-        /// Sets whether the form asks the person to prove again who they are.
+        /// Sets whether the form asks the person to prove again who they are. A form of a route that always asks does
+        /// so without this.
         confirm(asked: bool) = asked;
     }
 
@@ -111,7 +113,8 @@ impl FormPage {
     /// Builds the page, with the errors.
     pub fn page(self, errors: Errors) -> Page {
         let status = errors.status();
-        let confirm = self.confirm.then(|| view! { <ConfirmPassword errors=errors.clone()/> });
+        let confirm =
+            (self.confirm || Visit::current().asks_now()).then(|| view! { <ConfirmPassword errors=errors.clone()/> });
         let cancel = self.cancel.map(|href| view! { <a class="button" data-kind="quiet" href=href>"Cancel"</a> });
         let buttons = self.verb.map(|verb| {
             view! { <div class="row"><button class="button" data-kind=self.kind>{verb}</button>{cancel}</div> }

@@ -6,6 +6,7 @@ use domain::credential::inspect;
 use domain::credential::{self, disable, revoke};
 use domain::model::credential::{Credential, Impact};
 
+use crate::components::form::field::ProofFields;
 use crate::pages::credential::find;
 use crate::pages::credential::usage::impact_facts;
 use crate::prelude::*;
@@ -68,8 +69,10 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
 
 /// The page that asks before a disabled credential is enabled. The row menu leads here.
 pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
-    let credential = find(&signed_in()?, &client_id).await?;
+    let visit = signed_in()?;
+    let credential = find(&visit, &client_id).await?;
     let button = view! {
+        {visit.asks_now().then(|| view! { <ProofFields errors=Errors::default()/> })}
         <div class="row"><button class="button" data-kind="primary">"Enable credential"</button>{cancel(&credential)}</div>
     };
     let form = post_form(links::ENABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{button} });

@@ -1,10 +1,11 @@
 //! The account of the signed-in person: name, password, second factor, sign-in with an OpenID provider, sessions.
 
 use domain::base::id::SessionId;
+use domain::person::access::{self, EndAlso};
 use domain::person::{passkey, second_factor, session};
 
 use crate::components::form::field::{CodeField, confirming_passkey};
-use crate::components::sessions::session_table;
+use crate::components::sessions::{EndedNumbers, end_also, session_table};
 use crate::pages::person::openid;
 use crate::pages::person::passkeys::section as passkeys_section;
 use crate::pages::person::second_factor::section as second_factor_section;
@@ -23,17 +24,27 @@ pub(crate) async fn end_session(session: String) -> Result<String, ActionError> 
     Ok(Done::AccountSessionEnded.at(links::ACCOUNT))
 }
 
-/// The page. `done` names the receipt. The form holds a name that was not accepted.
-pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page, ActionError> {
+/// What was typed into a form of the page that was not accepted.
+#[derive(Debug, Clone, Default)]
+pub struct TypedAccount {
+    /// The name.
+    pub name: Option<String>,
+    /// What ends together with the password or the OpenID account.
+    pub ends: Option<EndAlso>,
+}
+
+/// The page. `done` names the receipt, and `ended` the numbers in it.
+pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccount>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let viewer = visit.viewer()?.clone();
     let sessions = session::list(&visit.context, &viewer.id).await?;
     let passkeys = passkey::list(&visit.context, &viewer.id).await?;
     let possible = passkey::is_possible(&visit.context.settings);
     let recovery = second_factor::find_recovery(&visit.context, &viewer.id).await?;
-    let Form { typed: name, errors, .. } = form;
+    let access = access::count(&visit.context, &viewer.id).await?;
+    let Form { typed: TypedAccount { name, ends }, errors, .. } = form;
     let status = errors.status();
-    let openid = openid::section(&visit, errors.clone()).await?;
+    let openid = openid::section(&visit, errors.clone(), access, ends).await?;
     let sessions = session_table(sessions, |session, browser| {
         if session.id == viewer.session {
             return chip("This session", "ok");
@@ -51,13 +62,21 @@ pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page
         <input type="hidden" name="username" value=viewer.email autocomplete="username"/>
         <TextField id="new_password" label="New password" kind="password" autocomplete="new-password"
             required=true hint="At least 15 characters. Your other sessions end." error=errors.at("new_password")/>
-        <div class="stack" data-proof="">
-            <TextField id="current_password" label="Current password" kind="password"
-                autocomplete="current-password" required=true error=errors.at("current_password")/>
-            <CodeField id="code" factors=viewer.factors error=errors.at("code")/>
-            {confirming_passkey(viewer.factors)}
+        {viewer.has_password.then(|| view! {
+            <div class="stack" data-proof="">
+                <TextField id="current_password" label="Current password" kind="password"
+                    autocomplete="current-password" required=true error=errors.at("current_password")/>
+                <CodeField id="code" factors=viewer.factors error=errors.at("code")/>
+                {confirming_passkey(viewer.factors)}
+            </div>
+            {end_also("password-ends", access, ends)}
+        })}
+        {(!viewer.has_password).then(|| muted("You have none. Set one within 5 minutes of signing in."))}
+        <div class="row">
+            <button class="button" data-kind="primary">
+                {if viewer.has_password { "Change password" } else { "Set a password" }}
+            </button>
         </div>
-        <div class="row"><button class="button" data-kind="primary">"Change password"</button></div>
     };
     let generate = view! { <a href=links::PERSONAL_TOKENS>"Generate a token"</a> };
     let tokens = view! {
@@ -69,7 +88,7 @@ pub async fn page(done: Option<&str>, form: Form<Option<String>>) -> Result<Page
     let end = muted("They end after 30 minutes without use, and 12 hours after sign-in.");
     let body = view! {
         <ErrorSummary errors/>
-        <Receipt on=On::Account done/>
+        <Receipt on=On::Account done more=ended.words()/>
         {head((), "Account", lead, ())}
         <div class="split">
             {panel("you", "Your name", (), post_form(links::ACCOUNT_NAME, "body", name))}

@@ -1,11 +1,13 @@
 //! Signing in with an OpenID provider: the button, the part of the account page, and the page for failures.
 
 use domain::model::person::Link;
+use domain::person::access::{Access, EndAlso};
 use domain::person::openid::OpenIdError;
 use domain::person::openid::link;
 use domain::person::sign_in::wait_words;
 use domain::services::relying_party::Provider;
 
+use crate::components::sessions::end_also;
 use crate::pages::message::message;
 use crate::prelude::*;
 
@@ -23,16 +25,24 @@ pub(crate) fn SignInWithProvider(next: String) -> AnyView {
 }
 
 /// The part of the account page that connects and disconnects an OpenID account. Nothing when there is no provider.
-pub(crate) async fn section(visit: &Visit, errors: Errors) -> Result<Option<AnyView>, ActionError> {
+pub(crate) async fn section(
+    visit: &Visit,
+    errors: Errors,
+    access: Access,
+    ends: Option<EndAlso>,
+) -> Result<Option<AnyView>, ActionError> {
     let Some(relying_party) = &visit.context.openid else { return Ok(None) };
     let link = link::of(&visit.context, relying_party, &visit.viewer()?.id).await?;
     let name = relying_party.provider().name.clone();
-    let (action, words, verb) = match link {
-        None => (links::CONNECT_OPENID, not_connected(&name), "Connect"),
-        Some(link) => (links::DISCONNECT_OPENID, connected(&name, link), "Disconnect"),
+    let (action, words, ends, verb) = match link {
+        None => (links::CONNECT_OPENID, not_connected(&name), None, "Connect"),
+        Some(link) => {
+            let ends = end_also("openid-ends", access, ends);
+            (links::DISCONNECT_OPENID, connected(&name, link), Some(ends), "Disconnect")
+        }
     };
     let confirm = visit.must_confirm().then(|| view! { <ConfirmPassword errors/> });
-    let form = post_form(action, "body", view! { {words}{confirm}{submit(None, verb)} });
+    let form = post_form(action, "body", view! { {words}{confirm}{ends}{submit(None, verb)} });
     Ok(Some(panel("openid", format!("Sign in with {name}"), (), form)))
 }
 

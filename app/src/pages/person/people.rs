@@ -5,27 +5,37 @@ use domain::model::person::Person;
 use domain::model::person::authority::Authority;
 use domain::model::person::session::Session;
 use domain::model::person::team::Team;
+use domain::person::access::{self, Access, EndAlso};
 use domain::person::manage::{self, Listed};
 use domain::person::openid::link;
 use domain::person::session;
 use domain::person::{invitation, team};
 
-use crate::components::sessions::session_table;
+use crate::components::sessions::{EndedNumbers, end_also, end_tokens_also, session_table};
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::{role_choice, role_word};
 use crate::prelude::*;
 
 /// Ends sessions of a person: the session that is named, or all of them.
 #[server(prefix = "/fn", endpoint = "end_sessions_of")]
-pub(crate) async fn end_sessions_of(person: String, #[server(default)] session: String) -> Result<String, ActionError> {
+pub(crate) async fn end_sessions_of(
+    person: String,
+    #[server(default)] session: String,
+    #[server(default)] end_personal_tokens: String,
+    #[server(default)] end_apps: String,
+) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = PersonId::parse(&person).ok_or(ActionError::NotFound)?;
-    let session = match session.as_str() {
-        "" => None,
-        one => Some(SessionId::parse(one).ok_or(ActionError::NotFound)?),
-    };
-    manage::end_sessions(&visit.context, &visit.actor()?, &id, session.as_ref()).await?;
-    Ok(Done::PersonSessionsEnded.at(links::person(&id)))
+    let receipt = Done::PersonSessionsEnded.at(links::person(&id));
+    if !session.is_empty() {
+        let session = SessionId::parse(&session).ok_or(ActionError::NotFound)?;
+        manage::end_sessions(&visit.context, &visit.actor()?, &id, Some(&session)).await?;
+        return Ok(receipt);
+    }
+    let (personal_tokens, apps) = (!end_personal_tokens.is_empty(), !end_apps.is_empty());
+    let also = EndAlso { personal_tokens, apps, passkeys: false };
+    let ended = manage::end_access(&visit.context, &visit.actor()?, &id, also).await?;
+    Ok(EndedNumbers::add_to(&receipt, &ended))
 }
 
 fn state(listed: &Listed) -> AnyView {
@@ -78,11 +88,12 @@ async fn find(visit: &Visit, id: &str) -> Result<Listed, ActionError> {
 }
 
 /// The page of a person. Its form adds them to a team.
-pub async fn one(id: String, done: Option<&str>, form: Form<Typed>) -> Result<Page, ActionError> {
+pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let listed = find(&visit, &id).await?;
     let person = &listed.person;
     let sessions = session::list(&visit.context, &person.id).await?;
+    let held = access::count(&visit.context, &person.id).await?;
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let is_self = visit.viewer()?.id == person.id;
     let openid = openid_of(&visit, &person.id).await?;
@@ -102,7 +113,7 @@ pub async fn one(id: String, done: Option<&str>, form: Form<Typed>) -> Result<Pa
     let status = errors.status();
     let body = view! {
         <ErrorSummary errors/>
-        <Receipt on=On::Person done/>
+        <Receipt on=On::Person done more=ended.words()/>
         <div class="head">
             <div>
                 <a href=links::PEOPLE>"Back to the people"</a>
@@ -119,7 +130,8 @@ pub async fn one(id: String, done: Option<&str>, form: Form<Typed>) -> Result<Pa
             {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd>{moment(at)}</dd></div> })}
         </dl>
         {panel("teams", "Teams", (), view! { {memberships(&listed)}{add_to_team(&visit, &listed, teams, form)} })}
-        {(!sessions.is_empty()).then(|| sessions_of(&id, sessions))}
+        {(!sessions.is_empty() || held.personal_tokens > 0 || held.apps > 0)
+            .then(|| sessions_of(&id, sessions, held))}
         {danger_panel("made", "Revoke everything this person made", made)}
     };
     Ok(Page::new(person.name.clone(), body).answering(status))
@@ -189,14 +201,18 @@ async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, 
     }))
 }
 
-fn sessions_of(person: &str, sessions: Vec<Session>) -> AnyView {
-    let end = |session: String, words: AnyView| {
-        post_button(links::END_SESSIONS_OF, [("person", person.to_owned()), ("session", session)], None, true, words)
-    };
+fn sessions_of(person: &str, sessions: Vec<Session>, access: Access) -> AnyView {
     let sessions = session_table(sessions, |session, browser| {
-        end(session.id.to_string(), one_of_many("End session", format!(" on {browser}")))
+        let fields = [("person", person.to_owned()), ("session", session.id.to_string())];
+        let words = one_of_many("End session", format!(" on {browser}"));
+        post_button(links::END_SESSIONS_OF, fields, None, true, words)
     });
-    panel("sessions", "Sessions", end(String::new(), "End all sessions".into_any()), sessions)
+    let all = view! {
+        {hidden("person", person)}
+        {end_tokens_also("sessions-ends", access)}
+        {submit(None, "End all sessions")}
+    };
+    panel("sessions", "Sessions", (), view! { {sessions}{post_form(links::END_SESSIONS_OF, "body", all)} })
 }
 
 /// What was chosen to add a person to a team.
@@ -280,7 +296,7 @@ pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, Ac
     let usual = if listed.person.disabled_at.is_some() { Change::Enabled } else { Change::Disabled };
     let Form { typed, errors, .. } = form;
     let to = typed.to.unwrap_or(usual);
-    let name = listed.person.name;
+    let name = listed.person.name.clone();
     let (title, words, verb, is_danger) = to.question(&name);
     let words = view! {
         <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p></section>
@@ -293,6 +309,10 @@ pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, Ac
         let (value, error) = (typed.reason, errors.at("reason"));
         let hint = "Optional. It stands in the audit log.";
         page = page.panel("Why", view! { <TextField id="reason" label="Reason" value hint error/> });
+    }
+    if to == Change::OpenIdDisconnected {
+        let access = access::count(&visit.context, &listed.person.id).await?;
+        page = page.panel("What else ends", end_also("ends", access, typed.ends));
     }
     if is_danger {
         page = page.danger();
@@ -308,4 +328,6 @@ pub struct TypedChange {
     pub to: Option<Change>,
     /// The reason.
     pub reason: String,
+    /// What else ends.
+    pub ends: Option<EndAlso>,
 }

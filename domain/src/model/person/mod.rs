@@ -21,8 +21,10 @@ pub struct Person {
     pub email: String,
     /// Stored password.
     pub password: StoredPassword,
-    /// When it was set.
+    /// When it was set, or removed.
     pub password_changed_at: Timestamp,
+    /// When it was proven that the person has the e-mail address; `None`: a team's manager made the account.
+    pub address_proven_at: Option<Timestamp>,
     /// Since when they administer the instance.
     pub administrator_since: Option<Timestamp>,
     /// Since when they cannot sign in.
@@ -32,6 +34,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// Whether the person can sign in with a password.
+    pub fn has_password(&self) -> bool {
+        !self.password.is_none()
+    }
+
     /// Whether the person signs in as they did when `earlier` was read: they may sign in, and have the same password
     /// and the same second factors.
     pub(crate) fn signs_in_like(&self, earlier: &Self) -> bool {

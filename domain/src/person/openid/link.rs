@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use crate::base::id::{OpenIdLinkId, PersonId, SessionId};
+use crate::model::client::consent::EndCause;
 use crate::model::origin::Origin;
 use crate::model::person::{Link, Person};
+use crate::person::access::{EndAlso, EndedAccess};
 use crate::person::openid::{Identity, OpenIdError, Result};
-use crate::person::sign_in;
+use crate::person::{access, sign_in};
 use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Target};
 use crate::services::relying_party::{Provider, RelyingParty};
 use crate::store::{self, StoreError};
@@ -43,6 +45,7 @@ pub async fn sign_in(
         None => match person_by_email(&mut change, provider, identity).await? {
             Some(person) => {
                 let event = insert(&mut change, provider, identity, &person, "verified email address").await?;
+                let (person, event) = own_address(&mut change, person, event).await?;
                 (person, Some(event))
             }
             None => {
@@ -89,25 +92,26 @@ pub async fn connect(
     Ok(change.commit(actor, &event).await?)
 }
 
-/// Disconnects the person's account; false when there is none. The person can still sign in with the password, and
-/// stays signed in in the session `keep`. All other sessions end: the present holder of the account at the provider may
-/// have opened them.
+/// Disconnects the person's account. Returns what ended with it; `None` when no account was connected. The person can
+/// still sign in with the password, and stays signed in in the session `keep`. All other sessions end, and so do the
+/// kinds in `also`: the present holder of the account at the provider may have made them.
 pub async fn disconnect(
     context: &Context,
     relying_party: &RelyingParty,
     actor: &Actor,
     person: &PersonId,
     keep: &SessionId,
-) -> Result<bool, Fault> {
+    also: EndAlso,
+) -> Result<Option<EndedAccess>, Fault> {
     let provider = relying_party.provider();
     let mut change = context.begin_change().await?;
-    let Some(account) = remove(&mut change, provider, person).await? else { return Ok(false) };
-    let now = change.now();
-    let sessions = store::person::session::end_all(&mut change, person, Some(keep), now).await?;
-    let event = Event::new(Action::PersonOpenIdDisconnected, Target::Person, person.as_str(), actor.name())
-        .with(json!({ "issuer": provider.issuer, "account": account, "sessions_ended": sessions }));
-    change.commit(actor, &event).await?;
-    Ok(true)
+    let Some(account) = remove(&mut change, provider, person).await? else { return Ok(None) };
+    let person = store::person::find(&mut change, person).await?.ok_or(Fault::Damaged)?;
+    let ended = access::end(&mut change, &person, Some(keep), also, EndCause::Person).await?;
+    let mut details = ended.details();
+    (details["issuer"], details["account"]) = (provider.issuer.as_str().into(), account.into());
+    change.commit(actor, &person.event(Action::PersonOpenIdDisconnected).with(details)).await?;
+    Ok(Some(ended))
 }
 
 /// Disconnects the person's account inside a change by an actor with the right to do so. Returns the account, if there
@@ -151,6 +155,21 @@ async fn person_by_email(change: &mut Change<'_>, provider: &Provider, identity:
     let Some(person) = person.filter(eligible) else { return Ok(None) };
     let was_connected = store::person::openid::was_connected(change, &provider.issuer, &person.id).await?;
     Ok((!was_connected).then_some(person))
+}
+
+/// Makes sure that the account is the person's alone, after the provider proved their address. When a team's manager
+/// invited the address, the manager may have opened the link and chosen the password. Then the password is removed, and
+/// everything else that gives access ends.
+async fn own_address(change: &mut Change<'_>, person: Person, connected: Event) -> Result<(Person, Event)> {
+    if person.address_proven_at.is_some() {
+        return Ok((person, connected));
+    }
+    let now = change.now();
+    store::person::prove_address(change, &person.id, now).await?;
+    let ended = access::end(change, &person, None, EndAlso::ALL, EndCause::Person).await?;
+    let person = store::person::find(change, &person.id).await?.ok_or(Fault::Damaged)?;
+    let event = connected.and(ended.details()).and(json!({ "password_removed": true }));
+    Ok((person, event))
 }
 
 async fn insert(

@@ -168,7 +168,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
     let buckets = buckets(context, &email, attempt.address, attempt.device.as_deref().filter(|_| known_device));
     count(context, &buckets).await?;
 
-    let stored = person.as_ref().map(|person| person.password.clone());
+    let stored = person.as_ref().filter(|person| person.has_password()).map(|person| person.password.clone());
     let proved = context.hashing.verify(attempt.password, stored).await?;
     match person {
         Some(person) if proved && person.disabled_at.is_none() && person.factors.any() => {

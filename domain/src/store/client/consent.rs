@@ -195,6 +195,19 @@ pub(crate) async fn end(
     .await
 }
 
+/// How many consents of the person live at `now`.
+pub(crate) async fn count_live(on: impl On<'_>, person: &PersonId, now: Timestamp) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS live FROM consents
+         WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3";
+    sql!(sql; person, now, now.minus(IDLE_LIMIT)).one(on).await
+}
+
+/// Deletes the codes of a person that were not redeemed.
+pub(crate) async fn forget_codes_of_person(transaction: &mut Transaction, person: &PersonId) -> Result<()> {
+    let sql = "DELETE FROM authorization_codes WHERE person_id = $1 AND consent_id IS NULL";
+    sql!(sql; person).execute(transaction).await
+}
+
 /// Deletes the codes of a client that were not redeemed.
 pub(crate) async fn forget_codes_of_client(transaction: &mut Transaction, client: &AppClientId) -> Result<()> {
     let sql = "DELETE FROM authorization_codes WHERE client_id = $1 AND consent_id IS NULL";

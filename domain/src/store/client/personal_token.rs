@@ -6,7 +6,7 @@ use crate::base::id::{PersonId, PersonalTokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::EndCause;
 use crate::model::client::personal_token::{ListedToken, PersonalToken};
-use crate::store::{FromRow, Result, Store, Transaction, composed_sql, row, sql};
+use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
 
 const COLUMNS: &str =
     "t.id AS id, t.person_id AS person_id, t.name AS name, t.server_id AS server_id, t.scopes AS scopes,
@@ -65,10 +65,10 @@ pub(crate) fn list_sql(of_one: bool) -> String {
     )
 }
 
-pub(crate) async fn count_live(transaction: &mut Transaction, person: &PersonId, now: Timestamp) -> Result<i64> {
+pub(crate) async fn count_live(on: impl On<'_>, person: &PersonId, now: Timestamp) -> Result<i64> {
     let sql =
         "SELECT COUNT(*) AS live FROM personal_tokens WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2";
-    sql!(sql; person, now).one(transaction).await
+    sql!(sql; person, now).one(on).await
 }
 
 pub(crate) async fn find_in(transaction: &mut Transaction, id: &PersonalTokenId) -> Result<Option<PersonalToken>> {

@@ -56,6 +56,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(19, "openid", include_str!("../../../../migrations/0019_openid.sql")),
         migration(20, "leaks of people", include_str!("../../../../migrations/0020_leaks_of_people.sql")),
         migration(21, "names", include_str!("../../../../migrations/0021_names.sql")),
+        migration(22, "proven addresses", include_str!("../../../../migrations/0022_proven_addresses.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
     ];
     if engine == Engine::Sqlite {

@@ -73,6 +73,13 @@ pub(crate) async fn find_open(on: impl On<'_>, token_hash: &str, now: Timestamp)
         .await
 }
 
+/// Whether the person who sent the invitation administers the instance, or used the command line of the server.
+pub(crate) async fn is_by_administrator(transaction: &mut Transaction, id: &InvitationId) -> Result<bool> {
+    let sql = "SELECT 1 FROM invitations AS i WHERE i.id = $1 AND (i.invited_by = '' OR EXISTS (
+             SELECT 1 FROM people AS a WHERE a.id = i.invited_by AND a.administrator_since IS NOT NULL))";
+    sql!(sql; id).exists(transaction).await
+}
+
 /// Accepts the invitation; false when it was accepted or withdrawn meanwhile.
 pub(crate) async fn accept(transaction: &mut Transaction, id: &InvitationId, now: Timestamp) -> Result<bool> {
     composed_sql!("UPDATE invitations SET accepted_at = $1 WHERE {OPEN} AND id = $2"; now, id)

@@ -26,15 +26,18 @@ use crate::store::{Columns, Engine, FromRow, On, Result, Store, Transaction, com
 
 pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Result<()> {
     sql!(
-        "INSERT INTO people (id, email, name, password_hash, administrator_since, created_at, password_changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6)";
-        person.id, person.email, person.name, person.password, person.administrator_since, person.password_changed_at
+        "INSERT INTO people
+             (id, email, name, password_hash, administrator_since, created_at, password_changed_at, address_proven_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+        person.id, person.email, person.name, person.password, person.administrator_since, person.password_changed_at,
+        person.address_proven_at
     )
     .execute(transaction)
     .await
 }
 
-const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, administrator_since, disabled_at,
+const COLUMNS: &str = "id, email, name, password_hash, password_changed_at, address_proven_at,
+    administrator_since, disabled_at,
     (SELECT COUNT(*) FROM authenticator_apps WHERE person_id = people.id AND confirmed_at IS NOT NULL) AS apps,
     (SELECT COUNT(*) FROM passkeys WHERE person_id = people.id AND removed_at IS NULL) AS passkeys";
 
@@ -86,7 +89,7 @@ fn factors(columns: &Columns<'_>) -> Result<Factors> {
 }
 
 row! { "people" => Person {
-    id, name, email, password = "password_hash", password_changed_at, administrator_since, disabled_at,
+    id, name, email, password = "password_hash", password_changed_at, address_proven_at, administrator_since, disabled_at,
     factors: factors
 } }
 
@@ -96,6 +99,12 @@ pub(crate) async fn administrators(store: &Store) -> Result<i64> {
 
 pub(crate) async fn set_name(transaction: &mut Transaction, id: &PersonId, name: &str) -> Result<()> {
     sql!("UPDATE people SET name = $1 WHERE id = $2"; name, id).execute(transaction).await
+}
+
+/// Records that the address is proven, and removes the password that somebody else may have chosen.
+pub(crate) async fn prove_address(transaction: &mut Transaction, id: &PersonId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE people SET address_proven_at = $1, password_hash = $2, password_changed_at = $1 WHERE id = $3";
+    sql!(sql; now, StoredPassword::none(), id).execute(transaction).await
 }
 
 /// Sets the password, unless it is no longer the one that `person` was read with. Returns whether it was set.

@@ -4,6 +4,7 @@
 use app::error::ActionError;
 use app::links;
 use app::pages::message;
+use app::pages::person::sign_in::Problem;
 use app::visit::{Viewer, Visit};
 use axum::RequestPartsExt;
 use axum::body::{Body, Bytes};
@@ -18,8 +19,9 @@ use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::form_token::{Binding, Sender};
-use crate::dashboard::auth::return_address::sign_in_for_request;
+use crate::dashboard::auth::return_address::{safe_return, sign_in_for_request};
 use crate::dashboard::auth::signed_in::SignedIn;
+use crate::dashboard::person::sign_in;
 use crate::dashboard::respond::{refuse, respond};
 use crate::http::body::{self, BodyError, LIMIT};
 use crate::http::client_address::ClientAddress;
@@ -43,12 +45,13 @@ pub enum Permission {
     Administrator,
 }
 
-/// The middleware of one route of the dashboard. The route table names the permission.
+/// The middleware of one route of the dashboard. The route table names the permission, and whether the route asks again
+/// who the person is.
 ///
 /// The body is read before the session. A session can end while the body arrives, and then nothing of the request may
 /// happen.
 pub(crate) async fn enter(
-    State((state, permission)): State<(AppState, Permission)>,
+    State((state, permission, asks_again)): State<(AppState, Permission, bool)>,
     session: Session,
     request: Request,
     next: Next,
@@ -66,8 +69,8 @@ pub(crate) async fn enter(
         Err(error) => return unavailable!(%error, "a session could not be read"),
     };
     let (binding, is_new) = Binding::of(&state.context, viewer.as_ref(), &head.headers, state.is_https());
-    let visit = visit(&state, viewer, &binding, &head);
-    let mut response = match check(&visit, permission, &binding, sender, head, form).await {
+    let mut visit = Visit { asks_again, ..visit(&state, viewer, &binding, &head) };
+    let mut response = match check(&mut visit, permission, &binding, sender, head, form).await {
         Ok(mut request) => {
             request.extensions_mut().insert(visit);
             request.extensions_mut().insert(session);
@@ -89,12 +92,14 @@ fn visit(state: &AppState, viewer: Option<Viewer>, binding: &Binding, head: &Par
         path: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
         address: ClientAddress::found(&head.extensions).0,
         agent: text(&head.headers, header::USER_AGENT).map(str::to_owned),
+        asks_again: false,
+        is_stale: false,
     }
 }
 
 /// Lets the request through with its form, or answers it. `form` is the body of a request that may change something.
 async fn check(
-    visit: &Visit,
+    visit: &mut Visit,
     permission: Permission,
     binding: &Binding,
     sender: Sender,
@@ -125,14 +130,50 @@ async fn check(
     };
     let fields = Fields::parse(&body);
     if !binding.accepts(&visit.context, &fields.get("form_token")) {
-        // The session ended while the person read the consent page. After the sign-in the page asks again.
-        if head.uri.path() == AUTHORIZE_PATH && visit.viewer.is_none() {
-            return Err(sign_in_for_request(&fields.get("request")));
-        }
-        return Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await);
+        return stale(visit, permission, sender, &mut head, fields)
+            .await
+            .map(|()| Request::from_parts(head, body.into()));
     }
     head.extensions.insert(fields);
     Ok(Request::from_parts(head, Body::from(body)))
+}
+
+/// What happens to a form whose token is not of this session. Nothing that it asks for is done.
+///
+/// A page of ours may have sent it: the person signed in again, or elsewhere in this browser, after they opened the
+/// form. Then they are led on, or the handler shows the form again with what was typed: [`Visit::actor`] refuses any change.
+async fn stale(
+    visit: &mut Visit,
+    permission: Permission,
+    sender: Sender,
+    head: &mut Parts,
+    fields: Fields,
+) -> Result<(), Response> {
+    let (path, is_signed_in) = (head.uri.path(), visit.viewer.is_some());
+    match permission {
+        _ if sender != Sender::Ours => {}
+        // The sign-in leads back to the request, which asks again.
+        Permission::Anybody if path == AUTHORIZE_PATH => return Err(sign_in_for_request(&fields.get("request"))),
+        Permission::Anybody if is_signed_in && signs_in(path) => {
+            return Err(Redirect::to(&safe_return(&fields.get("next"))).into_response());
+        }
+        Permission::Anybody if path == links::SIGN_IN => {
+            let (next, email) = (safe_return(&fields.get("next")), fields.get("email"));
+            return Err(sign_in::show(visit.clone(), next, email, Some(Problem::TooLate)).await);
+        }
+        Permission::Anybody => {}
+        Permission::Person | Permission::Role(_) | Permission::Administrator => {
+            visit.is_stale = true;
+            head.extensions.insert(fields);
+            return Ok(());
+        }
+    }
+    Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await)
+}
+
+/// Whether the form at this address signs in, and nothing else.
+fn signs_in(path: &str) -> bool {
+    [links::SIGN_IN, links::SECOND_STEP, links::SIGN_IN_WITH_OPENID, links::SIGN_IN_WITH_PASSKEY].contains(&path)
 }
 
 /// Whether the signed-in person may use the route. Things that they may not see answer "not found". The operation

@@ -47,9 +47,11 @@ impl SignedIn {
         }
     }
 
-    /// A person whom an OpenID provider identified. The first sensitive action asks for their password.
-    pub(crate) fn without_password(visit: &Visit, person: &Person) -> Self {
-        Self { proved_at: 0, ..Self::new(visit, person) }
+    /// A person whom an OpenID provider identified. The first sensitive action asks for their password. A person
+    /// without a password has no other proof than this one.
+    pub(crate) fn by_provider(visit: &Visit, person: &Person) -> Self {
+        let signed_in = Self::new(visit, person);
+        if person.has_password() { Self { proved_at: 0, ..signed_in } } else { signed_in }
     }
 
     /// Reads the content of a session.
@@ -113,6 +115,7 @@ impl SignedIn {
         let actor = Actor::person(person.id.clone(), &person.name, ActorProof::Session(session.clone()));
         let authority = authority::of(context, &actor).await.map_err(backend)?;
         Ok(Some(Viewer {
+            has_password: person.has_password(),
             id: person.id,
             name: person.name,
             email: person.email,

@@ -74,7 +74,9 @@ pub(crate) async fn accept(form: Submission) -> Response {
 
 /// Gives the role in the invitation to the signed-in person. Returns the address to go to.
 async fn join(form: &Submission, token: &str) -> Result<String, InvitationError> {
-    let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor()) else { return Err(InvitationError::NotFound) };
+    let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.visit.actor()) else {
+        return Err(InvitationError::NotFound);
+    };
     let invitation = invitation::accept(form.context(), &actor, &viewer.id, token).await?;
     Ok(match invitation.role {
         InvitedRole::Team(team, _) => Done::TeamJoined.at(links::team(&team)),

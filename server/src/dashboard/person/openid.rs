@@ -1,5 +1,7 @@
 //! Signing in with an OpenID provider, and connecting a provider's account to the signed-in person.
 
+use app::components::sessions::EndedNumbers;
+use app::pages::person::account::TypedAccount;
 use app::pages::person::openid as page;
 use app::visit::Visit;
 use axum::response::{IntoResponse, Redirect};
@@ -26,8 +28,8 @@ pub(crate) async fn sign_in(form: Submission) -> Response {
 /// `POST /account/openid`: sends the browser to the provider to connect an account.
 pub(crate) async fn connect(form: Submission) -> Response {
     let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
-    if let Err(refused) = form.confirm().await {
-        return account::answer(form, Err(refused), None).await;
+    if let Err(refused) = form.actor().await {
+        return account::answer(form, Err(refused), TypedAccount::default()).await;
     }
     let session = match form.visit.viewer() {
         Ok(viewer) => viewer.session.clone(),
@@ -39,15 +41,17 @@ pub(crate) async fn connect(form: Submission) -> Response {
 /// `POST /account/openid/disconnect`
 pub(crate) async fn disconnect(form: Submission) -> Response {
     let Some(relying_party) = form.context().openid.clone() else { return no_provider(form.visit).await };
+    let also = account::end_also(&form.fields);
     let disconnected = async {
-        form.confirm().await?;
-        let viewer = form.visit.viewer()?;
+        let (viewer, actor) = (form.visit.viewer()?, form.actor().await?);
         // To disconnect twice has the same result as once.
-        link::disconnect(form.context(), &relying_party, &form.actor()?, &viewer.id, &viewer.session).await?;
-        Ok(Answer::Next(Done::AccountDisconnected.at(links::ACCOUNT)))
+        let (person, keep) = (&viewer.id, &viewer.session);
+        let ended = link::disconnect(form.context(), &relying_party, &actor, person, keep, also).await?;
+        let receipt = Done::AccountDisconnected.at(links::ACCOUNT);
+        Ok(Answer::Next(EndedNumbers::add_to(&receipt, &ended.unwrap_or_default())))
     };
     let outcome = disconnected.await;
-    account::answer(form, outcome, None).await
+    account::answer(form, outcome, TypedAccount { name: None, ends: Some(also) }).await
 }
 
 /// `GET /login/openid/return`: the provider sends the browser back.
@@ -94,10 +98,10 @@ async fn enter(
     match finished.purpose {
         AttemptPurpose::SignIn { return_to } => {
             let person = link::sign_in(asked.context(), relying_party, &identity, origin).await?;
-            Ok(enter_with(asked, &SignedIn::without_password(&asked.visit, &person), None, &return_to).await)
+            Ok(enter_with(asked, &SignedIn::by_provider(&asked.visit, &person), None, &return_to).await)
         }
         AttemptPurpose::Connect { .. } => {
-            let (Ok(actor), Ok(viewer)) = (asked.actor(), asked.visit.viewer()) else {
+            let (Ok(actor), Ok(viewer)) = (asked.visit.actor(), asked.visit.viewer()) else {
                 return Err(OpenIdError::NoAttempt);
             };
             link::connect(asked.context(), relying_party, &actor, &viewer.id, &identity).await?;

@@ -110,7 +110,7 @@ pub(crate) async fn remove(form: Submission, id: String) -> Response {
     let form = form.once(page::already_added);
     form.run_of(id, (), page::remove, async |form, id, ()| {
         let passkey = PasskeyId::parse(id).ok_or(ActionError::NotFound)?;
-        let (person, actor) = form.confirmed().await?;
+        let (person, actor) = form.sender().await?;
         passkey::remove(form.context(), &actor, &person, &passkey).await?;
         Ok(Answer::Next(Done::AccountPasskeyRemoved.at(links::ACCOUNT)))
     })

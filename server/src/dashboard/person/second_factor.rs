@@ -15,7 +15,7 @@ pub(crate) use app::pages::person::second_factor::{begin, new_codes as codes_for
 /// `POST /account/authenticator`: the answer is the only page that shows the secret.
 pub(crate) async fn begin_app(form: Submission) -> Response {
     form.run((), page::begin, async |form, ()| {
-        let (person, actor) = form.confirmed().await?;
+        let (person, actor) = form.sender().await?;
         let visit = form.visit.clone();
         let begun = second_factor::begin_app(form.context(), &actor, &person.id).await;
         begun.map_or_else(other, |secret| Ok(Answer::Page(Box::new(move || page::scan(&visit, &secret, None)))))
@@ -73,7 +73,7 @@ async fn confirmed(form: &Submission) -> Result<(Answer, Option<PersonId>), Refu
 /// `POST /account/authenticator/remove`
 pub(crate) async fn remove_app(form: Submission) -> Response {
     form.run((), page::remove_app, async |form, ()| {
-        let (person, actor) = form.confirmed().await?;
+        let (person, actor) = form.sender().await?;
         match second_factor::remove_app(form.context(), &actor, &person).await {
             Ok(()) => Ok(Answer::Next(Done::AccountAppRemoved.at(links::ACCOUNT))),
             Err(SecondFactorError::NotFound) => Err(ActionError::NotFound.into()),
@@ -86,7 +86,7 @@ pub(crate) async fn remove_app(form: Submission) -> Response {
 /// `POST /account/recovery-codes`: makes new codes. The answer is the only page that shows them.
 pub(crate) async fn new_codes(form: Submission) -> Response {
     form.run((), page::new_codes, async |form, ()| {
-        let (person, actor) = form.confirmed().await?;
+        let (person, actor) = form.sender().await?;
         match second_factor::replace_recovery_codes(form.context(), &actor, &person, &form.token()).await {
             Ok(codes) => Ok(Answer::page(move || page::reveal("Save your new recovery codes", &codes))),
             Err(SecondFactorError::NotFound) => Err(ActionError::NotFound.into()),

@@ -80,7 +80,7 @@ pub(crate) async fn show(visit: Visit, next: String, email: String, problem: Opt
 
 /// `POST /logout`
 pub(crate) async fn sign_out(form: Submission) -> Response {
-    if let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.actor()) {
+    if let (Ok(viewer), Ok(actor)) = (form.visit.viewer(), form.visit.actor()) {
         match session::end(form.context(), &actor, &viewer.id, &viewer.session).await {
             // The session may have ended in the meantime.
             Ok(_) | Err(Fault::ActorEnded) => {}
