@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::Args;
 use domain::context::Context;
 use domain::operations::housekeeping;
 use domain::person::setup;
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::shared::instance::Absent;
 use super::shared::{CliError, instance, make_data_folder};
 use crate::config::{Config, ConfigError};
 use crate::http::accept;
@@ -39,10 +41,22 @@ const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 /// that takes a second.
 const EXPIRY_EVERY: u32 = 10;
 
-pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+/// How soon the server notices that SQLite's file was removed or replaced.
+const FILE_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Args, Default)]
+pub(super) struct Arguments {
+    /// Begin a new instance although the master key of an earlier one is there and its database is not
+    #[arg(long)]
+    new: bool,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     make_data_folder(&config.storage.data_dir)?;
     let _only_server = instance::lock(config)?;
-    let database = instance::open_for_server(config).await?;
+    let absent = if arguments.new { Absent::BeginAnew } else { Absent::Begin };
+    let database = instance::open_for_server(config, absent).await?;
+    let is_new = database.is_new;
     let listener = bind("listen", config.network.listen).await?;
     let metrics_listener = match config.network.metrics_listen {
         Some(address) => Some(bind("metrics_listen", address).await?),
@@ -62,11 +76,15 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     let state = AppState::new(context.clone(), proxies, origins).with_leak_reports(config.incident.leak_reports());
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
+    if is_new {
+        instance::say_begun(config);
+    }
     let mut background = vec![
         tokio::spawn(run_housekeeping(context.clone())),
         tokio::spawn(write_alerts(context.clone())),
         tokio::spawn(dispatch(context.clone())),
         tokio::spawn(checkpoint(context.clone())),
+        tokio::spawn(watch_file(context.clone())),
     ];
     if let Some(listener) = metrics_listener {
         let address = listener.local_addr()?;
@@ -165,6 +183,26 @@ async fn checkpoint(context: Context) {
             note(context.store.checkpoint().await, "the database's log could not be shortened");
         }
         seen = batches;
+    }
+}
+
+/// Logs when SQLite's file is removed or replaced, and when it is back. Meanwhile `/readyz` says 503.
+async fn watch_file(context: Context) {
+    let (mut interval, mut was_in_place) = (every(FILE_INTERVAL), true);
+    loop {
+        interval.tick().await;
+        let is_in_place = context.store.is_in_place();
+        let database = context.store.url();
+        match (was_in_place, is_in_place) {
+            (true, false) => tracing::error!(
+                %database,
+                "the file of the database was removed or replaced: stop the server, and put the file back or restore \
+                 a backup"
+            ),
+            (false, true) => tracing::info!(%database, "the file of the database is back"),
+            _ => {}
+        }
+        was_in_place = is_in_place;
     }
 }
 

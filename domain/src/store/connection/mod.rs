@@ -145,8 +145,17 @@ impl Store {
         }
     }
 
+    /// Whether SQLite's file is still where a server opened it. When it was removed or replaced, the server would go on
+    /// writing to a file that nobody finds. Always true for other databases.
+    pub fn is_in_place(&self) -> bool {
+        sqlite::is_in_place(self)
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        if !self.is_in_place() {
+            return Err(StoreError::File(std::io::Error::other("it was removed or replaced")));
+        }
         sqlx::query("SELECT 1").fetch_one(self.reads()).await?;
         Ok(())
     }
