@@ -18,6 +18,7 @@ pub mod encoding;
 pub mod form_body;
 pub mod id;
 pub mod network;
+pub mod private_file;
 pub mod random;
 pub mod stale_cache;
 pub mod strict_json;

@@ -41,7 +41,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
             let mut password = String::new();
             std::io::stdin().read_to_string(&mut password)?;
             let password = Password::new(password.trim_end_matches(['\r', '\n']).to_owned());
-            instance::with(config, async |context| {
+            instance::with_new(config, async |context| {
                 let new = NewPerson { name, email, password };
                 let person = person::create_administrator(context, &operator(), new).await?;
                 println!("Created administrator {}", person.email);

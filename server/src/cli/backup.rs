@@ -59,6 +59,7 @@ pub(super) async fn migrate_to(config: &Config, arguments: &MigrateTo) -> Result
         copy(context, target, ConfigError::new("URL", format!("{url} is not empty"))).await
     })
     .await?;
+    eprintln!("There was no Countersign in {url}: a new one was begun.");
     println!("Copied everything to {url} and proved it:");
     for (table, rows) in proof.counts.iter().filter(|(_, rows)| *rows > 0) {
         println!("{rows:>12}  {table}");

@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server (also without a command)
-    Serve,
+    Serve(serve::Arguments),
     /// Administrators
     #[command(subcommand)]
     Admin(admin::Command),
@@ -96,7 +96,7 @@ fn read() -> Result<Result<(Config, Command), clap::Error>, CliError> {
         Err(error) => return Ok(Err(error.format(&mut command))),
     };
     let config = layers::resolve(&matches, cli.config.as_deref())?;
-    Ok(Ok((config, cli.command.unwrap_or(Command::Serve))))
+    Ok(Ok((config, cli.command.unwrap_or_else(|| Command::Serve(serve::Arguments::default())))))
 }
 
 /// Prints the message of `clap`: help, version, or what is wrong with the arguments.
@@ -110,11 +110,11 @@ fn explain(error: &clap::Error) -> Result<ExitCode, CliError> {
 }
 
 fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    log::start(config, matches!(command, Command::Serve))?;
+    log::start(config, matches!(command, Command::Serve(_)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Serve => serve::run(config).await,
+            Command::Serve(arguments) => serve::run(config, &arguments).await,
             Command::Admin(command) => admin::run(config, command).await,
             Command::Credential(command) => credential::run(config, command).await,
             Command::Client(command) => client::run(config, command).await,

@@ -1,10 +1,11 @@
 //! `countersign restore`
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use domain::base::clock::{Clock, SystemClock};
+use domain::base::private_file;
 use domain::context::Context;
 use domain::model::operations::{Ended, How};
 use domain::operations::backup::{self, BackupError};
@@ -12,7 +13,7 @@ use domain::operations::restore::{self, Difference, SinceEntry};
 use domain::store::{DatabaseUrl, Store};
 
 use super::backup::copy as copy_into;
-use super::shared::{CliError, in_file, instance, make_data_folder, make_private, operator, unused_name};
+use super::shared::{CliError, in_file, instance, make_data_folder, operator, unused_name};
 use crate::config::{Config, ConfigError};
 
 /// Maximum number of lines in the message that lists what would work again.
@@ -65,7 +66,12 @@ fn copy_backup(config: &Config, file: &Path) -> Result<PathBuf, CliError> {
         Some(present) => present.with_added_extension("restoring"),
         None => config.storage.data_dir.join("restoring.db"),
     };
-    let written = make_private(&copy, OpenOptions::new().create(true).truncate(true)).and_then(|mut target| {
+    // What an earlier, interrupted restore left.
+    let _ = fs::remove_file(&copy);
+    let written = private_file::open(&copy, true).and_then(|mut target| {
+        if let Some(present) = config.storage.database_url().file().filter(|present| present.exists()) {
+            private_file::make_like(&target, present)?;
+        }
         std::io::copy(&mut File::open(file)?, &mut target)?;
         target.sync_all()
     });
@@ -96,8 +102,9 @@ async fn restore_file(config: &Config, arguments: &Arguments, copy: &Path, prese
     }
     moved.and_then(|()| fs::rename(copy, present))?;
     println!("{summary}");
-    if let Some(kept) = kept {
-        println!("What was there before is in {}.", kept.display());
+    match kept {
+        Some(kept) => println!("What was there before is in {}.", kept.display()),
+        None => instance::say_begun(config),
     }
     Ok(())
 }
@@ -110,6 +117,7 @@ async fn restore_to_postgres(config: &Config, arguments: &Arguments, copy: &Path
     let result = copy_to_postgres(config, arguments, &source).await;
     source.close().await;
     println!("{}", result?);
+    instance::say_begun(config);
     Ok(())
 }
 

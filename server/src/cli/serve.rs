@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::Args;
 use domain::context::Context;
 use domain::operations::housekeeping;
 use domain::person::setup;
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::shared::instance::Absent;
 use super::shared::{CliError, instance, make_data_folder};
 use crate::config::{Config, ConfigError};
 use crate::http::accept;
@@ -41,10 +43,21 @@ const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 /// that takes a second.
 const EXPIRY_EVERY: u32 = 10;
 
-pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+/// How soon the server notices that SQLite's file was removed or replaced.
+
+#[derive(Args, Default)]
+pub(super) struct Arguments {
+    /// Begin a new instance although the master key of an earlier one is there and its database is not
+    #[arg(long)]
+    new: bool,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     make_data_folder(&config.storage.data_dir)?;
     let _only_server = instance::lock(config)?;
-    let database = instance::open_for_server(config).await?;
+    let absent = if arguments.new { Absent::BeginAnew } else { Absent::Begin };
+    let database = instance::open_for_server(config, absent).await?;
+    let is_new = database.is_new;
     let listener = bind("listen", config.network.listen).await?;
     let metrics_listener = match config.network.metrics_listen {
         Some(address) => Some(bind("metrics_listen", address).await?),
@@ -66,6 +79,9 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
         .comparing_clocks();
     let stop = stop_signal(state.clone())?;
     announce(&context, address).await?;
+    if is_new {
+        instance::say_begun(config);
+    }
     let mut background = vec![
         tokio::spawn(run_housekeeping(context.clone())),
         tokio::spawn(write_alerts(context.clone())),

@@ -40,6 +40,7 @@ impl Config {
     /// Checks rules that concern several settings. Reads the secrets from files and the environment.
     fn check(&mut self) -> Result<(), ConfigError> {
         self.network.check()?;
+        self.storage.check()?;
         self.client.check()?;
         self.openid.check(&self.egress.private_issuers)
     }

@@ -102,9 +102,26 @@ pub(crate) struct Storage {
     /// File of the master key; master.key in the data folder when not set
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
+    /// Whether other users may read the file that master_key_file names, as in a mount of Kubernetes: true or false
+    #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set,
+        value_parser = choice(&[("true", true), ("false", false)]))]
+    pub(crate) master_key_shared: bool,
 }
 
 impl Storage {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.master_key_shared && self.master_key_file.is_none() {
+            let problem = "is for a file that master_key_file names: the one in data_dir is ours alone";
+            return Err(ConfigError::new("master_key_shared", problem));
+        }
+        Ok(())
+    }
+
+    /// Whether the address of the database follows from `data_dir`.
+    pub(crate) fn is_in_data_dir(&self) -> bool {
+        self.database_url.is_none()
+    }
+
     /// The address of the database.
     pub(crate) fn database_url(&self) -> DatabaseUrl {
         let in_folder = || DatabaseUrl::Sqlite(self.data_dir.join("countersign.db"));

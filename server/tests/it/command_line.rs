@@ -184,6 +184,7 @@ fn in_file<'value>(values: impl IntoIterator<Item = (&'value String, &'value tom
 #[test]
 fn a_flag_wins_over_the_environment_the_environment_over_the_file_the_file_over_the_defaults() {
     let folder = Folder::new("layers");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
     fs::write(folder.path("file"), "").expect("writes");
     let good = settings();
     let bad: toml::Table = good.iter().map(|(name, default)| (name.clone(), wrong(default))).collect();
@@ -288,6 +289,8 @@ fn a_database_without_its_master_key_is_refused_and_left_alone() {
     fs::remove_file(folder.path("data/master.key")).expect("removes");
     refused(&folder.run(&[]), 2, &["master_key_file", "missing"]);
     assert!(!folder.path("data/master.key").exists(), "no new key is made for an old database");
+    fs::write(folder.path("data/master.key"), "").expect("writes");
+    fs::set_permissions(folder.path("data/master.key"), fs::Permissions::from_mode(0o600)).expect("sets");
     fs::write(folder.path("data/master.key"), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("writes");
     refused(&folder.run(&["credential", "list"]), 2, &["master_key_file", "does not belong to this database"]);
     fs::write(folder.path("data/master.key"), "nonsense").expect("writes");
@@ -300,7 +303,7 @@ fn a_database_without_its_master_key_is_refused_and_left_alone() {
 async fn a_database_of_a_newer_version_is_refused() {
     use sqlx::{Connection, Executor};
     let folder = Folder::new("newer");
-    assert!(folder.run(&["credential", "list"]).status.success());
+    assert!(folder.run(&["credential", "create", "--name", "job"]).status.success());
     sqlx::any::install_default_drivers();
     let url = format!("sqlite://{}", folder.path("data/countersign.db").display());
     let mut connection = sqlx::AnyConnection::connect(&url).await.expect("opens");
@@ -421,4 +424,169 @@ fn a_restore_tells_what_ended_what_is_lost_and_what_is_left() {
     }
     let shown = folder.run(&["--master-key-file", "data/master.key.old1", "credential", "show", id]);
     assert!(shown.status.success(), "{shown:?}");
+}
+
+/// The commands that do something, each as the words of its call.
+fn leaves(folder: &Folder, command: &[&str]) -> Vec<String> {
+    let help = text(&folder.run(&[command, &["--help"]].concat()).stdout);
+    let Some((_, rest)) = help.split_once("\nCommands:\n") else { return vec![command.join(" ")] };
+    let commands = rest.split("\n\n").next().expect("one");
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    names.flat_map(|name| leaves(folder, &[command, &[name]].concat())).collect()
+}
+
+const CLIENT: &str = "csc_0000000000000000000000";
+
+/// A call of each command that needs an instance. An empty list: the command may begin one, or asks a server only.
+fn call(command: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = command.split(' ').collect();
+    words.extend(match command {
+        "serve" | "admin create" | "credential create" | "restore" | "healthcheck" => return Vec::new(),
+        "admin reset-second-factor" => vec!["--email", "ada@example.com"],
+        "credential show"
+        | "credential disable"
+        | "credential enable"
+        | "credential revoke"
+        | "credential rotate"
+        | "credential finish-rotation"
+        | "credential cancel-rotation" => vec![CLIENT],
+        "credential extend-rotation" => vec![CLIENT, "--overlap", "1h"],
+        "credential add-key" => vec![CLIENT, "--public-key", "text"],
+        "credential remove-key" => vec![CLIENT, "key_0000000000000000000000"],
+        "client create" => vec!["--name", "x", "--redirect-uri", "https://x.example/callback"],
+        "server add" => vec!["--name", "x", "--resource", "https://x.example/mcp", "--scope", "x:read"],
+        "leak" => vec!["text"],
+        "import" => vec!["text", "--dry-run"],
+        "backup" => vec!["copy.db"],
+        "migrate-to" => vec!["postgres://127.0.0.1:1/x"],
+        _ => Vec::new(),
+    });
+    words
+}
+
+#[test]
+fn a_command_in_a_folder_without_an_instance_makes_none() {
+    let folder = Folder::new("absent");
+    fs::write(folder.path("text"), "nothing").expect("writes");
+    let commands = leaves(&folder, &[]);
+    assert!(commands.len() > 25, "{commands:?}");
+    for command in commands.iter().filter(|command| !call(command).is_empty()) {
+        let output = folder.run(&call(command));
+        refused(&output, 2, &["There is no Countersign in ./data. Set --data-dir or --database-url."]);
+        assert_eq!(text(&output.stdout), "", "{command}");
+        let left: Vec<_> =
+            fs::read_dir(&folder.0).expect("a folder").map(|entry| entry.expect("one").file_name()).collect();
+        assert_eq!(left, ["text"], "{command}");
+    }
+    let begun = folder.run(&["credential", "create", "--name", "job"]);
+    assert!(text(&begun.stderr).contains("There was no Countersign in ./data"), "{begun:?}");
+    let second = folder.run(&["credential", "create", "--name", "job"]);
+    assert_eq!(text(&second.stderr), "");
+}
+
+fn status(address: &str, path: &str) -> String {
+    use std::io::Read;
+    let mut stream = std::net::TcpStream::connect(address).expect("connects");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("sends");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.split(' ').nth(1).expect("a status").to_owned()
+}
+
+#[test]
+fn a_database_that_was_removed_is_noticed_and_not_replaced_by_a_new_one() {
+    let folder = Folder::new("removed");
+    let mut child = folder.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let ready = BufReader::new(child.stdout.take().expect("its output")).lines().next().expect("a line").expect("text");
+    let mut log = BufReader::new(child.stderr.take().expect("its log")).lines();
+    let running = Running(child);
+    let address = ready.rsplit("//").next().expect("an address").replace("localhost", "127.0.0.1");
+    assert_eq!(status(&address, "/readyz"), "200");
+    fs::rename(folder.path("data/countersign.db"), folder.path("data/elsewhere")).expect("moves it");
+    assert_eq!(status(&address, "/readyz"), "503");
+    let noticed = log.find(|line| line.as_ref().expect("text").contains("removed or replaced"));
+    assert!(noticed.expect("a line").is_ok());
+    fs::rename(folder.path("data/elsewhere"), folder.path("data/countersign.db")).expect("moves it back");
+    assert_eq!(status(&address, "/readyz"), "200");
+    let back = log.by_ref().map(|line| line.expect("text")).find(|line| {
+        assert!(!line.contains("removed or replaced"), "it is told once");
+        line.contains("is back")
+    });
+    assert!(back.is_some());
+    drop(running);
+
+    for name in ["countersign.db", "countersign.db-wal", "countersign.db-shm"] {
+        let _ = fs::remove_file(folder.path("data").join(name));
+    }
+    for command in [vec![], vec!["serve"], vec!["credential", "create", "--name", "job"]] {
+        refused(&folder.run(&command), 2, &["master_key_file", "master.key", "countersign serve --new"]);
+    }
+    assert!(!folder.path("data/countersign.db").exists());
+    let mut anew =
+        folder.command(&["serve", "--new"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    let said = BufReader::new(anew.stdout.take().expect("its output")).lines().next().expect("a line").expect("text");
+    let _running = Running(anew);
+    assert!(said.contains("is ready"), "{said}");
+}
+
+#[test]
+fn a_master_key_that_others_may_read_is_refused() {
+    let folder = Folder::new("mode");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    let set =
+        |mode| fs::set_permissions(folder.path("data/master.key"), fs::Permissions::from_mode(mode)).expect("sets");
+    for mode in [0o644, 0o640, 0o604] {
+        set(mode);
+        refused(&folder.run(&["credential", "list"]), 2, &["master_key_file", "chmod 600", "master_key_shared"]);
+        refused(&folder.run(&[]), 2, &["chmod 600"]);
+    }
+    let shared = ["--master-key-file", "data/master.key", "--master-key-shared", "true", "credential", "list"];
+    assert!(folder.run(&shared).status.success());
+    refused(
+        &folder.run(&["--master-key-shared", "true", "credential", "list"]),
+        2,
+        &["master_key_shared", "master_key_file"],
+    );
+    set(0o600);
+    assert!(folder.run(&["credential", "list"]).status.success());
+}
+
+#[test]
+fn what_root_makes_in_the_folder_of_a_service_belongs_to_the_service() {
+    use std::os::unix::fs::MetadataExt;
+    const SERVICE: u32 = 65_534;
+    let folder = Folder::new("owner");
+    let data = folder.path("data");
+    fs::create_dir(&data).expect("a folder");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("sets");
+    if std::os::unix::fs::chown(&data, Some(SERVICE), Some(SERVICE)).is_err() {
+        eprintln!("not checked: only root can give a folder away");
+        return;
+    }
+    let belong = |when: &str| {
+        for entry in fs::read_dir(&data).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let (uid, gid) = fs::metadata(&path).map(|file| (file.uid(), file.gid())).expect("exists");
+            assert_eq!((uid, gid), (SERVICE, SERVICE), "{when}: {}", path.display());
+            assert_eq!(mode(&path), 0o600, "{when}: {}", path.display());
+        }
+    };
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    belong("the first command");
+    assert!(folder.run(&["backup", "copy.db"]).status.success());
+    assert!(folder.run(&["keys", "rewrap"]).status.success());
+    belong("rewrap");
+    fs::copy(data.join("master.key.old1"), data.join("master.key")).expect("the key of the backup");
+    assert!(folder.run(&["restore", "copy.db", "--bring-back"]).status.success());
+    belong("restore");
+    let (running, _) = folder.serve();
+    belong("serve");
+    drop(running);
+    // Links are not followed: whoever owns the folder must not get files of root.
+    fs::write(folder.path("of-root"), "").expect("writes");
+    fs::remove_file(data.join("countersign.db.lock")).expect("removes");
+    std::os::unix::fs::symlink(folder.path("of-root"), data.join("countersign.db.lock")).expect("links");
+    drop(folder.serve());
+    assert_eq!(fs::metadata(folder.path("of-root")).expect("exists").uid(), 0);
 }

@@ -168,10 +168,14 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when nothing can be written.
+    /// [`StoreError`] when nothing can be written, or when SQLite's file was removed or replaced: the server would go on
+    /// writing to a file that nobody finds.
     pub async fn probe_write(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         match self.engine {
             Engine::Sqlite => {
+                if !sqlite::is_in_place(self) {
+                    return Err(StoreError::File(std::io::Error::other("it was removed or replaced")));
+                }
                 let mut transaction = self.begin_exchange().await?;
                 sql!("INSERT INTO write_probe (id, written_at) VALUES (1, $1)
                       ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at"; now)

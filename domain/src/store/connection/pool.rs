@@ -69,7 +69,7 @@ impl Pool {
         self.connections.close().await;
     }
 
-    #[cfg(test)]
+    /// The connections themselves, for the library that runs migrations.
     pub(crate) fn connections(&self) -> &AnyPool {
         &self.connections
     }

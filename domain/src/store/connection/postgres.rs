@@ -129,7 +129,7 @@ async fn ping(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
 pub(crate) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
     let settings = "SET statement_timeout = 0; SET lock_timeout = 0".to_owned();
     let pool = pool(address, 1, settings, Patience::default(), &Silence::default()).await?;
-    let result = migrations::run(&mut *pool.acquire().await?, Engine::Postgres).await;
+    let result = migrations::run(pool.connections(), Engine::Postgres).await;
     pool.close().await;
     result
 }

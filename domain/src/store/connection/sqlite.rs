@@ -9,6 +9,7 @@ use rusqlite::OpenFlags;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, Connection, Row};
 
+use crate::base::private_file;
 use crate::store::connection::migrations;
 use crate::store::connection::pool::{Patience, Pool};
 use crate::store::connection::transaction::{WritePermit, WritePermits};
@@ -38,8 +39,9 @@ const MOST_PASSES: u32 = 4;
 /// At this many pages of the log an exchange itself moves them, if the server does not keep up.
 const LONGEST_LOG: i64 = 8_000;
 
+/// SQLite gives its log the mode of the file, and under root also the owner.
 pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
-    private_file(path, false)?;
+    private_file::open(path, false).map_err(StoreError::File)?;
     let changes = writes(LedgerDurability::Power, options.is_server);
     // WAL comes before all other settings: changing the mode needs the file alone.
     let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {changes}")).await?;
@@ -146,21 +148,25 @@ async fn left(connection: &mut AnyConnection, checkpoint: &'static str) -> Resul
 
 /// Brings the schema up to date, under a lock on a file beside the database.
 pub(crate) async fn migrate(changes: &Pool, path: &Path) -> Result<(), StoreError> {
-    let lock = private_file(&path.with_added_extension("migration"), false)?;
+    let lock = private_file::open(&path.with_added_extension("migration"), false).map_err(StoreError::File)?;
     let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
     // Neither a panic nor a shutdown interrupts the wait for the lock.
     let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
-    migrations::run(&mut *changes.acquire().await?, Engine::Sqlite).await?;
+    migrations::run(changes.connections(), Engine::Sqlite).await?;
     lock.unlock().map_err(StoreError::File)
 }
 
-/// Opens the file, or makes it with a mode that lets only its owner read it. SQLite gives its WAL the same mode.
-pub(crate) fn private_file(path: &Path, new: bool) -> Result<std::fs::File, StoreError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).create_new(new).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(StoreError::File)
+/// Whether the file that a server opened is still the one at its path. Somebody may have removed or replaced it.
+pub(crate) fn is_in_place(store: &Store) -> bool {
+    let (Some(file), DatabaseUrl::Sqlite(path)) = (&store.file, &store.url) else { return true };
+    match (file.metadata(), std::fs::metadata(path)) {
+        #[cfg(unix)]
+        (Ok(opened), Ok(present)) => {
+            use std::os::unix::fs::MetadataExt;
+            (opened.dev(), opened.ino()) == (present.dev(), present.ino())
+        }
+        (_, present) => present.is_ok(),
+    }
 }
 
 /// The path as a URL. It is absolute, so that its first folder is not read as a host. All characters that have a

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sqlx::AnyConnection;
 
+use crate::base::private_file;
 use crate::store::connection::sqlite;
 use crate::store::connection::url::DatabaseUrl;
 use crate::store::connection::{LedgerDurability, StoreOptions};
@@ -155,7 +156,7 @@ impl Store {
     /// Writes a consistent copy to `target` and checks the file. `target` is a path that must not exist yet. The copy
     /// is a file of SQLite (mode 0600), also when this database is PostgreSQL. A copy that fails the check is deleted.
     pub async fn backup(&self, target: &Path, progress: Progress<'_>) -> Result<Counts, CopyError> {
-        sqlite::private_file(target, true).map_err(CopyError::Store)?;
+        private_file::open(target, true).map_err(StoreError::File)?;
         let result = match self.engine {
             Engine::Sqlite => self.copy_file(target).await,
             Engine::Postgres => self.copy_into(target, progress).await,

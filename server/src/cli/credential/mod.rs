@@ -116,7 +116,9 @@ fn key_id(text: &str) -> Result<KeyId, String> {
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    instance::with(config, async |context| run_with(context, command).await).await
+    let may_begin = matches!(command, Command::Create(_));
+    let run = async |context: &Context| run_with(context, command).await;
+    if may_begin { instance::with_new(config, run).await } else { instance::with(config, run).await }
 }
 
 async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {

@@ -1,9 +1,9 @@
 //! Files that commands read and write, and their errors.
 
 use std::fmt::Display;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::DirBuilder;
 #[cfg(unix)]
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
@@ -31,14 +31,6 @@ pub(crate) fn refuse_existing(argument: &str, path: &Path) -> Result<(), CliErro
 pub(crate) fn unused_name(file: &Path, word: &str) -> PathBuf {
     let names = (1_u64..).map(|number| file.with_added_extension(format!("{word}{number}")));
     names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| file.with_added_extension(word))
-}
-
-/// Creates or opens a file to write. Only its owner may read it (mode 0600). `options` say what to do with an existing
-/// file.
-pub(crate) fn make_private(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
-    #[cfg(unix)]
-    options.mode(0o600);
-    options.write(true).open(path)
 }
 
 /// Makes the data folder if it does not exist. Only its owner may read it (mode 0700).

@@ -2,9 +2,11 @@
 //! change when something is wrong.
 
 use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::sync::Arc;
 
 use domain::base::clock::SystemClock;
+use domain::base::private_file;
 use domain::base::random::SystemRandom;
 use domain::context::Context;
 use domain::crypto::keys::master::MasterKey;
@@ -16,28 +18,79 @@ use domain::services::relying_party::RelyingParty;
 use domain::store::{DatabaseUrl, Store, StoreError, StoreOptions};
 
 use super::error::CliError;
-use super::files::{make_data_folder, make_private};
+use super::files::{in_file, make_data_folder};
 use super::master_key;
 use crate::config::{Config, ConfigError};
 use crate::egress::policy::PrivateHosts;
 use crate::egress::ports::Outbound;
+
+/// What a command does when there is no instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// It fails, and writes nothing. A command in the wrong folder must not report about an instance that it made.
+    Refuse,
+    /// It begins an instance, unless a master key is left of an earlier one.
+    Begin,
+    /// It begins an instance.
+    BeginAnew,
+}
 
 /// Runs a command on the instance, and closes the instance after success and after failure.
 pub(crate) async fn with<T>(
     config: &Config,
     command: impl AsyncFnOnce(&Context) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let context = open_at(config, &config.storage.database_url()).await?;
+    run(config, Absent::Refuse, command).await
+}
+
+/// The same for a command that may begin the instance. It then says so on standard error.
+pub(crate) async fn with_new<T>(
+    config: &Config,
+    command: impl AsyncFnOnce(&Context) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    run(config, Absent::Begin, command).await
+}
+
+async fn run<T>(
+    config: &Config,
+    absent: Absent,
+    command: impl AsyncFnOnce(&Context) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let (context, is_new) = open(config, &config.storage.database_url(), absent).await?;
     let result = command(&context).await;
     context.close().await;
+    if is_new && result.is_ok() {
+        say_begun(config);
+    }
     result
+}
+
+/// Says on standard error that there was no instance before.
+pub(crate) fn say_begun(config: &Config) {
+    eprintln!("There was no Countersign in {}: a new one was begun.", place(config));
+}
+
+/// Where the instance is, in the words of the settings.
+fn place(config: &Config) -> String {
+    match config.storage.is_in_data_dir() {
+        true => config.storage.data_dir.display().to_string(),
+        false => config.storage.database_url().to_string(),
+    }
 }
 
 /// Opens an instance for a command. Its issuer is the configured one, or the one that the server used last. So the
 /// command does not need to know the server's port.
 pub(crate) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Context, CliError> {
-    make_data_folder(&config.storage.data_dir)?;
-    let database = open_database(config, url, &config.storage.options()).await?;
+    Ok(open(config, url, Absent::Refuse).await?.0)
+}
+
+/// Opens an instance. The second value says whether it was begun now.
+async fn open(config: &Config, url: &DatabaseUrl, absent: Absent) -> Result<(Context, bool), CliError> {
+    if absent != Absent::Refuse || config.storage.data_dir.exists() {
+        make_data_folder(&config.storage.data_dir)?;
+    }
+    let database = open_database(config, url, &config.storage.options(), absent).await?;
+    let is_new = database.is_new;
     let public_url = match &config.network.public_url {
         Some(url) => url.clone(),
         None => match server::built_in_resource(&database.store).await? {
@@ -45,7 +98,7 @@ pub(crate) async fn open_at(config: &Config, url: &DatabaseUrl) -> Result<Contex
             None => default_public_url(config.network.listen.port()),
         },
     };
-    database.with_issuer(public_url).await
+    Ok((database.with_issuer(public_url).await?, is_new))
 }
 
 /// The issuer when the settings contain none.
@@ -58,38 +111,69 @@ pub(crate) struct OpenDatabase<'config> {
     store: Store,
     master: MasterKey,
     config: &'config Config,
+    /// Whether the database was empty.
+    pub(crate) is_new: bool,
 }
 
 /// Opens the database for a server. The database records the server, so that other processes see it.
-pub(crate) async fn open_for_server(config: &Config) -> Result<OpenDatabase<'_>, CliError> {
+pub(crate) async fn open_for_server(config: &Config, absent: Absent) -> Result<OpenDatabase<'_>, CliError> {
     let options = StoreOptions { is_server: true, ..config.storage.options() };
-    open_database(config, &config.storage.database_url(), &options).await
+    open_database(config, &config.storage.database_url(), &options, absent).await
 }
 
-/// Opens a database. SQLite's file is made when there is none.
+/// Refuses a command that needs an instance where there is none, before anything is made.
+fn refuse_absent(config: &Config, url: &DatabaseUrl, absent: Absent) -> Result<(), CliError> {
+    let is_there = |file: &Path| file.metadata().is_ok_and(|file| file.len() > 0);
+    match url.file() {
+        None => Ok(()),
+        Some(file) if is_there(file) => Ok(()),
+        Some(_) if absent == Absent::Refuse => Err(no_instance(config)),
+        Some(file) if absent == Absent::Begin && !file.exists() && master_key::is_in_file(config) => {
+            let problem = format!(
+                "is there, and its database {} is not. Restore a backup (countersign restore FILE), or begin a new \
+                 instance with this key: countersign serve --new",
+                file.display()
+            );
+            Err(in_file("master_key_file", &config.storage.master_key_file(), problem))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn no_instance(config: &Config) -> CliError {
+    let setting = if config.storage.is_in_data_dir() { "data_dir" } else { "database_url" };
+    let problem = format!("There is no Countersign in {}. Set --data-dir or --database-url.", place(config));
+    ConfigError::new(setting, problem).into()
+}
+
+/// Opens a database. SQLite's file is made when there is none and `absent` allows it.
 async fn open_database<'config>(
     config: &'config Config,
     url: &DatabaseUrl,
     options: &StoreOptions,
+    absent: Absent,
 ) -> Result<OpenDatabase<'config>, CliError> {
+    refuse_absent(config, url, absent)?;
     let store = Store::open(url, options).await.map_err(|error| match error {
         StoreError::File(error) => ConfigError::new("data_dir", format!("{url} cannot be written: {error}")).into(),
         StoreError::Unavailable(error) => CliError::Failed(format!("the database at {url} cannot be opened: {error}")),
         StoreError::Address(problem) => ConfigError::new("database_url", problem).into(),
         error => CliError::failed(error),
     })?;
-    let master = match is_initialised(&store).await? {
-        true => master_key::of(config, &store).await?,
-        false => master_key::of_new_database(config)?,
+    let is_new = !is_initialised(&store).await?;
+    let master = match is_new {
+        false => master_key::of(config, &store).await?,
+        true if absent == Absent::Refuse => return Err(no_instance(config)),
+        true => master_key::of_new_database(config)?,
     };
     store.migrate().await?;
-    Ok(OpenDatabase { store, master, config })
+    Ok(OpenDatabase { store, master, config, is_new })
 }
 
 impl OpenDatabase<'_> {
     /// The instance, whose issuer is `public_url`.
     pub(crate) async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
-        let Self { store, master, config } = self;
+        let Self { store, master, config, .. } = self;
         let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
         let settings = Settings {
             public_url,
@@ -117,7 +201,7 @@ pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
     // The lock file is beside the database, not in the data folder, because two data folders may share one database.
     let Some(path) = url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
     // Private, or whoever may read it could hold its lock, and no server would start.
-    let file = make_private(&path, File::options().create(true).append(true))
+    let file = private_file::open(&path, false)
         .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

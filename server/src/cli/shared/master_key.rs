@@ -1,9 +1,12 @@
 //! The master key: read from the environment or its file, made with a new database, and replaced.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Write};
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use domain::base::private_file;
 use domain::base::random::SystemRandom;
 use domain::crypto::keys::KeyError;
 use domain::crypto::keys::master::MasterKey;
@@ -12,7 +15,7 @@ use domain::services::keyring::check_master_key;
 use domain::store::Store;
 
 use super::error::CliError;
-use super::files::{in_file, make_private, refuse_existing, unused_name};
+use super::files::{in_file, refuse_existing, unused_name};
 use crate::config::{Config, ConfigError};
 
 /// The environment variable that holds the key itself, in place of the file.
@@ -56,12 +59,35 @@ fn configured(config: &Config) -> Result<Option<MasterKey>, CliError> {
     let path = config.storage.master_key_file();
     match fs::read_to_string(&path) {
         Ok(text) => {
+            refuse_shared(config, &path)?;
             let problem = "does not hold the base64 of 32 bytes";
             MasterKey::from_base64(&text).map(Some).ok_or_else(|| in_file(SETTING, &path, problem))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(in_file(SETTING, &path, error)),
     }
+}
+
+/// Refuses a key that other users may read, as ssh does. Kubernetes mounts secrets with such a mode, so a setting allows
+/// it.
+fn refuse_shared(config: &Config, path: &Path) -> Result<(), CliError> {
+    #[cfg(unix)]
+    {
+        let mode = fs::metadata(path).map_err(|error| in_file(SETTING, path, error))?.permissions().mode();
+        if mode & 0o077 != 0 && !config.storage.master_key_shared {
+            let problem = format!(
+                "other users may read it. Run chmod 600 {}, or set master_key_shared if a mounted file must be like this",
+                path.display()
+            );
+            return Err(in_file(SETTING, path, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a file of a master key that would be used.
+pub(super) fn is_in_file(config: &Config) -> bool {
+    !is_in_environment() && config.storage.master_key_file().exists()
 }
 
 /// A master key that is about to replace the present key. Its file is written to the disk before any data is wrapped
@@ -86,8 +112,10 @@ impl NewMasterKey {
                            what is in it";
             return Err(ConfigError::new(VARIABLE, problem).into());
         }
-        let file = config.storage.master_key_file().with_added_extension(NEW);
-        Ok(Self { key: make_for(SETTING, &file)?, file: Some(file) })
+        let old = config.storage.master_key_file();
+        let file = old.with_added_extension(NEW);
+        let key = make(&file, Some(&old)).map_err(|error| in_file(SETTING, &file, error))?;
+        Ok(Self { key, file: Some(file) })
     }
 
     /// The key.
@@ -102,7 +130,11 @@ impl NewMasterKey {
         let file = config.storage.master_key_file();
         let old = unused_name(&file, "old");
         // Copied, not moved, so that there is a key at every moment.
-        let copied = fs::copy(&file, &old).and_then(|_| File::open(&old)?.sync_all());
+        let copied = private_file::open(&old, true).and_then(|mut copy| {
+            private_file::make_like(&copy, &file)?;
+            std::io::copy(&mut File::open(&file)?, &mut copy)?;
+            copy.sync_all()
+        });
         copied.and_then(|()| fs::rename(&new, &file)).map_err(|error| in_file(SETTING, &file, error))?;
         Ok(Some(old))
     }
@@ -127,12 +159,13 @@ async fn finish_replacement(config: &Config, store: &Store) -> Result<Option<Mas
 
 /// Makes a key in the file that the setting or argument `name` names.
 fn make_for(name: &str, path: &Path) -> Result<MasterKey, CliError> {
-    make(path).map_err(|error| in_file(name, path, error))
+    make(path, None).map_err(|error| in_file(name, path, error))
 }
 
-fn make(path: &Path) -> std::io::Result<MasterKey> {
+/// Makes a key. The file gets the owner and the mode of `like`, if that exists.
+fn make(path: &Path, like: Option<&Path>) -> std::io::Result<MasterKey> {
     let text = MasterKey::generate_file(&SystemRandom);
-    let mut file = match make_private(path, OpenOptions::new().create_new(true)) {
+    let mut file = match private_file::open(path, true) {
         // Another process of this instance made its key first: that key is used.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let text = fs::read_to_string(path)?;
@@ -140,6 +173,9 @@ fn make(path: &Path) -> std::io::Result<MasterKey> {
         }
         file => file?,
     };
+    if let Some(like) = like.filter(|like| like.exists()) {
+        private_file::make_like(&file, like)?;
+    }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     MasterKey::from_base64(&text).ok_or_else(|| Error::other("was not written as a key"))

@@ -10,5 +10,5 @@ mod output;
 
 pub(super) use arguments::{OneCredential, duration, expiry, key_algorithm, token_algorithm};
 pub(super) use error::CliError;
-pub(super) use files::{in_file, make_data_folder, make_private, read_text, refuse_existing, unused_name};
+pub(super) use files::{in_file, make_data_folder, read_text, refuse_existing, unused_name};
 pub(super) use output::{Format, NewFormat, Progress, SHOWN_ONCE, line, operator};
