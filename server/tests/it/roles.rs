@@ -51,7 +51,7 @@ async fn new_team(app: &App, name: &str) -> TeamId {
 }
 
 /// Invites somebody and accepts for them.
-async fn joined(app: &App, email: &str, grant: InvitedRole) -> Person {
+pub(crate) async fn joined(app: &App, email: &str, grant: InvitedRole) -> Person {
     let context = &app.instance.context;
     let (_, token) = invitation::invite(context, &operator(), email, grant).await.expect("invites");
     let name = email.split('@').next().expect("a name");
@@ -59,7 +59,7 @@ async fn joined(app: &App, email: &str, grant: InvitedRole) -> Person {
     invitation::accept_as_new(context, &token, name, password, |actor| actor).await.expect("accepts")
 }
 
-async fn signed_in_as<'app>(app: &'app App, person: &Person) -> Browser<'app> {
+pub(crate) async fn signed_in_as<'app>(app: &'app App, person: &Person) -> Browser<'app> {
     let browser = app.browser();
     let answer = browser.sign_in_as(&person.email, PASSWORD).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{} signs in", person.email);
