@@ -63,9 +63,7 @@ pub async fn report(
     request: Request,
 ) -> Result<Response, Response> {
     if let Some(wait) = state.leak_reports_by_source.count(address.0, state.context.now()) {
-        let mut response = error::plain(StatusCode::TOO_MANY_REQUESTS);
-        error::retry_after(&mut response, wait.as_secs().max(1));
-        return Err(response);
+        return Err(error::too_many(wait));
     }
     let (head, body) = body::split(request, LIMIT).await?;
     let Some((token, place)) = reported(&head.headers, &body) else {

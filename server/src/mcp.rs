@@ -123,6 +123,13 @@ async fn authenticate(state: &AppState, token: &str, address: Option<IpAddr>) ->
             tracing::debug!(reason, "a token was refused");
             Err(challenge(state, true))
         }
+        Err(VerifyError::Foreign(reason)) => {
+            tracing::debug!(reason, "a token was refused that is not ours");
+            Err(match state.failures.count(address, state.context.now()) {
+                Some(wait) => error::too_many(wait),
+                None => challenge(state, true),
+            })
+        }
         Err(VerifyError::Fault(fault)) => Err(unavailable!(%fault, "a token could not be checked")),
     }
 }

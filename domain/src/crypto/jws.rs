@@ -67,6 +67,15 @@ impl<'token> UncheckedJws<'token> {
         self.kid.as_deref()
     }
 
+    /// Whether a key of an issuer's set made the signature. If the set knows the token's `kid`, only the keys with that
+    /// `kid` are tried. A set is as long as its issuer makes it, and each attempt costs time.
+    pub(crate) fn is_signed_by(&self, set: &[PublicKey]) -> bool {
+        let is_named = |key: &PublicKey| key.kid().is_some() && key.kid() == self.kid();
+        let knows_kid = set.iter().any(is_named);
+        let mut fitting = set.iter().filter(|key| key.algorithm() == self.algorithm && (!knows_kid || is_named(key)));
+        fitting.any(|key| key.verify(self.signed, &self.signature))
+    }
+
     /// The owner of the first key among `keys` that made the signature. Only keys of the token's algorithm are tried,
     /// and the key that the `kid` names is tried first. Most clients send no `kid`.
     pub(crate) fn signed_by<'key, Owner>(&self, keys: impl Iterator<Item = (Owner, &'key PublicKey)>) -> Option<Owner> {

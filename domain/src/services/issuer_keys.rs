@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::base::clock::Timestamp;
+use crate::base::id::FederatedIdentityId;
 use crate::base::strict_json;
 use crate::base::text::{debug_as, printable};
 use crate::crypto::jws::UncheckedJws;
@@ -21,6 +22,9 @@ const FRESH: Duration = Duration::from_secs(3600);
 const STALE: Duration = Duration::from_secs(24 * 3600);
 /// An issuer is asked at most once in this time, even if many tokens arrive.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// The most identities whose pasted keys are kept parsed.
+const MOST_PASTED: usize = 1024;
 
 /// The longest error text that is kept, in characters. Part of the text comes from the issuer.
 const LONGEST_PROBLEM: usize = 200;
@@ -108,11 +112,13 @@ impl CachedKeySet {
 pub struct IssuerKeys {
     fetch: Arc<dyn Fetch>,
     entries: Arc<Mutex<HashMap<String, Arc<CachedKeySet>>>>,
+    /// Parsed keys that were pasted, by identity.
+    pasted: Arc<Mutex<HashMap<FederatedIdentityId, Arc<Vec<PublicKey>>>>>,
 }
 
 impl IssuerKeys {
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
-        Self { fetch, entries: Arc::default() }
+        Self { fetch, entries: Arc::default(), pasted: Arc::default() }
     }
 
     /// The keys of `issuer`, at most an hour old if it answers.
@@ -169,9 +175,8 @@ impl IssuerKeys {
         jws: &UncheckedJws<'_>,
         now: Timestamp,
     ) -> Result<bool, IssuerKeysError> {
-        let by = |keys: &[PublicKey]| jws.signed_by(keys.iter().map(|key| ((), key))).is_some();
         let keys = self.get(issuer, now).await?;
-        if by(&keys) {
+        if jws.is_signed_by(&keys) {
             return Ok(true);
         }
         // If the `kid` is unknown, the issuer may have a new key, so its keys are fetched again, at a bounded rate. A
@@ -179,7 +184,30 @@ impl IssuerKeys {
         if keys.iter().any(|key| key.kid().is_some() && key.kid() == jws.kid()) {
             return Ok(false);
         }
-        Ok(by(&self.fetch_again(issuer, now).await?))
+        Ok(jws.is_signed_by(&self.fetch_again(issuer, now).await?))
+    }
+
+    /// The keys that were pasted for an identity. They are parsed once: an identity is never edited.
+    ///
+    /// # Errors
+    ///
+    /// There are too many. Versions before the limit stored such sets.
+    pub(crate) fn pasted(
+        &self,
+        id: &FederatedIdentityId,
+        jwks: &Value,
+    ) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+        let mut pasted = self.pasted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = pasted.get(id) {
+            return Ok(Arc::clone(keys));
+        }
+        let keys = PublicKey::read_jwks(jwks).map_err(|problem| IssuerKeysError::new(&problem))?;
+        if pasted.len() >= MOST_PASTED {
+            pasted.clear();
+        }
+        let keys = Arc::new(keys);
+        pasted.insert(id.clone(), Arc::clone(&keys));
+        Ok(keys)
     }
 }
 
@@ -191,7 +219,8 @@ async fn fetch_published(fetch: &dyn Fetch, issuer: &str) -> Result<Published, I
     let Some(jwks_uri) = document.get("jwks_uri").and_then(Value::as_str) else {
         return Err(IssuerKeysError::new("the discovery document has no jwks_uri"));
     };
-    let keys = PublicKey::read_jwks(&fetch_json(fetch, issuer, jwks_uri).await?);
+    let keys = PublicKey::read_jwks(&fetch_json(fetch, issuer, jwks_uri).await?)
+        .map_err(|problem| IssuerKeysError::new(&format!("{jwks_uri}: {problem}")))?;
     if keys.is_empty() {
         return Err(IssuerKeysError::new(&format!("{jwks_uri} has no usable key")));
     }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
-use crate::model::credential::usage::{Counted, Key};
+use crate::model::credential::usage::{Counted, Key, RefusalDetail};
 use crate::model::origin::Origin;
 use crate::model::token::Refusal;
 use crate::services::metrics::Metrics;
@@ -24,7 +24,7 @@ pub(crate) const QUEUE: usize = 4096;
 pub(crate) struct Refused {
     client_id: ClientId,
     refusal: Refusal,
-    detail: Option<String>,
+    detail: RefusalDetail,
     origin: Origin,
     at: Timestamp,
 }
@@ -52,15 +52,15 @@ impl RefusalRecorder {
     /// Counts a refusal for the credential that it concerns. A refusal without a known credential is not counted,
     /// because no page could show it.
     pub fn record(&self, client_id: Option<&ClientId>, refusal: Refusal, origin: &Origin, at: Timestamp) {
-        self.record_detail(client_id, refusal, None, origin, at);
+        self.record_detail(client_id, refusal, RefusalDetail::default(), origin, at);
     }
 
-    /// Counts a refusal with details: names of claims and the expected values, nothing of what the client sent.
+    /// Counts a refusal with details.
     pub(crate) fn record_detail(
         &self,
         client_id: Option<&ClientId>,
         refusal: Refusal,
-        detail: Option<String>,
+        detail: RefusalDetail,
         origin: &Origin,
         at: Timestamp,
     ) {
@@ -131,7 +131,7 @@ pub(crate) fn count(counted: &mut HashMap<Key, Counted>, refused: Refused) {
         count: 0,
         last_at: refused.at,
         last_origin: Origin::default(),
-        last_detail: None,
+        last_detail: RefusalDetail::default(),
     });
     entry.count += 1;
     entry.last_at = entry.last_at.max(refused.at);

@@ -1,6 +1,7 @@
 //! Holds the published signing keys, decrypted, in memory.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,7 +23,10 @@ use crate::store::{self, Store, Transaction};
 pub struct SigningKeys {
     master: Arc<MasterKey>,
     opened: RwLock<OpenedKeys>,
-    reading: tokio::sync::Mutex<()>,
+    /// How many reads began.
+    begun: AtomicU64,
+    /// Held by a read. The number of the newest read that succeeded.
+    reading: tokio::sync::Mutex<u64>,
 }
 
 /// The opened keys and when they were read.
@@ -40,7 +44,7 @@ const PUBLISHED_FOR: Duration = Duration::from_secs(300);
 
 impl SigningKeys {
     pub(crate) fn new(master: Arc<MasterKey>) -> Self {
-        Self { master, opened: RwLock::default(), reading: tokio::sync::Mutex::default() }
+        Self { master, opened: RwLock::default(), begun: AtomicU64::new(0), reading: tokio::sync::Mutex::default() }
     }
 
     /// Reads the published keys again.
@@ -56,7 +60,28 @@ impl SigningKeys {
     /// Reads the published keys and opens the new ones. The keys that could be opened are returned beside the error.
     async fn read(&self, store: &Store, now: Timestamp) -> (Vec<Arc<SigningKey>>, Result<(), Fault>) {
         // Reads run one after the other, so that the last task to write here is also the last that read.
-        let _turn = self.reading.lock().await;
+        let mut newest = self.reading.lock().await;
+        self.read_in_turn(&mut newest, store, now).await
+    }
+
+    /// Reads the keys again, unless another task did so from beginning to end since this call began. An invented `kid`
+    /// costs a read, and all that come while a read runs cost one together.
+    async fn reload_once(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
+        let begun = self.begun.load(Ordering::Acquire);
+        let mut newest = self.reading.lock().await;
+        if *newest > begun {
+            return Ok(());
+        }
+        self.read_in_turn(&mut newest, store, now).await.1
+    }
+
+    async fn read_in_turn(
+        &self,
+        newest: &mut u64,
+        store: &Store,
+        now: Timestamp,
+    ) -> (Vec<Arc<SigningKey>>, Result<(), Fault>) {
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         let rows = match store::operations::keys::published_signing_keys(store, now).await {
             Ok(rows) => rows,
             Err(error) => return (Vec::new(), Err(error.into())),
@@ -79,6 +104,9 @@ impl SigningKeys {
         }
         let published = keys.values().cloned().collect();
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = OpenedKeys { keys, read_at: Some(now) };
+        if result.is_ok() {
+            *newest = number;
+        }
         (published, result)
     }
 
@@ -87,7 +115,7 @@ impl SigningKeys {
         if let Some(key) = self.cached(kid, now) {
             return Ok(key);
         }
-        self.reload(store, now).await?;
+        self.reload_once(store, now).await?;
         self.cached(kid, now).ok_or(Fault::Keys(KeyError::Missing(SIGNING_KEY)))
     }
 
@@ -149,5 +177,36 @@ impl SigningKeys {
         }
         keys.sort_by(|left, right| left.kid.cmp(&right.kid));
         Ok(serde_json::json!({ "keys": keys.iter().map(|key| &key.public_jwk).collect::<Vec<_>>() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::testing::Instance;
+
+    #[tokio::test]
+    async fn many_invented_kids_at_once_cost_one_read() {
+        let instance = Instance::new().await;
+        let begun = || instance.context.keys.signing.begun.load(Ordering::Acquire);
+        let before = begun();
+        // While somebody else reads, all of them come and wait.
+        let turn = instance.context.keys.signing.reading.lock().await;
+        let mut calls = JoinSet::new();
+        for number in 0..50 {
+            let context = instance.context.clone();
+            calls.spawn(async move {
+                context.keys.signing.get(&context.store, &format!("invented-{number}"), context.now()).await
+            });
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        drop(turn);
+        let found = calls.join_all().await;
+        assert!(found.iter().all(|found| matches!(found, Err(Fault::Keys(KeyError::Missing(_))))));
+        assert_eq!(begun() - before, 1, "the first reads for all of them");
     }
 }

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 use crate::base::id::{AuthenticatorId, ClientId};
 use crate::crypto::jws::{UncheckedJws, numeric_date, text};
-use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
 use crate::prelude::{Context, Fault, Timestamp, through_fault};
@@ -58,6 +57,8 @@ pub enum AssertionError {
         client_id: Option<ClientId>,
         /// What was wrong: names of claims and the expected values, but nothing of the assertion itself.
         detail: String,
+        /// What is told besides. Only after the signature was verified.
+        mismatch: Option<ClaimMismatch>,
     },
     /// The keys of the issuer are not available, so the assertion cannot be checked.
     NoKeys {
@@ -72,8 +73,19 @@ pub enum AssertionError {
 
 through_fault!(AssertionError);
 
+/// A claim of an assertion with a good signature that is not what it must be.
+#[derive(Debug)]
+pub enum ClaimMismatch {
+    /// The audience must be this server's issuer, which is public. The client may be told.
+    Audience,
+    /// The same, and the audience was the token endpoint. The credential can accept it, if its managers choose so.
+    TokenEndpoint,
+    /// The subject or a condition. The text is what the token says of them, for the managers of the credential.
+    Claims(String),
+}
+
 fn rejected(client_id: Option<&ClientId>, detail: impl Into<String>) -> AssertionError {
-    AssertionError::Rejected { client_id: client_id.cloned(), detail: detail.into() }
+    AssertionError::Rejected { client_id: client_id.cloned(), detail: detail.into(), mismatch: None }
 }
 
 /// Verifies `assertion`. `client_id` is the request's parameter, if the request has one.
@@ -125,8 +137,14 @@ async fn by_own_key(
     if owner.token_endpoint_audience {
         audiences.insert(settings.token_endpoint());
     }
-    if !single_audience(claims).is_some_and(|audience| audiences.contains(audience)) {
-        return Err(reject(&format!("aud must be {}", settings.public_url)));
+    let audience = single_audience(claims);
+    if !audience.is_some_and(|audience| audiences.contains(audience)) {
+        let is_endpoint = audience == Some(settings.token_endpoint().as_str());
+        return Err(AssertionError::Rejected {
+            client_id: Some(client_id),
+            detail: format!("aud must be {}", settings.public_url),
+            mismatch: Some(if is_endpoint { ClaimMismatch::TokenEndpoint } else { ClaimMismatch::Audience }),
+        });
     }
     let end = check_times(claims, now).map_err(|problem| reject(&problem))?;
     if end.millis() > now.plus(LONGEST_LIFE).millis() {
@@ -185,47 +203,56 @@ async fn by_other_issuer(
                 let authenticator = AuthenticatorId::Federated(identity.id.clone());
                 return Ok(VerifiedAssertion { client_id: owner.clone(), authenticator, single_use: None });
             }
-            Err(Mismatch::Detail(detail)) => problem = problem.or(Some(detail)),
+            Err(Mismatch::Detail(detail, mismatch)) => problem = problem.or(Some((detail, mismatch))),
             Err(Mismatch::NoKeys(detail)) => unavailable = unavailable.or(Some(detail)),
         }
     }
     match unavailable {
         Some(detail) => Err(AssertionError::NoKeys { client_id: owner.clone(), detail }),
-        None => Err(rejected(Some(owner), problem.unwrap_or_default())),
+        None => {
+            let (detail, mismatch) = problem.unwrap_or_default();
+            Err(AssertionError::Rejected { client_id: Some(owner.clone()), detail, mismatch })
+        }
     }
 }
 
 enum Mismatch {
-    Detail(String),
+    Detail(String, Option<ClaimMismatch>),
     NoKeys(String),
 }
 
 async fn matches(context: &Context, jws: &UncheckedJws<'_>, identity: &FederatedIdentity) -> Result<(), Mismatch> {
     let signature = is_signed(context, jws, identity).await?;
-    let wrong = |detail: String| Err(Mismatch::Detail(detail));
+    let wrong = |detail: String| Err(Mismatch::Detail(detail, None));
     if !signature {
         return wrong(format!("the signature is by none of the keys of {}", identity.issuer));
     }
     let claims = jws.unchecked_claims();
     if single_audience(claims) != Some(identity.audience.as_str()) {
-        return wrong(format!("aud must be {}", identity.audience));
+        // Another audience than our issuer is known to the managers of the credential only.
+        let is_public = identity.audience == context.settings.public_url;
+        let detail = format!("aud must be {}", identity.audience);
+        return Err(Mismatch::Detail(detail, is_public.then_some(ClaimMismatch::Audience)));
     }
     let now = context.now();
-    let end = check_times(claims, now).map_err(Mismatch::Detail)?;
+    let end = check_times(claims, now).map_err(|problem| Mismatch::Detail(problem, None))?;
     if end.millis() > now.plus(LONGEST_FEDERATED_LIFE).millis() {
         return wrong("exp must be within 24 hours".to_owned());
     }
     match identity.first_mismatch(claims) {
-        Some((claim, expected)) => wrong(format!("{claim} must be {expected}")),
+        Some((claim, expected)) => {
+            let received = ClaimMismatch::Claims(identity.received(claims));
+            Err(Mismatch::Detail(format!("{claim} must be {expected}"), Some(received)))
+        }
         None => Ok(()),
     }
 }
 
 async fn is_signed(context: &Context, jws: &UncheckedJws<'_>, identity: &FederatedIdentity) -> Result<bool, Mismatch> {
-    if let Some(jwks) = &identity.jwks {
-        return Ok(jws.signed_by(PublicKey::read_jwks(jwks).iter().map(|key| ((), key))).is_some());
-    }
     let fault = |error: IssuerKeysError| Mismatch::NoKeys(format!("no keys of {}: {error}", identity.issuer));
+    if let Some(jwks) = &identity.jwks {
+        return Ok(jws.is_signed_by(&context.issuer_keys.pasted(&identity.id, jwks).map_err(fault)?));
+    }
     context.issuer_keys.have_signed(&identity.issuer, jws, context.now()).await.map_err(fault)
 }
 

@@ -46,7 +46,7 @@ pub async fn introspect(
         return Ok(Some(claims));
     }
     let verified = verify_for_any(context, token).await;
-    if let Err(VerifyError::Invalid(reason)) = &verified {
+    if let Err(VerifyError::Invalid(reason) | VerifyError::Foreign(reason)) = &verified {
         tracing::debug!(reason, "a token was introspected that is not active");
     }
     Ok(if_valid(verified)?.map(|verified| verified.claims).filter(is_callers))

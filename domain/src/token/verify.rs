@@ -82,6 +82,10 @@ operation_error! {
         /// The token is not valid here and now. The detail is for the log.
         #[error("the token is not valid: {0}")]
         Invalid(&'static str),
+        /// We did not issue the token. An honest client never sends such a token, so it counts as a failed
+        /// authentication. An expired or revoked token does not.
+        #[error("the token is not ours: {0}")]
+        Foreign(&'static str),
     }
 }
 
@@ -89,7 +93,7 @@ operation_error! {
 pub(crate) fn if_valid<T>(verified: Result<T, VerifyError>) -> Result<Option<T>, Fault> {
     match verified {
         Ok(verified) => Ok(Some(verified)),
-        Err(VerifyError::Invalid(_)) => Ok(None),
+        Err(VerifyError::Invalid(_) | VerifyError::Foreign(_)) => Ok(None),
         Err(VerifyError::Fault(fault)) => Err(fault),
     }
 }
@@ -233,17 +237,17 @@ async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String)
 /// published keys.
 async fn verify_signature(context: &Context, token: &str) -> Result<Claims, VerifyError> {
     if token.len() > LONGEST_TOKEN || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
-        return Err(VerifyError::Invalid("not a compact JWS"));
+        return Err(VerifyError::Foreign("not a compact JWS"));
     }
-    let header = jsonwebtoken::decode_header(token).map_err(|_| VerifyError::Invalid("unreadable header"))?;
+    let header = jsonwebtoken::decode_header(token).map_err(|_| VerifyError::Foreign("unreadable header"))?;
     if header.typ.as_deref() != Some("at+jwt") {
-        return Err(VerifyError::Invalid("not an access token"));
+        return Err(VerifyError::Foreign("not an access token"));
     }
-    let kid = header.kid.ok_or(VerifyError::Invalid("no kid"))?;
-    // An invented `kid` costs one read.
+    let kid = header.kid.ok_or(VerifyError::Foreign("no kid"))?;
+    // An invented `kid` costs a read; many at once share one.
     let key = match context.keys.signing.get(&context.store, &kid, context.now()).await {
         Ok(key) => key,
-        Err(Fault::Keys(KeyError::Missing(_))) => return Err(VerifyError::Invalid("unknown kid")),
+        Err(Fault::Keys(KeyError::Missing(_))) => return Err(VerifyError::Foreign("unknown kid")),
         Err(error) => return Err(VerifyError::Fault(error)),
     };
     let mut validation = Validation::new(key.algorithm());
@@ -253,5 +257,5 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
     validation.required_spec_claims.clear();
     jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation)
         .map(|data| data.claims)
-        .map_err(|_| VerifyError::Invalid("bad signature"))
+        .map_err(|_| VerifyError::Foreign("bad signature"))
 }

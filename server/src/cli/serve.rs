@@ -43,8 +43,6 @@ const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 /// that takes a second.
 const EXPIRY_EVERY: u32 = 10;
 
-/// How soon the server notices that SQLite's file was removed or replaced.
-
 #[derive(Args, Default)]
 pub(super) struct Arguments {
     /// Begin a new instance although the master key of an earlier one is there and its database is not

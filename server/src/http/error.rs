@@ -1,5 +1,7 @@
 //! Errors as answers, for everything except pages.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -28,6 +30,13 @@ pub(crate) use unavailable;
 /// Tells the client to wait this number of seconds before the next request.
 pub fn retry_after(response: &mut Response, seconds: u64) {
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+}
+
+/// The answer to a source that did something too often. It may try again after `wait`.
+pub(crate) fn too_many(wait: Duration) -> Response {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS);
+    retry_after(&mut response, wait.as_secs().max(1));
+    response
 }
 
 /// Tells the client to come back soon, if the answer is 503.

@@ -1,5 +1,5 @@
-//! Addresses where nothing is. Programs get a JSON answer that names the address they probably mean; pages of any origin
-//! may read it. Browsers get the designed page.
+//! Addresses where nothing is. Programs get a JSON answer that names the address they probably mean; pages of any
+//! origin may read it. Browsers get the designed page.
 //!
 //! Programs come to wrong addresses when they guess (some clients ask `/token` at the root when discovery failed) and
 //! when a person typed the address. HTML tells such a program nothing, and a redirect of a POST is not followed.
@@ -16,8 +16,8 @@ use crate::http::{cors, media_type};
 use crate::oauth::{AUTHORIZE_PATH, introspect, metadata, register, revoke};
 use crate::state::AppState;
 
-/// The layer of the fallback. Nothing at these addresses takes a form, so a browser gets the page whatever it sent. With
-/// the checks of a form it would read that its form was not accepted.
+/// The layer of the fallback. Nothing at these addresses takes a form, so a browser gets the page whatever it sent.
+/// With the checks of a form it would read that its form was not accepted.
 pub(crate) async fn fallback(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     if is_program(&request) {
         return answer(&state, request).await;

@@ -22,8 +22,8 @@ const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event
 /// The longest text of a refusal by the library, in bytes.
 const LONGEST_REFUSAL: usize = 4096;
 
-/// Refuses a request that a web page may have sent by DNS rebinding: the page's own name then leads to this machine, and
-/// stands in `Host`.
+/// Refuses a request that a web page may have sent by DNS rebinding: the page's own name then leads to this machine,
+/// and stands in `Host`.
 ///
 /// A name decides only where no certificate and no proxy stands between the page and us. With `public_url` on https a
 /// browser never gets here by another name. Proxies often send the name of their upstream, so behind a trusted one
@@ -52,8 +52,8 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Lets the library answer whoever accepts JSON, also by `*/*` or without a word. The protocol obliges clients to accept
-/// an event stream too; a client that does not loses nothing here, because there are none.
+/// Lets the library answer whoever accepts JSON, also by `*/*` or without a word. The protocol obliges clients to
+/// accept an event stream too; a client that does not loses nothing here, because there are none.
 pub(super) fn check_accept(headers: &mut HeaderMap) -> Result<(), Response> {
     if !media_type::accepts(headers, JSON) {
         return Err(refuse(StatusCode::NOT_ACCEPTABLE, "Answers are application/json. Accept it."));

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::base::id::ClientId;
+use domain::base::id::{ClientId, TeamId};
 use domain::credential::generate::generate;
 use domain::credential::keys;
 use domain::credential::rotate::{self, Overlap};
@@ -20,10 +20,12 @@ use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::{AssertionRules, Status};
-use domain::model::person::authority::Authority;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
 use domain::model::token::Refusal;
 use serde_json::{Value, json};
 
+use crate::roles::{joined, signed_in_as};
 use crate::support::{Answer, App};
 
 const ISSUER: &str = "http://localhost:8080";
@@ -671,4 +673,132 @@ fn claims_with_jti(app: &App, id: &ClientId, earlier: &str) -> Value {
     let payload = URL_SAFE_NO_PAD.decode(earlier.split('.').nth(1).expect("a payload")).expect("base64url");
     let payload: Value = serde_json::from_slice(&payload).expect("JSON");
     changed(claims(app, id), "jti", payload["jti"].clone())
+}
+
+#[tokio::test]
+async fn an_assertion_for_the_token_endpoint_is_told_what_is_expected_and_its_managers_where_the_switch_is() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let signer = Signer::new();
+    let id = with_key(&app, &signer, rules()).await;
+    let page = format!("/credentials/{id}");
+    let link = format!("<a href=\"/credentials/{id}/edit\">accept the token endpoint as audience");
+    for (audience, has_link) in [("https://other.example", false), ("http://localhost:8080/mcp/oauth/token", true)] {
+        let wrong = changed(claims(&app, &id), "aud", json!(audience));
+        let answer = present(&app, &signer.assertion(&wrong)).await;
+        assert_refused(&answer, audience);
+        assert_eq!(
+            answer.json()["error_description"],
+            format!("Client authentication failed. Its aud must be {ISSUER}.")
+        );
+        // A stranger learns nothing: the signature is checked first.
+        let forged = present(&app, &Signer::new().assertion(&wrong)).await;
+        assert_eq!(forged.json()["error_description"], "Client authentication failed.");
+        app.instance.context.refusals.flush().await;
+        let shown = browser.get(&page).await.body;
+        let refused = shown.split("Refused exchanges").nth(1).unwrap_or_default();
+        assert_eq!(refused.contains(&link), has_link, "{audience}");
+    }
+    assert!(detail(&app, &id).await.is_some());
+
+    // Where it is accepted already, an old refusal needs no advice.
+    let accepting = AssertionRules { token_endpoint_audience: true, ..rules() };
+    let id = with_key(&app, &signer, accepting).await;
+    let endpoint = changed(claims(&app, &id), "aud", json!(format!("{ISSUER}/mcp/oauth/token")));
+    assert_eq!(present(&app, &signer.assertion(&endpoint)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn managers_read_what_the_refused_token_says_of_subject_and_conditions() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let issuer = Signer::new();
+    let id = federated(&app, &issuer, true, "repo:acme/app:ref:refs/heads/main", rules()).await;
+    let send = async |token: String| {
+        let body = format!("grant_type=client_credentials&client_id={id}&{CLIENT_ASSERTION}{token}");
+        assert_refused(&app.token(&[], body).await, "does not match");
+        app.instance.context.refusals.flush().await;
+    };
+    let new_form = "repo:acme@1/app@2:ref:refs/heads/main";
+    send(issuer.assertion(&changed(github_claims(&app), "sub", json!(new_form)))).await;
+    let page = browser.get(&format!("/credentials/{id}")).await.body;
+    let came = format!("In the token: sub is {new_form}; ref is refs/heads/main; repository_owner is acme");
+    assert!(page.contains(&came), "{page}");
+
+    // What nobody verified is not kept; what is long is cut; nothing of it is markup.
+    let forged = changed(github_claims(&app), "sub", json!("repo:forged/app"));
+    send(Signer::new().assertion(&forged)).await;
+    assert!(!browser.get(&format!("/credentials/{id}")).await.body.contains("repo:forged"));
+    let long = format!("<script>\u{202e}{}", "x".repeat(3000));
+    send(issuer.assertion(&changed(github_claims(&app), "sub", json!(long)))).await;
+    let page = browser.get(&format!("/credentials/{id}")).await.body;
+    assert!(page.contains("In the token: sub is &lt;script&gt; xxx"), "{page}");
+    assert!(page.contains('…') && !page.contains(&"x".repeat(121)) && !page.contains('\u{202e}'));
+
+    // A viewer sees that the claim did not match, and not what came.
+    let context = &app.instance.context;
+    let shown = usage::refusals(context, &id).await.expect("reads");
+    assert!(shown[0].last_received.as_ref().is_some_and(|text| text.chars().count() < 500));
+    let grant = InvitedRole::Team(TeamId::first(), Role::Viewer);
+    let viewer = signed_in_as(&app, &joined(&app, "viewer@example.com", grant).await).await;
+    let page = viewer.get(&format!("/credentials/{id}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("sub must be repo:acme/app") && !page.body.contains("In the token"));
+}
+
+#[tokio::test]
+async fn a_set_of_keys_has_a_limit_and_a_known_kid_names_the_only_key() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (named, other) = (Signer::new(), Signer::new());
+    let with_kid = |signer: &Signer, kid: &str| {
+        let mut jwk = signer.jwk();
+        jwk["kid"] = json!(kid);
+        jwk
+    };
+    let set = |keys: usize| {
+        let more = (2..keys).map(|_| Signer::new().jwk());
+        let keys: Vec<Value> = [with_kid(&named, "a"), with_kid(&other, "b")].into_iter().chain(more).collect();
+        json!({ "keys": keys }).to_string()
+    };
+    let draft = |keys: usize| FederatedDraft {
+        issuer: OTHER_ISSUER.to_owned(),
+        subject: "repo:acme/app:ref:refs/heads/main".to_owned(),
+        jwks: set(keys),
+        ..FederatedDraft::default()
+    };
+    let generated = async |keys: usize| {
+        let draft = Draft { name: "job".to_owned(), proof: DraftProof::Federated(draft(keys)), ..Draft::default() };
+        generate(context, &Actor::command_line("operator"), &draft, None).await
+    };
+    let error = format!("{:?}", generated(21).await.expect_err("too many"));
+    assert!(error.contains("at most 20 keys; this one has 21"), "{error}");
+    let id = generated(20).await.expect("generates").credential.client_id;
+    let status = async |id: &ClientId, signer: &Signer, kid: &str| {
+        let header = json!({ "alg": "ES256", "kid": kid }).to_string();
+        let token = signer.sign(&header, &github_claims(&app).to_string());
+        let body = format!("grant_type=client_credentials&client_id={id}&{CLIENT_ASSERTION}{token}");
+        app.token(&[], body).await.status
+    };
+    for pasted in [true, false] {
+        let id = if pasted { id.clone() } else { federated(&app, &named, false, "repo:acme/app:*", rules()).await };
+        if !pasted {
+            app.instance.issuers.publish(&format!("{OTHER_ISSUER}/keys"), &set(20));
+        }
+        for _ in 0..2 {
+            assert_eq!(status(&id, &named, "a").await, StatusCode::OK);
+            assert_eq!(status(&id, &other, "b").await, StatusCode::OK);
+            assert_eq!(status(&id, &named, "unknown").await, StatusCode::OK, "then the kid is no help");
+            assert_eq!(status(&id, &other, "a").await, StatusCode::UNAUTHORIZED, "by another key of the set");
+        }
+    }
+    // An issuer that publishes more is not served, and the page says why.
+    let app = App::new().await;
+    let id = federated(&app, &named, false, "repo:acme/app:ref:refs/heads/main", rules()).await;
+    app.instance.issuers.publish(&format!("{OTHER_ISSUER}/keys"), &set(21));
+    let token = named.assertion(&github_claims(&app));
+    let body = format!("grant_type=client_credentials&client_id={id}&{CLIENT_ASSERTION}{token}");
+    assert_eq!(app.token(&[], body).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let shown = detail(&app, &id).await.expect("a detail");
+    assert!(shown.contains("at most 20 keys; this one has 21"), "{shown}");
 }

@@ -271,3 +271,22 @@ async fn whoever_accepts_json_gets_it_and_refusals_are_json() {
         assert_eq!(answer.json()["error"], "Method Not Allowed");
     }
 }
+
+#[tokio::test]
+async fn tokens_that_are_not_ours_count_as_failures_of_their_source() {
+    let app = App::new().await;
+    let (_, token) = app.access_token(&[]).await;
+    let status = async |token: &str| listed_with(&app, token, &[]).await;
+    let (signed, _) = token.rsplit_once('.').expect("three parts");
+    let forged = format!("{signed}.{}", "A".repeat(86));
+    for number in 0..1200 {
+        let answer = status(if number % 100 == 0 { &forged } else { "a.b.c" }).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{number}");
+    }
+    let limited = status(&forged).await;
+    assert_eq!((limited.status, limited.header("retry-after").is_empty()), (StatusCode::TOO_MANY_REQUESTS, false));
+    // Honest clients at the same address are served, and learn that their token has expired.
+    assert_eq!(status(&token).await.status, StatusCode::OK);
+    app.instance.clock.advance(Duration::from_secs(601));
+    assert_eq!(status(&token).await.status, StatusCode::UNAUTHORIZED);
+}

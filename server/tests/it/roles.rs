@@ -60,7 +60,7 @@ pub(crate) async fn joined(app: &App, email: &str, grant: InvitedRole) -> Person
     invitation::accept_as_new(context, &token, name, password, |actor| actor).await.expect("accepts")
 }
 
-async fn signed_in_as<'app>(app: &'app App, person: &Person) -> Browser<'app> {
+pub(crate) async fn signed_in_as<'app>(app: &'app App, person: &Person) -> Browser<'app> {
     let browser = app.browser();
     let answer = browser.sign_in_as(&person.email, PASSWORD).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{} signs in", person.email);

@@ -92,12 +92,20 @@ struct Preset {
     claims: &'static str,
 }
 
-const PRESETS: [Preset; 4] = [
+const PRESETS: [Preset; 5] = [
     Preset {
         word: "github",
         label: "GitHub Actions",
         issuer: "https://token.actions.githubusercontent.com",
         subject: "repo:OWNER/REPOSITORY:ref:refs/heads/main",
+        claims: "repository_owner=OWNER",
+    },
+    // Repositories made or renamed since 2026 have the numbers of owner and repository in their subject.
+    Preset {
+        word: "github-numbers",
+        label: "GitHub Actions, new repositories",
+        issuer: "https://token.actions.githubusercontent.com",
+        subject: "repo:OWNER@OWNER-ID/REPOSITORY@REPOSITORY-ID:ref:refs/heads/main",
         claims: "repository_owner=OWNER",
     },
     Preset {

@@ -107,7 +107,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
         {proof}
         {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
         <div class="split">{recent(exchanges, &servers)}{recent_changes(changes, &client_id)}</div>
-        {refused(refusals, refusal_hours)}
+        {refused(&credential, refusals, refusal_hours, manages)}
         {connect}
         {(status != Status::Revoked).then(|| if_leaked(&impact, member))}
     };

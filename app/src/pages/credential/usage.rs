@@ -1,8 +1,8 @@
 //! The use of a credential: exchanges, refusals, and what would end with the credential.
 
 use domain::credential::usage::RecentExchange;
-use domain::model::credential::Impact;
 use domain::model::credential::usage::{RefusalHour, RefusalSummary};
+use domain::model::credential::{Credential, Impact};
 use domain::model::server::McpServer;
 use domain::model::token::Refusal;
 
@@ -35,6 +35,7 @@ fn cause_words(cause: Refusal) -> &'static str {
     match cause {
         Refusal::WrongSecret => "Wrong secret",
         Refusal::AssertionRejected => "Assertion rejected",
+        Refusal::AssertionForTokenEndpoint => "Assertion for the token endpoint",
         Refusal::AssertionReplayed => "Assertion used twice",
         Refusal::GrantNotAllowed => "Grant not allowed",
         Refusal::SecretRevoked => "Revoked secret or key tried",
@@ -51,14 +52,26 @@ fn cause_words(cause: Refusal) -> &'static str {
 }
 
 /// The refusals of the last 30 days by cause, and those of the last days hour by hour. Nothing when there are none.
-pub fn refused(refusals: Vec<RefusalSummary>, hours: Vec<RefusalHour>) -> Option<AnyView> {
+/// Those who manage the credential also see what to change.
+pub fn refused(
+    credential: &Credential,
+    refusals: Vec<RefusalSummary>,
+    hours: Vec<RefusalHour>,
+    manages: bool,
+) -> Option<AnyView> {
     if refusals.is_empty() {
         return None;
     }
     let rows = refusals.into_iter().map(|refusal| {
         let from = refusal.last_address.map(|address| sub(format!("from {address}")));
+        let received = refusal.last_received.filter(|_| manages).map(|text| sub(format!("In the token: {text}")));
+        let is_endpoint = refusal.cause == Refusal::AssertionForTokenEndpoint;
+        let switch = (is_endpoint && manages && !credential.assertions.token_endpoint_audience).then(|| {
+            let edit = links::edit_credential(&credential.client_id);
+            sub(html! { "Change the program, or "<a href=edit>"accept the token endpoint as audience"</a>"." })
+        });
         cells![
-            html! { {cause_words(refusal.cause)}{refusal.last_detail.map(sub)} },
+            html! { {cause_words(refusal.cause)}{refusal.last_detail.map(sub)}{received}{switch} },
             grouped(refusal.count),
             html! { {moment(refusal.last_at)}{from}{refusal.last_agent.map(sub)} },
         ]

@@ -21,6 +21,8 @@ use crate::crypto::public_key::der::Material;
 
 /// Most keys that a credential may hold, and that one paste may add.
 pub(crate) const MOST_KEYS: usize = 5;
+/// Most keys in the set of an issuer. Each request that names the issuer may try all of them.
+const MOST_KEYS_OF_ISSUER: usize = 20;
 /// Longest text that is read as keys, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
 /// Longest `kid` that is kept.
@@ -80,7 +82,7 @@ impl PublicKey {
         match keys.len() {
             0 => Err("There is no key in it.".to_owned()),
             1..=MOST_KEYS => Ok(keys),
-            _ => Err(format!("Add at most {MOST_KEYS} keys.")),
+            _ => Err(too_many()),
         }
     }
 
@@ -102,9 +104,16 @@ impl PublicKey {
     }
 
     /// The keys of an issuer's JWKS that we can use. An issuer may also publish keys of other kinds, which are ignored.
-    pub(crate) fn read_jwks(jwks: &Value) -> Vec<Self> {
-        let keys = jwks.get("keys").and_then(Value::as_array);
-        keys.into_iter().flatten().filter_map(|jwk| read_jwk(jwk).ok()).collect()
+    ///
+    /// # Errors
+    ///
+    /// There are too many keys. None is parsed then.
+    pub(crate) fn read_jwks(jwks: &Value) -> Result<Vec<Self>, String> {
+        let keys = jwks.get("keys").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if keys.len() > MOST_KEYS_OF_ISSUER {
+            return Err(format!("A set may have at most {MOST_KEYS_OF_ISSUER} keys; this one has {}.", keys.len()));
+        }
+        Ok(keys.iter().filter_map(|jwk| read_jwk(jwk).ok()).collect())
     }
 
     /// The same key for another algorithm; `None` when the key does not fit that algorithm.
@@ -205,9 +214,14 @@ pub(crate) const PRIVATE_KEY: &str = "This is a private key. Nothing of it was k
 
 const OTHER_KIND: &str = "Use an RSA key, an EC key on P-256 or P-384, or an Ed25519 key.";
 
+fn too_many() -> String {
+    format!("Add at most {MOST_KEYS} keys.")
+}
+
 fn read_json(text: &str) -> Result<Vec<PublicKey>, String> {
     let value = strict_json::parse(text.as_bytes()).ok_or("This is not JSON, or a member is in it twice.")?;
     match value.get("keys").and_then(Value::as_array) {
+        Some(keys) if keys.len() > MOST_KEYS => Err(too_many()),
         Some(keys) => keys.iter().map(read_jwk).collect(),
         None => Ok(vec![read_jwk(&value)?]),
     }

@@ -9,7 +9,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, FederatedIdentityId};
 use crate::base::random::Random;
 use crate::base::strict_json;
-use crate::base::text::is_pasteable;
+use crate::base::text::{is_pasteable, printable};
 use crate::crypto::public_key::{PRIVATE_KEY, PublicKey, holds_private_key};
 use crate::model::field_error::{Errors, FieldError};
 use crate::model::settings::Settings;
@@ -64,6 +64,29 @@ impl FederatedIdentity {
         [("sub", self.subject.as_str())].into_iter().chain(expected).find(|(name, expected)| {
             !claims.get(*name).and_then(claim_text).is_some_and(|actual| is_like(&actual, expected))
         })
+    }
+}
+
+/// The longest value of a claim that is shown, in characters.
+const LONGEST_SHOWN: usize = 120;
+
+impl FederatedIdentity {
+    /// What a token says of the subject and of each condition, for the people who manage the identity. Only for a token
+    /// whose signature was verified: otherwise anybody could write there.
+    pub(crate) fn received(&self, claims: &Map<String, Value>) -> String {
+        let names = ["sub"].into_iter().chain(self.claims.keys().map(String::as_str));
+        let shown = names.map(|name| {
+            let value = claims.get(name).map_or_else(
+                || "absent".to_owned(),
+                |claim| {
+                    let text = claim_text(claim).unwrap_or_else(|| "neither text, number nor boolean".to_owned());
+                    let short: String = text.chars().take(LONGEST_SHOWN).collect();
+                    if short.len() < text.len() { format!("{short}…") } else { short }
+                },
+            );
+            format!("{name} is {value}")
+        });
+        printable(&shown.collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -200,23 +223,27 @@ impl FederatedDraft {
         if claims.len() > MOST_CLAIMS || !claims.iter().all(is_condition) || written.count() != claims.len() {
             wrong("claims", "Write one condition a line, such as ref=refs/heads/main; at most ten, each claim once.");
         }
-        let jwks = match self.jwks.trim() {
-            "" => None,
-            text => {
-                let jwks = strict_json::parse(text.as_bytes()).filter(|jwks| !PublicKey::read_jwks(jwks).is_empty());
-                if holds_private_key(text) {
-                    wrong("jwks", PRIVATE_KEY);
-                } else if jwks.is_none() {
-                    wrong("jwks", "Paste the issuer’s JWKS: {\"keys\":[…]} with its public keys.");
-                }
-                // Keys with which nothing can be verified are not kept.
-                let public = |jwks| PublicKey::read_jwks(&jwks).iter().map(PublicKey::to_jwk).collect::<Vec<_>>();
-                jwks.map(|jwks| json!({ "keys": public(jwks) }))
-            }
-        };
+        let jwks = check_jwks(self.jwks.trim()).map_err(|problem| errors.push("jwks", problem)).unwrap_or_default();
         errors.none()?;
         Ok(CheckedIdentity { issuer: issuer.to_owned(), subject: subject.to_owned(), audience, claims, jwks })
     }
+}
+
+/// The usable keys of a pasted JWKS. `None` when nothing was pasted.
+fn check_jwks(text: &str) -> Result<Option<Value>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if holds_private_key(text) {
+        return Err(PRIVATE_KEY.to_owned());
+    }
+    let keys =
+        strict_json::parse(text.as_bytes()).map_or_else(|| Ok(Vec::new()), |jwks| PublicKey::read_jwks(&jwks))?;
+    if keys.is_empty() {
+        return Err("Paste the issuer’s JWKS: {\"keys\":[…]} with its public keys.".to_owned());
+    }
+    // Keys with which nothing can be verified are not kept.
+    Ok(Some(json!({ "keys": keys.iter().map(PublicKey::to_jwk).collect::<Vec<_>>() })))
 }
 
 impl CheckedIdentity {

@@ -41,6 +41,17 @@ pub struct RefusalSummary {
     pub last_agent: Option<String>,
     /// What was wrong with it, if the cause alone does not say that.
     pub last_detail: Option<String>,
+    /// What its token says of the subject and the conditions, if they did not match. For managers of the credential.
+    pub last_received: Option<String>,
+}
+
+/// What is known about a refusal besides its cause.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RefusalDetail {
+    /// Names of claims and the expected values, nothing of what the client sent.
+    pub text: Option<String>,
+    /// Claims of a verified token that did not match.
+    pub received: Option<String>,
 }
 
 /// Refusals of one cause in one hour.
@@ -59,7 +70,7 @@ pub(crate) struct Counted {
     pub count: i64,
     pub last_at: Timestamp,
     pub last_origin: Origin,
-    pub last_detail: Option<String>,
+    pub last_detail: RefusalDetail,
 }
 
 /// The key of a count: credential, hour and cause.

@@ -5,7 +5,8 @@ use url::Url;
 use crate::model::server::McpServer;
 
 /// The form in which two resource identifiers are compared: scheme and host in lower case, no default port, and no
-/// difference between an empty path and `/`. Compare with [`find`]. `None` when it is no absolute http(s) URI, or has a fragment.
+/// difference between an empty path and `/`. Compare with [`find`]. `None` when it is no absolute http(s) URI, or has
+/// a fragment.
 ///
 /// Only the comparison uses it; a token's audience is the identifier as it was registered.
 pub(crate) fn canonical(resource: &str) -> Option<String> {

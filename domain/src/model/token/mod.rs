@@ -77,6 +77,8 @@ word_enum! {
         WrongSecret = "wrong_secret",
         /// The assertion is not acceptable; the detail says why.
         AssertionRejected = "assertion_rejected",
+        /// The audience of the assertion is the token endpoint, which the credential does not accept.
+        AssertionForTokenEndpoint = "assertion_for_token_endpoint",
         /// The assertion was used before.
         AssertionReplayed = "assertion_replayed",
         /// The credential may not use this grant.

@@ -22,23 +22,25 @@ pub(crate) async fn count_refusals(store: &Store, counted: &HashMap<Key, Counted
                 counted.count,
                 counted.last_at.millis(),
                 counted.last_origin.address.map(|address| address.to_string()),
-                counted.last_detail,
+                counted.last_detail.text,
                 counted.last_origin.agent,
+                counted.last_detail.received,
             ])
         })
         .collect();
     // This uses the ledger's connection: these counts need not survive a power cut.
     let counted = store.engine().elements("$1", "counted");
     composed_sql!(
-        "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail, last_agent)
+        "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at, last_address, last_detail, last_agent,
+                                    last_received)
          SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, CAST(value ->> 3 AS BIGINT),
-                CAST(value ->> 4 AS BIGINT), value ->> 5, value ->> 6, value ->> 7
+                CAST(value ->> 4 AS BIGINT), value ->> 5, value ->> 6, value ->> 7, value ->> 8
          FROM {counted}
          WHERE EXISTS (SELECT 1 FROM credentials WHERE client_id = value ->> 0) ORDER BY 1, 2, 3
          ON CONFLICT (client_id, hour, cause) DO UPDATE SET
             refusals = refusal_hours.refusals + excluded.refusals,
             last_at = excluded.last_at, last_address = excluded.last_address, last_detail = excluded.last_detail,
-            last_agent = excluded.last_agent";
+            last_agent = excluded.last_agent, last_received = excluded.last_received";
         to_json(&rows)
     )
     .commit(store.begin_exchange().await?)
@@ -97,10 +99,12 @@ pub(crate) const REFUSALS: &str =
                 (SELECT n.last_detail FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
                  ORDER BY n.last_at DESC LIMIT 1) AS last_detail,
                 (SELECT n.last_agent FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
-                 ORDER BY n.last_at DESC LIMIT 1) AS last_agent
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_agent,
+                (SELECT n.last_received FROM refusal_hours AS n WHERE n.client_id = $1 AND n.cause = r.cause
+                 ORDER BY n.last_at DESC LIMIT 1) AS last_received
          FROM refusal_hours AS r WHERE r.client_id = $1 AND r.hour >= $2 GROUP BY r.cause ORDER BY MAX(r.last_at) DESC";
 
-row! { "refusal_hours" => RefusalSummary { cause, count = "n", last_at, last_address, last_agent, last_detail } }
+row! { "refusal_hours" => RefusalSummary { cause, count = "n", last_at, last_address, last_agent, last_detail, last_received } }
 
 pub(crate) async fn refusals(store: &Store, client_id: &ClientId, since: i64) -> Result<Vec<RefusalSummary>> {
     // The address and the details come from the newest row. Bare columns beside MAX would work on SQLite only.

@@ -11,6 +11,7 @@ use crate::base::form_body::TokenForm;
 use crate::base::id::ClientId;
 use crate::base::word_enum::word_enum;
 use crate::context::Context;
+use crate::model::credential::usage::RefusalDetail;
 use crate::model::origin::Origin;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
@@ -18,7 +19,7 @@ use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::model::token::{ClientProof, Refusal, RequestedResource, RequestedScope, TokenRequest};
 use crate::services::ledger::rules::LedgerError;
 use crate::token::access_token::{self, AccessToken};
-use crate::token::assertion::AssertionError;
+use crate::token::assertion::{AssertionError, ClaimMismatch};
 
 word_enum! {
     /// The grants that the token endpoint offers, in the order of the metadata.
@@ -92,15 +93,30 @@ pub(crate) fn refuse_assertion(
         AssertionError::OtherClient => {
             OAuthError::invalid_request("client_id is not the client that the assertion names.")
         }
-        AssertionError::Rejected { client_id, detail } => {
-            let refusal = Refusal::AssertionRejected;
-            let answer = OAuthError { detail: format!("assertion: {detail}").into(), ..oauth_error(grant, refusal) };
-            context.refusals.record_detail(client_id.as_ref(), refusal, Some(detail), origin, context.now());
+        AssertionError::Rejected { client_id, detail, mismatch } => {
+            let refusal = match mismatch {
+                Some(ClaimMismatch::TokenEndpoint) => Refusal::AssertionForTokenEndpoint,
+                _ => Refusal::AssertionRejected,
+            };
+            let mut answer = oauth_error(grant, refusal);
+            answer.detail = format!("assertion: {detail}").into();
+            let received = match mismatch {
+                Some(ClaimMismatch::Claims(received)) => Some(received),
+                Some(ClaimMismatch::Audience | ClaimMismatch::TokenEndpoint) => {
+                    let issuer = &context.settings.public_url;
+                    answer.description = format!("{} Its aud must be {issuer}.", answer.description).into();
+                    None
+                }
+                None => None,
+            };
+            let cause = RefusalDetail { text: Some(detail), received };
+            context.refusals.record_detail(client_id.as_ref(), refusal, cause, origin, context.now());
             answer
         }
         AssertionError::NoKeys { client_id, detail } => {
             let refusal = Refusal::AssertionRejected;
-            context.refusals.record_detail(Some(&client_id), refusal, Some(detail), origin, context.now());
+            let cause = RefusalDetail { text: Some(detail), received: None };
+            context.refusals.record_detail(Some(&client_id), refusal, cause, origin, context.now());
             OAuthError::new(
                 OAuthErrorCode::IssuerUnavailable,
                 "The keys of the issuer are not available now. Try again soon.",

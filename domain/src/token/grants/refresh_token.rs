@@ -81,8 +81,8 @@ enum TokenUse {
 ///
 /// # Errors
 ///
-/// `invalid_grant` for a repetition whose successor cannot be made again, because an earlier version chose it at random.
-/// The consent goes on.
+/// `invalid_grant` for a repetition whose successor cannot be made again, because an earlier version chose it at
+/// random. The consent goes on.
 async fn use_of(
     change: &mut Change<'_>,
     stored: &RefreshToken,
