@@ -1,0 +1,156 @@
+// After a fault: what was acknowledged is there, and nothing else is.
+import { random } from './random.js';
+
+/** Tokens of earlier rounds that are tried once more. */
+const EARLIER_TOKENS = 50;
+const AT_ONCE = 8;
+const EVENTS = {
+  revoke: 'credential.revoked',
+  rotate: 'credential.rotation_started',
+  finish: 'credential.rotation_finished',
+};
+
+export async function verify({ site, load, book, report, seed }) {
+  const choice = random(`${seed} verify`);
+  await learn({ site, book, report });
+  await tryProofs({ load, book, report, choice });
+  await tryTokens({ load, book, report, choice });
+  await replay({ load, book, report, choice });
+  await compareCounts({ load, book, report });
+  await readAudit({ site, book, report });
+  for (const panic of site.panics.splice(0)) report(`a panic: ${panic}`);
+}
+
+/** Compares the state of each credential, and learns what became of changes whose answers were lost. */
+async function learn({ site, book, report }) {
+  const listed = JSON.parse(await site.run(['credential', 'list', '--format', 'json']));
+  const states = new Map(listed.map(({ client_id, status }) => [client_id, status]));
+  const [known, unknown] = book.generated;
+  const count = listed.length - book.probes.length;
+  if (count < known || count > known + unknown)
+    report(`there are ${count} credentials; ${known} generations were acknowledged and ${unknown} had no answer`);
+  for (const credential of book.credentials) {
+    const status = states.get(credential.id);
+    if (!status) {
+      report(`${credential.id}: its generation was acknowledged, and it is not there`);
+      continue;
+    }
+    const isRevoked = status === 'revoked';
+    if (credential.isOver && !isRevoked)
+      report(`${credential.id}: its revocation was acknowledged, and it is ${status}`);
+    if (!credential.mayBeOver && isRevoked) report(`${credential.id}: it is revoked, and nobody asked for that`);
+    if (credential.isUnknown && !isRevoked) credential.endedNot();
+    if (isRevoked) credential.endsNow();
+    if (credential.isMuddled && !isRevoked) await look(site, credential);
+  }
+}
+
+/** Learns which secrets of a credential have ended. */
+async function look(site, credential) {
+  const { secrets } = JSON.parse(await site.run(['credential', 'show', credential.id, '--format', 'json']));
+  for (const proof of credential.proofs) {
+    const found = secrets.find(({ hint }) => proof.secret.endsWith(hint.slice(-4)));
+    const hasEnded = !found || found.revoked_at !== null || Date.parse(found.expires_at) <= Date.now();
+    if (!proof.isUnknown) continue;
+    if (hasEnded) proof.endsNow();
+    else proof.endedNot();
+  }
+  credential.isRotating = secrets.filter(({ revoked_at: end }) => end === null).length > 1;
+  credential.isMuddled = secrets.length > credential.proofs.length;
+}
+
+async function tryProofs({ load, book, report, choice }) {
+  const all = book.credentials.flatMap((credential) => credential.proofs.map((proof) => ({ credential, proof })));
+  await inParallel(all, async ({ credential, proof }) => {
+    const shouldWork = !credential.isOver && !proof.isOver;
+    const answer = await answered(() => load.exchange(choice, credential, proof));
+    if (shouldWork && answer.status !== 200)
+      report(`${credential.id}: its ${proof.key ? 'key' : 'secret'} should work: ${answer.status}`);
+    if (!shouldWork && answer.status !== 401)
+      report(`${credential.id}: what has ended should be refused: ${answer.status}`);
+  });
+}
+
+async function tryTokens({ load, book, report, choice }) {
+  const all = book.credentials.flatMap((credential) => credential.tokens.map((held) => ({ credential, held })));
+  const earlier = all.filter(({ held }) => held.isTried);
+  const again = Array.from({ length: Math.min(EARLIER_TOKENS, earlier.length) }, () => choice.pick(earlier));
+  await inParallel([...all.filter(({ held }) => !held.isTried), ...again], async ({ credential, held }) => {
+    held.isTried = true;
+    const { status } = await answered(() => load.call(choice, held));
+    const isOver = credential.isOver || held.proof.isOver;
+    const isTimely = !held.isSkewed && held.claims.exp * 1000 > Date.now();
+    if (isOver && status !== 401) report(`${credential.id}: a token of what has ended is not refused: ${status}`);
+    if (!isOver && isTimely && status !== 200 && !book.mayBeLost(held))
+      report(
+        `${credential.id}: an exchange that was acknowledged is lost: its token ${held.claims.jti} gets ${status}`,
+      );
+  });
+}
+
+/** An assertion that was used is refused. */
+async function replay({ load, book, report, choice }) {
+  const used = book.credentials.flatMap((credential) => credential.used.splice(0).map((one) => ({ credential, one })));
+  await inParallel(used, async ({ credential, one }) => {
+    const { status } = await answered(() => load.replay(choice, one));
+    if (status === 200 && book.mayBeLost(one)) credential.maybe += 1;
+    else if (status !== 401) report(`${credential.id}: an assertion that was used is not refused: ${status}`);
+  });
+}
+
+/** The page of a credential counts each exchange once. Ended ones do not change any more, once they were compared. */
+async function compareCounts({ load, book, report }) {
+  await inParallel(
+    book.credentials.filter((credential) => !credential.isCompared),
+    async (credential) => {
+      credential.isCompared = credential.isOver;
+      if (credential.tokens.some(({ isSkewed }) => isSkewed)) return;
+      const { status, text } = await answered(() => load.browser.get(`/credentials/${credential.id}`));
+      const [, counted] = text?.match(/<span>([\d,.\s]+) exchanges?</) ?? [];
+      if (counted === undefined) return report(`${credential.id}: its page counts no exchanges (${status})`);
+      const count = Number(counted.replace(/\D/g, ''));
+      const least = credential.tokens.filter((held) => !book.mayBeLost(held)).length;
+      const most = credential.tokens.length + credential.maybe;
+      if (count < least || count > most)
+        report(`${credential.id}: its page counts ${count} exchanges; ${least} to ${most} are right`);
+    },
+  );
+}
+
+/** The chain is intact, and has exactly the entries of what happened. */
+async function readAudit({ site, book, report }) {
+  const { code, stdout, stderr } = await site.command(['audit', 'verify']);
+  if (code !== 0) report(`countersign audit verify: ${stdout}${stderr}`);
+  const counts = new Map();
+  for (const line of (await site.run(['audit', 'export'])).trim().split('\n')) {
+    const { action, target } = JSON.parse(line);
+    const key = `${action} ${target?.id}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  for (const credential of book.credentials) {
+    const found = (action) => counts.get(`${action} ${credential.id}`) ?? 0;
+    if (found('credential.generated') !== 1) report(`${credential.id}: no entry of its generation`);
+    if (found(EVENTS.revoke) !== (credential.isOver ? 1 : 0))
+      report(`${credential.id}: ${found(EVENTS.revoke)} entries of a revocation; revoked: ${credential.isOver}`);
+    for (const kind of ['rotate', 'finish']) {
+      const [known, unknown] = credential.changes[kind];
+      const count = found(EVENTS[kind]);
+      if (count < known || count > known + unknown)
+        report(`${credential.id}: ${count} entries of ${EVENTS[kind]}; ${known} to ${known + unknown} are right`);
+    }
+  }
+}
+
+/** The answer to a request; once more if it came on a connection that the server had closed. */
+async function answered(request) {
+  const answer = await request();
+  return answer.stale ? request() : answer;
+}
+
+async function inParallel(list, work) {
+  let next = 0;
+  const worker = async () => {
+    while (next < list.length) await work(list[next++]);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
