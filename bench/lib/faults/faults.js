@@ -24,20 +24,20 @@ const missing = (command) => (isInstalled(command) ? null : `${command} is not i
 
 // ---- Helpers
 
-/** Waits until requests fail and each server says at `/readyz` that it is not ready. */
+/** Waits until requests fail and each server says at `/readyz` that it is not ready, and names the database. */
 async function noticed({ site, load }) {
   const before = load.count.refused + load.count.lost;
-  await load.until(() => load.count.refused + load.count.lost > before, LONGEST_NOTICE, 'requests fail while it lasts');
-  await notReady({ site, load });
+  const fail = () => load.count.refused + load.count.lost > before;
+  await load.until(fail, LONGEST_NOTICE, 'requests fail while it lasts');
+  await notReady({ site, load }, 'database');
 }
 
-async function notReady({ site, load }) {
-  for (const node of site.nodes)
-    await load.until(
-      async () => (await node.readiness()) !== 200,
-      LONGEST_NOTICE,
-      `/readyz of server ${node.number} says that it is not ready`,
-    );
+/** Waits until each server says that it is not ready, for this reason. */
+async function notReady({ site, load }, reason) {
+  for (const node of site.nodes) {
+    const says = async () => (await node.readiness()).why === reason;
+    await load.until(says, LONGEST_NOTICE, `/readyz of server ${node.number} says "${reason}"`);
+  }
 }
 
 // ---- The servers
@@ -59,6 +59,15 @@ async function killServers({ site, load, choice }) {
       }
       await node.start();
     }
+  }
+}
+
+/** Kills servers while they make their instance. */
+async function killFirstStart({ site, choice }) {
+  for (let times = choice.between(1, 3); times > 0; times--) {
+    for (const node of site.nodes) node.launch();
+    await pause(choice.between(0, 400));
+    await site.kill();
   }
 }
 
@@ -87,12 +96,13 @@ async function killDatabase({ site, load, choice, postgres, book, note }) {
 async function freezeDatabase({ site, load, choice, postgres, book, note }) {
   load.begin('fault');
   await load.more(choice.between(0, 50));
+  // What is lost if it does not go on is what it had not written by now.
+  book.crash();
   postgres.freeze();
   await noticed({ site, load });
   await pause(choice.between(0, 10_000));
   if (choice.chance(0.7)) return postgres.thaw();
   note('then killed');
-  book.crash();
   await postgres.kill();
   await postgres.start();
 }
@@ -223,19 +233,48 @@ const whyNoClock = () => (FAKETIME ? null : 'libfaketime is not installed');
 
 /** Seconds by which the clock is set. */
 const JUMPS = [-12 * 3600, -3600, -600, -45, 45, 600, 3600, 12 * 3600];
+/** The instance is older than the clock is ever set back. */
+const AGE = 13 * 3600;
+/** Within this time in milliseconds a process reads the clock that was set. */
+const CLOCK_IS_READ = 1500;
 
-function fakeClock() {
-  const file = join(folder, `clock-${Math.random()}`);
-  writeFileSync(file, '+0');
-  // The clock that only counts on stays right, as it does when somebody sets the real one.
+/** A clock for the servers and commands alone, which begins `begin` seconds off. */
+function fakeClock(begin) {
+  const file = join(mkdtempSync(join(folder, 'clock-')), 'offset');
   const env = {
     LD_PRELOAD: FAKETIME,
     FAKETIME_TIMESTAMP_FILE: file,
     FAKETIME_CACHE_DURATION: '1',
     NO_FAKE_STAT: '1',
+    // The clock that only counts on stays right, as it does when somebody sets the real one.
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
   };
-  return { env, set: (seconds) => writeFileSync(file, `${seconds < 0 ? '' : '+'}${seconds}`) };
+  const set = (seconds) => writeFileSync(file, `${seconds < 0 ? '' : '+'}${seconds}`);
+  set(begin);
+  return { env, set };
+}
+
+/** An instance that is some hours old, with a clock that is right. */
+function agedInstance() {
+  const clock = fakeClock(-AGE);
+  const settle = async () => {
+    clock.set(0);
+    await pause(CLOCK_IS_READ);
+  };
+  return { ...clock, settle };
+}
+
+/** An instance that was made while the clock was ahead. */
+function futureInstance({ choice }) {
+  const jump = choice.pick(JUMPS.filter((each) => each > 0));
+  return { ...fakeClock(jump), jump, isSkewed: true };
+}
+
+/** The clock was ahead when the instance was made, and is set right. */
+async function rightClock({ load, options, choice, note }) {
+  note(`${options.jump} s`);
+  await load.more(choice.between(0, 50));
+  options.set(0);
 }
 
 /** Sets the clock of the servers and commands some times, and then right. Secrets are served meanwhile. */
@@ -248,7 +287,7 @@ async function setClock({ site, load, choice, options, note, database }) {
     options.set(jump);
     await pause(choice.between(1500, 4000));
     // With a database on another clock a server can know, and says so.
-    if (database === 'postgres') await notReady({ site, load });
+    if (database === 'postgres') await notReady({ site, load }, 'clock');
     if (choice.chance(0.3)) await restartWithClock({ site, load, choice, note });
     else await load.more(choice.between(10, 60));
   }
@@ -262,7 +301,7 @@ async function restartWithClock({ site, load, choice, note }) {
   const node = choice.pick(site.nodes);
   await node.kill();
   await site.start();
-  if ((await node.readiness()) !== 200) return;
+  if (!(await node.readiness()).isReady) return;
   load.end('fault');
   await load.more(choice.between(10, 60));
 }
@@ -276,12 +315,13 @@ function isTimely({ iat }) {
 const both = ['sqlite', 'postgres'];
 
 /**
- * `whyNot`: why it cannot be tried on this machine. `prepare`: what the site needs. `strike`: brings it about and takes
- * it away. `isRight`: what the claims of a token must be afterwards.
+ * `whyNot`: why it cannot be tried on this machine. `prepare`: settings of the servers, and what `strike` needs. `strike`:
+ * brings the fault about and takes it away; `strikeFirst`: before the instance is made. `isFresh`: each round has an
+ * instance of its own. `isRight`: what the claims of a token must be afterwards.
  */
 export const FAULTS = [
   { name: 'server-killed', databases: both, strike: killServers },
-  { name: 'first-start-killed', databases: both, isFirstStart: true },
+  { name: 'first-start-killed', databases: both, isFresh: true, strikeFirst: killFirstStart },
   { name: 'database-killed', databases: ['postgres'], strike: killDatabase },
   { name: 'database-frozen', databases: ['postgres'], strike: freezeDatabase },
   { name: 'database-crowded', databases: ['postgres'], connections: 70, strike: crowdDatabase },
@@ -294,5 +334,21 @@ export const FAULTS = [
     prepare: ignoreSignal,
     strike: limitFiles,
   },
-  { name: 'clock-set', databases: both, whyNot: whyNoClock, prepare: fakeClock, strike: setClock, isRight: isTimely },
+  {
+    name: 'clock-set',
+    databases: both,
+    whyNot: whyNoClock,
+    prepare: agedInstance,
+    strike: setClock,
+    isRight: isTimely,
+  },
+  {
+    name: 'clock-ahead-at-first',
+    databases: both,
+    isFresh: true,
+    whyNot: whyNoClock,
+    prepare: futureInstance,
+    strike: rightClock,
+    isRight: isTimely,
+  },
 ];

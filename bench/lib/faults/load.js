@@ -34,6 +34,7 @@ export class Load {
       work(`exchanger ${number}`, (choice) => this.#exchangeAny(choice));
     work('caller', (choice) => this.#call(choice));
     work('reader', (choice) => this.#read(choice));
+    work('verifier', (choice) => this.#readKeys(choice), 4 * LONGEST_THOUGHT);
     work('command line', (choice) => this.#change(choice, this.#byCommand), 2 * LONGEST_THOUGHT);
     work('dashboard', (choice) => this.#change(choice, this.#byForm), 2 * LONGEST_THOUGHT);
   }
@@ -56,6 +57,10 @@ export class Load {
   end(what) {
     this.#wrong[what] = false;
     this.#rightSince[what] = performance.now();
+  }
+
+  endAll() {
+    for (const what of Object.keys(this.#wrong)) this.end(what);
   }
 
   /** Whether something was wrong at this moment, or has been since. */
@@ -154,6 +159,13 @@ export class Load {
     return answer;
   }
 
+  /** Those who verify tokens themselves get the keys, also while the database is away. */
+  async #readKeys(choice) {
+    const answer = await this.#send(choice, 'GET', '/mcp/oauth/jwks');
+    if (answer.status === 503) this.report('the keys for those who verify tokens: 503');
+    else if (answer.status !== 200) this.#failed('keys', answer);
+  }
+
   /** A call of the built-in MCP server with a token that was handed out lately. */
   async #call(choice) {
     const live = this.book.credentials.filter((each) => !each.mayBeOver && each.tokens.length);
@@ -192,7 +204,7 @@ export class Load {
 
   /** Whether a server says that it is ready and does everything: an exchange, a call with its token, a page. */
   async isWhole(node, isRight = () => true) {
-    if ((await node.readiness()) !== 200) return false;
+    if (!(await node.readiness()).isReady) return false;
     const choice = random('whole');
     for (const credential of this.book.probes) {
       const { headers, body } = credential.request(credential.proofs[0], choice.chance, this.site.origin);

@@ -42,12 +42,12 @@ export class Postgres {
   #ended;
   #others = [];
 
-  /** A new one that runs, with an empty database of the role `app`, which may not do more than that. */
+  /** A new one that runs, with a role `app` that owns nothing yet, and a role for `crowd`. */
   static async start({ connections = 100 } = {}) {
     const postgres = new Postgres();
     await postgres.#make(connections);
     await postgres.start();
-    await postgres.psql('CREATE ROLE app LOGIN', 'CREATE ROLE other LOGIN', 'CREATE DATABASE app OWNER app');
+    await postgres.psql('CREATE ROLE app LOGIN', 'CREATE ROLE other LOGIN');
     return postgres;
   }
 
@@ -62,7 +62,7 @@ export class Postgres {
       this.#as = ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups'];
     }
     this.data = join(this.folder, 'data');
-    atExit(() => this.remove());
+    atExit(() => this.#removeAtExit());
     const [command, ...args] = [
       ...this.#as,
       `${this.#bin}initdb`,
@@ -93,11 +93,20 @@ export class Postgres {
     this.url = `postgres://app@127.0.0.1:${this.port}/app`;
   }
 
-  remove() {
-    for (const pid of this.pids()) signal(pid, 'SIGCONT');
+  /** Ends it, also if it is frozen, and removes its folder. */
+  async remove() {
+    this.thaw();
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** The same without waiting, for the end of this program. */
+  #removeAtExit() {
+    const all = this.pids();
+    this.thaw();
     this.#child?.kill('SIGQUIT');
-    for (const until = Date.now() + 5000; this.pids().length && Date.now() < until;) spawnSync('sleep', ['0.05']);
-    for (const pid of this.pids()) signal(pid, 'SIGKILL');
+    if (all.length) spawnSync('sleep', ['0.3']);
+    for (const pid of all) signal(pid, 'SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -166,7 +175,8 @@ export class Postgres {
 
   /** The main process, and those that it started. */
   pids() {
-    return this.#child?.pid ? [this.#child.pid, ...children(this.#child.pid)] : [];
+    const isRunning = this.#child?.pid && this.#child.exitCode === null && this.#child.signalCode === null;
+    return isRunning ? [this.#child.pid, ...children(this.#child.pid)] : [];
   }
 
   /** Others take all connections except `left`: those of the role `app` are ended until the others have theirs. */
@@ -203,8 +213,14 @@ function session(port) {
       resolve(null);
     };
     socket.once('error', leave).once('close', leave);
-    // R: it is let in. E: an error.
-    socket.once('data', (said) => (said[0] === 'R'.charCodeAt() ? resolve(socket) : leave()));
+    let said = Buffer.alloc(0);
+    socket.on('data', (piece) => {
+      // One letter, then the length of the rest. Z: it takes statements. E: an error.
+      for (said = Buffer.concat([said, piece]); said.length >= 5; said = said.subarray(1 + said.readUInt32BE(1))) {
+        if (said[0] === 'Z'.charCodeAt()) resolve(socket);
+        if (said[0] === 'E'.charCodeAt()) leave();
+      }
+    });
   });
 }
 

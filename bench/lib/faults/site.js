@@ -9,6 +9,8 @@ import { BenchError, folder, freePort, track } from '../processes.js';
 const binary = resolve(process.env.COUNTERSIGN_BIN ?? join(import.meta.dirname, '../../../target/release/countersign'));
 /** No answer and no command may take longer, in milliseconds: the server's own deadline is 30 s. */
 export const LONGEST_ANSWER = 35_000;
+/** How long a load balancer waits for `/readyz`. */
+const LONGEST_PROBE = 5000;
 
 export class Site {
   /** `nodes` servers; `wrap` is put before the command of a server, `env` is for servers and commands. */
@@ -191,8 +193,9 @@ class Node {
     });
   }
 
-  /** What `/readyz` answers; 0 if it does not answer within five seconds, as a load balancer would wait. */
+  /** Whether `/readyz` says that it is ready, and else the word for why not; nothing without an answer in time. */
   async readiness() {
-    return (await this.send('GET', '/readyz', { deadline: 5000 })).status ?? 0;
+    const { status, text } = await this.send('GET', '/readyz', { deadline: LONGEST_PROBE });
+    return { isReady: status === 200, why: status === 503 ? text : null };
   }
 }

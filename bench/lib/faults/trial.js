@@ -1,7 +1,7 @@
 // One fault on one database, over some rounds.
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { BenchError } from '../processes.js';
 import { Load } from './load.js';
 import { Postgres } from './postgres.js';
 import { Book } from './promises.js';
@@ -29,14 +29,22 @@ export class Trial {
   /** `logs`: a folder that gets the logs of the servers if something is wrong. */
   async run(rounds, seed, logs) {
     this.logs = logs;
-    try {
-      if (this.database === 'postgres') this.postgres = await Postgres.start({ connections: this.fault.connections });
-      for (let round = 0; round < rounds; round++) await this.#round(seed + round, round);
-    } catch (error) {
-      this.#report(seed, `the trial ended: ${error.stack}`);
+    for (let round = 0; round < rounds; round++) {
+      try {
+        await this.#round(seed + round, round);
+      } catch (error) {
+        const said = error instanceof BenchError ? error.message : error.stack;
+        this.#report(seed + round, `the round ended: ${said}`);
+        await this.#leaveAll();
+      }
     }
+    await this.#leaveAll();
+  }
+
+  async #leaveAll() {
     await this.#leaveSite();
-    this.postgres?.remove();
+    await this.postgres?.remove();
+    this.postgres = null;
   }
 
   async #leaveSite() {
@@ -65,14 +73,16 @@ export class Trial {
 
   async #round(seed, round) {
     const began = performance.now();
-    const notes = [];
     const before = { ...this.figures };
-    const isFresh = this.fault.isFirstStart || round % ROUNDS_OF_A_SITE === 0;
-    if (isFresh) await this.#makeSite(seed, round);
-    const report = (text) => this.#report(seed, text);
-    const choice = random(`${seed} ${this.name}`);
-    const context = { choice, report, seed, isFresh, note: (text) => notes.push(text) };
-    await (this.fault.isFirstStart ? this.#firstStart(context) : this.#underLoad(context));
+    const notes = [];
+    const context = {
+      choice: random(`${seed} ${this.name}`),
+      note: (text) => notes.push(text),
+      database: this.database,
+    };
+    const isFresh = !this.site || this.fault.isFresh || round % ROUNDS_OF_A_SITE === 0;
+    if (isFresh) await this.#makeSite(seed, context);
+    await this.#underLoad(seed, { ...context, postgres: this.postgres });
     this.figures.rounds += 1;
     const [exchanged, changed] = ['exchanged', 'changed'].map((name) => this.figures[name] - before[name]);
     const what = notes.length ? ` (${notes.join(', ')})` : '';
@@ -80,13 +90,16 @@ export class Trial {
     console.log(`${this.name}, seed ${seed}${what}: ${exchanged} exchanges, ${changed} changes, ${seconds} s`);
   }
 
-  /** Servers, not started yet, on an empty database. */
-  async #makeSite(seed, round) {
+  /** Servers on an empty database. */
+  async #makeSite(seed, context) {
     await this.#leaveSite();
-    if (this.postgres && round > 0)
-      await this.postgres.psql('DROP DATABASE app WITH (FORCE)', 'CREATE DATABASE app OWNER app');
-    this.options = this.fault.prepare?.() ?? {};
-    const durability = random(`${seed} durability`).pick(['process', 'power']);
+    if (this.database === 'postgres') {
+      this.postgres ??= await Postgres.start({ connections: this.fault.connections });
+      await this.postgres.psql('DROP DATABASE IF EXISTS app WITH (FORCE)', 'CREATE DATABASE app OWNER app');
+    }
+    const choice = random(`${seed} site`);
+    this.options = this.fault.prepare?.({ choice }) ?? {};
+    const durability = choice.pick(['process', 'power']);
     const { dataDir, env, wrap } = this.options;
     this.site = await Site.make(`${this.name.replaceAll(' ', '-')}-${seed}`, {
       dataDir,
@@ -97,9 +110,12 @@ export class Trial {
       nodes: this.postgres ? 2 : 1,
     });
     this.book = new Book({ isLossy: this.postgres && durability === 'process', folder: this.site.folder });
+    await this.fault.strikeFirst?.({ ...context, site: this.site });
+    await this.#furnish();
+    await this.options.settle?.();
   }
 
-  /** Starts it, with an administrator, the credentials that probe it, and some more. */
+  /** Starts them, with an administrator, the credentials that probe them, and some more. */
   async #furnish() {
     await this.site.start();
     await this.site.run(['admin', 'create', '--email', this.book.email, '--password-stdin'], {
@@ -116,29 +132,36 @@ export class Trial {
     }
   }
 
-  async #underLoad({ choice, report, seed, isFresh, note }) {
-    if (isFresh) await this.#furnish();
-    const { site, book, postgres, database, options } = this;
+  async #underLoad(seed, context) {
+    const { site, book, options } = this;
+    const report = (text) => this.#report(seed, text);
     const load = new Load(site, book, `${seed} ${this.name}`, report);
-    await load.start();
-    await load.more(CALM);
-    await this.fault.strike({ site, load, choice, postgres, book, note, database, options });
-    if (await this.#recovers(load)) {
-      load.end('fault');
-      load.end('clock');
+    if (options.isSkewed) load.begin('clock');
+    let recovered;
+    try {
+      await load.start();
       await load.more(CALM);
+      await this.fault.strike?.({ ...context, site, load, book, options });
+      recovered = await this.#recovers(load);
+      if (recovered) {
+        load.endAll();
+        await load.more(CALM);
+      }
+    } finally {
       await load.stop();
-    } else {
-      // Now it needs hands, so that the next round is one of its own.
-      await load.stop();
-      await site.kill();
-      await site.start();
-      load.end('fault');
-      load.end('clock');
-      await load.signIn();
     }
+    if (!recovered) await this.#helpOut(load);
     await verify({ site, load, book, report, seed });
     this.#count(load);
+  }
+
+  /** Where servers did not recover, it takes hands: so that the next round is one of its own. */
+  async #helpOut(load) {
+    await this.site.kill();
+    await this.site.start();
+    load.endAll();
+    await load.signIn();
+    if (!(await this.#recovers(load))) throw new BenchError('A restart does not help either.');
   }
 
   /** Whether all servers work again soon, by themselves. */
@@ -155,22 +178,5 @@ export class Trial {
   #count({ count }) {
     for (const name of ['exchanged', 'changed', 'refused', 'lost']) this.figures[name] += count[name];
     this.figures.longestAnswer = Math.max(this.figures.longestAnswer, count.longest);
-  }
-
-  /** A server that is killed while it makes its instance can be started again. */
-  async #firstStart({ choice, report, seed }) {
-    const { site, book } = this;
-    for (let times = choice.between(1, 3); times > 0; times--) {
-      for (const node of site.nodes) node.launch();
-      await pause(choice.between(0, 400));
-      for (const node of site.nodes) await node.kill();
-    }
-    await this.#furnish();
-    const load = new Load(site, book, `${seed} ${this.name}`, report);
-    await load.start();
-    await load.more(CALM);
-    await load.stop();
-    await verify({ site, load, book, report, seed });
-    this.#count(load);
   }
 }
