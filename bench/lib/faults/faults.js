@@ -18,7 +18,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { BenchError, atExit, folder, isInstalled, track } from '../processes.js';
 
 /** A fault must show, and `/readyz` must say so, within this time in milliseconds. */
-const LONGEST_NOTICE = 20_000;
+const LONGEST_NOTICE = 30_000;
 
 const missing = (command) => (isInstalled(command) ? null : `${command} is not installed`);
 

@@ -132,13 +132,15 @@ export class Load {
   }
 
   /** One exchange; resolves to the answer. */
-  async exchange(choice, credential, proof, again) {
-    const { headers, body, assertion } = again ?? credential.request(proof, choice.chance, this.site.origin);
+  async exchange(choice, credential, proof) {
+    const { headers, body, assertion } = credential.request(proof, choice.chance, this.site.origin);
     const answer = await this.#send(choice, 'POST', '/mcp/oauth/token', headers, body);
-    const isOver = (moment) => credential.isOverAt(moment) || proof.isOverAt(moment);
     if (answer.status === 200) {
       this.count.exchanged += 1;
-      if (isOver(answer.began)) this.report(`${credential.id}: an exchange after its acknowledged end succeeded`);
+      if (credential.isOverAt(answer.began) || proof.isOverAt(answer.began))
+        this.report(`${credential.id}: an exchange after its acknowledged end succeeded`);
+      if (proof.wasRefusedBefore(answer.began))
+        this.report(`${credential.id}: an exchange succeeded after one that was refused because of an end`);
       const token = JSON.parse(answer.text).access_token;
       credential.tokens.push({
         token,
@@ -149,9 +151,9 @@ export class Load {
       });
       if (assertion) credential.used.push({ headers, body, at: performance.now() });
     } else if (answer.status === 401) {
-      const isRight =
-        credential.mayBeOver || proof.mayBeOver || (credential.hasKey && this.#wasWrong('clock', answer.began));
-      if (!isRight) this.report(`${credential.id}: 401 for a right ${proof.key ? 'assertion' : 'secret'}`);
+      const isSkewed = credential.hasKey && this.#wasWrong('clock', answer.began);
+      if (credential.mayBeOver || proof.mayBeOver) proof.noteRefusal(isSkewed);
+      else if (!isSkewed) this.report(`${credential.id}: 401 for a right ${proof.key ? 'assertion' : 'secret'}`);
     } else {
       if (!answer.unsent) credential.maybe += 1;
       this.#failed('exchange', answer);

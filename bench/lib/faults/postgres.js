@@ -140,7 +140,13 @@ export class Postgres {
   /** Runs statements as the one who may do everything, each by itself. */
   psql(...statements) {
     const url = `postgres://countersign@127.0.0.1:${this.port}/postgres?connect_timeout=5`;
-    return output('psql', ['-qAt', '-v', 'ON_ERROR_STOP=1', ...statements.flatMap((each) => ['-c', each]), url]);
+    return output(`${this.#bin}psql`, [
+      '-qAt',
+      '-v',
+      'ON_ERROR_STOP=1',
+      ...statements.flatMap((each) => ['-c', each]),
+      url,
+    ]);
   }
 
   /** Ends it as a crash does (SIGQUIT), or in order (SIGINT). */

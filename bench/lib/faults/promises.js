@@ -50,9 +50,21 @@ class Ending {
 
 /** A secret, or a private key. */
 export class Proof extends Ending {
+  /** When it was refused because it, or its credential, had ended. What was seen once stays, also without an answer. */
+  #refused;
+
   constructor({ secret, key }) {
     super();
     Object.assign(this, { secret, key });
+  }
+
+  /** The clock may be another cause. */
+  noteRefusal(hasOtherCause) {
+    if (!hasOtherCause) this.#refused ??= now();
+  }
+
+  wasRefusedBefore(moment) {
+    return this.#refused !== undefined && this.#refused < moment;
   }
 }
 

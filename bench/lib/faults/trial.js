@@ -10,7 +10,7 @@ import { Site } from './site.js';
 import { verify } from './verify.js';
 
 /** Everything works again within this time after the end of a fault, without anybody's hands, in milliseconds. */
-const LONGEST_RECOVERY = 30_000;
+const LONGEST_RECOVERY = 60_000;
 /** Exchanges before a fault, and after it. */
 const CALM = 40;
 /** Rounds of one instance. The next one may have another setting. */

@@ -1,4 +1,6 @@
 // After a fault: what was acknowledged is there, and nothing else is.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { random } from './random.js';
 
 /** Tokens of earlier rounds that are tried once more. */
@@ -12,16 +14,17 @@ const EVENTS = {
 
 export async function verify({ site, load, book, report, seed }) {
   const choice = random(`${seed} verify`);
-  await learn({ site, book, report });
+  const count = await learn({ site, book, report });
   await tryProofs({ load, book, report, choice });
   await tryTokens({ load, book, report, choice });
   await replay({ load, book, report, choice });
   await compareCounts({ load, book, report });
-  await readAudit({ site, book, report });
+  await readAudit({ site, book, report, count });
+  await backUp({ site, report });
   for (const panic of site.panics.splice(0)) report(`a panic: ${panic}`);
 }
 
-/** Compares the state of each credential, and learns what became of changes whose answers were lost. */
+/** Compares the state of each credential, and learns what became of lost answers; resolves to how many there are. */
 async function learn({ site, book, report }) {
   const listed = JSON.parse(await site.run(['credential', 'list', '--format', 'json']));
   const states = new Map(listed.map(({ client_id, status }) => [client_id, status]));
@@ -43,6 +46,7 @@ async function learn({ site, book, report }) {
     if (isRevoked) credential.endsNow();
     if (credential.isMuddled && !isRevoked) await look(site, credential);
   }
+  return listed.length;
 }
 
 /** Learns which secrets of a credential have ended. */
@@ -57,6 +61,7 @@ async function look(site, credential) {
   }
   credential.isRotating = secrets.filter(({ revoked_at: end }) => end === null).length > 1;
   credential.isMuddled = secrets.length > credential.proofs.length;
+  credential.rotations = secrets.length - 1;
 }
 
 async function tryProofs({ load, book, report, choice }) {
@@ -118,27 +123,42 @@ async function compareCounts({ load, book, report }) {
 }
 
 /** The chain is intact, and has exactly the entries of what happened. */
-async function readAudit({ site, book, report }) {
+async function readAudit({ site, book, report, count }) {
   const { code, stdout, stderr } = await site.command(['audit', 'verify']);
   if (code !== 0) report(`countersign audit verify: ${stdout}${stderr}`);
   const counts = new Map();
+  let generated = 0;
   for (const line of (await site.run(['audit', 'export'])).trim().split('\n')) {
     const { action, target } = JSON.parse(line);
     const key = `${action} ${target?.id}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
+    if (action === 'credential.generated') generated += 1;
   }
+  if (generated !== count) report(`there are ${count} credentials, and ${generated} entries of generations`);
   for (const credential of book.credentials) {
     const found = (action) => counts.get(`${action} ${credential.id}`) ?? 0;
     if (found('credential.generated') !== 1) report(`${credential.id}: no entry of its generation`);
     if (found(EVENTS.revoke) !== (credential.isOver ? 1 : 0))
       report(`${credential.id}: ${found(EVENTS.revoke)} entries of a revocation; revoked: ${credential.isOver}`);
+    const { rotations } = credential;
+    delete credential.rotations;
+    if (rotations !== undefined && found(EVENTS.rotate) !== rotations)
+      report(`${credential.id}: ${rotations} rotations, and ${found(EVENTS.rotate)} entries of them`);
     for (const kind of ['rotate', 'finish']) {
       const [known, unknown] = credential.changes[kind];
-      const count = found(EVENTS[kind]);
-      if (count < known || count > known + unknown)
-        report(`${credential.id}: ${count} entries of ${EVENTS[kind]}; ${known} to ${known + unknown} are right`);
+      const entries = found(EVENTS[kind]);
+      if (entries < known || entries > known + unknown)
+        report(`${credential.id}: ${entries} entries of ${EVENTS[kind]}; ${known} to ${known + unknown} are right`);
     }
   }
+}
+
+/** A backup proves that the database is whole. */
+async function backUp({ site, report }) {
+  const file = join(site.folder, 'backup');
+  const { code, stderr } = await site.command(['backup', file]);
+  if (code !== 0) report(`countersign backup: ${stderr}`);
+  rmSync(file, { force: true });
 }
 
 /** The answer to a request; once more if it came on a connection that the server had closed. */
