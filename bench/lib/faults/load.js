@@ -1,7 +1,7 @@
 // The mixed load of a sweep. Each answer is held against what was acknowledged before.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Browser, findForm } from '../browser.js';
-import { Credential, Proof, claimsOf } from './promises.js';
+import { Credential, Proof, Token } from './promises.js';
 import { random } from './random.js';
 import { LONGEST_ANSWER } from './site.js';
 
@@ -141,14 +141,8 @@ export class Load {
         this.report(`${credential.id}: an exchange after its acknowledged end succeeded`);
       if (proof.wasRefusedBefore(answer.began))
         this.report(`${credential.id}: an exchange succeeded after one that was refused because of an end`);
-      const token = JSON.parse(answer.text).access_token;
-      credential.tokens.push({
-        token,
-        proof,
-        claims: claimsOf(token),
-        at: performance.now(),
-        isSkewed: this.#wasWrong('clock', answer.began),
-      });
+      const isSkewed = this.#wasWrong('clock', answer.began);
+      credential.tokens.push(new Token(JSON.parse(answer.text).access_token, { proof, isSkewed }));
       if (assertion) credential.used.push({ headers, body, at: performance.now() });
     } else if (answer.status === 401) {
       const isSkewed = credential.hasKey && this.#wasWrong('clock', answer.began);
@@ -168,28 +162,44 @@ export class Load {
     else if (answer.status !== 200) this.#failed('keys', answer);
   }
 
-  /** A call of the built-in MCP server with a token that was handed out lately. */
+  /** A call of the built-in MCP server with a token that was handed out lately. Now and then the token is revoked. */
   async #call(choice) {
-    const live = this.book.credentials.filter((each) => !each.mayBeOver && each.tokens.length);
-    if (!live.length) return;
-    const credential = choice.pick(live);
-    const held = choice.pick(credential.tokens.slice(-20));
-    const answer = await this.call(choice, held);
+    const live = this.book.credentials.filter((each) => !each.mayBeOver);
+    const credential = choice.pick(live.length ? live : this.book.probes);
+    const lately = credential.tokens.slice(-20).filter((each) => !each.mayBeOver);
+    if (!lately.length) return;
+    const token = choice.pick(lately);
+    if (choice.chance(0.1)) return this.#revoke(choice, credential, token);
+    const answer = await this.call(choice, token);
     if (answer.status === 200) return;
-    const hasEnded =
-      credential.mayBeOver || held.proof.mayBeOver || held.claims.exp * 1000 < Date.now() + LONGEST_ANSWER;
-    const isSkewed = held.isSkewed || this.#wasWrong('clock', answer.began);
-    const isRight = answer.status === 401 && (hasEnded || isSkewed || this.book.mayBeLost(held));
-    if (!isRight) this.#failed('call of /mcp', answer);
+    const ends = token.claims.exp * 1000 < Date.now() + LONGEST_ANSWER;
+    const hasEnded = credential.mayBeOver || token.proof.mayBeOver || ends || this.book.mayBeLost(token);
+    const isSkewed = token.isSkewed || this.#wasWrong('clock', answer.began);
+    if (answer.status !== 401 || !(hasEnded || isSkewed)) this.#failed('call of /mcp', answer);
   }
 
-  call(choice, { token }, node) {
+  /** A client ends one of its tokens (RFC 7009). */
+  async #revoke(choice, credential, token) {
+    const { headers, body } = credential.request(token.proof, choice.chance, this.site.origin);
+    token.askEnd();
+    const answer = await this.#send(choice, 'POST', '/mcp/oauth/revoke', headers, `${body}&token=${token.text}`);
+    if (answer.status === 200) {
+      token.endsNow();
+      this.count.changed += 1;
+      return;
+    }
+    const isSkewed = credential.hasKey && this.#wasWrong('clock', answer.began);
+    const isRight = credential.mayBeOver || token.proof.mayBeOver || isSkewed;
+    if (answer.status !== 401 || !isRight) this.#failed('revocation of a token', answer);
+  }
+
+  call(choice, { text }, node) {
     return this.#send(
       choice,
       'POST',
       '/mcp',
       {
-        Authorization: `Bearer ${token}`,
+        Authorization: `Bearer ${text}`,
         'Content-Type': 'application/json',
         Accept: 'application/json, text/event-stream',
         'MCP-Protocol-Version': '2025-11-25',
@@ -212,8 +222,8 @@ export class Load {
       const { headers, body } = credential.request(credential.proofs[0], choice.chance, this.site.origin);
       const answer = await this.#send(choice, 'POST', '/mcp/oauth/token', headers, body, node);
       if (answer.status !== 200) return false;
-      const token = JSON.parse(answer.text).access_token;
-      if (!isRight(claimsOf(token)) || (await this.call(choice, { token }, node)).status !== 200) return false;
+      const token = new Token(JSON.parse(answer.text).access_token, { proof: credential.proofs[0] });
+      if (!isRight(token.claims) || (await this.call(choice, token, node)).status !== 200) return false;
     }
     return (await this.browser.get('/')).status === 200;
   }

@@ -68,6 +68,15 @@ export class Proof extends Ending {
   }
 }
 
+/** A token that was handed out: by which proof, when, and whether the clock was wrong. */
+export class Token extends Ending {
+  constructor(text, { proof, isSkewed }) {
+    super();
+    const claims = JSON.parse(Buffer.from(text.split('.')[1], 'base64url'));
+    Object.assign(this, { text, claims, proof, isSkewed, at: now() });
+  }
+}
+
 export class Credential extends Ending {
   /** Of each kind of change: how many were acknowledged, and how many answers were lost. */
   changes = { revoke: [0, 0], rotate: [0, 0], finish: [0, 0] };
@@ -164,6 +173,3 @@ function assertionOf(clientId, key, issuer) {
   const text = `${encode({ alg: 'ES256', typ: 'JWT' })}.${encode(claims)}`;
   return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }
-
-/** The claims of a token. */
-export const claimsOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));

@@ -77,19 +77,19 @@ async function tryProofs({ load, book, report, choice }) {
 }
 
 async function tryTokens({ load, book, report, choice }) {
-  const all = book.credentials.flatMap((credential) => credential.tokens.map((held) => ({ credential, held })));
-  const earlier = all.filter(({ held }) => held.isTried);
+  const all = book.credentials.flatMap((credential) => credential.tokens.map((token) => ({ credential, token })));
+  const earlier = all.filter(({ token }) => token.isTried);
   const again = Array.from({ length: Math.min(EARLIER_TOKENS, earlier.length) }, () => choice.pick(earlier));
-  await inParallel([...all.filter(({ held }) => !held.isTried), ...again], async ({ credential, held }) => {
-    held.isTried = true;
-    const { status } = await answered(() => load.call(choice, held));
-    const isOver = credential.isOver || held.proof.isOver;
-    const isTimely = !held.isSkewed && held.claims.exp * 1000 > Date.now();
-    if (isOver && status !== 401) report(`${credential.id}: a token of what has ended is not refused: ${status}`);
-    if (!isOver && isTimely && status !== 200 && !book.mayBeLost(held))
-      report(
-        `${credential.id}: an exchange that was acknowledged is lost: its token ${held.claims.jti} gets ${status}`,
-      );
+  await inParallel([...all.filter(({ token }) => !token.isTried), ...again], async ({ credential, token }) => {
+    token.isTried = true;
+    const { status } = await answered(() => load.call(choice, token));
+    const isOver = credential.isOver || token.proof.isOver || token.isOver;
+    const isTimely = !token.isSkewed && token.claims.exp * 1000 > Date.now();
+    const shouldWork = isTimely && !isOver && !token.mayBeOver && !book.mayBeLost(token);
+    const { jti } = token.claims;
+    if (isOver && status !== 401) report(`${credential.id}: its token ${jti} has ended and is not refused: ${status}`);
+    if (shouldWork && status !== 200)
+      report(`${credential.id}: an exchange that was acknowledged is lost: its token ${jti} gets ${status}`);
   });
 }
 
@@ -114,7 +114,7 @@ async function compareCounts({ load, book, report }) {
       const [, counted] = text?.match(/<span>([\d,.\s]+) exchanges?</) ?? [];
       if (counted === undefined) return report(`${credential.id}: its page counts no exchanges (${status})`);
       const count = Number(counted.replace(/\D/g, ''));
-      const least = credential.tokens.filter((held) => !book.mayBeLost(held)).length;
+      const least = credential.tokens.filter((token) => !book.mayBeLost(token)).length;
       const most = credential.tokens.length + credential.maybe;
       if (count < least || count > most)
         report(`${credential.id}: its page counts ${count} exchanges; ${least} to ${most} are right`);
