@@ -8,13 +8,25 @@ import { createInterface } from 'node:readline';
 
 export const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
 const running = new Set();
+const undone = [];
 
 process.on('exit', () => {
+  for (const undo of undone.reverse()) undo();
   for (const child of running) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
+
+/** Lets a process die with the benchmark. */
+export function track(child) {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+/** Has this done at the end, before the processes die and the folder goes. It cannot wait for anything. */
+export const atExit = (undo) => void undone.push(undo);
 
 /** A mistake of the reader's or of a server under test: shown without a stack trace. */
 export class BenchError extends Error {}
