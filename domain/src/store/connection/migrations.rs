@@ -81,7 +81,9 @@ mod tests {
         let url = DatabaseUrl::parse(&url).expect("an address");
         let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
         let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 10).collect();
-        apply(&store.changes, earlier).await.expect("the schema of an earlier version");
+        apply(&mut *store.changes.acquire().await.expect("a connection"), earlier)
+            .await
+            .expect("the schema of an earlier version");
         let mut transaction = store.begin().await.expect("begins");
         for number in 0..100 {
             let sql = "INSERT INTO ledger (jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at, address,
