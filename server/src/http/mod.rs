@@ -3,10 +3,12 @@
 pub mod accept;
 pub mod body;
 pub mod client_address;
+mod connections;
 pub mod cors;
 pub mod error;
 pub mod fields;
 pub mod middleware;
+mod pace;
 pub mod rate_limit;
 pub mod request_id;
 
