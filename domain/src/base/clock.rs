@@ -100,8 +100,8 @@ pub trait Clock: Send + Sync {
 /// How long the time stands still after the machine's clock was set back.
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
 
-/// The machine's clock. It never goes back by a few seconds: it stands still until the machine's clock has caught up. So
-/// the small corrections of time services prolong nothing, and a used assertion does not become acceptable again.
+/// The machine's clock. It never goes back by a few seconds: it stands still until the machine's clock has caught up.
+/// So the small corrections of time services prolong nothing, and a used assertion does not become acceptable again.
 ///
 /// A clock that was set back by more was wrong before. Then this clock follows it after [`LONGEST_HOLD`] and says so in
 /// the log. The rejected alternative is to stand still until the old time is reached: after one wrong second far in the
@@ -143,8 +143,8 @@ impl SystemClock {
                 tracing::warn!(
                     from,
                     to,
-                    "the clock of this machine was ahead and was set back: what has a time between these two was written \
-                     too early"
+                    "the clock of this machine was ahead and was set back: what has a time between these two was \
+                     written too early"
                 );
                 Timestamp(shown)
             }

@@ -15,7 +15,7 @@ pub(crate) fn note(entry: &AuditEntry) {
         head = %entry.mac,
         actor = ?entry.actor_name,
         action = %entry.action,
-        target = ?entry.target_id,
+        target_id = ?entry.target_id,
         "audit"
     );
 }

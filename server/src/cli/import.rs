@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use domain::context::Context;
@@ -44,12 +45,19 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Cl
 async fn import(context: &Context, arguments: &Arguments) -> Result<Imported, CliError> {
     let mut progress = Progress::new();
     let actor = operator();
-    let checked = read_through(context, &actor, &arguments.file, None, |lines| progress.show("checked", lines)).await?;
+    let mut total = 0;
+    let checked = read_through(context, &actor, &arguments.file, None, |lines| {
+        total = lines;
+        progress.show("checked", lines);
+    });
+    let checked = checked.await?;
     if arguments.dry_run {
         return Ok(checked);
     }
     let is_alone = checked.new + checked.present <= BATCH as u64;
-    read_through(context, &actor, &arguments.file, Some(is_alone), |lines| progress.show("imported", lines)).await
+    let begun = Instant::now();
+    let show = |lines| progress.show_of("imported", lines, total, begun);
+    read_through(context, &actor, &arguments.file, Some(is_alone), show).await
 }
 
 /// Reads the file once. `write` is none to only check the lines, else it says whether one batch holds the whole file.

@@ -110,11 +110,11 @@ fn explain(error: &clap::Error) -> Result<ExitCode, CliError> {
 }
 
 fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    log::start(config, matches!(command, Command::Serve(_)))?;
+    let repeated = log::start(config, matches!(command, Command::Serve(_)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Serve(arguments) => serve::run(config, &arguments).await,
+            Command::Serve(arguments) => serve::run(config, &arguments, repeated).await,
             Command::Admin(command) => admin::run(config, command).await,
             Command::Credential(command) => credential::run(config, command).await,
             Command::Client(command) => client::run(config, command).await,

@@ -19,15 +19,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::shared::instance::Absent;
+use super::shared::repeated::{self, Repeated};
 use super::shared::{CliError, instance, make_data_folder};
 use crate::config::{Config, ConfigError};
-use crate::http::accept;
+use crate::http::accept::{self, Limits};
 use crate::http::middleware::log_panics;
 use crate::state::AppState;
 use crate::{Service, metrics};
 
-/// How long the server still accepts connections after SIGTERM.
-const DRAIN_NOTICE: Duration = Duration::from_secs(2);
 /// Maximum number of file descriptors: one for each served connection, and some for other open files.
 const OPEN_FILES: u64 = 32_768;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
@@ -35,6 +34,9 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the database's write-ahead log is shortened while exchanges are written.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+/// Number of these intervals after which it is shortened also without exchanges. A long read can have prevented it
+/// before.
+const IDLE_CHECKPOINT_EVERY: u32 = 50;
 /// How often the server looks whether it is ready.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum delay until an alert says that a retired secret was tried.
@@ -50,7 +52,7 @@ pub(super) struct Arguments {
     new: bool,
 }
 
-pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeated) -> Result<(), CliError> {
     make_data_folder(&config.storage.data_dir)?;
     let _only_server = instance::lock(config)?;
     let absent = if arguments.new { Absent::BeginAnew } else { Absent::Begin };
@@ -75,7 +77,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Cl
     let state = AppState::new(context.clone(), proxies, origins)
         .with_leak_reports(config.incident.leak_reports())
         .comparing_clocks();
-    let stop = stop_signal(state.clone())?;
+    let stop = stop_signal(state.clone(), config.network.drain_delay)?;
     announce(&context, address).await?;
     if is_new {
         instance::say_begun(config);
@@ -86,13 +88,17 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Cl
         tokio::spawn(dispatch(context.clone())),
         tokio::spawn(checkpoint(context.clone())),
         tokio::spawn(watch_health(state.clone())),
+        tokio::spawn(report_repeated(repeated)),
     ];
     if let Some(listener) = metrics_listener {
         let address = listener.local_addr()?;
         tracing::info!(%address, "metrics are served");
-        background.push(tokio::spawn(accept::serve(listener, metrics::router(context.clone()), pending())));
+        let router = metrics::router(context.clone());
+        background.push(tokio::spawn(accept::serve(Limits::default(), listener, router, pending())));
     }
-    accept::serve(listener, Service::new(state), stop).await;
+    let proxies = state.trusted_proxies.clone();
+    let limits = Limits { proxies, keep_alive: config.network.keep_alive, ..Limits::default() };
+    accept::serve(limits, listener, Service::new(state), stop).await;
     background.iter().for_each(JoinHandle::abort);
     context.close().await;
     tracing::info!("stopped");
@@ -118,17 +124,17 @@ async fn announce(context: &Context, address: SocketAddr) -> Result<(), CliError
 }
 
 /// Resolves when the process is asked to stop. From then on `/readyz` says 503. After SIGTERM from a service manager,
-/// connections are still accepted for a moment, so that load balancers see the 503. After an interrupt from the
-/// keyboard there is no such delay.
-fn stop_signal(state: AppState) -> Result<impl Future<Output = ()>, CliError> {
+/// the server goes on for `drain_delay`, so that load balancers see the 503 before connections are refused. After an
+/// interrupt from the keyboard there is no such delay.
+fn stop_signal(state: AppState, drain_delay: Duration) -> Result<impl Future<Output = ()>, CliError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         let grace = tokio::select! {
-            _ = terminate.recv() => DRAIN_NOTICE,
+            _ = terminate.recv() => drain_delay,
             _ = interrupt.recv() => Duration::ZERO,
         };
-        tracing::info!("stopping: requests under way are finished first");
+        tracing::info!(delay = grace.as_secs(), "stopping: load balancers have these seconds to notice it");
         state.drain();
         tokio::select! {
             () = tokio::time::sleep(grace) => {}
@@ -174,13 +180,13 @@ async fn write_alerts(context: Context) {
     }
 }
 
-/// Keeps the database's write-ahead log short while exchanges are written.
+/// Keeps the database's write-ahead log short: often while exchanges are written, and rarely otherwise.
 async fn checkpoint(context: Context) {
     let (mut interval, mut seen) = (every(CHECKPOINT_INTERVAL), 0);
-    loop {
+    for round in (0..IDLE_CHECKPOINT_EVERY).cycle() {
         interval.tick().await;
         let batches = context.metrics.batches();
-        if batches != seen {
+        if batches != seen || round == 0 {
             note(context.store.checkpoint().await, "the database's log could not be shortened");
         }
         seen = batches;
@@ -193,6 +199,15 @@ async fn watch_health(state: AppState) {
     loop {
         interval.tick().await;
         state.health.reason(&state).await;
+    }
+}
+
+/// Logs how often errors were repeated.
+async fn report_repeated(repeated: Repeated) {
+    let mut interval = every(repeated::INTERVAL);
+    loop {
+        interval.tick().await;
+        repeated.report();
     }
 }
 

@@ -16,9 +16,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use toml::{Spanned, Value};
 
-use super::Config;
 use super::error::ConfigError;
 use super::values::variable;
+use super::{Config, environment};
 
 /// The defaults. The file is also the reference of the configuration file.
 const DEFAULTS: &str = include_str!("../../countersign.default.toml");
@@ -53,6 +53,7 @@ fn option(setting: &Arg, defaults: &Defaults) -> Result<Arg, ConfigError> {
 ///
 /// The error names the setting and says what is wrong with it.
 pub(crate) fn resolve(flags_and_environment: &ArgMatches, file: Option<&Path>) -> Result<Config, ConfigError> {
+    environment::check(&settings())?;
     let defaults = Defaults::read()?;
     let file = file.or_else(|| Some(Path::new(FILE)).filter(|file| file.exists()));
     let in_file = file.map(|file| read_file(file, &defaults)).transpose()?.unwrap_or_default();
@@ -64,9 +65,17 @@ pub(crate) fn resolve(flags_and_environment: &ArgMatches, file: Option<&Path>) -
 
 /// The value of a setting from its flag, else from its environment variable.
 fn given(matches: &ArgMatches, name: &str) -> Result<Option<String>, ConfigError> {
-    let Some(ValueSource::CommandLine | ValueSource::EnvVariable) = matches.value_source(name) else { return Ok(None) };
+    let source = matches.value_source(name);
+    let Some(ValueSource::CommandLine | ValueSource::EnvVariable) = source else { return Ok(None) };
     let text = matches.get_one::<OsString>(name).map(|text| text.clone().into_string());
-    text.transpose().map_err(|_| ConfigError::new(name, "is not text in UTF-8"))
+    match text.transpose() {
+        // Some script forgot to fill the variable. An empty flag, or an empty value in a file, is written on purpose.
+        Ok(Some(text)) if text.is_empty() && source == Some(ValueSource::EnvVariable) => {
+            Err(ConfigError::new(name, format!("is empty: give a value, or leave {} out", variable(name))))
+        }
+        Ok(text) => Ok(text),
+        Err(_) => Err(ConfigError::new(name, "is not text in UTF-8")),
+    }
 }
 
 /// The settings, with the values that `value` gives for their names. An empty value means "not set" where a setting is
@@ -136,12 +145,29 @@ fn read_file(path: &Path, defaults: &Defaults) -> Result<BTreeMap<String, String
         let Some(default) = defaults.0.get(key.get_ref()) else {
             return Err(wrong("is not the name of a setting".to_owned()));
         };
-        match text(&value) {
-            Some(text) if value.same_type(default) => settings.insert(key.into_inner(), text),
+        match (&value, text(&value)) {
+            (Value::Array(values), _) if is_list(key.get_ref()) => {
+                let Some(text) = joined(values) else { return Err(wrong("must hold texts without commas".to_owned())) };
+                settings.insert(key.into_inner(), text)
+            }
+            (_, Some(text)) if value.same_type(default) => settings.insert(key.into_inner(), text),
             _ => return Err(wrong(format!("must be of type {}, not {}", default.type_str(), value.type_str()))),
         };
     }
     Ok(settings)
+}
+
+/// Whether the setting takes several values with commas between them. The name of its value says so.
+fn is_list(setting: &str) -> bool {
+    let settings = settings();
+    let mut names = settings.get_arguments().filter(|known| known.get_id() == setting).filter_map(Arg::get_value_names);
+    names.any(|names| names.iter().any(|name| name.ends_with(",…")))
+}
+
+/// A list of a file, written as for a flag.
+fn joined(values: &[Value]) -> Option<String> {
+    let texts = values.iter().map(|value| value.as_str().filter(|text| !text.contains(',')));
+    Some(texts.collect::<Option<Vec<_>>>()?.join(","))
 }
 
 fn keys(content: &str, file: &str) -> Result<BTreeMap<Spanned<String>, Value>, ConfigError> {

@@ -1,6 +1,7 @@
 //! Settings in typed sections. [`layers`] says where values come from. `CONTRIBUTING.md` says how to
 //! add a setting.
 
+mod environment;
 mod error;
 pub(crate) mod layers;
 pub(crate) mod openid;

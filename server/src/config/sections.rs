@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::error::ConfigError;
-use super::values::{List, address, choice, hosts, is_loopback, list, number, path, secret};
+use super::values::{List, address, choice, hosts, is_loopback, list, number, path, seconds, secret};
 use crate::egress::policy::PrivateHosts;
 use crate::http::request_id::Line;
 use crate::incident::read_github_keys;
@@ -39,6 +39,12 @@ pub(crate) struct Network {
     /// Address and port of /metrics; not served when not set
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Seconds for which a connection may be idle (1 to 3600): longer than the load balancer keeps it
+    #[arg(long, value_name = "SECONDS", value_parser = keep_alive)]
+    pub(crate) keep_alive: Duration,
+    /// Seconds for which the server goes on after SIGTERM (0 to 300), while /readyz says 503
+    #[arg(long, value_name = "SECONDS", value_parser = drain_delay)]
+    pub(crate) drain_delay: Duration,
 }
 
 impl Network {
@@ -66,6 +72,14 @@ fn public_url(text: &str) -> Result<String, String> {
         ("http", false) => Err(wrong("must be https: only localhost may use http")),
         _ => Err(wrong("must be https")),
     }
+}
+
+fn keep_alive(text: &str) -> Result<Duration, String> {
+    seconds(text, 1..=3600)
+}
+
+fn drain_delay(text: &str) -> Result<Duration, String> {
+    seconds(text, 0..=300)
 }
 
 fn ranges(text: &str) -> Result<List<IpNet>, String> {
@@ -160,10 +174,7 @@ pub(crate) struct Token {
 }
 
 fn status_list_ttl(text: &str) -> Result<Duration, String> {
-    match number(text)? {
-        seconds @ 1..=300 => Ok(Duration::from_secs(seconds)),
-        seconds => Err(format!("{seconds} is not between 1 and 300 seconds")),
-    }
+    seconds(text, 1..=300)
 }
 
 /// Which clients may register themselves.

@@ -1,9 +1,10 @@
 //! Parsers for values that several settings share. A parser's error says what is wrong; `clap` adds the name of the
 //! setting.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -38,9 +39,10 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     address.map_err(|_| format!("“{text}” is not an address and a port, such as 127.0.0.1:8080"))
 }
 
-/// A path. Unlike `clap`'s own parser it accepts an empty text, which means the working directory.
-pub(super) fn path(text: &str) -> Result<PathBuf, Infallible> {
-    Ok(PathBuf::from(text))
+/// The path of a folder.
+pub(super) fn path(text: &str) -> Result<PathBuf, &'static str> {
+    // Other programs read an empty path as the working directory. Here it is a variable that somebody forgot to set.
+    if text.is_empty() { Err("must name a folder") } else { Ok(PathBuf::from(text)) }
 }
 
 /// A parser for one of a few words.
@@ -59,6 +61,15 @@ pub(super) fn choice<T: Copy>(choices: &'static [(&str, T)]) -> impl Fn(&str) ->
 /// A whole number.
 pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("“{text}” is not a whole number of 0 or more"))
+}
+
+/// A whole number of seconds in this range.
+pub(super) fn seconds(text: &str, range: RangeInclusive<u64>) -> Result<Duration, String> {
+    let seconds = number(text)?;
+    if range.contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(format!("{seconds} is not between {} and {} seconds", range.start(), range.end()))
 }
 
 /// Whether the URL's host is this machine (loopback).

@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +17,20 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
+use super::connections::Shares;
+use super::pace::{Paced, Phase};
+
 /// Connections that are served at the same time. Further connections get an answer that says to come back later.
 const MOST_CONNECTIONS: usize = 16_384;
+/// How many of them one source may have.
+const MOST_OF_A_SOURCE: usize = MOST_CONNECTIONS / 8;
 /// Connections that are getting that answer at the same time. Further connections are closed without an answer.
 const MOST_REFUSALS: usize = 512;
 /// Deadline for a client to receive that answer.
@@ -37,7 +42,7 @@ const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncac
 
 /// Deadline for a new connection to begin its first request.
 const FIRST_DEADLINE: Duration = Duration::from_secs(5);
-/// Deadline for a request's head, and for an idle connection to send its next request.
+/// Deadline for a request's head, from its first byte.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for a client that reads nothing. After it the connection is closed.
 const WRITE_DEADLINE: Duration = Duration::from_secs(15);
@@ -66,20 +71,36 @@ impl From<Router> for Answers {
     }
 }
 
-/// Serves with `answers` until `stop` resolves. Then running requests may finish.
-pub async fn serve(listener: TcpListener, answers: impl Into<Answers>, stop: impl Future<Output = ()>) {
-    serve_at_most(MOST_CONNECTIONS, listener, answers, stop).await;
+/// Limits of connections.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How many are served at the same time.
+    pub connections: usize,
+    /// How many of them one source may have.
+    pub per_source: usize,
+    /// Sources that may have more: proxies that stand for many clients.
+    pub proxies: Arc<[IpNet]>,
+    /// How long a connection may be idle between two requests. Load balancers keep connections open. If the server
+    /// closes such a connection first, the request that the balancer sends at this moment is lost.
+    pub keep_alive: Duration,
 }
 
-/// The same, with a maximum number of connections.
-pub async fn serve_at_most(
-    most: usize,
-    listener: TcpListener,
-    answers: impl Into<Answers>,
-    stop: impl Future<Output = ()>,
-) {
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: MOST_CONNECTIONS,
+            per_source: MOST_OF_A_SOURCE,
+            proxies: Arc::new([]),
+            keep_alive: Duration::from_secs(75),
+        }
+    }
+}
+
+/// Serves with `answers` until `stop` resolves. Then running requests may finish.
+pub async fn serve(limits: Limits, listener: TcpListener, answers: impl Into<Answers>, stop: impl Future<Output = ()>) {
     let answers = answers.into();
-    let connections = Arc::new(Semaphore::new(most));
+    let connections = Arc::new(Semaphore::new(limits.connections));
+    let shares = Shares::new(limits.per_source, limits.proxies);
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let graceful = GracefulShutdown::new();
     let (going, stopping) = watch::channel(());
@@ -98,7 +119,8 @@ pub async fn serve_at_most(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&connections).try_acquire_owned() else {
+        let places = Arc::clone(&connections).try_acquire_owned().ok();
+        let Some(place) = places.and_then(|place| Some((place, shares.take(peer.ip())?))) else {
             // In the system's queue the connection would wait until earlier clients close their connections.
             if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                 tokio::spawn(async move {
@@ -112,7 +134,7 @@ pub async fn serve_at_most(
         tokio::spawn(async move {
             // Until the first request arrives, a connection costs only a socket and a small task.
             if begins(&stream, stopping).await {
-                answer(stream, peer, answers, watcher).await;
+                answer(stream, peer, limits.keep_alive, answers, watcher).await;
             }
             drop(place);
         });
@@ -137,8 +159,14 @@ async fn begins(stream: &TcpStream, mut stopping: watch::Receiver<()>) -> bool {
 
 /// Answers a connection's requests until it ends. The future is boxed: otherwise each task would hold its ten kilobytes
 /// from its start.
-fn answer(stream: TcpStream, peer: SocketAddr, answers: Answers, watcher: Watcher) -> BoxFuture<'static, ()> {
-    let connection = watcher.watch(connection(stream, peer, answers));
+fn answer(
+    stream: TcpStream,
+    peer: SocketAddr,
+    keep_alive: Duration,
+    answers: Answers,
+    watcher: Watcher,
+) -> BoxFuture<'static, ()> {
+    let connection = watcher.watch(connection(stream, peer, keep_alive, answers));
     Box::pin(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended early");
@@ -157,11 +185,12 @@ async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 /// A connection that is closed when the peer reads nothing.
-type Stream = TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>;
+type Stream = TokioIo<Paced<TimeoutStream<TcpStream>>>;
 
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    keep_alive: Duration,
     answers: Answers,
 ) -> http1::Connection<
     Stream,
@@ -171,14 +200,22 @@ fn connection(
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_DEADLINE));
+    let phase = Phase::new();
+    let stream = Paced::new(stream, phase.clone(), HEAD_DEADLINE);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        phase.begin_answer();
         request.extensions_mut().insert(Peer(peer));
-        (answers.0)(request.map(Body::new))
+        let (answered, phase) = ((answers.0)(request.map(Body::new)), phase.clone());
+        async move {
+            let answer = answered.await;
+            phase.end_answer();
+            answer
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
+        .header_read_timeout(keep_alive)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .serve_connection(TokioIo::new(stream), service)
 }

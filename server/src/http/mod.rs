@@ -3,12 +3,14 @@
 pub mod accept;
 pub mod body;
 pub mod client_address;
+mod connections;
 pub mod cors;
 pub mod error;
 pub mod fields;
 pub(crate) mod media_type;
 pub mod middleware;
 pub(crate) mod not_found;
+mod pace;
 pub mod rate_limit;
 pub mod request_id;
 

@@ -1,14 +1,15 @@
 //! The program itself: exit codes, messages, files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::{fmt, fs};
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::support::PASSWORD;
@@ -79,7 +80,9 @@ fn text(bytes: &[u8]) -> String {
 fn refused(output: &Output, code: i32, words: &[&str]) {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{message}");
-    assert_eq!(message.trim_end().lines().count(), 1, "one line: {message}");
+    // A command may have begun an instance before, and logged that.
+    let lines = message.trim_end().lines().filter(|line| !line.contains(" audit seq="));
+    assert_eq!(lines.count(), 1, "one line: {message}");
     for word in words {
         assert!(message.contains(word), "{word} in {message}");
     }
@@ -131,12 +134,70 @@ fn wrong_settings_are_named_in_one_line() {
     refused(&with("COUNTERSIGN_OPENID_LINK_BY_EMAIL", "true"), 2, &["openid_issuer", "openid_link_by_email"]);
     refused(&with("COUNTERSIGN_LOG_FORMAT", "xml"), 2, &["log_format"]);
     refused(&with("COUNTERSIGN_MASTER_KEY", "c2hvcnQ="), 2, &["COUNTERSIGN_MASTER_KEY", "32 bytes"]);
+    refused(&with("COUNTERSIGN_LISTN", "127.0.0.1:0"), 2, &["COUNTERSIGN_LISTN", "COUNTERSIGN_LISTEN"]);
+    refused(&with("COUNTERSIGN_DATA_DIR", ""), 2, &["data_dir", "is empty", "COUNTERSIGN_DATA_DIR"]);
+    refused(&with("COUNTERSIGN_DATABASE_URL", ""), 2, &["database_url", "is empty"]);
     refused(&folder.run(&["--config", "missing.toml"]), 2, &["missing.toml"]);
     refused(&folder.run(&["leak", "-", "--since", "soon"]), 2, &["--since", "90d"]);
     fs::write(folder.path("countersign.toml"), "listen = \"127.0.0.1:0\"\nlistne = 1\n").expect("writes");
     refused(&folder.run(&[]), 2, &["countersign.toml", "line 2", "listne"]);
     fs::write(folder.path("countersign.toml"), "listen = [").expect("writes");
     refused(&folder.run(&[]), 2, &["countersign.toml", "line 1"]);
+}
+
+#[test]
+fn a_list_of_the_file_is_a_list_or_a_text() {
+    let folder = Folder::new("lists");
+    for (value, code) in [("\"10.0.0.0/8, ::1\"", 1), ("[\"10.0.0.0/8\", \"::1\"]", 1), ("[]", 1), ("[\"proxy\"]", 2)] {
+        let file = format!("listen = \"127.0.0.1:1\"\ntrusted_proxies = {value}\n");
+        fs::write(folder.path("countersign.toml"), file).expect("writes");
+        // Nobody listens there; with a wrong setting nobody would have been asked.
+        let output = folder.command(&["healthcheck"]).env_remove("COUNTERSIGN_LISTEN").output().expect("runs");
+        assert_eq!(output.status.code(), Some(code), "{value}: {}", text(&output.stderr));
+    }
+    fs::write(folder.path("countersign.toml"), "trusted_proxies = [\"10.0.0.1,10.0.0.2\"]\n").expect("writes");
+    refused(&folder.run(&[]), 2, &["line 1", "trusted_proxies", "without commas"]);
+}
+
+#[test]
+fn a_change_of_the_command_line_is_logged_in_json_with_unique_keys() {
+    let folder = Folder::new("log");
+    let arguments = ["credential", "create", "--name", "nightly", "--log-format", "json"];
+    let output = folder.run(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    let entries = said.lines().map(|line| serde_json::from_str::<Unique>(line).expect("an object").0);
+    let entry = entries.into_iter().find(|entry| entry.get("action") == Some(&"credential.generated".into()));
+    let entry = entry.expect("the change");
+    assert_eq!((&entry["level"], &entry["message"]), (&"INFO".into(), &"audit".into()));
+    assert!(entry["target_id"].as_str().expect("a text").contains("csc_"), "{entry:?}");
+}
+
+/// An object in which no key comes twice. The usual reader keeps the last of equal keys.
+struct Unique(BTreeMap<String, Value>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(UniqueKeys)
+    }
+}
+
+struct UniqueKeys;
+
+impl<'de> Visitor<'de> for UniqueKeys {
+    type Value = Unique;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            assert_eq!(members.insert(key.clone(), value), None, "{key} comes twice");
+        }
+        Ok(Unique(members))
+    }
 }
 
 /// Every setting with its default, as `countersign.default.toml` lists them.
@@ -192,7 +253,9 @@ fn a_flag_wins_over_the_environment_the_environment_over_the_file_the_file_over_
         values.iter().map(|(name, value)| format!("{}={}", flag(name), plain(value))).collect()
     };
     let variables = |values: &toml::Table| -> Vec<(String, String)> {
-        values.iter().map(|(name, value)| (variable(name), plain(value))).collect()
+        // An empty variable is an error.
+        let given = values.iter().filter(|(_, value)| !plain(value).is_empty());
+        given.map(|(name, value)| (variable(name), plain(value))).collect()
     };
     let run = |flags: Vec<String>, variables: Vec<(String, String)>, file: String| {
         fs::write(folder.path("countersign.toml"), file).expect("writes");
@@ -202,7 +265,7 @@ fn a_flag_wins_over_the_environment_the_environment_over_the_file_the_file_over_
 
     for output in [
         run(flags(&good), variables(&bad), in_file(&bad)),
-        run(Vec::new(), variables(&good), in_file(&bad)),
+        run(Vec::new(), variables(&good), in_file(bad.iter().filter(|(name, _)| !plain(&good[*name]).is_empty()))),
         run(Vec::new(), Vec::new(), in_file(&good)),
         run(Vec::new(), Vec::new(), String::new()),
     ] {
@@ -220,7 +283,7 @@ fn a_flag_wins_over_the_environment_the_environment_over_the_file_the_file_over_
 fn a_setting_is_read_in_its_own_type() {
     let folder = Folder::new("types");
     for (name, default) in settings() {
-        fs::write(folder.path("countersign.toml"), format!("\n{name} = []\n")).expect("writes");
+        fs::write(folder.path("countersign.toml"), format!("\n{name} = 1.5\n")).expect("writes");
         refused(&folder.run(&[]), 2, &["countersign.toml", "line 2", &name, default.type_str()]);
         fs::remove_file(folder.path("countersign.toml")).expect("removes");
         let output = folder.command(&[]).env(variable(&name), OsStr::from_bytes(b"\xff")).output().expect("runs");

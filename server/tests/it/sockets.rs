@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use domain::model::actor::Actor;
 use domain::person::{self, manage};
-use server::http::accept;
+use server::http::accept::{self, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -23,7 +23,7 @@ async fn listen(app: &App) -> Listening {
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel::<()>();
     let router = app.router.clone();
-    let served = tokio::spawn(accept::serve(listener, router, async {
+    let served = tokio::spawn(accept::serve(Limits::default(), listener, router, async {
         let _ = stopped.await;
     }));
     Listening { address, stop, served }
@@ -146,7 +146,8 @@ async fn whoever_comes_when_all_places_are_taken_is_told_to_come_back() {
     let app = App::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(accept::serve_at_most(2, listener, app.router.clone(), std::future::pending()));
+    let limits = Limits { connections: 2, ..Limits::default() };
+    tokio::spawn(accept::serve(limits, listener, app.router.clone(), std::future::pending()));
     let ask = "GET /healthz HTTP/1.1\r\nHost: a\r\n";
     let mut idle = Vec::new();
     for _ in 0..2 {
@@ -214,4 +215,60 @@ async fn a_stop_does_not_wait_for_connections_that_ask_for_nothing() {
     listening.served.await.expect("ends");
     assert_eq!(silent.read(&mut [0]).await.expect("reads"), 0, "closed without a word");
     assert_eq!(begun.elapsed().as_secs(), 0);
+}
+
+/// A connection on which a request was answered.
+async fn used(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("writes");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.expect("reads"));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    stream
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_for_as_long_as_the_setting_says() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let mut stream = used(listening.address).await;
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(stream.read(&mut [0]).await.expect("reads"), 0);
+    assert_eq!(begun.elapsed().as_secs(), 75);
+}
+
+#[tokio::test]
+async fn a_head_that_has_begun_must_arrive_sooner() {
+    let app = App::new().await;
+    let listening = listen(&app).await;
+    let mut stream = used(listening.address).await;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.expect("writes");
+    // By now the server has read the beginning of the head.
+    for _ in 0..3 {
+        used(listening.address).await;
+    }
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let mut rest = Vec::new();
+    // Some answer to what is no request, or none: the connection ends.
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(begun.elapsed().as_secs() <= 10, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn one_source_gets_its_share_of_the_connections() {
+    let app = App::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let limits = Limits { per_source: 2, ..Limits::default() };
+    tokio::spawn(accept::serve(limits, listener, app.router.clone(), std::future::pending()));
+    let (first, _second) = (used(address).await, used(address).await);
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let refused = talk(address, ask).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 2\r\n"), "{refused}");
+    drop(first);
+    while !talk(address, ask).await.starts_with("HTTP/1.1 200") {}
 }

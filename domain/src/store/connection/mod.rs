@@ -16,11 +16,11 @@ use sqlx::pool::PoolConnection;
 use crate::base::clock::Timestamp;
 use crate::store::connection::pool::{Patience, Pool};
 use crate::store::connection::postgres::ChangeLock;
+use crate::store::connection::statement::{On, StatementConnection, sql};
 use crate::store::connection::transaction::{Transaction, WritePermits};
 use crate::store::connection::url::DatabaseUrl;
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
-use crate::store::sql;
 
 /// The database.
 #[derive(Debug, Clone)]
@@ -208,5 +208,11 @@ impl Store {
     #[cfg(test)]
     pub(crate) fn reads(&self) -> &sqlx::AnyPool {
         self.reads.connections()
+    }
+}
+
+impl<'on> On<'on> for &'on Store {
+    fn connection(self) -> StatementConnection<'on> {
+        StatementConnection::OneOf(&self.reads)
     }
 }

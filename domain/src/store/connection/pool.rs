@@ -121,8 +121,8 @@ impl Attempt {
 /// How long an answer of the database is waited for.
 ///
 /// The database's own limits end a statement that takes too long, and the answer says so. But if the database's machine
-/// is gone, or a firewall dropped the connection, no answer comes at all, and the system goes on sending for a quarter of
-/// an hour. The driver lets nobody set the options of its socket, so the limit is here.
+/// is gone, or a firewall dropped the connection, no answer comes at all, and the system goes on sending for a quarter
+/// of an hour. The driver lets nobody set the options of its socket, so the limit is here.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Patience {
     limit: Option<Duration>,

@@ -8,13 +8,13 @@ use sqlx::{AnyConnection, Connection};
 use crate::base::clock::Timestamp;
 use crate::store::connection::migrations;
 use crate::store::connection::pool::{Patience, Pool, Silence};
+use crate::store::connection::statement::{composed_sql, sql};
 use crate::store::connection::transaction::Transaction;
 use crate::store::connection::transaction::WritePermits;
 use crate::store::connection::url::{DatabaseUrl, PostgresUrl};
 use crate::store::connection::{LedgerDurability, Store, StoreOptions};
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
-use crate::store::{composed_sql, sql};
 
 /// How many batches are decided and written at the same time.
 pub(crate) const LEDGER_WRITERS: u32 = 2;

@@ -12,12 +12,12 @@ use sqlx::{AnyConnection, Connection, Row};
 use crate::base::private_file;
 use crate::store::connection::migrations;
 use crate::store::connection::pool::{Patience, Pool};
+use crate::store::connection::statement::sql;
 use crate::store::connection::transaction::{WritePermit, WritePermits};
 use crate::store::connection::url::DatabaseUrl;
 use crate::store::connection::{LedgerDurability, Store, StoreOptions};
 use crate::store::engine::Engine;
 use crate::store::error::StoreError;
-use crate::store::sql;
 
 /// Below this version SQLite can corrupt a WAL database that two connections write.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -28,7 +28,8 @@ const READS: &str = "PRAGMA query_only = ON;";
 
 /// Connections that write keep up to 16 MiB of the database in memory, so that pages that are written often need not be
 /// read again. The data to undo a statement stays in memory too: otherwise each batch would make a file and remove it.
-const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
+/// A log that grew longer than 16 MiB, for example during a long read, is cut when it begins again.
+const WRITES: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216;";
 
 /// When the log has this many pages, a server moves them into the database: four megabytes, SQLite's own default.
 const LONG_LOG: i64 = 1000;
@@ -258,6 +259,13 @@ mod tests {
         write(1).await;
         let short = log(1).await;
         assert!(short < LITTLE_LOG, "{short} pages: the log begins again");
+        write(6 * LONG_LOG).await;
+        let length = || std::fs::metadata(folder.join("countersign.db-wal")).expect("the log").len();
+        let most = 16 * 1024 * 1024;
+        assert!(length() > most, "{} bytes", length());
+        store.checkpoint().await.expect("moves them");
+        write(1).await;
+        assert!(length() <= most, "{} bytes: the long log was cut", length());
         // The log is still too short to be moved.
         store.checkpoint().await.expect("looks");
         assert_eq!(log(2).await, 0, "a short log is left alone");

@@ -6,7 +6,6 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, SqlSafeStr};
 
 use crate::store::columns::{Columns, FromRow, Parameter, ParameterValue};
-use crate::store::connection::Store;
 use crate::store::connection::pool::{Patience, Pool, is_broken};
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::Result;
@@ -125,7 +124,7 @@ fn read<T: FromRow>(table: &'static str, row: &AnyRow) -> Result<T> {
     T::from_row(&Columns::of(T::TABLE.unwrap_or(table), row))
 }
 
-/// Where a statement runs. The [`Store`] itself stands for its connections for reads.
+/// Where a statement runs. The [`Store`](crate::store::Store) itself stands for its connections for reads.
 pub(crate) trait On<'on> {
     fn connection(self) -> StatementConnection<'on>;
 }
@@ -174,12 +173,6 @@ impl Taken<'_> {
             drop(connection.detach());
         }
         done
-    }
-}
-
-impl<'on> On<'on> for &'on Store {
-    fn connection(self) -> StatementConnection<'on> {
-        StatementConnection::OneOf(&self.reads)
     }
 }
 

@@ -7,21 +7,26 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
 use super::error::CliError;
+use super::repeated::Repeated;
 use crate::config::{Config, ConfigError};
 use crate::http::request_id::{Line, WithRequestId};
+
+/// What commands log: a change is logged whoever makes it.
+const OF_COMMANDS: &str = "warn,domain::services::audit_log=info";
 
 /// Starts the log on standard error. Standard output is for the command's result.
 ///
 /// For the crates that we use, only warnings are logged at any level. Their finer levels print tokens and cookies that
 /// pass through them.
 ///
-/// Commands that end at once report their work themselves. They log warnings only, unless another level is set.
-pub(crate) fn start(config: &Config, is_server: bool) -> Result<(), CliError> {
+/// Commands that end at once report their work themselves. They log warnings and the audit entries that they write,
+/// unless another level is set.
+pub(crate) fn start(config: &Config, is_server: bool) -> Result<Repeated, CliError> {
     let ours = filter_fn(|metadata| {
         let crate_name = metadata.target().split("::").next().unwrap_or_default();
         matches!(crate_name, "server" | "app" | "domain") || *metadata.level() <= tracing::Level::WARN
     });
-    let wanted = if !is_server && config.log.log == "info" { "warn" } else { &config.log.log };
+    let wanted = if !is_server && config.log.log == "info" { OF_COMMANDS } else { &config.log.log };
     let filter = EnvFilter::try_new(wanted).map_err(|error| ConfigError::new("log", error.to_string()))?.and(ours);
     let (layer, line) = (fmt::layer().with_writer(std::io::stderr), config.log.log_format);
     let layer = match line {
@@ -34,6 +39,7 @@ pub(crate) fn start(config: &Config, is_server: bool) -> Result<(), CliError> {
             layer.json().event_format(WithRequestId { format, line }).boxed()
         }
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
-    Ok(())
+    let repeated = Repeated::default();
+    tracing_subscriber::registry().with(layer.with_filter(filter).with_filter(repeated.clone())).init();
+    Ok(repeated)
 }

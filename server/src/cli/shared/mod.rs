@@ -7,6 +7,7 @@ pub(super) mod instance;
 pub(super) mod log;
 pub(super) mod master_key;
 mod output;
+pub(super) mod repeated;
 
 pub(super) use arguments::{OneCredential, duration, expiry, key_algorithm, token_algorithm};
 pub(super) use error::CliError;

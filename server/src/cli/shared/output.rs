@@ -1,6 +1,7 @@
 //! Who runs a command, and how commands print what was asked for.
 
 use std::io::{IsTerminal, Write};
+use std::time::Instant;
 
 use clap::ValueEnum;
 use domain::model::actor::Actor;
@@ -59,6 +60,12 @@ impl Progress {
             let _ = std::io::stderr().flush();
             self.was_shown = true;
         }
+    }
+
+    /// Replaces the line. It also says how long the rest will take if it takes as long as what is done.
+    pub(crate) fn show_of(&mut self, what: &str, count: i64, total: i64, since: Instant) {
+        let left = since.elapsed().as_secs_f64() / count.max(1) as f64 * (total - count).max(0) as f64;
+        self.show(&format!("about {} s left, {what} of {total}", left.ceil()), count);
     }
 }
 
