@@ -24,6 +24,9 @@ pub(super) struct Arguments {
     /// Check every line and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Also import secrets in clear that have fewer than 16 bytes
+    #[arg(long)]
+    allow_short_secrets: bool,
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
@@ -44,23 +47,25 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Cl
 async fn import(context: &Context, arguments: &Arguments) -> Result<Imported, CliError> {
     let mut progress = Progress::new();
     let actor = operator();
-    let checked = read_through(context, &actor, &arguments.file, None, |lines| progress.show("checked", lines)).await?;
+    let checked = read_through(context, &actor, arguments, None, |lines| progress.show("checked", lines)).await?;
     if arguments.dry_run {
         return Ok(checked);
     }
     let is_alone = checked.new + checked.present <= BATCH as u64;
-    read_through(context, &actor, &arguments.file, Some(is_alone), |lines| progress.show("imported", lines)).await
+    read_through(context, &actor, arguments, Some(is_alone), |lines| progress.show("imported", lines)).await
 }
 
 /// Reads the file once. `write` is none to only check the lines, else it says whether one batch holds the whole file.
 async fn read_through(
     context: &Context,
     actor: &Actor,
-    file: &Path,
+    arguments: &Arguments,
     write: Option<bool>,
     mut progress: impl FnMut(i64),
 ) -> Result<Imported, CliError> {
-    let mut import = Import::begin(context, actor).await?;
+    let file = &arguments.file;
+    let import = Import::begin(context, actor).await?;
+    let mut import = import.allowing_short_secrets(arguments.allow_short_secrets);
     let mut lines = Lines::open(file)?;
     let (mut total, mut problems) = (Imported::default(), Vec::new());
     loop {

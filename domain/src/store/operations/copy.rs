@@ -11,13 +11,14 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 40] = [
+const TABLES: [&str; 41] = [
     "instance_keys",
     "signing_keys",
     "people",
     "setup_links",
     "sessions",
     "sign_in_failures",
+    "known_networks",
     "form_submissions",
     "teams",
     "memberships",
