@@ -24,6 +24,8 @@ use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp, through_fa
 use crate::store;
 use crate::store::credential::import::NewImported;
 
+/// Secrets in clear with fewer bytes are imported only on request.
+const SHORTEST: usize = 16;
 /// Number of lines that are checked or written at once.
 pub const BATCH: usize = 1000;
 
@@ -104,6 +106,7 @@ pub struct Import<'context> {
     teams: HashMap<String, TeamId>,
     /// Fingerprints of the identifiers and secrets so far.
     seen: HashSet<u64>,
+    allows_short_secrets: bool,
 }
 
 impl<'context> Import<'context> {
@@ -117,9 +120,15 @@ impl<'context> Import<'context> {
             servers: store::server::list(&context.store).await?,
             teams: teams.collect(),
             seen: HashSet::new(),
+            allows_short_secrets: false,
             context,
             actor,
         })
+    }
+
+    /// Also imports secrets in clear that have fewer than 16 bytes.
+    pub fn allowing_short_secrets(self, allows_short_secrets: bool) -> Self {
+        Self { allows_short_secrets, ..self }
     }
 
     /// Checks a batch of lines with their numbers, and changes nothing.
@@ -291,6 +300,13 @@ impl<'context> Import<'context> {
                 },
                 None if plain.starts_with(PlainSecret::PREFIX) => {
                     return Err("client_secret: begins like one of ours, but its checksum is wrong".to_owned());
+                }
+                None if plain.len() < SHORTEST && !self.allows_short_secrets => {
+                    return Err(
+                        "client_secret: has fewer than 16 bytes, so somebody may guess it. Give the program a \
+                                longer one first, or import with --allow-short-secrets and rotate it soon"
+                            .to_owned(),
+                    );
                 }
                 None => CheckedSecret::Chosen(
                     ImportedSecret::parse(&plain).ok_or("client_secret: use 8 to 256 bytes that can be typed")?,

@@ -146,6 +146,12 @@ impl SecretHash {
         Self(text)
     }
 
+    /// Whether the stored form is of a secret that another system issued: see
+    /// [`ImportedSecret::hash`](crate::crypto::imported_secret::ImportedSecret::hash).
+    pub(crate) fn is_of_imported(stored: &str) -> bool {
+        stored.starts_with("h2$")
+    }
+
     /// The text that the database stores and finds.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -153,6 +153,8 @@ pub(crate) struct Retention {
     pub hours: Duration,
     /// Used form tokens, sign-in counts, used setup links.
     pub traces: Duration,
+    /// Networks from which a client proved itself with an imported secret, after the last time.
+    pub known_networks: Duration,
     /// Deliveries to webhooks, and the record of which alerts were written.
     pub alerts: Duration,
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::base::form_body::TokenForm;
@@ -6,16 +8,21 @@ use domain::base::random::SystemRandom;
 use domain::context::Context;
 use domain::credential::import::{Import, ImportError, Imported, Problem};
 use domain::credential::inspect::find;
+use domain::credential::list::{counts, list};
+use domain::credential::rotate::{self, Overlap};
 use domain::crypto::secret::PlainSecret;
 use domain::model::audit::Filter;
 use domain::model::credential::Status;
+use domain::model::credential::query::{Query, Show};
 use domain::model::person::authority::Authority;
+use domain::model::token::Refusal;
+use domain::model::token::oauth_error::OAuthErrorCode;
 use domain::testing::Instance;
 use domain::token::client_authentication::presented::Presented;
 use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::grants::client_credentials::exchange;
 
-use crate::support::{exchanged, operator};
+use crate::support::{draft, exchanged, generated, operator};
 
 const ARGON2: &str = "$argon2id$v=19$m=4096,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$kJDB5bOOdKXUTbUljRcA6wIHgDrR9jWiMwmeZdp8KOY";
 const BCRYPT: &str = "$2b$04$rtIjMN9EFd.dfWnmnyDWTuiIu5mo2kP9f4Hdi74pMBFI3EsjNCutq";
@@ -27,8 +34,9 @@ fn numbered(lines: &[String]) -> Vec<(u64, String)> {
 
 async fn imported(context: &Context, lines: &[String]) -> Result<Imported, ImportError> {
     let (actor, lines) = (operator(), numbered(lines));
-    Import::begin(context, &actor).await.expect("begins").check(&lines).await?;
-    Import::begin(context, &actor).await.expect("begins").write(&lines, true).await
+    let begin = async || Import::begin(context, &actor).await.expect("begins").allowing_short_secrets(true);
+    begin().await.check(&lines).await?;
+    begin().await.write(&lines, true).await
 }
 
 async fn problems(context: &Context, lines: &[String]) -> Vec<Problem> {
@@ -177,4 +185,112 @@ async fn what_cannot_be_the_clients_secret_is_refused() {
         assert!(!works(context, id, secret).await, "{id} {secret}");
     }
     assert!(works(context, "nightly", "correct horse").await);
+}
+
+/// The answer to a client that presents this secret from this address.
+async fn presented(context: &Context, address: &str, id: &str, secret: &str) -> Result<(), OAuthErrorCode> {
+    let body = format!("client_id={id}&client_secret={secret}");
+    let form = TokenForm::parse(body.as_bytes()).expect("a form");
+    let origin = address.parse::<std::net::IpAddr>().expect("an address").into();
+    let presented = Presented::read(&[], &form).expect("one mechanism");
+    let client = authenticate(context, presented, &form, ServedClients::Credentials).await.expect("a claim");
+    exchange(context, client, &form, &origin).await.map(drop).map_err(|error| error.code)
+}
+
+#[tokio::test]
+async fn guesses_at_an_imported_secret_are_limited_before_they_are_evaluated() {
+    const AT_HOME: &str = "192.0.2.1";
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let line = r#"{"name":"old","client_id":"old-client","client_secret":"summer2019"}"#.to_owned();
+    imported(context, &[line]).await.expect("imports");
+    let ask = async |address: &str, secret: &str| presented(context, address, "old-client", secret).await;
+    let guess = async |address: &str, times: usize| {
+        for number in 0..times {
+            assert_eq!(
+                ask(address, &format!("winter{number:04}")).await,
+                Err(OAuthErrorCode::InvalidClient),
+                "{number}"
+            );
+        }
+    };
+    let is_limited = |answer| matches!(answer, Err(OAuthErrorCode::TooManyGuesses { seconds: 1..=900 }));
+
+    assert_eq!(ask(AT_HOME, "summer2019").await, Ok(()));
+    guess("198.51.100.66", 30).await;
+    assert!(is_limited(ask("198.51.100.66", "summer2019").await), "the right one is refused like the wrong one");
+    assert_eq!(ask(AT_HOME, "summer2019").await, Ok(()), "a network that the client used has its own count");
+    assert_eq!(ask("203.0.113.9", "summer2019").await, Ok(()), "another network too");
+
+    // Very many networks together.
+    for network in 0..9 {
+        guess(&format!("198.18.{network}.1"), 30).await;
+    }
+    assert!(is_limited(ask("198.18.99.1", "summer2019").await));
+    assert_eq!(ask(AT_HOME, "summer2019").await, Ok(()));
+    guess(AT_HOME, 30).await;
+    assert!(is_limited(ask(AT_HOME, "summer2019").await), "a known network is limited too");
+    assert_eq!(ask("203.0.113.9", "summer2019").await, Ok(()));
+    let id = ClientId::parse("old-client").expect("an identifier");
+    while !domain::credential::usage::refusals(context, &id)
+        .await
+        .expect("reads")
+        .iter()
+        .any(|refusal| refusal.cause == Refusal::TooManyGuesses)
+    {
+        tokio::task::yield_now().await;
+    }
+
+    instance.clock.advance(Duration::from_secs(15 * 60));
+    assert_eq!(ask("198.51.100.66", "summer2019").await, Ok(()));
+}
+
+#[tokio::test]
+async fn many_guesses_at_once_are_no_more_than_in_turn() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let line = r#"{"name":"old","client_id":"old-client","client_secret":"summer2019"}"#.to_owned();
+    imported(context, &[line]).await.expect("imports");
+    let mut guesses = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let context = context.clone();
+        guesses.spawn(async move {
+            presented(&context, "198.51.100.66", "old-client", &format!("winter{number:04}")).await
+        });
+    }
+    let answers = guesses.join_all().await;
+    let evaluated = answers.iter().filter(|answer| !matches!(answer, Err(OAuthErrorCode::TooManyGuesses { .. })));
+    assert!(evaluated.count() <= 30);
+}
+
+#[tokio::test]
+async fn short_secrets_are_imported_only_on_request() {
+    let instance = Instance::new().await;
+    let (context, actor) = (&instance.context, operator());
+    let line = |secret: &str| numbered(&[format!(r#"{{"name":"old","client_secret":"{secret}"}}"#)]);
+    let mut import = Import::begin(context, &actor).await.expect("begins");
+    match import.check(&line("fifteen-bytes-x")).await {
+        Err(ImportError::Lines(problems)) => assert!(problems[0].message.contains("--allow-short-secrets")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(import.check(&line("sixteen-bytes-xy")).await.expect("is fine").new, 1);
+}
+
+#[tokio::test]
+async fn an_imported_secret_is_counted_until_it_is_rotated() {
+    let instance = Instance::new().await;
+    let (context, actor) = (&instance.context, operator());
+    generated(context, &draft("ours")).await;
+    let line = r#"{"name":"old","client_id":"old-client","client_secret":"summer2019"}"#.to_owned();
+    imported(context, &[line]).await.expect("imports");
+    let found = async || {
+        let query = Query { show: Show::Imported, ..Query::default() };
+        let page = list(context, &Authority::Everything, &query, 10).await.expect("reads");
+        let counted = counts(context, &Authority::Everything).await.expect("counts").imported;
+        (page.credentials.len(), counted)
+    };
+    assert_eq!(found().await, (1, 1));
+    let id = ClientId::parse("old-client").expect("an identifier");
+    rotate::secret(context, &actor, &id, Overlap::default(), None, None).await.expect("rotates");
+    assert_eq!(found().await, (0, 0));
 }

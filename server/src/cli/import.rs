@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Check every line and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Also import secrets in clear that have fewer than 16 bytes
+    #[arg(long)]
+    allow_short_secrets: bool,
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
@@ -46,7 +49,7 @@ async fn import(context: &Context, arguments: &Arguments) -> Result<Imported, Cl
     let mut progress = Progress::new();
     let actor = operator();
     let mut total = 0;
-    let checked = read_through(context, &actor, &arguments.file, None, |lines| {
+    let checked = read_through(context, &actor, arguments, None, |lines| {
         total = lines;
         progress.show("checked", lines);
     });
@@ -57,18 +60,20 @@ async fn import(context: &Context, arguments: &Arguments) -> Result<Imported, Cl
     let is_alone = checked.new + checked.present <= BATCH as u64;
     let begun = Instant::now();
     let show = |lines| progress.show_of("imported", lines, total, begun);
-    read_through(context, &actor, &arguments.file, Some(is_alone), show).await
+    read_through(context, &actor, arguments, Some(is_alone), show).await
 }
 
 /// Reads the file once. `write` is none to only check the lines, else it says whether one batch holds the whole file.
 async fn read_through(
     context: &Context,
     actor: &Actor,
-    file: &Path,
+    arguments: &Arguments,
     write: Option<bool>,
     mut progress: impl FnMut(i64),
 ) -> Result<Imported, CliError> {
-    let mut import = Import::begin(context, actor).await?;
+    let file = &arguments.file;
+    let import = Import::begin(context, actor).await?;
+    let mut import = import.allowing_short_secrets(arguments.allow_short_secrets);
     let mut lines = Lines::open(file)?;
     let (mut total, mut problems) = (Imported::default(), Vec::new());
     loop {

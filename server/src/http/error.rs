@@ -77,6 +77,7 @@ pub(crate) fn status_of(code: OAuthErrorCode) -> StatusCode {
         | OAuthErrorCode::InvalidScope
         | OAuthErrorCode::InvalidTarget => StatusCode::BAD_REQUEST,
         OAuthErrorCode::TemporarilyUnavailable | OAuthErrorCode::IssuerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        OAuthErrorCode::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
         OAuthErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -114,7 +114,10 @@ fn oauth(state: &AppState, address: ClientAddress, error: &OAuthError, basic: bo
     }
     let is_counted = matches!(
         error.code,
-        OAuthErrorCode::InvalidClient | OAuthErrorCode::InvalidGrant | OAuthErrorCode::IssuerUnavailable
+        OAuthErrorCode::InvalidClient
+            | OAuthErrorCode::InvalidGrant
+            | OAuthErrorCode::IssuerUnavailable
+            | OAuthErrorCode::TooManyGuesses { .. }
     );
     if is_counted && let Some(wait) = state.failures.count(address.0, state.context.now()) {
         let error = OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "Too many failed attempts. Wait a little.");
@@ -122,5 +125,9 @@ fn oauth(state: &AppState, address: ClientAddress, error: &OAuthError, basic: bo
         error::retry_after(&mut response, wait.as_secs().max(1));
         return response;
     }
-    error::oauth(error, basic)
+    let mut response = error::oauth(error, basic);
+    if let OAuthErrorCode::TooManyGuesses { seconds } = error.code {
+        error::retry_after(&mut response, seconds);
+    }
+    response
 }

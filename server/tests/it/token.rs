@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::base::id::ClientId;
 use domain::credential::generate::generate;
+use domain::credential::import::Import;
 use domain::credential::{disable, revoke};
 use domain::crypto::secret::PlainSecret;
 use domain::model::actor::Actor;
@@ -462,4 +463,26 @@ async fn a_public_key_that_somebody_wrote_into_the_database_is_neither_published
         let backup = backup::write(&app.instance.context, &file, &mut |_, _| {}).await;
         assert!(backup.is_err_and(|error| error.to_string().contains(&kid)));
     }
+}
+
+#[tokio::test]
+async fn a_right_guess_after_too_many_wrong_ones_gets_429() {
+    let app = App::new().await;
+    let (context, actor) = (&app.instance.context, Actor::command_line("operator"));
+    let line = r#"{"name":"old","client_id":"old-client","client_secret":"summer2019-summer"}"#.to_owned();
+    Import::begin(context, &actor).await.expect("begins").write(&[(1, line)], true).await.expect("imports");
+    let ask = async |secret: &str| app.token(&[("authorization", &basic_of("old-client", secret))], GRANT).await;
+    for _ in 0..30 {
+        assert_eq!(ask("winter2019-winter").await.status, StatusCode::UNAUTHORIZED);
+    }
+    let (wrong, right) = (ask("winter2019-winter").await, ask("summer2019-summer").await);
+    assert_eq!(right.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(right.json()["error"], "temporarily_unavailable");
+    assert!(right.header("retry-after").parse::<u64>().is_ok_and(|seconds| (1..=900).contains(&seconds)));
+    assert_eq!(wrong.fingerprint(), right.fingerprint());
+
+    let browser = app.signed_in().await;
+    assert!(browser.get("/").await.body.contains("1 credential uses an imported secret"));
+    assert!(browser.get("/credentials?status=imported").await.body.contains("old-client"));
+    assert!(browser.get("/credentials/old-client").await.body.contains("The secret was imported: rotate it."));
 }

@@ -35,12 +35,13 @@ pub struct CredentialsQuery {
     pub after: String,
 }
 
-const STATUSES: [(&str, &str, Show); 10] = [
+const STATUSES: [(&str, &str, Show); 11] = [
     ("", "All", Show::All),
     ("in_use", "In use", Show::InUse),
     ("unverified", "Unverified", Show::Unverified),
     ("expiring", "Expiring within 14 days", Show::Expiring),
     ("rotating", "Rotation in progress", Show::Rotating),
+    ("imported", "Imported secret", Show::Imported),
     ("never_expires", "Never expiring", Show::NeverExpires),
     ("idle", "Never used or idle", Show::Idle),
     ("disabled", "Disabled", Show::Disabled),

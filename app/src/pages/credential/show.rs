@@ -90,6 +90,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
     let manages = changeable && visit.may(&credential.team, Role::Manager);
     let member = visit.may(&credential.team, Role::Member);
     let leaked = leaked(&secrets, !changeable, now);
+    let imported = changeable.then(|| imported(&secrets)).flatten();
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => secrets_panel(secrets, !changeable, now),
         AuthMethod::PrivateKeyJwt => keys_panel(keys, &client_id, manages, now),
@@ -102,6 +103,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
         {ended(&credential, status, member)}
         {rotation(&credential, now, member)}
         {leaked}
+        {imported}
         {waiting}
         {facts(&credential, team, &servers, &impact)}
         {proof}
@@ -186,6 +188,17 @@ fn ended(credential: &Credential, status: Status, member: bool) -> AnyView {
         }
         _ => ().into_any(),
     }
+}
+
+/// Asks to rotate an imported secret.
+fn imported(secrets: &[ClientSecret]) -> Option<AnyView> {
+    let is_left =
+        |secret: &ClientSecret| secret.hint.is_empty() && secret.revoked_at.is_none() && secret.retires_at.is_none();
+    secrets.iter().any(is_left).then(|| {
+        let text = "The secret was imported: rotate it. A person may have chosen it, so somebody may guess it. \
+                    Countersign limits wrong guesses until then.";
+        notice("warn", view! { <p>{text}</p> })
+    })
 }
 
 /// The notice that a secret was reported as leaked.

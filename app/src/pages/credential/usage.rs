@@ -34,6 +34,7 @@ pub fn recent(exchanges: Vec<RecentExchange>, servers: &[McpServer]) -> AnyView 
 fn cause_words(cause: Refusal) -> &'static str {
     match cause {
         Refusal::WrongSecret => "Wrong secret",
+        Refusal::TooManyGuesses => "Not checked, after too many wrong secrets",
         Refusal::AssertionRejected => "Assertion rejected",
         Refusal::AssertionForTokenEndpoint => "Assertion for the token endpoint",
         Refusal::AssertionReplayed => "Assertion used twice",

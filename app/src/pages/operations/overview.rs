@@ -29,15 +29,17 @@ pub struct OverviewCounts {
     pub unverified: i64,
     /// Working, with a rotation of its secret or key in progress.
     pub rotating: i64,
+    /// Working, with an imported secret that was not rotated.
+    pub imported: i64,
 }
 
 /// The counts of credentials that need attention.
 #[server(prefix = "/fn", endpoint = "overview", input = GetUrl)]
 pub(crate) async fn read_overview() -> Result<OverviewCounts, ActionError> {
     let visit = signed_in()?;
-    let Counts { all, never_expires, idle, expiring, unverified, rotating, .. } =
+    let Counts { all, never_expires, idle, expiring, unverified, rotating, imported, .. } =
         counts(&visit.context, visit.authority()?).await?;
-    Ok(OverviewCounts { all, never_expires, idle, expiring, unverified, rotating })
+    Ok(OverviewCounts { all, never_expires, idle, expiring, unverified, rotating, imported })
 }
 
 /// The page.
@@ -66,6 +68,7 @@ pub async fn page() -> Result<Page, ActionError> {
         {head((), "Overview", lead, ())}
         {(!authority.has_anywhere(Role::Viewer)).then(|| notice("warn", alone))}
         {risks(counts)}
+        {(counts.imported > 0).then(|| imported_secrets(counts.imported))}
         {begins.then(|| next_steps(counts.all > 0))}
         {panel("tokens", "Tokens", muted("last 24 hours, by hour"), chart)}
         {panel("latest", "Latest changes", all, entry_list(latest))}
@@ -95,6 +98,18 @@ fn risks(counts: OverviewCounts) -> AnyView {
             </ul>
         </section>
     }
+}
+
+/// Asks to rotate imported secrets.
+fn imported_secrets(count: i64) -> AnyView {
+    let count = counted(count, "credential uses an imported secret", "credentials use an imported secret");
+    let text = view! {
+        <p>
+            <a href=links::credentials_with_status("imported")>{count}</a>
+            ". A person may have chosen it, so somebody may guess it: rotate it."
+        </p>
+    };
+    notice("warn", text)
 }
 
 fn next_steps(generated: bool) -> AnyView {

@@ -139,7 +139,7 @@ impl Credential {
     }
 }
 
-/// One client secret. People know it by its hint.
+/// One client secret. People know it by its hint. A secret of another system has none.
 #[derive(Debug, Clone)]
 pub struct ClientSecret {
     /// Its identifier.

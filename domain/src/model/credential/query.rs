@@ -19,6 +19,8 @@ pub enum Show {
     Expiring,
     /// Working, with a secret or key that is being replaced.
     Rotating,
+    /// Working, with a secret of another system that was not rotated.
+    Imported,
     /// Working, without an end.
     NeverExpires,
     /// Working, and never used or not for [`IDLE_AFTER`].
@@ -99,4 +101,6 @@ pub struct Counts {
     pub unverified: i64,
     /// See [`Show::Rotating`].
     pub rotating: i64,
+    /// See [`Show::Imported`].
+    pub imported: i64,
 }

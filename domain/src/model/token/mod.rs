@@ -75,6 +75,8 @@ word_enum! {
     pub enum Refusal {
         /// No secret has this hash, or the secret is of another client.
         WrongSecret = "wrong_secret",
+        /// An imported secret was presented after too many wrong ones. It was not evaluated.
+        TooManyGuesses = "too_many_guesses",
         /// The assertion is not acceptable; the detail says why.
         AssertionRejected = "assertion_rejected",
         /// The audience of the assertion is the token endpoint, which the credential does not accept.

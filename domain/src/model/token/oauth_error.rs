@@ -34,6 +34,12 @@ pub enum OAuthErrorCode {
     /// The keys of another issuer are not available. On the wire it is the same as [`Self::TemporarilyUnavailable`].
     /// But any client can cause it by naming such an issuer, so it is counted like a failed authentication.
     IssuerUnavailable,
+    /// Too many wrong guesses at a secret that a person may have chosen. Nothing was evaluated. On the wire it is the
+    /// same as [`Self::TemporarilyUnavailable`], with status 429.
+    TooManyGuesses {
+        /// How long to wait.
+        seconds: u64,
+    },
     /// A defect in our code.
     ServerError,
 }
@@ -52,7 +58,9 @@ impl OAuthErrorCode {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InsufficientScope => "insufficient_scope",
-            Self::TemporarilyUnavailable | Self::IssuerUnavailable => "temporarily_unavailable",
+            Self::TemporarilyUnavailable | Self::IssuerUnavailable | Self::TooManyGuesses { .. } => {
+                "temporarily_unavailable"
+            }
             Self::ServerError => "server_error",
         }
     }

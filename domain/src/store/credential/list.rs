@@ -66,6 +66,10 @@ impl Condition {
                 format!("{WORKING} AND rotation_ends_at > $2"),
                 format!("{WORKING} AND COALESCE(rotation_ends_at, 0) > $2"),
             ),
+            Show::Imported => Self::differing(
+                format!("{WORKING} AND client_id IN ({IMPORTED})"),
+                format!("{WORKING} AND EXISTS ({IMPORTED} AND client_secrets.client_id = credentials.client_id)"),
+            ),
             Show::NeverExpires => {
                 Self::differing(format!("{NOT_STOPPED} AND {END} = {NEVER}"), format!("{WORKING} AND ends_at IS NULL"))
             }
@@ -110,6 +114,9 @@ impl Condition {
     }
 }
 
+/// The clients with an imported secret that was not rotated. A secret of ours has a hint.
+const IMPORTED: &str =
+    "SELECT client_id FROM client_secrets WHERE hint = '' AND revoked_at IS NULL AND retires_at IS NULL";
 const NEVER: &str = "9223372036854775807";
 const END: &str = "COALESCE(ends_at, 9223372036854775807)";
 const LAST_USE: &str = "COALESCE(last_used_at, 0)";
@@ -226,19 +233,20 @@ impl List<'_> {
     }
 }
 
-row! { "credentials" => Counts { all = "everything", working, expiring, idle, never_expires, unverified, rotating } }
+row! { "credentials" => Counts { all = "everything", working, expiring, idle, never_expires, unverified, rotating, imported } }
 
 pub(crate) async fn counts(store: &Store, key: Option<&str>, moments: &Moments) -> Result<Counts> {
     let count = |condition: &str| format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)");
     let sql = format!(
         "SELECT COUNT(*) AS everything, {} AS working, {} AS expiring, {} AS idle, {} AS never_expires,
-                {} AS unverified, {} AS rotating FROM credentials WHERE $2 > 0 AND {}",
+                {} AS unverified, {} AS rotating, {} AS imported FROM credentials WHERE $2 > 0 AND {}",
         count(WORKING),
         count(&format!("{WORKING} AND ends_at <= $3")),
         count(&format!("{WORKING} AND (last_used_at IS NULL OR last_used_at < $4)")),
         count(&format!("{WORKING} AND ends_at IS NULL")),
         count(&format!("{WORKING} AND verified_at IS NULL")),
         count(&format!("{WORKING} AND rotation_ends_at > $2")),
+        count(&format!("{WORKING} AND client_id IN ({IMPORTED})")),
         if key.is_none() { "$1 IS NULL" } else { concat!("team_id IN ", team::of!("$1")) }
     );
     composed_sql!("{sql}"; key, moments.now, moments.soon, moments.idle_since).one(store).await
@@ -250,12 +258,13 @@ mod tests {
     use crate::store::plans::Step;
     use crate::testing::Instance;
 
-    const SHOWN: [Show; 10] = [
+    const SHOWN: [Show; 11] = [
         Show::All,
         Show::InUse,
         Show::Unverified,
         Show::Expiring,
         Show::Rotating,
+        Show::Imported,
         Show::NeverExpires,
         Show::Idle,
         Show::Disabled,

@@ -179,6 +179,18 @@ pub(crate) async fn replace_hash(transaction: &mut Transaction, id: &SecretId, h
     sql!("UPDATE client_secrets SET hash = $1 WHERE id = $2"; hash, id).execute(transaction).await
 }
 
+/// When a client last proved itself with an imported secret from a network. `network` names both.
+pub(crate) async fn known_network(store: &Store, network: &str) -> Result<Option<Timestamp>> {
+    sql!("SELECT succeeded_at FROM known_networks WHERE network = $1"; network).optional(store).await
+}
+
+/// Remembers that a client proved itself from a network.
+pub(crate) async fn remember_network(transaction: &mut Transaction, network: &str, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO known_networks (network, succeeded_at) VALUES ($1, $2)
+         ON CONFLICT (network) DO UPDATE SET succeeded_at = $2";
+    sql!(sql; network, now).execute(transaction).await
+}
+
 /// Records that a secret leaked. If it was recorded before, the first record stays.
 pub(crate) async fn mark_leaked(
     transaction: &mut Transaction,

@@ -19,6 +19,7 @@ const TABLES: [&str; 41] = [
     "setup_links",
     "sessions",
     "sign_in_failures",
+    "known_networks",
     "form_submissions",
     "teams",
     "memberships",

@@ -22,6 +22,8 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("form_submissions", "token_hash", "submitted_at", traces),
         ("used_assertions", "client_id, jti", "expires_at", before(ASSERTION_GRACE)),
         ("sign_in_failures", "bucket", "started_at", traces),
+        // A network that is used is remembered again each day.
+        ("known_networks", "network", "succeeded_at", before(retention.known_networks)),
         ("setup_links", "token_hash", "expires_at", traces),
         ("pending_sign_ins", "token_hash", "expires_at", traces),
         ("invitations", "id", "expires_at", before(retention.invitations)),

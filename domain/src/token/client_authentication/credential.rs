@@ -2,12 +2,9 @@
 //! revocation. The rules are the same as in an exchange, and refusals are counted in the same way.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::base::form_body::TokenForm;
 use crate::base::id::{ClientId, McpServerId};
-use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
-use crate::crypto::secret::SecretHash;
 use crate::model::origin::Origin;
 use crate::model::server::SCOPE_INTROSPECT;
 use crate::model::server::scope::Scopes;
@@ -17,6 +14,7 @@ use crate::prelude::{Context, Fault, Timestamp};
 use crate::services::ledger::rules::LedgerError;
 use crate::store;
 use crate::token::assertion::{self, AssertionPurpose};
+use crate::token::client_authentication::imported;
 use crate::token::client_authentication::presented::{PresentedSecret, SecretValue};
 use crate::token::grants::{GrantType, refuse_assertion};
 
@@ -61,7 +59,13 @@ impl CredentialClaim {
             (SecretValue::Generated(secret), named) if named.is_some() || !names_client => {
                 Some(secret.hash(&context.keys.pepper))
             }
-            (SecretValue::Imported(secret), Some(client_id)) => imported(context, client_id, secret, origin).await?,
+            (SecretValue::Imported(secret), Some(client_id)) => {
+                imported::find(context, client_id, secret, origin).await.inspect_err(|error| {
+                    if matches!(error.code, OAuthErrorCode::TooManyGuesses { .. }) {
+                        context.refusals.record(Some(client_id), Refusal::TooManyGuesses, origin, context.now());
+                    }
+                })?
+            }
             _ => None,
         };
         match found {
@@ -116,32 +120,6 @@ async fn proof_of_assertion(
     let verified = verified.map_err(|error| refuse_assertion(context, GrantType::ClientCredentials, error, origin))?;
     let proof = ClientProof::Assertion { authenticator: verified.authenticator, single_use: verified.single_use };
     Ok((proof, Some(verified.client_id)))
-}
-
-/// Finds the hash under which the client has this secret of another system. At its first use, our own hash replaces the
-/// imported one.
-async fn imported(
-    context: &Context,
-    client_id: &ClientId,
-    secret: ImportedSecret,
-    origin: &Origin,
-) -> Result<Option<SecretHash>, Fault> {
-    let stored = store::credential::secret_hashes(&context.store, client_id).await?;
-    let ours = secret.hash(client_id, &context.keys.pepper);
-    if stored.iter().any(|(_, hash)| hash == ours.as_str()) {
-        return Ok(Some(ours));
-    }
-    let secret = Arc::new(secret);
-    for (id, hash) in &stored {
-        let Some(hash) = ImportedHash::from_stored(hash) else { continue };
-        if context.secret_hashing.verify_imported(Arc::clone(&secret), hash, origin.address).await? {
-            let mut transaction = context.store.begin_exchange().await?;
-            store::credential::replace_hash(&mut transaction, id, &ours).await?;
-            transaction.commit().await?;
-            return Ok(Some(ours));
-        }
-    }
-    Ok(None)
 }
 
 /// Checks the proof by the rules of an exchange, uses up an assertion, and stores the use.

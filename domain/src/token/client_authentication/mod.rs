@@ -7,6 +7,7 @@
 //! | [`credential`] | the check of a request that claims to come from a credential |
 
 pub mod credential;
+mod imported;
 pub mod presented;
 
 use std::ops::Deref;
