@@ -62,7 +62,7 @@ pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 }
 
 /// Whether the URL's host is this machine (loopback).
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(domain)) => domain == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
