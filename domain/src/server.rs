@@ -20,7 +20,7 @@ pub async fn list(context: &Context) -> Result<Vec<McpServer>, Fault> {
 }
 
 /// The resource identifier of the built-in server as registered; `None` in a new database.
-pub async fn built_in_resource(store: &Store) -> Result<Option<String>, StoreError> {
+async fn built_in_resource(store: &Store) -> Result<Option<String>, StoreError> {
     Ok(store::server::list(store).await?.into_iter().find(|server| server.built_in).map(|server| server.resource))
 }
 
@@ -149,10 +149,16 @@ pub async fn find(context: &Context, id: &McpServerId) -> Result<Option<McpServe
     Ok(store::server::list(&context.store).await?.into_iter().find(|server| server.id == *id))
 }
 
-/// Gives the built-in server the new `public_url` when the setting has changed. Only the server does this. The command
-/// line may run with other settings beside it, and must not change the resource of a running server.
-pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
-    let resource = context.settings.built_in_resource();
+/// The issuer of the instance in `store`; `None` in a new database. The built-in server is registered under it.
+pub async fn issuer(store: &Store) -> Result<Option<String>, StoreError> {
+    let resource = built_in_resource(store).await?;
+    Ok(resource.map(|resource| resource.trim_end_matches("/mcp").to_owned()))
+}
+
+/// Gives the instance the issuer `issuer`: from now on, the built-in server is registered under it. Does nothing when
+/// that is its issuer already.
+pub async fn move_issuer(context: &Context, actor: &Actor, issuer: &str) -> Result<(), Fault> {
+    let resource = format!("{issuer}/mcp");
     let servers = store::server::list(&context.store).await?;
     let Some(server) = servers.into_iter().find(|server| server.built_in && server.resource != resource) else {
         return Ok(());
@@ -160,7 +166,7 @@ pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     store::server::set_resource(&mut change, &server.id, &resource).await?;
     let details = json!({ "resource": { "before": server.resource, "after": resource } });
-    Ok(change.commit(&Actor::system(), &server.event(Action::McpServerMoved).with(details)).await?)
+    Ok(change.commit(actor, &server.event(Action::McpServerMoved).with(details)).await?)
 }
 
 #[cfg(test)]

@@ -87,6 +87,10 @@ impl FakeIssuers {
 }
 
 impl Fetch for FakeIssuers {
+    fn check_issuer(&self, issuer: &str) -> Result<(), String> {
+        if issuer.starts_with("https://") { Ok(()) } else { Err("Use https.".to_owned()) }
+    }
+
     fn get<'call>(&'call self, _: &'call str, url: &'call str) -> Answer<'call, Vec<u8>> {
         *self.asked.lock().expect("not poisoned").entry(url.to_owned()).or_default() += 1;
         let document = self.documents.lock().expect("not poisoned").get(url).cloned();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId, TeamId};
 use crate::credential::{CredentialError, Result, begin_with};
 use crate::model::credential::AuthMethod;
-use crate::model::credential::federated::{FederatedDraft, FederatedIdentity};
+use crate::model::credential::federated::{CheckedIdentity, FederatedDraft, FederatedIdentity};
 use crate::model::person::authority::Role;
 use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError};
 use crate::store::credential::authenticators;
@@ -31,6 +31,14 @@ pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> R
     Ok(false)
 }
 
+/// Refuses an issuer whose keys could never be fetched. Pasted keys need no request.
+pub(crate) fn check_issuer(context: &Context, identity: &CheckedIdentity) -> Result<()> {
+    if identity.jwks.is_none() {
+        context.issuer_keys.check_issuer(&identity.issuer).map_err(|problem| FieldError::new("issuer", problem))?;
+    }
+    Ok(())
+}
+
 /// Adds an identity to a federated credential.
 pub async fn add(
     context: &Context,
@@ -39,6 +47,7 @@ pub async fn add(
     draft: &FederatedDraft,
 ) -> Result<FederatedIdentityId> {
     let checked = draft.check(&context.settings)?;
+    check_issuer(context, &checked)?;
     let (mut change, credential) = begin_with(context, actor, client_id, AuthMethod::Federated, Role::Manager).await?;
     let live = authenticators::live_identities_in(&mut change, client_id).await?;
     if live.len() >= MOST_IDENTITIES {

@@ -43,7 +43,10 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     let (auth_method, expires_at) = match &checked.proof {
         CheckedProof::Secret => (AuthMethod::ClientSecret, None),
         CheckedProof::Keys(_) => (AuthMethod::PrivateKeyJwt, None),
-        CheckedProof::Federated(_) => (AuthMethod::Federated, checked.expires_at),
+        CheckedProof::Federated(identity) => {
+            federated::check_issuer(context, identity)?;
+            (AuthMethod::Federated, checked.expires_at)
+        }
     };
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;

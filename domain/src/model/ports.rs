@@ -10,6 +10,10 @@ pub type Answer<'call, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Sen
 /// Fetches a document. The implementation refuses everything that an administrator did not allow: plain http, private
 /// addresses, redirects, and answers that are too long or too slow.
 pub trait Fetch: Send + Sync {
+    /// Whether the issuer may be asked, as far as that can be decided without a request. The error text is shown to the
+    /// person who typed it.
+    fn check_issuer(&self, issuer: &str) -> Result<(), String>;
+
     /// The body of a 200 answer. `issuer` is the issuer whose document it is: an address that is allowed for one issuer
     /// is not allowed for another.
     fn get<'call>(&'call self, issuer: &'call str, url: &'call str) -> Answer<'call, Vec<u8>>;

@@ -117,6 +117,11 @@ pub struct IssuerKeys {
 }
 
 impl IssuerKeys {
+    /// See [`Fetch::check_issuer`].
+    pub(crate) fn check_issuer(&self, issuer: &str) -> Result<(), String> {
+        self.fetch.check_issuer(issuer)
+    }
+
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
         Self { fetch, entries: Arc::default(), pasted: Arc::default() }
     }
@@ -252,6 +257,10 @@ mod tests {
     }
 
     impl Fetch for Slow {
+        fn check_issuer(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+
         fn get<'call>(
             &'call self,
             _: &'call str,

@@ -7,8 +7,9 @@ mod client;
 mod credential;
 mod healthcheck;
 mod import;
+mod incident;
+mod issuer;
 mod keys;
-mod leak;
 mod restore;
 mod serve;
 mod server;
@@ -53,7 +54,9 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     /// Find secrets, tokens and client IDs in a text
-    Leak(leak::Arguments),
+    Leak(incident::leak::Arguments),
+    /// Stop many credentials at once, or undo that
+    EmergencyStop(incident::emergency_stop::Arguments),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -63,6 +66,9 @@ enum Command {
     Restore(restore::Arguments),
     /// Import credentials of another system
     Import(import::Arguments),
+    /// The public address of this instance
+    #[command(subcommand)]
+    Issuer(issuer::Command),
     /// Copy everything to an empty PostgreSQL database
     MigrateTo(backup::MigrateTo),
     /// Ask the running server whether it is ready
@@ -120,11 +126,13 @@ fn run(config: &Config, command: Command) -> Result<(), CliError> {
             Command::Client(command) => client::run(config, command).await,
             Command::Server(command) => server::run(config, command).await,
             Command::Keys(command) => keys::run(config, command).await,
-            Command::Leak(arguments) => leak::run(config, &arguments).await,
+            Command::Leak(arguments) => incident::leak::run(config, &arguments).await,
+            Command::EmergencyStop(arguments) => incident::emergency_stop::run(config, &arguments).await,
             Command::Audit(command) => audit::run(config, command).await,
             Command::Backup(arguments) => backup::backup(config, &arguments).await,
             Command::Restore(arguments) => restore::run(config, &arguments).await,
             Command::Import(arguments) => import::run(config, &arguments).await,
+            Command::Issuer(command) => issuer::run(config, command).await,
             Command::MigrateTo(arguments) => backup::migrate_to(config, &arguments).await,
             Command::Healthcheck => healthcheck::run(config).await,
         }

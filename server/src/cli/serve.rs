@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::context::Context;
+use domain::model::actor::Actor;
 use domain::operations::housekeeping;
 use domain::person::setup;
 use domain::webhook::alert;
@@ -65,8 +66,10 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     };
     let address = listener.local_addr()?;
     let default = || instance::default_public_url(address.port());
-    let context = database.with_issuer(config.network.public_url.clone().unwrap_or_else(default)).await?;
-    server::move_built_in(&context).await?;
+    let issuer = config.network.public_url.clone().unwrap_or_else(default);
+    database.check_issuer(&issuer).await?;
+    let context = database.with_issuer(issuer).await?;
+    server::move_issuer(&context, &Actor::system(), &context.settings.public_url).await?;
 
     // Each connection needs a file descriptor. A shell or service manager allows only few by default.
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {

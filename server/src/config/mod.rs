@@ -15,6 +15,7 @@ use clap::Args;
 pub(crate) use error::ConfigError;
 use openid::OpenIdConnect;
 use sections::{Client, Egress, Incident, Log, Network, Storage, Token};
+pub(crate) use values::is_loopback;
 
 /// All settings, checked. The order here is the order in `--help`.
 #[derive(Args, Debug, Clone)]

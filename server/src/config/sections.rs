@@ -61,7 +61,7 @@ impl Network {
 
 /// Checks the issuer: an origin, and https unless the host is this machine. Documents and tokens contain it byte for
 /// byte. So a value that URL normalisation would change is refused.
-fn public_url(text: &str) -> Result<String, String> {
+pub(crate) fn public_url(text: &str) -> Result<String, String> {
     let wrong = |problem: &str| format!("“{text}” {problem}");
     let url = Url::parse(text).map_err(|_| wrong("is not a URL, such as https://auth.example.com"))?;
     if url.origin().ascii_serialization() != text {

@@ -132,6 +132,16 @@ fn within<'call, T: 'call>(
 }
 
 impl Fetch for Outbound {
+    fn check_issuer(&self, issuer: &str) -> Result<(), String> {
+        match Url::parse(issuer) {
+            Ok(url) if url.scheme() == "https" || self.issuers.cover(&url) => Ok(()),
+            _ => Err(format!(
+                "Use https. Plain http is for hosts that the setting {} lists, or with a pasted JWKS.",
+                self.issuers.setting
+            )),
+        }
+    }
+
     fn get<'call>(&'call self, issuer: &'call str, url: &'call str) -> BoxFuture<'call, Result<Vec<u8>, String>> {
         within(FETCH_DEADLINE, self.issuer_document(issuer, url))
     }

@@ -441,7 +441,7 @@ fn a_credential_is_printed_once_in_three_forms_and_managed() {
     refused(
         &folder.run(&["credential", "create", "--name", "x", "--allow-ip", "nowhere"]),
         2,
-        &["--ip-ranges", "nowhere"],
+        &["--allow-ip", "nowhere"],
     );
     assert_eq!(folder.run(&["credential", "create", "--name", "x", "--expires-in", "soon"]).status.code(), Some(2));
 }
@@ -522,6 +522,8 @@ fn call(command: &str) -> Vec<&str> {
         "import" => vec!["text", "--dry-run"],
         "backup" => vec!["copy.db"],
         "migrate-to" => vec!["postgres://127.0.0.1:1/x"],
+        "emergency-stop" => vec!["--dry-run"],
+        "issuer move" => vec!["https://auth.example.com"],
         _ => Vec::new(),
     });
     words
@@ -652,4 +654,120 @@ fn what_root_makes_in_the_folder_of_a_service_belongs_to_the_service() {
     std::os::unix::fs::symlink(folder.path("of-root"), data.join("countersign.db.lock")).expect("links");
     drop(folder.serve());
     assert_eq!(fs::metadata(folder.path("of-root")).expect("exists").uid(), 0);
+}
+
+#[test]
+fn each_option_that_an_error_names_is_an_option_of_the_command() {
+    let folder = Folder::new("options");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    fs::write(folder.path("text"), "nonsense").expect("writes");
+    let create = ["credential", "create", "--name", "x"];
+    let federated = ["--federated-issuer", "https://issuer.example", "--federated-subject", "repo:example/app:*"];
+    let http = ["--federated-issuer", "http://issuer.example", "--federated-subject", "repo:example/app:*"];
+    let client = ["client", "create", "--name", "x", "--redirect-uri"];
+    let server = ["server", "add", "--name", "x", "--resource"];
+    for (expected, call) in [
+        ("--name", vec!["credential", "create", "--name", " "]),
+        ("--scope", [&create[..], &["--scope", "no:scope"]].concat()),
+        ("--mcp-server", [&create[..], &["--mcp-server", "https://unknown.example/mcp"]].concat()),
+        ("--expires-in", [&create[..], &["--expires-in", "0s"]].concat()),
+        ("--token-lifetime", [&create[..], &["--token-lifetime", "0s"]].concat()),
+        ("--allow-ip", [&create[..], &["--allow-ip", "nowhere"]].concat()),
+        ("--public-key", [&create[..], &["--public-key", "text"]].concat()),
+        ("--federated-issuer", [&create[..], &http].concat()),
+        ("--federated-jwks", [&create[..], &federated, &["--federated-jwks", "text"]].concat()),
+        ("--federated-claim", [&create[..], &federated, &["--federated-claim", "nothing"]].concat()),
+        ("--team", [&create[..], &["--team", "Unknown"]].concat()),
+        ("--redirect-uri", [&client[..], &["nowhere"]].concat()),
+        ("--resource", [&server[..], &["nowhere", "--scope", "x:read"]].concat()),
+        ("--scope", [&server[..], &["https://x.example/mcp", "--scope", "credentials:read"]].concat()),
+        ("--email", vec!["admin", "reset-second-factor", "--email", "nobody"]),
+        ("--made-by", vec!["emergency-stop", "--made-by", "nobody@example.com"]),
+        ("--mcp-server", vec!["emergency-stop", "--mcp-server", "https://unknown.example/mcp"]),
+        ("--undo", vec!["emergency-stop", "--undo"]),
+    ] {
+        let output = folder.run(&call);
+        let message = text(&output.stderr);
+        if expected != "--email" {
+            refused(&output, 2, &[expected]);
+        }
+        let leaf = if call[0] == "emergency-stop" { 1 } else { 2 };
+        let help = text(&folder.run(&[&call[..leaf], &["--help"]].concat()).stdout);
+        let (own, _) = help.split_once("\nSettings:\n").expect("a heading");
+        let named = message.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+        for option in named.filter(|word| word.starts_with("--") && !word.starts_with("---")) {
+            assert!(listed(own).contains(option), "{option} of {message}");
+        }
+    }
+}
+
+#[test]
+fn an_emergency_is_stopped_and_undone_without_a_browser() {
+    let folder = Folder::new("emergency");
+    let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    let id = created["client_id"].as_str().expect("a text");
+    let typed = |arguments: &[&str], word: &str| {
+        let mut child = folder
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        child.stdin.take().expect("its input").write_all(word.as_bytes()).expect("writes");
+        child.wait_with_output().expect("ends")
+    };
+    let status = || folder.json(&["credential", "show", id, "--format", "json"])["status"].clone();
+    let counted = folder.run(&["emergency-stop", "--dry-run"]);
+    assert!(counted.status.success() && text(&counted.stdout).contains("1 credentials"), "{counted:?}");
+    assert_eq!(typed(&["emergency-stop"], "yes\n").status.code(), Some(2));
+    assert_eq!(typed(&["emergency-stop"], "").status.code(), Some(2));
+    assert_ne!(status(), "disabled");
+    let stopped = typed(&["emergency-stop", "--team", "default", "--reason", "drill"], "STOP\n");
+    assert!(stopped.status.success() && text(&stopped.stdout).contains("Disabled 1 credentials"), "{stopped:?}");
+    assert_eq!(status(), "disabled");
+    assert_eq!(typed(&["emergency-stop", "--undo"], "STOP\n").status.code(), Some(2));
+    let undone = folder.run(&["emergency-stop", "--undo", "--yes"]);
+    assert!(undone.status.success() && text(&undone.stdout).contains("Enabled 1 credentials"), "{undone:?}");
+    assert_ne!(status(), "disabled");
+    let entries = text(&folder.run(&["audit", "export"]).stdout);
+    for action in ["emergency.stopped", "emergency.undone"] {
+        let entry = entries.lines().find(|line| line.contains(action)).expect("an entry");
+        assert!(entry.contains("command_line"), "{entry}");
+    }
+}
+
+#[test]
+fn an_instance_keeps_its_issuer_until_it_is_moved_on_purpose() {
+    let folder = Folder::new("issuer");
+    let at = |url: &str| {
+        let mut command = folder.command(&["--public-url", url]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let said = BufReader::new(child.stdout.take().expect("its output")).lines().next();
+        let ready = said.map(|line| line.expect("text"));
+        // Without a line it has ended.
+        let _ = child.kill();
+        (ready, child.wait_with_output().expect("ends"))
+    };
+    let (one, other) = ("https://one.example", "https://other.example");
+    // Somebody tries it on their machine first: any port, and then an address of its own.
+    for _ in 0..2 {
+        drop(folder.serve());
+    }
+    assert_eq!(at(one).0, Some(format!("Countersign is ready at {one}")));
+    let (ready, output) = at(other);
+    assert_eq!(ready, None);
+    refused(&output, 2, &["public_url", one, "countersign issuer move https://other.example"]);
+    refused(&folder.run(&[]), 2, &["public_url", one]);
+    refused(&folder.run(&["--public-url", other, "credential", "list"]), 2, &["public_url"]);
+    assert!(folder.run(&["credential", "list"]).status.success());
+
+    refused(&folder.run(&["issuer", "move", "http://other.example"]), 2, &["https"]);
+    let moved = folder.run(&["issuer", "move", other]);
+    assert!(moved.status.success() && text(&moved.stdout).contains("public_url"), "{moved:?}");
+    assert_eq!(at(other).0, Some(format!("Countersign is ready at {other}")));
+    assert_eq!(at(one).0, None);
+    let entries = text(&folder.run(&["audit", "export"]).stdout);
+    let entry = entries.lines().rfind(|line| line.contains("mcp_server.moved")).expect("an entry");
+    assert!(entry.contains("command_line") && entry.contains(other), "{entry}");
 }

@@ -157,6 +157,24 @@ fn a_restore_that_is_killed_leaves_the_database_empty() {
 }
 
 #[test]
+fn a_second_server_with_another_issuer_does_not_start() {
+    let site = Site::new();
+    let node = site.serve();
+    let other = "https://other.example";
+    let refused = site.command(&[]).env("COUNTERSIGN_PUBLIC_URL", other).output().expect("runs");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains(&format!("countersign issuer move {other}")), "{refused:?}");
+    let beside = site.run(&["issuer", "move", other]);
+    assert_eq!(beside.status.code(), Some(2), "a server runs: {beside:?}");
+    assert!(node.is_ready());
+    let created = site.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    assert_eq!(created["issuer"], crate::support::ISSUER, "nothing was moved");
+    assert_eq!(node.stop(), Some(0));
+    assert!(site.run(&["issuer", "move", other]).status.success());
+    assert_eq!(site.run(&[]).status.code(), Some(2), "the setting holds the old issuer");
+}
+
+#[test]
 fn nothing_shows_what_opens_the_database() {
     let site = Site::new();
     let wrong = site.database_url.replace("countersign@", "countersign:hunter2@").replace("/postgres?", "/missing?");

@@ -4,20 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use domain::base::id::TeamId;
 use domain::context::Context;
 use domain::credential::generate::generate;
 use domain::model::credential::AssertionRules;
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
-use domain::model::person::authority::Authority;
-use domain::model::person::team::Team;
-use domain::person::team;
 
 use super::print_new;
-use crate::cli::shared::{CliError, NewFormat, duration, expiry, operator, read_text};
-use crate::config::ConfigError;
+use crate::cli::shared::{CliError, NewFormat, duration, expiry, operator, read_text, team_named};
 
 #[derive(Args)]
 pub(crate) struct Create {
@@ -124,14 +119,4 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
         claims: arguments.federated_claims.iter().map(split).collect(),
         jwks: jwks.unwrap_or_default(),
     }))
-}
-
-async fn team_named(context: &Context, name: &str) -> Result<TeamId, CliError> {
-    let teams = team::list(context, &Authority::Everything).await?;
-    let is_meant = |team: &&Team| team.name.to_lowercase() == name.to_lowercase();
-    let found = teams.iter().find(is_meant).map(|team| team.id.clone());
-    found.ok_or_else(|| {
-        let names: Vec<&str> = teams.iter().map(|team| team.name.as_str()).collect();
-        ConfigError::new("--team", format!("there is no team {name}; there is {}", names.join(", "))).into()
-    })
 }

@@ -42,19 +42,44 @@ impl CliError {
     }
 }
 
-/// The fields that an operation refused, on one line. They have the names of options, after `prefix`.
-fn invalid(command: &str, prefix: &str, errors: Vec<FieldError>) -> CliError {
-    let problem = |error: FieldError| format!("{prefix}{}: {}", error.field.replace('_', "-"), error.message);
+/// The option that fills a field of an operation; `None`: the field has no option of its own. A field without a line
+/// here has an option of its own name.
+fn option(field: &str) -> Option<String> {
+    Some(match field {
+        "algorithm" => "--alg".to_owned(),
+        "audience" => "--federated-audience".to_owned(),
+        "claims" => "--federated-claim".to_owned(),
+        "expiry" => "--expires-in".to_owned(),
+        "ip_ranges" => "--allow-ip".to_owned(),
+        "issuer" => "--federated-issuer".to_owned(),
+        "jwks" => "--federated-jwks".to_owned(),
+        "password" => "--password-stdin".to_owned(),
+        "person" => "--email".to_owned(),
+        "redirect_uris" => "--redirect-uri".to_owned(),
+        "scopes" => "--scope".to_owned(),
+        "server" => "--mcp-server".to_owned(),
+        "subject" => "--federated-subject".to_owned(),
+        "step" => return None,
+        field => format!("--{}", field.replace('_', "-")),
+    })
+}
+
+/// The fields that an operation refused, on one line. They have the names of options.
+fn invalid(command: &str, errors: Vec<FieldError>) -> CliError {
+    let problem = |error: FieldError| match option(error.field) {
+        Some(option) => format!("{option}: {}", error.message),
+        None => error.message,
+    };
     ConfigError::new(command, errors.into_iter().map(problem).collect::<Vec<_>>().join(" ")).into()
 }
 
-/// Converts errors of operations. Each has a command, and the prefix of the fields that the operation refused.
+/// Converts errors of operations. Each has a command.
 macro_rules! refused {
-    ($($error:ident => $command:literal, $prefix:literal;)*) => {
+    ($($error:ident => $command:literal;)*) => {
         $(impl From<$error> for CliError {
             fn from(error: $error) -> Self {
                 match error {
-                    $error::Invalid(errors) => invalid($command, $prefix, errors),
+                    $error::Invalid(errors) => invalid($command, errors),
                     error => Self::failed(error),
                 }
             }
@@ -74,9 +99,9 @@ macro_rules! failed {
 }
 
 refused! {
-    CredentialError => "credential", "--";
-    PersonError => "admin", "";
-    ClientError => "client", "";
-    McpServerError => "server", "";
+    CredentialError => "credential";
+    PersonError => "admin";
+    ClientError => "client";
+    McpServerError => "server";
 }
 failed!(Fault, StoreError, BackupError, ListError, RestoreError, RotationError, std::io::Error);

@@ -16,11 +16,12 @@ use domain::server;
 use domain::services::keyring::is_initialised;
 use domain::services::relying_party::RelyingParty;
 use domain::store::{DatabaseUrl, Store, StoreError, StoreOptions};
+use url::Url;
 
 use super::error::CliError;
 use super::files::{in_file, make_data_folder};
 use super::master_key;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, is_loopback};
 use crate::egress::policy::PrivateHosts;
 use crate::egress::ports::Outbound;
 
@@ -92,11 +93,17 @@ async fn open(config: &Config, url: &DatabaseUrl, absent: Absent) -> Result<(Con
     let database = open_database(config, url, &config.storage.options(), absent).await?;
     let is_new = database.is_new;
     let public_url = match &config.network.public_url {
-        Some(url) => url.clone(),
-        None => match server::built_in_resource(&database.store).await? {
-            Some(resource) => resource.trim_end_matches("/mcp").to_owned(),
-            None => default_public_url(config.network.listen.port()),
-        },
+        Some(issuer) => {
+            // The copy of a backup has the issuer of its time.
+            if *url == config.storage.database_url() {
+                database.check_issuer(issuer).await?;
+            }
+            issuer.clone()
+        }
+        None => {
+            let stored = server::issuer(&database.store).await?;
+            stored.unwrap_or_else(|| default_public_url(config.network.listen.port()))
+        }
     };
     Ok((database.with_issuer(public_url).await?, is_new))
 }
@@ -170,7 +177,29 @@ async fn open_database<'config>(
     Ok(OpenDatabase { store, master, config, is_new })
 }
 
+/// Whether a server may change this stored issuer without being told to. An issuer on loopback is of a machine where
+/// somebody tries things: its port may change at each start, and nobody else knows it. On PostgreSQL another server may
+/// run with it, so there every change must be told.
+fn may_change(store: &Store, stored: &str) -> bool {
+    store.url().file().is_some() && Url::parse(stored).is_ok_and(|url| is_loopback(&url))
+}
+
 impl OpenDatabase<'_> {
+    /// Refuses another issuer than the stored one. Every token, every program and every passkey depends on it, so it
+    /// must not change because a setting is missing on one machine.
+    pub(crate) async fn check_issuer(&self, wanted: &str) -> Result<(), CliError> {
+        match server::issuer(&self.store).await? {
+            Some(stored) if stored != wanted && !may_change(&self.store, &stored) => {
+                let problem = format!(
+                    "this instance is {stored}, and not {wanted}. Set public_url to {stored}, or move the instance on \
+                     purpose: countersign issuer move {wanted}"
+                );
+                Err(ConfigError::new("public_url", problem).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The instance, whose issuer is `public_url`.
     pub(crate) async fn with_issuer(self, public_url: String) -> Result<Context, CliError> {
         let Self { store, master, config, .. } = self;

@@ -68,15 +68,15 @@ fn configured(config: &Config) -> Result<Option<MasterKey>, CliError> {
     }
 }
 
-/// Refuses a key that other users may read, as ssh does. Kubernetes mounts secrets with such a mode, so a setting allows
-/// it.
+/// Refuses a key that other users may read, as ssh does. Kubernetes mounts secrets with such a mode, so a setting
+/// allows it.
 fn refuse_shared(config: &Config, path: &Path) -> Result<(), CliError> {
     #[cfg(unix)]
     {
         let mode = fs::metadata(path).map_err(|error| in_file(SETTING, path, error))?.permissions().mode();
         if mode & 0o077 != 0 && !config.storage.master_key_shared {
             let problem = format!(
-                "other users may read it. Run chmod 600 {}, or set master_key_shared if a mounted file must be like this",
+                "other users may read it. Run chmod 600 {}, or set master_key_shared if it is a mount that must be so",
                 path.display()
             );
             return Err(in_file(SETTING, path, problem));

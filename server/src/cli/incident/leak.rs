@@ -13,7 +13,7 @@ use domain::model::person::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
 
-use super::shared::{CliError, duration, in_file, instance, operator};
+use crate::cli::shared::{CliError, duration, in_file, instance, operator};
 use crate::config::Config;
 use crate::mcp::status_word;
 
@@ -21,7 +21,7 @@ use crate::mcp::status_word;
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The text to search: a file, or - for standard input
     file: PathBuf,
     /// How far back the use of what is found is shown: 24h, 7d
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     revoke: bool,
 }
 
-pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     let text = read(&arguments.file)?;
     instance::with(config, async |context| respond(context, &text, arguments).await).await
 }

@@ -1,0 +1,4 @@
+//! Commands for an incident.
+
+pub(super) mod emergency_stop;
+pub(super) mod leak;

@@ -1,0 +1,21 @@
+//! Finds the things that options name.
+
+use domain::base::id::TeamId;
+use domain::context::Context;
+use domain::model::person::authority::Authority;
+use domain::model::person::team::Team;
+use domain::person::team;
+
+use super::error::CliError;
+use crate::config::ConfigError;
+
+/// The team that `--team` names.
+pub(crate) async fn team_named(context: &Context, name: &str) -> Result<TeamId, CliError> {
+    let teams = team::list(context, &Authority::Everything).await?;
+    let is_meant = |team: &&Team| team.name.to_lowercase() == name.to_lowercase();
+    let found = teams.iter().find(is_meant).map(|team| team.id.clone());
+    found.ok_or_else(|| {
+        let names: Vec<&str> = teams.iter().map(|team| team.name.as_str()).collect();
+        ConfigError::new("--team", format!("there is no team {name}; there is {}", names.join(", "))).into()
+    })
+}
