@@ -62,7 +62,7 @@ pub(crate) fn service(context: &Context) -> MethodRouter<AppState> {
 
 /// The guard. It checks host, origin, preflight, token and scope, in this order, before the protocol reads the request.
 pub(crate) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if let Err(refusal) = transport::check_host(&state, &request) {
+    if let Some(refusal) = transport::refuse_host(&state, &request) {
         return refusal;
     }
     // Programs send no Origin. Pages of another origin are refused unless the operator listed that origin.
@@ -85,8 +85,10 @@ async fn authorized(state: AppState, mut request: Request, next: Next) -> Result
     let address = ClientAddress::found(request.extensions());
     let caller = authenticate(&state, request.headers(), address.0).await?;
     // Whoever may read the stream of the server's own messages is told that there is none.
-    if request.method() == Method::POST {
-        transport::check_accept(&mut request)?;
+    if request.method() == Method::POST
+        && let Some(refusal) = transport::refuse_accept(&mut request)
+    {
+        return Err(refusal);
     }
     let (mut head, body) = body::split(request, LIMIT).await?;
     if let Some(scope) = missing_scope(&body, &caller.scopes) {
