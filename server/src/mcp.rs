@@ -63,7 +63,7 @@ pub(crate) fn service(context: &Context) -> MethodRouter<AppState> {
 
 /// The guard. It checks host, origin, preflight, token and scope, in this order, before the protocol reads the request.
 pub(crate) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if let Err(refusal) = transport::check_host(&state, &request) {
+    if let Some(refusal) = transport::refuse_host(&state, &request) {
         return refusal;
     }
     // Programs send no Origin. Pages of another origin are refused unless the operator listed that origin.
@@ -89,8 +89,10 @@ async fn authorized(state: AppState, request: Request, next: Next) -> Result<Res
     let (mut head, body) = body::split(request, LIMIT).await?;
     let caller = authenticate(&state, &token, ClientAddress::found(&head.extensions).0).await?;
     // Whoever may read the stream of the server's own messages is told that there is none.
-    if head.method == Method::POST {
-        transport::check_accept(&mut head.headers)?;
+    if head.method == Method::POST
+        && let Some(refusal) = transport::refuse_accept(&mut head.headers)
+    {
+        return Err(refusal);
     }
     if let Some(scope) = missing_scope(&body, &caller.scopes) {
         return Err(insufficient_scope(&state, scope, &caller.scopes));

@@ -55,3 +55,9 @@ const { access_token, refresh_token } = tokens;
 tokens.access_token = `${access_token.slice(0, -4)}AAAA`;
 await call();
 if (tokens.refresh_token === refresh_token) throw new Error('it did not refresh');
+
+// Two calls at once find the token refused, and both refresh. Nobody is asked to sign in again.
+answer = undefined;
+tokens.access_token = `${access_token.slice(0, -4)}AAAA`;
+await Promise.all([call(), call()]);
+if (answer) throw new Error('it signed the person out');

@@ -28,23 +28,23 @@ const LONGEST_REFUSAL: usize = 4096;
 /// A name decides only where no certificate and no proxy stands between the page and us. With `public_url` on https a
 /// browser never gets here by another name. Proxies often send the name of their upstream, so behind a trusted one
 /// `Host` says nothing. Pages of other origins are refused by their `Origin` in each case.
-pub(super) fn check_host(state: &AppState, request: &Request) -> Result<(), Response> {
+pub(super) fn refuse_host(state: &AppState, request: &Request) -> Option<Response> {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
     if state.is_https() || peer.is_some_and(|peer| state.trusted_proxies.iter().any(|range| range.contains(&peer))) {
-        return Ok(());
+        return None;
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let host = host.as_ref().or(request.uri().authority()).map(|authority| authority.host().to_ascii_lowercase());
     let public = Url::parse(&state.context.settings.public_url).ok();
     let public = public.as_ref().and_then(Url::host_str);
     if host.is_some_and(|host| is_this_machine(&host) || Some(host.as_str()) == public) {
-        return Ok(());
+        return None;
     }
     let problem = format!(
         "The Host header must be that of {}. A proxy in front must pass it on, or be in trusted_proxies.",
         state.context.settings.public_url
     );
-    Err(refuse(StatusCode::FORBIDDEN, &problem))
+    Some(refuse(StatusCode::FORBIDDEN, &problem))
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -52,14 +52,15 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Lets the library answer whoever accepts JSON, also by `*/*` or without a word. The protocol obliges clients to
-/// accept an event stream too; a client that does not loses nothing here, because there are none.
-pub(super) fn check_accept(headers: &mut HeaderMap) -> Result<(), Response> {
+/// Refuses a client that does not accept JSON. Otherwise makes the library answer it, also when it accepts `*/*` or
+/// says nothing. The protocol obliges clients to accept an event stream too; a client that does not loses nothing here,
+/// because there are none.
+pub(super) fn refuse_accept(headers: &mut HeaderMap) -> Option<Response> {
     if !media_type::accepts(headers, JSON) {
-        return Err(refuse(StatusCode::NOT_ACCEPTABLE, "Answers are application/json. Accept it."));
+        return Some(refuse(StatusCode::NOT_ACCEPTABLE, "Answers are application/json. Accept it."));
     }
     headers.insert(header::ACCEPT, BOTH);
-    Ok(())
+    None
 }
 
 /// An answer of the library; its refusals, which are text, as JSON.
