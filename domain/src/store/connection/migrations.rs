@@ -1,18 +1,18 @@
 //! The schema, embedded. See `migrations/README.md`.
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
+use sqlx::{AnyPool, AssertSqlSafe, SqlSafeStr};
 
 use crate::store::engine::Engine;
 
 use crate::store::error::StoreError;
 
-pub(crate) async fn run(connection: &mut AnyConnection, engine: Engine) -> Result<(), StoreError> {
-    apply(connection, all(engine)).await
+pub(crate) async fn run(pool: &AnyPool, engine: Engine) -> Result<(), StoreError> {
+    apply(pool, all(engine)).await
 }
 
-async fn apply(connection: &mut AnyConnection, migrations: Vec<Migration>) -> Result<(), StoreError> {
-    Migrator::with_migrations(migrations).run(connection).await.map_err(|error| match error {
+async fn apply(pool: &AnyPool, migrations: Vec<Migration>) -> Result<(), StoreError> {
+    Migrator::with_migrations(migrations).run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),
         error => StoreError::Migration(error.to_string()),
     })
@@ -81,9 +81,7 @@ mod tests {
         let url = DatabaseUrl::parse(&url).expect("an address");
         let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
         let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 10).collect();
-        apply(&mut *store.changes.acquire().await.expect("a connection"), earlier)
-            .await
-            .expect("the schema of an earlier version");
+        apply(store.changes.connections(), earlier).await.expect("the schema of an earlier version");
         let mut transaction = store.begin().await.expect("begins");
         for number in 0..100 {
             let sql = "INSERT INTO ledger (jti, client_id, authenticator_id, server_id, scope, issued_at, expires_at, address,

@@ -69,7 +69,7 @@ impl Pool {
         self.connections.close().await;
     }
 
-    #[cfg(test)]
+    /// The connections themselves. Their statements have no time limit.
     pub(crate) fn connections(&self) -> &AnyPool {
         &self.connections
     }

@@ -151,7 +151,7 @@ pub(crate) async fn migrate(changes: &Pool, path: &Path) -> Result<(), StoreErro
     let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
     // Neither a panic nor a shutdown interrupts the wait for the lock.
     let lock = locked.map_err(std::io::Error::other).flatten().map_err(StoreError::File)?;
-    migrations::run(&mut *changes.acquire().await?, Engine::Sqlite).await?;
+    migrations::run(changes.connections(), Engine::Sqlite).await?;
     lock.unlock().map_err(StoreError::File)
 }
 
