@@ -69,7 +69,7 @@ impl Pool {
         self.connections.close().await;
     }
 
-    /// The connections themselves, for the library that runs migrations.
+    /// The connections themselves. Their statements have no time limit.
     pub(crate) fn connections(&self) -> &AnyPool {
         &self.connections
     }

@@ -66,14 +66,20 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
     let others = CHANGES + LEDGER_WRITERS + OTHERS;
     let silence = Silence::default();
     let patience = Patience::of(LONGEST_STATEMENT, silence.clone());
-    let pool = async |connections, settings| pool(address, connections, settings, patience.clone(), &silence).await;
     Ok(Store {
         engine: Engine::Postgres,
         url: DatabaseUrl::Postgres(address.clone()),
         options: *options,
-        reads: pool(options.connections.saturating_sub(others).max(1), reads).await?,
-        changes: pool(CHANGES, changes).await?,
-        ledger: pool(LEDGER_WRITERS + OTHERS, ledger).await?,
+        reads: pool(
+            address,
+            options.connections.saturating_sub(others).max(1),
+            reads,
+            patience.clone(),
+            silence.clone(),
+        )
+        .await?,
+        changes: pool(address, CHANGES, changes, patience.clone(), silence.clone()).await?,
+        ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger, patience, silence).await?,
         permits: WritePermits::default(),
         file: None,
     })
@@ -84,9 +90,8 @@ async fn pool(
     connections: u32,
     settings: String,
     patience: Patience,
-    silence: &Silence,
+    silence: Silence,
 ) -> Result<Pool, StoreError> {
-    let silence = silence.clone();
     let options = AnyPoolOptions::new()
         .max_connections(connections)
         // One connection is opened at the start, so that the first request need not wait for it.
@@ -128,7 +133,7 @@ async fn ping(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
 /// one.
 pub(crate) async fn migrate(address: &PostgresUrl) -> Result<(), StoreError> {
     let settings = "SET statement_timeout = 0; SET lock_timeout = 0".to_owned();
-    let pool = pool(address, 1, settings, Patience::default(), &Silence::default()).await?;
+    let pool = pool(address, 1, settings, Patience::default(), Silence::default()).await?;
     let result = migrations::run(pool.connections(), Engine::Postgres).await;
     pool.close().await;
     result
