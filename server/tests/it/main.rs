@@ -17,6 +17,8 @@ mod metrics;
 mod openid;
 mod passkeys;
 mod personal_tokens;
+mod registration;
+mod repeats;
 mod revocation;
 mod roles;
 mod routes;

@@ -56,6 +56,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(19, "openid", include_str!("../../../../migrations/0019_openid.sql")),
         migration(20, "leaks of people", include_str!("../../../../migrations/0020_leaks_of_people.sql")),
         migration(21, "names", include_str!("../../../../migrations/0021_names.sql")),
+        migration(25, "clients", include_str!("../../../../migrations/0025_clients.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

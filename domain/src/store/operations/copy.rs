@@ -11,7 +11,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 40] = [
+const TABLES: [&str; 42] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -52,6 +52,8 @@ const TABLES: [&str; 40] = [
     "recovery_codes",
     "pending_sign_ins",
     "passkeys",
+    "reported_tokens",
+    "repeated_events",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;
