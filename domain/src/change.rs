@@ -3,10 +3,11 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::base::clock::Timestamp;
+use crate::base::network::network_of;
 use crate::context::Context;
 use crate::error::Fault;
 use crate::model::actor::{Actor, ActorProof};
-use crate::model::audit::Event;
+use crate::model::audit::{AuditEntry, Event, RepeatedEvent};
 use crate::services::audit_log;
 use crate::store::{self, On, StatementConnection, StoreError, Transaction};
 
@@ -20,12 +21,14 @@ pub struct Change<'context> {
     transaction: Transaction,
     /// The session or token that was found alive in this transaction.
     live: Option<ActorProof>,
+    /// Entries that were appended before the commit.
+    entries: Vec<AuditEntry>,
 }
 
 impl Context {
     /// Begins a change. See [`Change`].
     pub(crate) async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
-        Ok(Change { context: self, transaction: self.store.begin().await?, live: None })
+        Ok(Change { context: self, transaction: self.store.begin().await?, live: None, entries: Vec::new() })
     }
 }
 
@@ -94,13 +97,65 @@ impl<'context> Change<'context> {
     pub(crate) async fn commit_all(mut self, actor: &Actor, events: &[Event]) -> Result<Vec<i64>, Fault> {
         self.require_live(actor).await?;
         let now = self.context.now();
-        let mut entries = Vec::with_capacity(events.len());
+        let before = self.entries.len();
         for event in events {
-            entries.push(audit_log::append(&self.context.keys.audit, &mut self.transaction, actor, event, now).await?);
+            self.entries
+                .push(audit_log::append(&self.context.keys.audit, &mut self.transaction, actor, event, now).await?);
         }
         self.transaction.commit().await?;
-        entries.iter().for_each(audit_log::note);
-        Ok(entries.iter().map(|entry| entry.seq).collect())
+        self.entries.iter().for_each(audit_log::note);
+        Ok(self.entries[before..].iter().map(|entry| entry.seq).collect())
+    }
+
+    /// Writes an event that a stranger can cause as often as they like, and commits. The first one within an hour is in
+    /// the audit log at once. The others of that hour are counted, and the log gets one entry that says how many they
+    /// were: when the next hour brings another, or by housekeeping ([`write_repeats`](Self::write_repeats)).
+    ///
+    /// Events are the same when `repeats`, as which they are counted, is the same, and they came from one network. The
+    /// log is a chain and no entry of it may change. So the count stands in another table, which is lost or edited
+    /// without a trace. An entry for each event was the rejected alternative: strangers filled the log for good.
+    pub(crate) async fn commit_folded(
+        mut self,
+        actor: &Actor,
+        event: &Event,
+        repeats: &Event,
+    ) -> Result<(), Fault> {
+        let repeated = RepeatedEvent::new(repeats, actor.address().map(network_of));
+        let hour = self.now().hour();
+        match store::audit::repeats(&mut self, &repeated).await? {
+            Some((counted, _)) if counted >= hour => {
+                store::audit::count_repeat(&mut self, &repeated).await?;
+                return Ok(self.transaction.commit().await?);
+            }
+            Some((counted, repeats)) => self.append_repeats(&repeated, counted, repeats).await?,
+            None => {}
+        }
+        store::audit::begin_repeats(&mut self, &repeated, hour).await?;
+        self.commit(actor, event).await
+    }
+
+    /// Writes the entries about repeated events of hours that are over, at most `limit`, and commits. Returns whether
+    /// there may be more.
+    pub(crate) async fn write_repeats(mut self, limit: usize) -> Result<bool, Fault> {
+        let hour = self.now().hour();
+        let due = store::audit::due_repeats(&mut self, hour, limit as i64).await?;
+        let more = due.len() == limit;
+        for (event, counted, repeats) in due {
+            self.append_repeats(&event, counted, repeats).await?;
+            store::audit::forget_repeats(&mut self, &event).await?;
+        }
+        self.commit_all(&Actor::system(), &[]).await?;
+        Ok(more)
+    }
+
+    /// Appends the entry that says how often an event was repeated within an hour.
+    async fn append_repeats(&mut self, event: &RepeatedEvent, hour: i64, repeats: i64) -> Result<(), StoreError> {
+        let Some(event) = event.summary(hour, repeats).filter(|_| repeats > 0) else { return Ok(()) };
+        let now = self.now();
+        let key = &self.context.keys.audit;
+        let entry = audit_log::append(key, &mut self.transaction, &Actor::system(), &event, now).await?;
+        self.entries.push(entry);
+        Ok(())
     }
 
     /// Commits without an event. This is for changes that are recorded elsewhere, because they would make the audit log

@@ -7,16 +7,18 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::crypto::public_key::PublicKey;
-use domain::incident::leak;
+use domain::incident::leak::{self, Reported};
 use domain::model::actor::Actor;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::dashboard::auth::form_token::is_same_origin;
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
 use crate::http::error::{self, unavailable};
 use crate::http::fields::Fields;
-use crate::http::text;
+use crate::http::{media_type, text};
 use crate::state::AppState;
 pub use crate::state::LeakReports;
 
@@ -62,32 +64,50 @@ pub async fn report(
     address: ClientAddress,
     request: Request,
 ) -> Result<Response, Response> {
+    let is_json = match media_type(request.headers()).as_str() {
+        "application/json" => true,
+        "application/x-www-form-urlencoded" => false,
+        _ => return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form or application/json.")),
+    };
+    // A page of another site would use up the limit of each visitor's address.
+    if !is_same_origin(request.headers(), &state.context.settings.public_url) {
+        return Err(refused(StatusCode::FORBIDDEN, "Reports are taken from programs, not from pages of other sites."));
+    }
     if let Some(wait) = state.leak_reports_by_source.count(address.0, state.context.now()) {
         return Err(error::too_many(wait));
     }
     let (head, body) = body::split(request, LIMIT).await?;
-    let Some((token, place)) = reported(&head.headers, &body) else {
+    let Some((token, place)) = reported(is_json, &body) else {
         return Err(wrong("Send token, as a form or as JSON: the secret or token that leaked."));
     };
-    is_known(&state, address, &head.headers, &token, place.as_deref()).await?;
-    Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")]).into_response())
+    let reported = take(&state, address, &head.headers, &token, place.as_deref()).await?;
+    let uncached = [(header::CACHE_CONTROL, "no-store")];
+    if reported.more {
+        let problem = "The text holds more than is handled at once. Send the rest as further reports.";
+        return Ok((StatusCode::ACCEPTED, uncached, Json(json!({ "more": problem }))).into_response());
+    }
+    Ok((StatusCode::ACCEPTED, uncached).into_response())
 }
 
-/// Ends what the token belongs to, as the policy says. Returns whether it is known here.
-async fn is_known(
+/// Ends what the token belongs to, as the policy says.
+async fn take(
     state: &AppState,
     address: ClientAddress,
     headers: &HeaderMap,
     token: &str,
     place: Option<&str>,
-) -> Result<bool, Response> {
+) -> Result<Reported, Response> {
     let actor = Actor::system().at(address.0, text(headers, header::USER_AGENT));
     let reported = leak::report(&state.context, &actor, token, place, state.leak_reports.policy).await;
     reported.map_err(|fault| unavailable!(%fault, "a report of a leak could not be served"))
 }
 
+fn refused(status: StatusCode, problem: &'static str) -> Response {
+    (status, Json(json!({ "error": problem }))).into_response()
+}
+
 fn wrong(problem: &'static str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": problem }))).into_response()
+    refused(StatusCode::BAD_REQUEST, problem)
 }
 
 #[derive(Deserialize)]
@@ -96,9 +116,7 @@ struct Report {
     url: Option<String>,
 }
 
-fn reported(headers: &HeaderMap, body: &[u8]) -> Option<(Zeroizing<String>, Option<String>)> {
-    let is_json =
-        text(headers, header::CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/json"));
+fn reported(is_json: bool, body: &[u8]) -> Option<(Zeroizing<String>, Option<String>)> {
     let (token, url) = if is_json {
         let report: Report = serde_json::from_slice(body).ok()?;
         (report.token, report.url)
@@ -148,7 +166,7 @@ pub async fn github(
     let mut labels = Vec::with_capacity(finds.len());
     for find in finds {
         let place = find.url.filter(|url| !url.is_empty()).or(find.source);
-        let known = is_known(&state, address, &head.headers, &find.token, place.as_deref()).await?;
+        let known = take(&state, address, &head.headers, &find.token, place.as_deref()).await?.is_known;
         labels.push(Label {
             token_hash: leak::hash(&find.token),
             token_type: find.kind,

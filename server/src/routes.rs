@@ -87,6 +87,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/mcp/oauth/status/{number}", Access::OAuth, get(metadata::status_list)),
         row(metadata::JWKS_PATH, Access::OAuth, get(metadata::jwks)),
         row(register::PATH, Access::OAuth, any(register::endpoint)),
+        row(register::MANAGED_PATH, Access::OAuth, any(register::manage)),
         // People come here from a client, and may still have to sign in. Pages of other origins never call it.
         row(oauth::AUTHORIZE_PATH, anybody, get(form(authorize::form)).post(form(authorize::decide))),
         row(metadata::AUTHORIZATION_SERVER_PATH, Access::OAuth, get(metadata::authorization_server)),

@@ -15,7 +15,7 @@ use crate::base::text::printable;
 use crate::client::{added, changed, name};
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
-use crate::prelude::{Actor, Context, Timestamp, operation_error};
+use crate::prelude::{Action, Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
 
@@ -67,7 +67,7 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
     let known = store::client::find(&mut change, &described.id).await?;
     let event = match &known {
         None => {
-            store::client::insert(&mut change, &described, None).await?;
+            store::client::insert(&mut change, &described, None, None).await?;
             added(&described)
         }
         Some(known) if known.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
@@ -83,7 +83,9 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
     };
     let (created_at, last_used_at) =
         known.map_or((described.created_at, None), |known| (known.created_at, known.last_used_at));
-    change.commit(actor, &event).await?;
+    // The person who asks has not made the change, only found it.
+    let system = Actor::system().at(actor.address(), actor.agent());
+    change.commit(if event.action == Action::ClientChanged { &system } else { actor }, &event).await?;
     Ok(AppClient { created_at, last_used_at, ..described })
 }
 

@@ -4,7 +4,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | this one | clients that administrators add, and what all clients have in common |
-//! | [`registration`] | clients that register themselves (RFC 7591) |
+//! | [`registration`], [`registered`] | clients that register themselves (RFC 7591), and manage that (RFC 7592) |
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
 //! | [`name`] | the names that clients state about themselves |
 //! | [`prune`] | removal of unused clients |
@@ -21,6 +21,7 @@ pub mod metadata_document;
 pub(crate) mod name;
 pub mod personal_token;
 pub mod prune;
+pub mod registered;
 pub mod registration;
 
 use std::collections::BTreeSet;
@@ -34,7 +35,7 @@ use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
 use crate::model::credential::draft::check_name;
-use crate::prelude::{Action, Actor, Change, Context, Errors, Event, FieldError, Result, operation_error};
+use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Event, FieldError, Result, operation_error};
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 
@@ -108,7 +109,7 @@ pub async fn create(
     let sent_before = |id: &str| AppClientId::parse(id).map(ClientError::AlreadySubmitted);
     change.use_form_token(form_token, client.id.as_str(), sent_before).await?;
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
-    store::client::insert(&mut change, &client, hash.as_ref()).await?;
+    store::client::insert(&mut change, &client, hash.as_ref(), None).await?;
     change.commit(actor, &added(&client)).await?;
     Ok((client, secret))
 }
@@ -127,13 +128,23 @@ pub(crate) fn added(client: &AppClient) -> Event {
     client.event(Action::ClientAdded).with(details)
 }
 
-/// The audit event of a client whose description changed.
+/// The audit event of a client whose description changed: what is different. When no administrator added the client,
+/// the event says who described it, and shortens the redirect URIs as [`added`] does.
 pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
-    let uris = |client: &AppClient| json!(client.redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>());
-    after.event(Action::ClientChanged).with(json!({
-        "name": { "before": before.name, "after": after.name },
-        "redirect_uris": { "before": uris(before), "after": uris(after) },
-    }))
+    let is_own = after.kind != ClientKind::Registered;
+    let longest = if is_own { LONGEST_HOST } else { usize::MAX };
+    let uris = |client: &AppClient| -> Vec<String> {
+        client.redirect_uris.iter().map(|uri| uri.as_str().chars().take(longest).collect()).collect()
+    };
+    let mut changes = Changes::default();
+    changes.note("name", &before.name, &after.name);
+    changes.note("redirect_uris", uris(before), uris(after));
+    match after.kind {
+        ClientKind::Registered => {}
+        ClientKind::Dynamic => changes.add("by", json!("the client itself")),
+        ClientKind::Document => changes.add("by", json!("the document of the client")),
+    }
+    after.event(Action::ClientChanged).with(changes.into())
 }
 
 /// Changes the name and the redirect URIs of a client that an administrator added. Its consents go on. When the
@@ -216,12 +227,35 @@ pub(crate) async fn end_secret(context: &Context, actor: &Actor, id: &AppClientI
     Ok(())
 }
 
+/// Ends the token with which a client manages its registration, after it was found at `place` and reported.
+pub(crate) async fn end_registration(
+    context: &Context,
+    actor: &Actor,
+    id: &AppClientId,
+    place: Option<&str>,
+) -> Result<()> {
+    let mut change = context.begin_change().await?;
+    let found = store::client::find(&mut change, id).await?;
+    let Some(client) = found.filter(AppClient::is_present) else { return Ok(()) };
+    if store::client::forget_registration(&mut change, id).await? {
+        let details = json!({
+            "cause": EndCause::Leaked.as_str(), "found_at": place, "secret": "registration access token",
+        });
+        change.commit(actor, &client.event(Action::ClientSecretEnded).with(details)).await?;
+    }
+    Ok(())
+}
+
 /// Removes a client. Its consents and their tokens end. Returns how many consents ended.
 pub async fn remove(context: &Context, actor: &Actor, id: &AppClientId) -> Result<u64, ClientError> {
-    let (mut change, client) = begin_for(context, actor, id, AppClient::is_present).await?;
+    let (change, client) = begin_for(context, actor, id, AppClient::is_present).await?;
+    Ok(remove_in(change, actor, &client).await?)
+}
+
+async fn remove_in(mut change: Change<'_>, actor: &Actor, client: &AppClient) -> Result<u64> {
     let now = change.now();
-    store::client::remove(&mut change, id, now).await?;
-    let all = ConsentSelection::OfClient(id);
+    store::client::remove(&mut change, &client.id, now).await?;
+    let all = ConsentSelection::OfClient(&client.id);
     let ended = store::client::consent::end(&mut change, all, now, EndCause::ClientRemoved).await?;
     change.commit(actor, &client.event(Action::ClientRemoved).with(json!({ "grants_ended": ended }))).await?;
     Ok(ended)

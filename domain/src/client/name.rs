@@ -1,6 +1,6 @@
 //! The name that a client states about itself, in its registration or in its document. Nobody has checked it, and
-//! people decide by it. So it must be readable, and must not be taken for Countersign or for a client that an administrator
-//! added.
+//! people decide by it. So it must be readable, and must not be taken for Countersign or for a client that an
+//! administrator added.
 //!
 //! Clients that registered themselves may have the same name as each other: every copy of a program registers for
 //! itself.

@@ -12,11 +12,11 @@ use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::{is_unprintable, printable};
 use crate::client::{added, name};
-use crate::crypto::secret::PlainSecret;
+use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
-use crate::prelude::{Actor, Context, operation_error};
+use crate::prelude::{Action, Actor, Context, Event, Target, operation_error};
 use crate::store;
 
 /// Members that the answer repeats as they were sent: texts, or lists of texts. They decide nothing here.
@@ -35,6 +35,9 @@ operation_error! {
         /// Clients cannot register themselves here.
         #[error("registration is off")]
         Off,
+        /// The token is not the one that manages this registration, or the client is gone.
+        #[error("the registration access token is missing or wrong")]
+        NotManaged,
         /// The client did not bring the operator's token.
         #[error("the initial access token is missing or wrong")]
         Unauthorized,
@@ -47,24 +50,24 @@ operation_error! {
     }
 }
 
-type Result<T, E = RegistrationError> = std::result::Result<T, E>;
+pub(super) type Result<T, E = RegistrationError> = std::result::Result<T, E>;
 
-fn metadata_error<T>(problem: impl Into<String>) -> Result<T> {
+pub(super) fn metadata_error<T>(problem: impl Into<String>) -> Result<T> {
     Err(RegistrationError::Metadata(problem.into()))
 }
 
 /// What a client asks to be registered as, checked and narrowed.
-struct Description {
-    name: String,
-    redirect_uris: Vec<RedirectUri>,
-    is_confidential: bool,
+pub(super) struct Description {
+    pub(super) name: String,
+    pub(super) redirect_uris: Vec<RedirectUri>,
+    pub(super) is_confidential: bool,
     /// What the answer states.
-    metadata: Map<String, Value>,
+    pub(super) metadata: Map<String, Value>,
 }
 
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
-/// `Authorization` header. Returns the answer (§3.2.1): what was registered, the identifier, and a secret when the
-/// client asked for one.
+/// `Authorization` header. Returns the answer (§3.2.1): what was registered, the identifier, a token that manages the
+/// registration (RFC 7592 §3), and a secret when the client asked for one.
 pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, origin: &Origin) -> Result<Value> {
     let mode = context.settings.dynamic_registration;
     match (mode, &context.settings.initial_access_token) {
@@ -79,29 +82,39 @@ pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, 
     if !name::is_free(&mut change, &name).await? {
         return metadata_error(name::TAKEN);
     }
-    let now = change.now();
     let id = AppClientId::generate(context.random.as_ref());
     let client = AppClient {
         metadata,
         secret_hint: secret.as_ref().map(PlainSecret::hint),
-        ..AppClient::new(id, ClientKind::Dynamic, name, redirect_uris, "Itself", now)
+        ..AppClient::new(id, ClientKind::Dynamic, name, redirect_uris, "Itself", change.now())
     };
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
-    store::client::insert(&mut change, &client, hash.as_ref()).await?;
-    let actor = Actor::system().at(origin.address, origin.agent.as_deref());
-    change.commit(&actor, &added(&client)).await?;
-    let mut answer = client.metadata;
-    answer.insert("client_id".to_owned(), json!(client.id.as_str()));
-    answer.insert("client_id_issued_at".to_owned(), json!(now.seconds()));
+    let token = PlainSecret::generate_of(SecretKind::RegistrationToken, context.random.as_ref());
+    let token_hash = token.hash(&context.keys.pepper);
+    store::client::insert(&mut change, &client, hash.as_ref(), Some(&token_hash)).await?;
+    let others = Event::new(Action::ClientAdded, Target::Client, "", "Clients that registered themselves");
+    change.commit_folded(&Actor::system_for(origin), &added(&client), &others).await?;
+    let mut answer = answer(context, &client, &token);
     if let Some(secret) = secret {
-        answer.insert("client_secret".to_owned(), json!(secret.expose()));
-        answer.insert("client_secret_expires_at".to_owned(), json!(0));
+        answer["client_secret"] = json!(secret.expose());
+        answer["client_secret_expires_at"] = json!(0);
     }
-    Ok(Value::Object(answer))
+    Ok(answer)
+}
+
+/// The client's registration as an answer states it (RFC 7591 §3.2.1, RFC 7592 §3). A secret is not in it, because only
+/// its hash is stored.
+pub(super) fn answer(context: &Context, client: &AppClient, token: &PlainSecret) -> Value {
+    let mut answer = Value::Object(client.metadata.clone());
+    answer["client_id"] = json!(client.id.as_str());
+    answer["client_id_issued_at"] = json!(client.created_at.seconds());
+    answer["registration_client_uri"] = json!(format!("{}/{}", context.settings.registration_endpoint(), client.id));
+    answer["registration_access_token"] = json!(token.expose());
+    answer
 }
 
 /// Reads the document. A member that is null counts as left out.
-fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
+pub(super) fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
     let Some(Value::Object(mut members)) = strict_json::parse(metadata) else {
         return metadata_error("The body must be a JSON object without repeated members.");
     };
@@ -110,7 +123,7 @@ fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
 }
 
 /// Checks and narrows a description.
-fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Description> {
+pub(super) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Description> {
     let redirect_uris = redirect_uris(asked, mode)?;
     let name = name::stated(asked).map_err(RegistrationError::Metadata)?;
     let method = method(asked)?;

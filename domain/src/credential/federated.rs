@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId, TeamId};
+use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId};
 use crate::credential::{CredentialError, Result, begin_with};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft, FederatedIdentity};
 use crate::model::person::authority::Role;
-use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError};
+use crate::prelude::{Action, Actor, Context, Fault, FieldError};
 use crate::store::credential::authenticators;
 
 const MOST_IDENTITIES: usize = 10;
@@ -18,8 +18,9 @@ pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<Federat
     Ok(authenticators::all_identities(&context.store, client_id).await?)
 }
 
-/// Whether another working credential has an identity with exactly the same issuer and subject as one of these. A
-/// program that sends no client ID is then refused, because its token fits both credentials.
+/// Whether a token with the issuer and subject of one of these identities also fits another working credential, when
+/// the program sends no client ID. Two credentials of one team: the program is refused. A credential of a team that
+/// registered the subject earlier: the token counts for that credential.
 pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> Result<bool, Fault> {
     for own in identities.iter().filter(|own| own.revoked_at.is_none() && !own.subject.contains('*')) {
         let FederatedIdentity { issuer, subject, .. } = own;
@@ -55,7 +56,6 @@ pub async fn add(
         return Err(FieldError::new("issuer", message).into());
     }
     let identity = checked.into_identity(client_id, context.now(), context.random.as_ref());
-    check_owner(&mut change, actor, &credential.team, &identity).await?;
     // If an identity were registered twice, it would still work after one of the two was removed.
     if live.iter().any(|other| other.accepts_the_same_as(&identity)) {
         return Err(FieldError::new("subject", "This identity is there already.").into());
@@ -63,23 +63,6 @@ pub async fn add(
     authenticators::insert_identity(&mut change, &identity, actor.id()).await?;
     change.commit(actor, &credential.event(Action::CredentialIdentityAdded).with(describe(&identity))).await?;
     Ok(identity.id)
-}
-
-/// When two credentials have exactly the same subject, a program that sends no client ID is refused. So only an
-/// administrator may add an identity that a credential of another team has already.
-pub(crate) async fn check_owner(
-    change: &mut Change<'_>,
-    actor: &Actor,
-    team: &TeamId,
-    identity: &FederatedIdentity,
-) -> Result<()> {
-    let FederatedIdentity { issuer, subject, .. } = identity;
-    let taken = authenticators::is_of_another_team(change, issuer, subject, team).await?;
-    if taken && !change.authority(actor).await?.is_administrator() {
-        let message = "This subject stands for a credential of another team. Ask an administrator.";
-        return Err(FieldError::new("subject", message).into());
-    }
-    Ok(())
 }
 
 /// Removes an identity. Tokens that use it are refused from now on.

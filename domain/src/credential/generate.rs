@@ -154,7 +154,6 @@ async fn add_proof(
         }
         CheckedProof::Federated(checked) => {
             let identity = checked.into_identity(client_id, change.now(), change.context().random.as_ref());
-            federated::check_owner(change, actor, &credential.team, &identity).await?;
             store::credential::authenticators::insert_identity(change, &identity, actor.id()).await?;
             Ok((None, federated::describe(&identity)))
         }

@@ -36,11 +36,14 @@ pub enum SecretKind {
     AuthorizationCode,
     /// A token that a person generated for a program.
     PersonalToken,
+    /// The token with which a client that registered itself manages its registration (RFC 7592 §1.2).
+    RegistrationToken,
 }
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Client, Self::RefreshToken, Self::AuthorizationCode, Self::PersonalToken];
+    pub const ALL: [Self; 5] =
+        [Self::Client, Self::RefreshToken, Self::AuthorizationCode, Self::PersonalToken, Self::RegistrationToken];
 
     /// What every secret of this kind begins with.
     pub const fn prefix(self) -> &'static str {
@@ -49,6 +52,7 @@ impl SecretKind {
             Self::RefreshToken => "csr_",
             Self::AuthorizationCode => "csa_",
             Self::PersonalToken => "csp_",
+            Self::RegistrationToken => "csg_",
         }
     }
 }

@@ -73,6 +73,36 @@ impl Event {
     }
 }
 
+/// Events that count as one when they repeat, as it is stored: a JSON list of what they have in common.
+pub(crate) struct RepeatedEvent(String);
+
+impl RepeatedEvent {
+    /// Events like `event` from `network`.
+    pub(crate) fn new(event: &Event, network: Option<String>) -> Self {
+        let Event { action, target, target_id, target_name, details, .. } = event;
+        Self(json!([action.as_str(), target.as_str(), target_id, target_name, details, network]).to_string())
+    }
+
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The event that says how often these were repeated in the hour that began `hour` hours after the Unix epoch.
+    /// `None` for the action of another build.
+    pub(crate) fn summary(&self, hour: i64, repeats: i64) -> Option<Event> {
+        type Stored = (String, String, String, String, Value, Option<String>);
+        let (action, target, id, name, mut details, network) = serde_json::from_str::<Stored>(&self.0).ok()?;
+        details["repeats"] = json!(repeats);
+        details["within_the_hour_from"] = json!(Timestamp::from_millis(hour * 3_600_000).rfc3339());
+        details["network"] = json!(network);
+        Some(Event::new(Action::parse(&action)?, Target::parse(&target)?, &id, &name).with(details))
+    }
+}
+
 /// What an edit changes: the values before and after, by field.
 #[derive(Default)]
 pub(crate) struct Changes(Map<String, Value>);

@@ -28,6 +28,11 @@ impl Settings {
         format!("{}/mcp/oauth/token", self.public_url)
     }
 
+    /// The registration endpoint (RFC 7591 §3). Behind it, each client has an address of its own (RFC 7592 §3).
+    pub fn registration_endpoint(&self) -> String {
+        format!("{}/mcp/oauth/register", self.public_url)
+    }
+
     /// The resource identifier of the built-in MCP server (RFC 8707).
     pub fn built_in_resource(&self) -> String {
         format!("{}/mcp", self.public_url)

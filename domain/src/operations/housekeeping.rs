@@ -21,9 +21,13 @@ const RETENTION: Retention = Retention {
     alerts: Duration::from_secs(30 * 24 * 3600),
 };
 
-/// Removes rows that are older than their retention time.
+/// How many counts of repeated events one transaction turns into entries of the audit log.
+const REPEATS_AT_A_TIME: usize = 100;
+
+/// Removes rows that are older than their retention time, and writes what was counted for the audit log.
 pub async fn run(context: &Context) -> Result<(), Fault> {
     store::operations::housekeeping::run(&context.store, context.now(), &RETENTION).await?;
+    while context.begin_change().await?.write_repeats(REPEATS_AT_A_TIME).await? {}
     let removed = prune::run(context).await?;
     if removed > 0 {
         tracing::info!(removed, "clients that nobody used were removed");

@@ -1,6 +1,6 @@
-//! `audit` and `audit_head`.
+//! `audit`, `audit_head` and `repeated_events`.
 
-use crate::model::audit::{AuditEntry, Filter, Target};
+use crate::model::audit::{AuditEntry, Filter, RepeatedEvent, Target};
 use crate::store::credential::contains_pattern;
 use crate::store::{On, Result, Store, Transaction, row, sql};
 
@@ -118,3 +118,40 @@ row! { "audit" => AuditEntry {
     seq, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, target_name, address, agent, details,
     previous, mac
 } }
+
+/// The hour in which these events are counted, and how often they were repeated in it.
+pub(crate) async fn repeats(transaction: &mut Transaction, event: &RepeatedEvent) -> Result<Option<(i64, i64)>> {
+    sql!("SELECT hour, repeats FROM repeated_events WHERE event = $1"; event.as_str())
+        .about("repeated_events")
+        .optional(transaction)
+        .await
+}
+
+/// Begins to count these events in `hour`: the first one is in the audit log.
+pub(crate) async fn begin_repeats(transaction: &mut Transaction, event: &RepeatedEvent, hour: i64) -> Result<()> {
+    let sql = "INSERT INTO repeated_events (event, hour, repeats) VALUES ($1, $2, 0)
+         ON CONFLICT (event) DO UPDATE SET hour = $2, repeats = 0";
+    sql!(sql; event.as_str(), hour).execute(transaction).await
+}
+
+/// Counts one more.
+pub(crate) async fn count_repeat(transaction: &mut Transaction, event: &RepeatedEvent) -> Result<()> {
+    let sql = "UPDATE repeated_events SET repeats = repeats + 1 WHERE event = $1";
+    sql!(sql; event.as_str()).execute(transaction).await
+}
+
+/// Events that were counted in an hour before `hour`, at most `limit`.
+pub(crate) async fn due_repeats(
+    transaction: &mut Transaction,
+    hour: i64,
+    limit: i64,
+) -> Result<Vec<(RepeatedEvent, i64, i64)>> {
+    let sql = "SELECT event, hour, repeats FROM repeated_events WHERE hour < $1 ORDER BY hour, event LIMIT $2";
+    let rows: Vec<(String, i64, i64)> = sql!(sql; hour, limit).about("repeated_events").all(transaction).await?;
+    Ok(rows.into_iter().map(|(event, hour, repeats)| (RepeatedEvent::from_text(event), hour, repeats)).collect())
+}
+
+/// Forgets the count of these events.
+pub(crate) async fn forget_repeats(transaction: &mut Transaction, event: &RepeatedEvent) -> Result<()> {
+    sql!("DELETE FROM repeated_events WHERE event = $1"; event.as_str()).execute(transaction).await
+}

@@ -125,11 +125,12 @@ impl SignedToken {
     }
 }
 
-/// The owner of this token, unless the token has expired. Revoked tokens count too.
-pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<SignedToken>, Fault> {
+/// The owner of this token and its expiry, unless the token has expired. Revoked tokens count too.
+pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<(SignedToken, Timestamp)>, Fault> {
     let claims = if_valid(verify_signature(context, token).await)?;
     let claims = claims.filter(|claims| claims.exp > context.now().seconds());
-    Ok(claims.as_ref().and_then(SignedToken::of))
+    let expiry = |claims: &Claims| Timestamp::from_millis(claims.exp.saturating_mul(1000));
+    Ok(claims.and_then(|claims| Some((SignedToken::of(&claims)?, expiry(&claims)))))
 }
 
 fn is_of_person(claims: &Claims) -> bool {

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use crate::egress::policy::{EgressPermission, is_public};
-use crate::http::text;
+use crate::http::media_type;
 
 /// Sends requests to other servers. Each connection carries one request.
 #[derive(Default)]
@@ -38,7 +38,8 @@ impl Connector {
             return Err("no host".to_owned());
         };
         let https = permission.scheme(url)?;
-        let stream = connect(&host, port, &permission).await?;
+        let connected = connect(&host, port, &permission).await;
+        let stream = connected.map_err(|cause| permission.no_connection(&host.to_string(), cause))?;
         if !https {
             return ask(stream, url, method, headers, body).await;
         }
@@ -117,7 +118,6 @@ async fn ask(
 
 /// `application/json`, or a type with the suffix `+json` (RFC 6839 §3.1).
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = media_type(headers);
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }

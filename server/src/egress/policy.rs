@@ -20,7 +20,22 @@ pub(super) struct Exceptions {
     pub(super) hosts: Vec<String>,
     /// The setting that lists them.
     pub(super) setting: &'static str,
+    /// Who reads why a host cannot be reached.
+    pub(super) reader: CauseReader,
 }
+
+/// Who reads why a host cannot be reached. The cause tells whether an internal name exists, and which of our addresses
+/// and ports answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CauseReader {
+    /// Those who administer Countersign, or a team: they chose the host.
+    Administrators,
+    /// Every person who signed in may name a host. They read one sentence, and the log holds the cause.
+    Anybody,
+}
+
+/// The one sentence for [`CauseReader::Anybody`].
+pub(super) const UNREACHABLE: &str = "no public server answered there; the log of Countersign says why";
 
 impl Exceptions {
     /// Whether there is an exception for the host of this address.
@@ -53,6 +68,22 @@ pub(super) struct EgressPermission<'of> {
 }
 
 impl EgressPermission<'_> {
+    /// What the reader learns when no connection was made.
+    ///
+    /// The time until the answer is not hidden. A name that does not exist, a private address and a closed port differ
+    /// by how long the look-up and the connection take. To wait for the deadline each time was the rejected
+    /// alternative: each wrong address would hold a request for seconds, and requests for documents are limited to a
+    /// few a minute and person anyway.
+    pub(super) fn no_connection(&self, host: &str, cause: String) -> String {
+        match self.exceptions.reader {
+            CauseReader::Administrators => cause,
+            CauseReader::Anybody => {
+                tracing::info!(?host, cause, "the server of a client's document cannot be reached");
+                UNREACHABLE.to_owned()
+            }
+        }
+    }
+
     /// Whether to use TLS.
     pub(super) fn scheme(&self, url: &Url) -> Result<bool, String> {
         match url.scheme() {

@@ -13,7 +13,7 @@ use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::egress::connector::{Answer, Connector};
-use crate::egress::policy::{EgressPermission, Exceptions, PrivateHosts, is_public};
+use crate::egress::policy::{CauseReader, EgressPermission, Exceptions, PrivateHosts, UNREACHABLE, is_public};
 
 /// Deadline for a whole document: name lookup, connection and answer.
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
@@ -30,6 +30,9 @@ const LONGEST_RECEIPT: usize = 4 * 1024;
 /// Deadline for that part, after the status is known.
 const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
 
+/// The problem of a request that took longer than its deadline.
+const LATE: &str = "no answer in time";
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
 
@@ -45,9 +48,17 @@ impl Outbound {
     /// Allows exceptions only for these hosts.
     pub fn new(private: PrivateHosts) -> Self {
         Self {
-            issuers: Exceptions { hosts: private.issuers, setting: "private_issuers" },
-            webhooks: Exceptions { hosts: private.webhooks, setting: "private_webhooks" },
-            clients: Exceptions { hosts: private.clients, setting: "private_clients" },
+            issuers: Exceptions {
+                hosts: private.issuers,
+                setting: "private_issuers",
+                reader: CauseReader::Administrators,
+            },
+            webhooks: Exceptions {
+                hosts: private.webhooks,
+                setting: "private_webhooks",
+                reader: CauseReader::Administrators,
+            },
+            clients: Exceptions { hosts: private.clients, setting: "private_clients", reader: CauseReader::Anybody },
             connector: Connector::default(),
         }
     }
@@ -121,14 +132,13 @@ impl Outbound {
     }
 }
 
-/// Runs a request within its deadline.
+/// Runs a request within its deadline. `late` is the problem when it takes longer.
 fn within<'call, T: 'call>(
     deadline: Duration,
+    late: &'static str,
     request: impl Future<Output = Result<T, String>> + Send + 'call,
 ) -> BoxFuture<'call, Result<T, String>> {
-    Box::pin(async move {
-        tokio::time::timeout(deadline, request).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
-    })
+    Box::pin(async move { tokio::time::timeout(deadline, request).await.unwrap_or_else(|_| Err(late.to_owned())) })
 }
 
 impl Fetch for Outbound {
@@ -143,17 +153,18 @@ impl Fetch for Outbound {
     }
 
     fn get<'call>(&'call self, issuer: &'call str, url: &'call str) -> BoxFuture<'call, Result<Vec<u8>, String>> {
-        within(FETCH_DEADLINE, self.issuer_document(issuer, url))
+        within(FETCH_DEADLINE, LATE, self.issuer_document(issuer, url))
     }
 
     fn document<'call>(&'call self, url: &'call str) -> BoxFuture<'call, Result<Vec<u8>, String>> {
-        within(CLIENT_DEADLINE, self.client_document(url))
+        // A look-up or a connection that takes too long is told apart from others by its time alone.
+        within(CLIENT_DEADLINE, UNREACHABLE, self.client_document(url))
     }
 }
 
 impl ProviderConnection for Outbound {
     fn redeem<'call>(&'call self, request: &'call TokenRequest) -> BoxFuture<'call, Result<TokenAnswer, String>> {
-        within(FETCH_DEADLINE, self.send_token_request(request))
+        within(FETCH_DEADLINE, LATE, self.send_token_request(request))
     }
 }
 
@@ -180,7 +191,7 @@ impl Post for Outbound {
     }
 
     fn post<'call>(&'call self, message: &'call WebhookMessage) -> BoxFuture<'call, Result<u16, String>> {
-        within(POST_DEADLINE, self.send(message))
+        within(POST_DEADLINE, LATE, self.send(message))
     }
 }
 
@@ -216,6 +227,28 @@ mod tests {
         }
         let asked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(asked.is_err(), "no connection was made");
+    }
+
+    #[tokio::test]
+    async fn who_names_a_client_does_not_learn_why_its_server_is_not_reached() {
+        // This port is closed by now.
+        let closed =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await.and_then(|one| one.local_addr()).expect("a port");
+        let private = PrivateHosts { clients: vec![closed.to_string()], ..PrivateHosts::default() };
+        let outbound = Outbound::new(private);
+        let documents = [
+            "https://name-that-is-nowhere.invalid/x".to_owned(),
+            "https://localhost/x".to_owned(),
+            "https://10.0.0.1/x".to_owned(),
+            "https://[::1]/x".to_owned(),
+            format!("https://{closed}/x"),
+        ];
+        for url in documents {
+            assert_eq!(outbound.document(&url).await, Err(UNREACHABLE.to_owned()), "{url}");
+        }
+        // An administrator learns what to do about it.
+        let problem = outbound.post(&message("https://localhost/x")).await.expect_err("refused");
+        assert_eq!(problem, "its address is not public; list the host in private_webhooks to allow it");
     }
 
     #[tokio::test]

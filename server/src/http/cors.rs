@@ -38,7 +38,7 @@ pub fn preflight(headers: &HeaderMap) -> Response {
     (
         StatusCode::NO_CONTENT,
         [
-            (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE, OPTIONS")),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS")),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, allowed),
             (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
         ],

@@ -11,7 +11,7 @@ use domain::token::client_authentication::presented::Presented;
 
 use crate::http::body::{self, BodyError, TOKEN_LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::{error, text};
+use crate::http::{error, media_type, text};
 use crate::state::AppState;
 
 /// A request that was read.
@@ -78,9 +78,7 @@ async fn read(request: Request, address: ClientAddress) -> Result<OAuthRequest, 
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    media_type(headers) == "application/x-www-form-urlencoded"
 }
 
 /// The answer to a request that is refused. `basic` says whether the request had an `Authorization` header.

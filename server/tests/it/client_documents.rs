@@ -50,6 +50,7 @@ async fn a_client_is_known_by_the_document_at_its_address() {
     app.instance.issuers.publish(DOCUMENT, &document(json!({})));
     let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
     assert_eq!(metadata["client_id_metadata_document_supported"], true);
+    assert_eq!(metadata["client_id_metadata_document_auth_methods_supported"], json!(["none"]));
 
     // Nobody makes us ask another server before signing in.
     let anonymous = app.browser().get(&path(&query(DOCUMENT, &[]))).await;
@@ -118,6 +119,10 @@ async fn a_document_is_read_again_after_an_hour_and_what_changed_is_recorded() {
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert_eq!(entries.len(), 2);
     assert!(entries[1].details.contains("Editor Two"), "{}", entries[1].details);
+    assert!(!entries[1].details.contains("redirect_uris"), "only what changed: {}", entries[1].details);
+    // The person who asked has not made the change.
+    assert!(entries[1].details.contains("the document of the client"), "{}", entries[1].details);
+    assert_eq!(entries[1].actor_kind, "system");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::credential::generate::Generated;
 use domain::credential::inspect;
+use domain::model::audit::Filter;
 use domain::model::credential::{Credential, Status};
 use domain::model::incident::Policy;
 use domain::model::person::authority::Authority;
@@ -246,4 +247,97 @@ async fn where_people_decide_a_report_ends_nothing() {
     let browser = app.signed_in().await;
     let page = browser.get(&format!("/credentials/{}", owner.credential.client_id)).await.body.replace("<!>", "");
     assert!(page.contains("It still works: rotate or revoke it."), "{page}");
+}
+
+/// The details of the entries about leaked credentials.
+async fn leaked(app: &App) -> Vec<Value> {
+    let filter = Filter { action: Some("credential.leaked".to_owned()), ..Filter::default() };
+    let entries = domain::audit::list(&app.instance.context, &Authority::Everything, &filter, 200).await;
+    entries.expect("lists").iter().map(|entry| serde_json::from_str(&entry.details).expect("JSON")).collect()
+}
+
+/// Access tokens of this credential.
+async fn tokens(app: &App, owner: &Generated, count: usize) -> Vec<String> {
+    let mut tokens = Vec::new();
+    for _ in 0..count {
+        let answer = app.token(&[("authorization", &basic(owner))], "grant_type=client_credentials").await;
+        tokens.push(answer.json()["access_token"].as_str().expect("a token").to_owned());
+    }
+    tokens
+}
+
+#[tokio::test]
+async fn a_token_that_was_reported_says_nothing_new_and_a_credential_gets_one_entry() {
+    for policy in [Policy::Alert, Policy::Revoke] {
+        let app = App::with_leak_reports(LeakReports { policy, github_keys: Vec::new() }).await;
+        let owner = app.generated("job", &["mcp:read"]).await;
+        let tokens = tokens(&app, &owner, 12).await;
+        let report = async |text: &str| {
+            let answer = reported(&app, "application/json", json!({ "token": text }).to_string()).await;
+            assert_eq!((answer.status, answer.body.as_str()), (StatusCode::ACCEPTED, ""));
+        };
+        for _ in 0..3 {
+            report(&tokens[0]).await;
+        }
+        let found = leaked(&app).await;
+        assert_eq!(found.len(), 1, "{policy:?}: {found:?}");
+        // What is known already is not told again; all that is new is in one entry.
+        report(&format!("{} {}", tokens.join(" "), secret(&owner))).await;
+        report(&tokens.join(" ")).await;
+        let found = leaked(&app).await;
+        assert_eq!(found.len(), 2, "{policy:?}: {found:?}");
+        assert_eq!(found[0]["tokens"].as_array().map(Vec::len), Some(11), "{policy:?}: {found:?}");
+        assert!(found[0]["secret"].is_string() && found[0]["secrets"].is_null(), "{found:?}");
+        assert_eq!(found[0]["revoked"], json!(policy == Policy::Revoke));
+        assert_eq!(exchanges(&app, &owner).await, policy == Policy::Alert);
+    }
+}
+
+#[tokio::test]
+async fn a_report_handles_fifty_secrets_and_tokens_and_says_that_there_were_more() {
+    let app = App::new().await;
+    let owner = app.generated("job", &["mcp:read"]).await;
+    let random = domain::base::random::SystemRandom;
+    let unknown: Vec<String> =
+        (0..49).map(|_| domain::crypto::secret::PlainSecret::generate(&random).expose().to_owned()).collect();
+    let report = async |text: String| reported(&app, "application/json", json!({ "token": text }).to_string()).await;
+    // The owner's is the fiftieth, then the fifty-first.
+    let answer = report(format!("{} {}", unknown.join(" "), secret(&owner))).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::ACCEPTED, ""));
+    assert!(!exchanges(&app, &owner).await);
+    let other = app.generated("other", &["mcp:read"]).await;
+    let more = domain::crypto::secret::PlainSecret::generate(&random);
+    let answer = report(format!("{} {} {}", unknown.join(" "), more.expose(), secret(&other))).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert!(answer.json()["more"].is_string(), "{}", answer.body);
+    assert!(exchanges(&app, &other).await);
+}
+
+#[tokio::test]
+async fn no_page_of_another_site_spends_the_reports_of_its_visitors() {
+    let app = App::new().await;
+    let post = async |path: &str, headers: &[(&str, &str)]| {
+        let mut request = Request::post(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        app.send(request.body(Body::from("{\"token\":\"x\"}")).expect("a request")).await.status.as_u16()
+    };
+    for _ in 0..61 {
+        assert_eq!(post("/leaks/report", &[("content-type", "text/plain")]).await, 415);
+        assert_eq!(post("/leaks/report", &[]).await, 415);
+        assert_eq!(post("/mcp/oauth/register", &[("content-type", "text/plain")]).await, 415);
+        assert_eq!(post("/mcp/oauth/register", &[("content-type", "application/x-www-form-urlencoded")]).await, 415);
+        for media_type in ["application/x-www-form-urlencoded", "application/json"] {
+            let other = [("content-type", media_type), ("sec-fetch-site", "cross-site")];
+            assert_eq!(post("/leaks/report", &other).await, 403);
+            let other = [("content-type", media_type), ("origin", "https://evil.example")];
+            assert_eq!(post("/leaks/report", &other).await, 403);
+        }
+    }
+    assert_eq!(post("/leaks/report", &[("content-type", "Application/JSON; charset=utf-8")]).await, 202);
+    // A page of any origin may register its program.
+    let page =
+        [("content-type", "application/json"), ("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];
+    assert_eq!(post("/mcp/oauth/register", &page).await, 400);
 }

@@ -19,6 +19,8 @@ mod metrics;
 mod openid;
 mod passkeys;
 mod personal_tokens;
+mod registration;
+mod repeats;
 mod restore;
 mod revocation;
 mod roles;

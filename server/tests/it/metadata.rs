@@ -37,6 +37,7 @@ async fn the_authorization_server_describes_itself() {
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": true,
+            "client_id_metadata_document_auth_methods_supported": ["none"],
             "scopes_supported": ["mcp:read"],
         })
     );

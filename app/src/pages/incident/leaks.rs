@@ -163,6 +163,9 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
             (listed.client_name.clone(), format!("A token with which this app acts for {}", listed.person_name))
         }
         LeakSubject::Client(client) => (client.name.clone(), "The secret of this client".to_owned()),
+        LeakSubject::Registration(client) => {
+            (client.name.clone(), "The token with which this client manages its registration".to_owned())
+        }
     };
     let state = if works { "is in the text, and works." } else { "is in the text; it does not work any more." };
     let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
@@ -176,7 +179,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
             button(links::REVOKE_PERSONAL_TOKEN, "token", listed.token.id.to_string(), verb)
         }
         LeakSubject::Consent(listed) => button(links::END_ACCESS, "grant", listed.consent.id.to_string(), "End access"),
-        LeakSubject::Client(client) => html! {
+        LeakSubject::Client(client) | LeakSubject::Registration(client) => html! {
             <a class="button" href=links::client(&client.id)>"Open the client"</a>
             <p class="muted">
                 "Remove it: that ends its secret, and the access people gave it. Then it is added again, or registers itself again."

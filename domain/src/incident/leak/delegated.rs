@@ -28,6 +28,9 @@ pub enum LeakSubject {
     /// The secret of a client. Alone it gives no access: it only authenticates the client that redeems a code or a
     /// refresh token.
     Client(AppClient),
+    /// The token with which this client manages its registration. It gives no access to an MCP server, but says where
+    /// the client's answers go.
+    Registration(AppClient),
 }
 
 /// A leaked secret or token that acts for people.
@@ -45,7 +48,7 @@ impl DelegatedLeak {
         match &self.found {
             LeakSubject::PersonalToken(listed) => listed.token.id.as_str(),
             LeakSubject::Consent(listed) => listed.consent.id.as_str(),
-            LeakSubject::Client(client) => client.id.as_str(),
+            LeakSubject::Client(client) | LeakSubject::Registration(client) => client.id.as_str(),
         }
     }
 
@@ -60,7 +63,7 @@ impl DelegatedLeak {
         match &self.found {
             LeakSubject::PersonalToken(listed) => Some(&listed.token.person),
             LeakSubject::Consent(listed) => Some(&listed.consent.person),
-            LeakSubject::Client(_) => None,
+            LeakSubject::Client(_) | LeakSubject::Registration(_) => None,
         }
     }
 }
@@ -87,6 +90,10 @@ pub(crate) async fn find(
         SecretKind::RefreshToken => {
             let works = store::client::consent::is_usable(&context.store, &hash, now).await?;
             of_consent(context, ConsentTokenRef::RefreshToken(&hash), works).await?
+        }
+        SecretKind::RegistrationToken => {
+            let found = store::client::find_by_registration(&context.store, &hash).await?;
+            found.map(|client| DelegatedLeak { found: LeakSubject::Registration(client), works: true })
         }
         // A code is used up or expires within a minute.
         SecretKind::AuthorizationCode => None,
@@ -167,6 +174,7 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
         LeakSubject::PersonalToken(listed) => personal_token::end_leaked(context, actor, &listed.token, place).await,
         LeakSubject::Consent(listed) => consent::end_leaked(context, actor, listed, place).await,
         LeakSubject::Client(client) => client::end_secret(context, actor, &client.id, place).await,
+        LeakSubject::Registration(client) => client::end_registration(context, actor, &client.id, place).await,
     }
 }
 
@@ -179,7 +187,9 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
     let (target, name, table) = match &leak.found {
         LeakSubject::PersonalToken(listed) => (Target::PersonalToken, &listed.token.name, Table::PersonalTokens),
         LeakSubject::Consent(listed) => (Target::Consent, &listed.client_name, Table::Consents),
-        LeakSubject::Client(client) => (Target::Client, &client.name, Table::Clients),
+        LeakSubject::Client(client) | LeakSubject::Registration(client) => {
+            (Target::Client, &client.name, Table::Clients)
+        }
     };
     let mut change = context.begin_change().await?;
     let now = change.now();

@@ -1,9 +1,11 @@
 //! Leaks: finds secrets, tokens and client IDs in a text by their form and checksum, and looks them up by hash or
 //! signature. The text itself is neither stored nor sent.
 //!
-//! This module handles leaks of credentials. [`delegated`] handles leaks of secrets and tokens that act for people.
+//! This module finds leaks in a text. [`report`](mod@report) takes reports of leaks. [`delegated`] handles leaks of
+//! secrets and tokens that act for people.
 
 pub mod delegated;
+pub mod report;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,29 +13,27 @@ use aws_lc_rs::digest;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine, alphabet};
-use serde_json::json;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::base::id::{AuthenticatorId, ClientId};
+use crate::base::id::ClientId;
 use crate::base::text::printable;
-use crate::credential::{CredentialError, Result, inspect, update_ends};
+use crate::credential::{Result, inspect};
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::incident::leak::delegated::Report;
 use crate::model::credential::{ClientSecret, Credential, Impact};
-use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
-use crate::prelude::{Action, Actor, Context, Fault, Timestamp};
+use crate::prelude::{Context, Fault, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::store::token::ledger::Reach;
 use crate::token::verify::{self, SignedToken};
 
 pub use delegated::{DelegatedLeak, LeakSubject, end as end_delegated};
+pub use report::{Reported, report};
 
 /// Most credentials that are listed for one text.
 pub(crate) const MOST_CREDENTIALS: usize = 50;
-/// Most secrets, and most tokens, that are looked up.
+/// Most secrets, and most tokens, that are looked up for a person who signed in.
 const MOST_CANDIDATES: usize = 2000;
 /// Most addresses that are listed for a credential.
 const MOST_ADDRESSES: i64 = 20;
@@ -199,15 +199,21 @@ pub struct Findings {
 
 /// Searches a text for leaks, and reads how the leaked credentials were used since `since`. What `authority` does not
 /// see is only counted, and only when the text holds a secret or token of it: anyone who holds a secret may end it with
-/// [`report`].
+/// [`report()`].
 pub async fn find(context: &Context, authority: &Authority, text: &str, since: Timestamp) -> Result<Findings, Fault> {
     let found = scan(text);
     let now = context.now();
     let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
     let mut evidence: BTreeMap<ClientId, Vec<Evidence>> = BTreeMap::new();
     let mut delegated = Vec::new();
+    let secrets = &found.secrets[..found.secrets.len().min(MOST_CANDIDATES)];
+    let known = known(context, secrets).await?;
     let mut unknown = 0;
-    for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
+    for (kind, secret) in secrets {
+        if !known.contains(secret.hash(&context.keys.pepper).as_str()) {
+            unknown += 1;
+            continue;
+        }
         if let Some((client_id, secret)) = secret_of_credential(context, *kind, secret).await? {
             let works = secret.end().is_live(now);
             evidence.entry(client_id).or_default().push(Evidence::Secret { hint: secret.hint, works });
@@ -265,6 +271,15 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
     Ok(Findings { leaks, delegated, unknown, elsewhere, more })
 }
 
+/// The hashes of those secrets that are stored here.
+async fn known(context: &Context, secrets: &[(SecretKind, PlainSecret)]) -> Result<HashSet<String>, Fault> {
+    if secrets.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let hashes: Vec<_> = secrets.iter().map(|(_, secret)| secret.hash(&context.keys.pepper)).collect();
+    Ok(store::incident::leak::known(&context.store, &hashes).await?)
+}
+
 /// The credential and the stored secret, if `secret` belongs to a credential.
 async fn secret_of_credential(
     context: &Context,
@@ -291,78 +306,6 @@ impl Evidence {
             Self::ClientId => false,
         }
     }
-}
-
-/// Takes a report of a leak. Anyone who holds a secret may end it in this way; tokens in the text end too. Returns
-/// whether the text holds anything of this instance, even if nothing was changed.
-///
-/// `place` is where the text was found, as the reporter says.
-pub async fn report(context: &Context, actor: &Actor, text: &str, place: Option<&str>, policy: Policy) -> Result<bool> {
-    let place = place.and_then(self::place);
-    let report = Report { context, actor, place: place.as_deref(), policy };
-    let found = scan(text);
-    let mut known = false;
-    for (kind, secret) in found.secrets.iter().take(MOST_CANDIDATES) {
-        known |= report_secret(report, *kind, secret).await?;
-    }
-    for token in found.tokens.iter().take(MOST_CANDIDATES) {
-        known |= report_token(report, token).await?;
-    }
-    Ok(known)
-}
-
-async fn report_secret(report: Report<'_>, kind: SecretKind, secret: &PlainSecret) -> Result<bool> {
-    let Report { context, actor, place, policy } = report;
-    // Most reports hold nothing of ours: they must not wait for a write permit.
-    let Some((client_id, known)) = secret_of_credential(context, kind, secret).await? else {
-        return Ok(delegated::report(report, kind, secret).await?);
-    };
-    let hash = secret.hash(&context.keys.pepper);
-    let is_done = known.revoked_at.is_some() || policy == Policy::Alert;
-    let says_nothing_new = place.is_none() || known.leaked_where.is_some();
-    if known.leaked_at.is_some() && is_done && says_nothing_new {
-        return Ok(true);
-    }
-    let mut change = context.begin_change().await?;
-    let now = change.now();
-    let found = store::credential::secret_by_hash(&mut change, &hash).await?;
-    let Some((_, secret)) = found else { return Ok(false) };
-    let credential = store::credential::find(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
-    store::credential::mark_leaked(&mut change, &secret.id, place, now).await?;
-    let ends = policy == Policy::Revoke && secret.revoked_at.is_none();
-    if ends {
-        let id = AuthenticatorId::Secret(secret.id.clone());
-        store::credential::authenticators::end(&mut change, &id, now).await?;
-        update_ends(&mut change, &credential).await?;
-    }
-    let details = json!({ "secret": secret.id.as_str(), "found_at": place, "revoked": ends });
-    change.commit(actor, &credential.event(Action::CredentialLeaked).with(details)).await?;
-    tracing::warn!(%client_id, revoked = ends, "a secret was reported as leaked");
-    Ok(true)
-}
-
-/// Handles one reported token. Its entry in the ledger ends, also while its credential is disabled.
-async fn report_token(report: Report<'_>, token: &str) -> Result<bool> {
-    let Report { context, actor, place, policy } = report;
-    let (client_id, jti) = match verify::signed(context, token).await? {
-        None => return Ok(false),
-        Some(SignedToken::OfCredential(client_id, jti)) => (client_id, jti),
-        Some(SignedToken::OfGrant(jti)) => {
-            delegated::report_token(report, &jti).await?;
-            return Ok(true);
-        }
-    };
-    let mut change = context.begin_change().await?;
-    let now = change.now();
-    let credential = store::credential::find(&mut change, &client_id).await?.ok_or(CredentialError::NotFound)?;
-    let ends = policy == Policy::Revoke && store::token::ledger::revoke_token(&mut change, &jti, now).await?;
-    if policy == Policy::Revoke && !ends {
-        return Ok(true);
-    }
-    let details = json!({ "token": jti.as_str(), "found_at": place, "revoked": ends });
-    change.commit(actor, &credential.event(Action::CredentialLeaked).with(details)).await?;
-    tracing::warn!(%client_id, revoked = ends, "a token was reported as leaked");
-    Ok(true)
 }
 
 /// SHA-256 in base64: GitHub names a token in this way, so that neither side repeats the token.

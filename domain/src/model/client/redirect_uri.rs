@@ -248,8 +248,8 @@ fn is_private(scheme: &str, rest: &str) -> bool {
         || SYSTEM_SCHEMES.contains(&lower.as_str())
         || HANDLED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
         || lower.ends_with("-extension");
-    // A drive of Windows is no scheme. Without a dot, a slash must follow: `mailto:` and its like have none. A host with
-    // a port, whose `http://` was forgotten, has none either.
+    // A drive of Windows is no scheme. Without a dot, a slash must follow: `mailto:` and its like have none. A host
+    // with a port, whose `http://` was forgotten, has none either.
     let is_address = scheme.contains('.') || scheme.len() > 1 && rest.starts_with('/');
     is_address && !is_handled && scheme.bytes().all(is_own)
 }

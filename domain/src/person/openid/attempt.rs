@@ -271,7 +271,7 @@ async fn record(context: &Context, relying_party: &RelyingParty, error: &OpenIdE
             let issuer = &relying_party.provider.issuer;
             let details = json!({ "method": "OpenID", "issuer": issuer, "reason": error.to_string() });
             let event = Event::new(Action::SessionRefused, Target::Session, "", "Unknown account").with(details);
-            Ok(context.begin_change().await?.commit(&Actor::system_for(origin), &event).await?)
+            Ok(context.begin_change().await?.commit_folded(&Actor::system_for(origin), &event, &event).await?)
         }
         _ => Ok(()),
     }

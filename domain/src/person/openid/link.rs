@@ -194,5 +194,5 @@ async fn insert(
 
 async fn refuse(change: Change<'_>, provider: &Provider, event: Event, reason: &str, origin: &Origin) -> Result<()> {
     let event = event.with(json!({ "method": "OpenID", "issuer": provider.issuer, "reason": reason }));
-    Ok(change.commit(&Actor::system_for(origin), &event).await?)
+    Ok(change.commit_folded(&Actor::system_for(origin), &event, &event).await?)
 }

@@ -191,7 +191,7 @@ pub async fn sign_in(context: &Context, attempt: Attempt) -> Result<SignInOutcom
         person => {
             let actor = Actor::system().at(attempt.address, attempt.agent.as_deref());
             let reason = if proved { "the person is disabled" } else { "wrong email address or password" };
-            record_refusal(context, &actor, person.as_ref(), reason).await?;
+            record_refusal_of_stranger(context, &actor, person.as_ref(), reason).await?;
             Err(SignInError::Refused)
         }
     }
@@ -402,12 +402,30 @@ fn started(person: &Person) -> Event {
     person.event(Action::SessionStarted)
 }
 
-/// Records the refusal. The entry names the account when it exists. It never holds the typed text, which may be a
-/// password in the wrong field.
+/// Records the refusal of somebody who has proved something before: a session, or the password. The limits of attempts
+/// bound the number of such entries.
 async fn record_refusal(context: &Context, actor: &Actor, person: Option<&Person>, reason: &str) -> Result<()> {
+    Ok(context.begin_change().await?.commit(actor, &refused(person, reason)).await?)
+}
+
+/// Records the refusal of a stranger. Refusals at the same account, for the same reason and from the same network, are
+/// one entry in an hour, and a second entry says how many they were.
+async fn record_refusal_of_stranger(
+    context: &Context,
+    actor: &Actor,
+    person: Option<&Person>,
+    reason: &str,
+) -> Result<()> {
+    let event = refused(person, reason);
+    Ok(context.begin_change().await?.commit_folded(actor, &event, &event).await?)
+}
+
+/// The event names the account when it exists. It never holds the typed text, which may be a password in the wrong
+/// field.
+fn refused(person: Option<&Person>, reason: &str) -> Event {
     let event = match person {
         Some(person) => person.event(Action::SessionRefused),
         None => Event::new(Action::SessionRefused, Target::Session, "", "Unknown account"),
     };
-    Ok(context.begin_change().await?.commit(actor, &event.with(json!({ "reason": reason }))).await?)
+    event.with(json!({ "reason": reason }))
 }

@@ -8,7 +8,7 @@ use crate::model::person::Person;
 use crate::person::passkey::{self, ChallengePurpose, PasskeyAnswer, Verdict};
 use crate::person::second_factor::Means;
 use crate::person::sign_in::{
-    Result, SignInError, buckets_of_the_unguessable, count, forgive, record_refusal, started,
+    Result, SignInError, buckets_of_the_unguessable, count, forgive, record_refusal_of_stranger, started,
 };
 use crate::prelude::{Actor, Context};
 
@@ -42,6 +42,6 @@ pub async fn sign_in_with_passkey(
         }
         Verdict::Refused(owner) => owner.map(|owner| *owner),
     };
-    record_refusal(context, &Actor::system().at(address, agent), owner.as_ref(), "wrong passkey").await?;
+    record_refusal_of_stranger(context, &Actor::system().at(address, agent), owner.as_ref(), "wrong passkey").await?;
     Err(SignInError::Refused)
 }

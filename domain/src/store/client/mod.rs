@@ -37,15 +37,16 @@ pub(crate) async fn insert(
     transaction: &mut Transaction,
     client: &AppClient,
     secret: Option<&SecretHash>,
+    registration: Option<&SecretHash>,
 ) -> Result<()> {
     sql!(
         "INSERT INTO clients
              (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at,
-              last_used_at, described_at, created_by_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+              last_used_at, described_at, created_by_id, registration_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         client.id, client.kind, client.name, client.redirect_uris, client.metadata, secret,
         client.secret_hint, client.created_by, client.created_at, client.last_used_at, client.described_at,
-        maker(client)
+        maker(client), registration
     )
     .execute(transaction)
     .await
@@ -101,6 +102,17 @@ pub(crate) async fn is_authenticated(
     sql!(sql; id, secret).exists(transaction).await
 }
 
+/// The client whose registration this token manages, if it was not removed.
+pub(crate) async fn find_by_registration(on: impl On<'_>, hash: &SecretHash) -> Result<Option<AppClient>> {
+    composed_sql!("{SELECT} WHERE registration_hash = $1 AND removed_at IS NULL"; hash).optional(on).await
+}
+
+/// Deletes the token that manages the registration. Returns whether there was one.
+pub(crate) async fn forget_registration(transaction: &mut Transaction, id: &AppClientId) -> Result<bool> {
+    let sql = "UPDATE clients SET registration_hash = NULL WHERE client_id = $1 AND registration_hash IS NOT NULL";
+    sql!(sql; id).changed(transaction).await
+}
+
 /// Records that the client got a token.
 pub(crate) async fn mark_used(transaction: &mut Transaction, id: &AppClientId, now: Timestamp) -> Result<()> {
     sql!("UPDATE clients SET last_used_at = $1 WHERE client_id = $2"; now, id).execute(transaction).await
@@ -124,9 +136,9 @@ pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &AppClientI
     sql!(sql; id).changed(transaction).await
 }
 
-/// Marks the client as removed, and deletes its secret.
+/// Marks the client as removed, and deletes its secret and the token that manages its registration.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &AppClientId, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE clients SET removed_at = $1, secret_hash = NULL WHERE client_id = $2";
+    let sql = "UPDATE clients SET removed_at = $1, secret_hash = NULL, registration_hash = NULL WHERE client_id = $2";
     sql!(sql; now, id).execute(transaction).await
 }
 

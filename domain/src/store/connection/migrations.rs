@@ -58,6 +58,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(21, "names", include_str!("../../../../migrations/0021_names.sql")),
         migration(22, "proven addresses", include_str!("../../../../migrations/0022_proven_addresses.sql")),
         migration(24, "refused claims", include_str!("../../../../migrations/0024_refused_claims.sql")),
+        migration(25, "clients", include_str!("../../../../migrations/0025_clients.sql")),
         migration(26, "known networks", include_str!("../../../../migrations/0026_known_networks.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
     ];

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde::Deserialize;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthenticatorId, ClientId, KeyId, TeamId};
+use crate::base::id::{AuthenticatorId, ClientId, KeyId};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::credential::key::ClientKey;
@@ -186,8 +186,10 @@ pub(crate) async fn identities_of(store: &Store, client_id: &ClientId, issuer: &
     .await
 }
 
-/// The identities of all clients that are not stopped or ended, for exactly this subject. Patterns are left out: a
-/// subject with an asterisk would equal the text of a pattern.
+/// The identities of clients that are not stopped or ended, for exactly this subject, in the team that registered the
+/// subject first. Other teams may register it later, and their programs name their client: they must not take a program
+/// that sends no client ID away from the first team. Patterns are left out: a subject with an asterisk would equal the
+/// text of a pattern.
 pub(crate) async fn identities_with_subject(
     store: &Store,
     issuer: &str,
@@ -197,24 +199,17 @@ pub(crate) async fn identities_with_subject(
     composed_sql!(
         "{IDENTITY} WHERE issuer = $1 AND subject = $2 AND subject NOT LIKE '%*%' AND revoked_at IS NULL
          AND EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = federated_identities.client_id
-                     AND c.disabled_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3))
+                     AND c.disabled_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3)
+                     AND c.team_id = (SELECT o.team_id FROM federated_identities AS f
+                                      JOIN credentials AS o ON o.client_id = f.client_id
+                                      WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL
+                                        AND (o.expires_at IS NULL OR o.expires_at > $3)
+                                      ORDER BY f.created_at, f.id LIMIT 1))
          ORDER BY client_id LIMIT 20";
         issuer, subject, now
     )
     .all(store)
     .await
-}
-
-/// Whether this exact subject stands for a credential of another team.
-pub(crate) async fn is_of_another_team(
-    transaction: &mut Transaction,
-    issuer: &str,
-    subject: &str,
-    team: &TeamId,
-) -> Result<bool> {
-    let sql = "SELECT 1 FROM federated_identities AS f JOIN credentials AS c ON c.client_id = f.client_id
-         WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL AND c.team_id <> $3 LIMIT 1";
-    sql!(sql; issuer, subject, team).exists(transaction).await
 }
 
 /// The identities of a credential that work.

@@ -1,7 +1,38 @@
-//! Marks consents, personal tokens and clients that were reported as leaked.
+//! Finds secrets among all that are stored. Marks consents, personal tokens, clients and access tokens that were
+//! reported as leaked.
+
+use std::collections::HashSet;
 
 use crate::base::clock::Timestamp;
-use crate::store::{Result, Transaction, composed_sql};
+use crate::base::id::TokenId;
+use crate::crypto::secret::SecretHash;
+use crate::store::{Result, Store, Transaction, composed_sql, sql, to_json};
+
+/// Which of these hashes are stored: of a secret, token or code of any kind. One statement looks up all of them, so
+/// that a text full of invented secrets costs little.
+pub(crate) async fn known(store: &Store, hashes: &[SecretHash]) -> Result<HashSet<String>> {
+    let wanted = store.engine().elements("$1", "wanted");
+    let one_each: Vec<[&str; 1]> = hashes.iter().map(|hash| [hash.as_str()]).collect();
+    let wanted = format!("IN (SELECT value ->> 0 FROM {wanted})");
+    composed_sql!(
+        "SELECT hash FROM client_secrets WHERE hash {wanted}
+         UNION ALL SELECT secret_hash FROM clients WHERE secret_hash {wanted}
+         UNION ALL SELECT registration_hash FROM clients WHERE registration_hash {wanted}
+         UNION ALL SELECT token_hash FROM personal_tokens WHERE token_hash {wanted}
+         UNION ALL SELECT token_hash FROM refresh_tokens WHERE token_hash {wanted}
+         UNION ALL SELECT code_hash FROM authorization_codes WHERE code_hash {wanted}";
+        to_json(&one_each)
+    )
+    .about("client_secrets")
+    .collect(store)
+    .await
+}
+
+/// Marks an access token of a credential; false when it was marked before.
+pub(crate) async fn mark_token(transaction: &mut Transaction, jti: &TokenId, expires_at: Timestamp) -> Result<bool> {
+    let sql = "INSERT INTO reported_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
+    sql!(sql; jti, expires_at).changed(transaction).await
+}
 
 /// The tables of what acts for people.
 #[derive(Debug, Clone, Copy)]

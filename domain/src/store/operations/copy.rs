@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 42] = [
+const TABLES: [&str; 44] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -55,6 +55,8 @@ const TABLES: [&str; 42] = [
     "pending_sign_ins",
     "passkeys",
     "write_probe",
+    "reported_tokens",
+    "repeated_events",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;

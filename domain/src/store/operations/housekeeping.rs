@@ -38,6 +38,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("consent_tokens", "jti", "expires_at", before(retention.ledger)),
         ("consents", "id", "expires_at", before(retention.ledger)),
         ("personal_tokens", "id", "expires_at", before(retention.ledger)),
+        ("reported_tokens", "jti", "expires_at", traces),
     ] {
         delete(store, table, key, moment, end).await?;
     }

@@ -1,0 +1,147 @@
+//! Reports of leaks from outside. Everybody may send one, so a report is bounded: what it looks at, and what it writes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::id::{AuthenticatorId, ClientId, TokenId};
+use crate::credential::{CredentialError, Result, update_ends};
+use crate::crypto::secret::SecretHash;
+use crate::incident::leak::delegated::{self, Report};
+use crate::incident::leak::{known, scan, secret_of_credential};
+use crate::model::credential::ClientSecret;
+use crate::model::incident::Policy;
+use crate::prelude::{Action, Actor, Context, Timestamp};
+use crate::store;
+use crate::token::verify::{self, SignedToken};
+
+/// Most secrets and tokens that one report handles.
+const MOST_REPORTED: usize = 50;
+
+/// What a report found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported {
+    /// Whether the text holds anything of this instance, even if nothing was changed.
+    pub is_known: bool,
+    /// Whether the text holds more secrets and tokens than one report handles. The rest was not looked at.
+    pub more: bool,
+}
+
+/// Takes a report of a leak. Anyone who holds a secret may end it in this way; tokens in the text end too. A credential
+/// gets one audit entry, whatever the text holds of it.
+///
+/// `place` is where the text was found, as the reporter says.
+pub async fn report(
+    context: &Context,
+    actor: &Actor,
+    text: &str,
+    place: Option<&str>,
+    policy: Policy,
+) -> Result<Reported> {
+    let place = place.and_then(super::place);
+    let report = Report { context, actor, place: place.as_deref(), policy };
+    let found = scan(text);
+    let more = found.secrets.len() + found.tokens.len() > MOST_REPORTED;
+    let secrets = &found.secrets[..found.secrets.len().min(MOST_REPORTED)];
+    let known = known(context, secrets).await?;
+    let mut is_known = !known.is_empty();
+    let mut of_credentials: BTreeMap<ClientId, CredentialFinds> = BTreeMap::new();
+    for (kind, secret) in secrets {
+        let hash = secret.hash(&context.keys.pepper);
+        if !known.contains(hash.as_str()) {
+            continue;
+        }
+        match secret_of_credential(context, *kind, secret).await? {
+            Some((client_id, stored)) => {
+                let finds = of_credentials.entry(client_id).or_default();
+                finds.secrets.extend(report.says_something_of(&stored).then_some(hash));
+            }
+            None => drop(delegated::report(report, *kind, secret).await?),
+        }
+    }
+    for token in found.tokens.iter().take(MOST_REPORTED - secrets.len()) {
+        let Some((signed, expires_at)) = verify::signed(context, token).await? else { continue };
+        is_known = true;
+        match signed {
+            SignedToken::OfCredential(client_id, jti) => {
+                of_credentials.entry(client_id).or_default().tokens.push((jti, expires_at));
+            }
+            SignedToken::OfGrant(jti) => delegated::report_token(report, &jti).await?,
+        }
+    }
+    for (client_id, finds) in &of_credentials {
+        report_of_credential(report, client_id, finds).await?;
+    }
+    Ok(Reported { is_known, more })
+}
+
+/// What a report holds of one credential.
+#[derive(Default)]
+struct CredentialFinds {
+    secrets: Vec<SecretHash>,
+    /// Access tokens, and when they expire.
+    tokens: Vec<(TokenId, Timestamp)>,
+}
+
+impl Report<'_> {
+    /// Whether a report of this secret has a consequence: most reports of a known secret repeat an earlier one, and
+    /// need no write permit.
+    fn says_something_of(&self, secret: &ClientSecret) -> bool {
+        let is_done = secret.revoked_at.is_some() || self.policy == Policy::Alert;
+        let says_nothing_new = self.place.is_none() || secret.leaked_where.is_some();
+        !(secret.leaked_at.is_some() && is_done && says_nothing_new)
+    }
+}
+
+/// Handles what a report holds of one credential. Its tokens end in the ledger, also while the credential is disabled.
+/// Where people decide, nothing ends, and a token that was reported before adds nothing.
+async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &CredentialFinds) -> Result<()> {
+    let Report { context, actor, place, policy } = report;
+    if finds.secrets.is_empty() && finds.tokens.is_empty() {
+        return Ok(());
+    }
+    let ends = policy == Policy::Revoke;
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let credential = store::credential::find(&mut change, client_id).await?.ok_or(CredentialError::NotFound)?;
+    let (mut secrets, mut tokens, mut revoked) = (Vec::new(), Vec::new(), false);
+    for hash in &finds.secrets {
+        let found = store::credential::secret_by_hash(&mut change, hash).await?;
+        let Some((_, secret)) = found.filter(|(_, secret)| report.says_something_of(secret)) else { continue };
+        store::credential::mark_leaked(&mut change, &secret.id, place, now).await?;
+        if ends && secret.revoked_at.is_none() {
+            let id = AuthenticatorId::Secret(secret.id.clone());
+            store::credential::authenticators::end(&mut change, &id, now).await?;
+            revoked = true;
+        }
+        secrets.push(secret.id.to_string());
+    }
+    for (jti, expires_at) in &finds.tokens {
+        let is_new = match policy {
+            Policy::Revoke => store::token::ledger::revoke_token(&mut change, jti, now).await?,
+            Policy::Alert => store::incident::leak::mark_token(&mut change, jti, *expires_at).await?,
+        };
+        tokens.extend(is_new.then(|| jti.to_string()));
+        revoked |= is_new && ends;
+    }
+    if secrets.is_empty() && tokens.is_empty() {
+        return Ok(());
+    }
+    if revoked && !secrets.is_empty() {
+        update_ends(&mut change, &credential).await?;
+    }
+    let mut details = Map::new();
+    for (one, all, ids) in [("secret", "secrets", secrets), ("token", "tokens", tokens)] {
+        if let Some(first) = ids.first() {
+            details.insert(one.to_owned(), json!(first));
+        }
+        if ids.len() > 1 {
+            details.insert(all.to_owned(), json!(ids));
+        }
+    }
+    details.insert("found_at".to_owned(), json!(place));
+    details.insert("revoked".to_owned(), json!(revoked));
+    change.commit(actor, &credential.event(Action::CredentialLeaked).with(Value::Object(details))).await?;
+    tracing::warn!(%client_id, revoked, "secrets or tokens of a credential were reported as leaked");
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What strangers can cause as often as they like fills the audit log only slowly.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use domain::audit;
+use domain::audit::Verdict;
+use domain::model::audit::{AuditEntry, Filter};
+use domain::model::person::authority::Authority;
+use domain::operations::housekeeping;
+use serde_json::{Value, json};
+
+use crate::interactive::{CALLBACK, register};
+use crate::support::{App, EMAIL};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The entries about this action, oldest first.
+async fn entries(app: &App, action: &str) -> Vec<AuditEntry> {
+    let filter = Filter { action: Some(action.to_owned()), ..Filter::default() };
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 200).await.expect("reads");
+    entries.into_iter().rev().collect()
+}
+
+fn details(entry: &AuditEntry) -> Value {
+    serde_json::from_str(&entry.details).expect("JSON")
+}
+
+#[tokio::test]
+async fn failed_sign_ins_from_one_network_are_two_entries_an_hour() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let guess = async |email: &str| {
+        let answer = app.browser().sign_in_as(email, "guess guess guess").await;
+        assert_ne!(answer.status, StatusCode::SEE_OTHER);
+    };
+    for _ in 0..4 {
+        guess(EMAIL).await;
+    }
+    for number in 0..3 {
+        guess(&format!("nobody{number}@example.com")).await;
+    }
+    let first = entries(&app, "session.refused").await;
+    let names: Vec<&str> = first.iter().map(|entry| entry.target_name.as_str()).collect();
+    assert_eq!(names, ["Ada Lovelace", "Unknown account"]);
+    assert_eq!(first[0].address.as_deref(), Some("192.0.2.1"), "the first one is recorded at once, with all details");
+    let context = &app.instance.context;
+    housekeeping::run(context).await.expect("runs");
+    assert_eq!(entries(&app, "session.refused").await.len(), 2, "the hour goes on");
+
+    app.instance.clock.advance(HOUR);
+    // The next one of the same kind brings the count of the hour before; housekeeping brings the others.
+    guess(EMAIL).await;
+    let all = entries(&app, "session.refused").await;
+    assert_eq!(all.len(), 4);
+    let counted = details(&all[2]);
+    assert_eq!((&all[2].target_name, &counted["repeats"]), (&"Ada Lovelace".to_owned(), &json!(3)));
+    assert_eq!((&counted["network"], &counted["reason"]), (&json!("192.0.2.1"), &details(&all[0])["reason"]));
+    assert_eq!(counted["within_the_hour_from"], "2026-11-21T09:00:00Z");
+    for _ in 0..2 {
+        housekeeping::run(context).await.expect("runs");
+    }
+    let all = entries(&app, "session.refused").await;
+    assert_eq!(all.len(), 5);
+    assert_eq!((&all[4].target_name, &details(&all[4])["repeats"]), (&"Unknown account".to_owned(), &json!(2)));
+    app.instance.clock.advance(HOUR);
+    housekeeping::run(context).await.expect("runs");
+    assert_eq!(entries(&app, "session.refused").await.len(), 5, "nothing was repeated");
+    assert!(matches!(audit::verify(context).await.expect("reads"), Verdict::Intact { .. }));
+}
+
+#[tokio::test]
+async fn clients_that_register_themselves_are_two_entries_an_hour() {
+    let app = App::new().await;
+    let named = |number: u32| json!({ "client_name": format!("Editor {number}"), "redirect_uris": [CALLBACK] });
+    for number in 0..20 {
+        assert_eq!(register(&app, &named(number)).await.status, StatusCode::CREATED);
+    }
+    let first = entries(&app, "client.added").await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].target_name, "Editor 0");
+    app.instance.clock.advance(HOUR);
+    housekeeping::run(&app.instance.context).await.expect("runs");
+    let all = entries(&app, "client.added").await;
+    assert_eq!(all.len(), 2);
+    assert_eq!(
+        (all[1].target_name.as_str(), &details(&all[1])["repeats"]),
+        ("Clients that registered themselves", &json!(19))
+    );
+}
