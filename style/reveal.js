@@ -1,4 +1,4 @@
-// For pages with values that are shown once: masks them, copies the value and not its mask, and warns before they are lost.
+// For pages with values that are shown once: masks them, copies a value and not its mask, warns before one is lost.
 {
 const D = document, R = D.documentElement.dataset, listen = addEventListener
 const all = q => [...D.querySelectorAll(q)], text = n => n.value ?? n.textContent

@@ -10,7 +10,7 @@ test('a secret can be copied over plain http, where browsers have no clipboard',
   const page = await context.newPage();
   await createAdministrator(page, server);
   const home = server.url;
-  // Over http, Chromium does not say that a form is the server's own, and the server refuses the form. This proxy says it.
+  // Over http, Chromium does not say that a form is the server's own, and the server refuses it. This proxy says it.
   const proxy = createServer((request, response) => {
     const headers = { ...request.headers, 'sec-fetch-site': 'same-origin' };
     const { method, url } = request;

@@ -112,8 +112,8 @@ async fn bind(store: &Store, master: &MasterKey, random: &dyn Random) -> Result<
     Ok(())
 }
 
-/// Opens every wrapped value in `store`, and compares both halves of each signing key. This proves that the database can
-/// be used. Returns the number of values.
+/// Opens every wrapped value in `store`, and compares both halves of each signing key. This proves that the database
+/// can be used. Returns the number of values.
 ///
 /// # Errors
 ///

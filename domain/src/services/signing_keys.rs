@@ -52,7 +52,8 @@ impl SigningKeys {
     /// # Errors
     ///
     /// [`KeyError::Missing`] when no key may sign now, [`KeyError::Damaged`] or [`KeyError::ForeignPublicHalf`] when
-    /// one cannot be opened. What was opened before is dropped in both cases: a key that is gone from the database must not sign.
+    /// one cannot be opened. What was opened before is dropped in each case: a key that is gone from the database must
+    /// not sign.
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
         self.read(store, now).await.1
     }

@@ -16,7 +16,7 @@ use crate::crypto::secret::SecretHash;
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Context, Fault, Timestamp};
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// The time over which wrong guesses are counted.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -115,7 +115,7 @@ impl Guess {
                 return Err(too_many(started_at, now));
             }
         }
-        Ok(transaction.commit().await.map_err(|error| Fault::from(StoreError::from(error)))?)
+        Ok(transaction.commit().await.map_err(Fault::from)?)
     }
 
     async fn was_wrong(&self, context: &Context) -> Result<()> {
