@@ -30,6 +30,8 @@ export async function countersign({ databaseUrl, durability = 'process', trusted
     origin: `http://localhost:${port}`,
     database: join(dataDir, 'countersign.db'),
     run,
+    /** Begins the instance: most commands do not. */
+    begin: () => run(['credential', 'create', '--name', 'first']),
     start: () => startServer('Countersign', binary, ['serve'], { env, readyLine: 'Countersign is ready' }),
     async createCredentials(count) {
       const created = [];
