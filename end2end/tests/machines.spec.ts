@@ -206,6 +206,15 @@ const workloads = {
     },
     wrong: { repository_owner: 'evil' },
   },
+  'GitHub, subject with numbers': {
+    words: { 'OWNER-ID': '65', 'REPOSITORY-ID': '74', OWNER: 'acme', REPOSITORY: 'site' },
+    claims: {
+      jti: randomUUID(), sub: 'repo:acme@65/site@74:ref:refs/heads/main', ref: 'refs/heads/main',
+      repository: 'acme/site', repository_id: '74', repository_owner: 'acme', repository_owner_id: '65', run_id: '25',
+      iss: 'https://token.actions.githubusercontent.com',
+    },
+    wrong: { repository_owner: 'evil' },
+  },
   'GitLab CI': {
     words: { GROUP: 'acme', PROJECT: 'app' },
     claims: {

@@ -82,7 +82,7 @@ async fn a_request_that_is_refused_early_leaves_its_connection_good() {
     let app = App::new().await;
     let listening = listen(&app).await;
     let call = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}";
-    let head = format!("POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", call.len());
+    let head = format!("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", call.len());
     let mut stream = TcpStream::connect(listening.address).await.expect("connects");
     // Head and body apart, as many clients send them; the server has had its time to answer in between.
     stream.write_all(head.as_bytes()).await.expect("writes");
@@ -104,7 +104,7 @@ async fn a_request_that_is_refused_early_leaves_its_connection_good() {
     assert!(!answers.to_lowercase().contains("connection: close"), "{answers}");
 
     // What is too long to be read for nothing closes the connection, and says so.
-    let head = "POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n";
+    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n";
     let answer = talk(listening.address, head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
 }

@@ -100,10 +100,10 @@ const PRESETS: [Preset; 5] = [
         subject: "repo:OWNER/REPOSITORY:ref:refs/heads/main",
         claims: "repository_owner=OWNER",
     },
-    // Repositories made or renamed since 2026 have the numbers of owner and repository in their subject.
+    // The subjects of newer repositories also have the numbers of owner and repository.
     Preset {
         word: "github-numbers",
-        label: "GitHub Actions, new repositories",
+        label: "GitHub, subject with numbers",
         issuer: "https://token.actions.githubusercontent.com",
         subject: "repo:OWNER@OWNER-ID/REPOSITORY@REPOSITORY-ID:ref:refs/heads/main",
         claims: "repository_owner=OWNER",
