@@ -315,9 +315,9 @@ function isTimely({ iat }) {
 const both = ['sqlite', 'postgres'];
 
 /**
- * `whyNot`: why it cannot be tried on this machine. `prepare`: settings of the servers, and what `strike` needs. `strike`:
- * brings the fault about and takes it away; `strikeFirst`: before the instance is made. `isFresh`: each round has an
- * instance of its own. `isRight`: what the claims of a token must be afterwards.
+ * `whyNot`: why it cannot be tried on this machine. `prepare`: settings of the servers, and what `strike` needs.
+ * `strike`: brings the fault about and takes it away; `strikeFirst`: before the instance is made. `isFresh`: each round
+ * has an instance of its own. `isRight`: what the claims of a token must be afterwards.
  */
 export const FAULTS = [
   { name: 'server-killed', databases: both, strike: killServers },
