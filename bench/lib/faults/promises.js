@@ -136,9 +136,9 @@ export class Book {
     Object.assign(this, { isLossy, folder });
   }
 
-  /** The database crashes now. */
-  crash() {
-    if (this.isLossy) this.#crashes.push(now());
+  /** The database crashed at this moment. */
+  crash(moment) {
+    if (this.isLossy) this.#crashes.push(moment);
   }
 
   /** Whether an exchange may be lost that was acknowledged at this moment. */
