@@ -32,6 +32,10 @@ export const atExit = (undo) => void undone.push(undo);
 export class BenchError extends Error {}
 
 export async function main(run) {
+  process.once('beforeExit', () => {
+    console.error('Nothing is left to wait for, and the end was not reached.');
+    process.exit(1);
+  });
   try {
     process.exit((await run()) ?? 0);
   } catch (error) {

@@ -78,7 +78,7 @@ async function killDatabase({ site, load, choice, postgres, book, note }) {
   await load.more(choice.between(0, 100));
   const how = choice.pick(['immediate stop', 'fast stop', 'one process killed', 'main process killed']);
   note(how);
-  if (how !== 'fast stop') book.crash();
+  if (how !== 'fast stop') book.crash(performance.now());
   if (how === 'one process killed') {
     postgres.killOne(choice.pick);
   } else {
@@ -96,13 +96,14 @@ async function killDatabase({ site, load, choice, postgres, book, note }) {
 async function freezeDatabase({ site, load, choice, postgres, book, note }) {
   load.begin('fault');
   await load.more(choice.between(0, 50));
-  // What is lost if it does not go on is what it had not written by now.
-  book.crash();
+  const frozenAt = performance.now();
   postgres.freeze();
   await noticed({ site, load });
   await pause(choice.between(0, 10_000));
   if (choice.chance(0.7)) return postgres.thaw();
   note('then killed');
+  // What it had not written when it stopped is lost.
+  book.crash(frozenAt);
   await postgres.kill();
   await postgres.start();
 }
@@ -140,7 +141,7 @@ async function lockDatabase({ site, load, choice, note }) {
   const other = track(spawn('python3', ['-c', LOCK, file, statement], { stdio: ['pipe', 'pipe', 'inherit'] }));
   const ended = new Promise((resolve) => other.once('exit', resolve));
   const locked = new Promise((resolve) => createInterface({ input: other.stdout }).once('line', resolve));
-  await Promise.race([locked, ended]);
+  if ((await Promise.race([locked, ended])) !== 'locked') throw new BenchError('Nobody could lock the database.');
   if (choice.chance(0.5)) {
     note('for a moment');
     await pause(choice.between(0, 3000));
@@ -315,9 +316,9 @@ function isTimely({ iat }) {
 const both = ['sqlite', 'postgres'];
 
 /**
- * `whyNot`: why it cannot be tried on this machine. `prepare`: settings of the servers, and what `strike` needs. `strike`:
- * brings the fault about and takes it away; `strikeFirst`: before the instance is made. `isFresh`: each round has an
- * instance of its own. `isRight`: what the claims of a token must be afterwards.
+ * `whyNot`: why it cannot be tried on this machine. `prepare`: settings of the servers, and what `strike` needs.
+ * `strike`: brings the fault about and takes it away; `strikeFirst`: before the instance is made. `isFresh`: each round
+ * has an instance of its own. `isRight`: what the claims of a token must be afterwards.
  */
 export const FAULTS = [
   { name: 'server-killed', databases: both, strike: killServers },

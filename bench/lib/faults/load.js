@@ -131,25 +131,34 @@ export class Load {
     );
   }
 
-  /** One exchange; resolves to the answer. */
-  async exchange(choice, credential, proof) {
+  /** Asks for a token, and notes it. */
+  async #ask(choice, credential, proof, node) {
     const { headers, body, assertion } = credential.request(proof, choice.chance, this.site.origin);
-    const answer = await this.#send(choice, 'POST', '/mcp/oauth/token', headers, body);
+    const answer = await this.#send(choice, 'POST', '/mcp/oauth/token', headers, body, node);
     if (answer.status === 200) {
       this.count.exchanged += 1;
+      const isSkewed = this.#wasWrong('clock', answer.began);
+      credential.tokens.push(new Token(JSON.parse(answer.text).access_token, { proof, isSkewed }));
+      if (assertion) credential.used.push({ headers, body, at: performance.now() });
+    } else if (answer.status !== 401 && !answer.unsent) {
+      credential.maybe += 1;
+    }
+    return answer;
+  }
+
+  /** One exchange; resolves to the answer. */
+  async exchange(choice, credential, proof) {
+    const answer = await this.#ask(choice, credential, proof);
+    if (answer.status === 200) {
       if (credential.isOverAt(answer.began) || proof.isOverAt(answer.began))
         this.report(`${credential.id}: an exchange after its acknowledged end succeeded`);
       if (proof.wasRefusedBefore(answer.began))
         this.report(`${credential.id}: an exchange succeeded after one that was refused because of an end`);
-      const isSkewed = this.#wasWrong('clock', answer.began);
-      credential.tokens.push(new Token(JSON.parse(answer.text).access_token, { proof, isSkewed }));
-      if (assertion) credential.used.push({ headers, body, at: performance.now() });
     } else if (answer.status === 401) {
       const isSkewed = credential.hasKey && this.#wasWrong('clock', answer.began);
       if (credential.mayBeOver || proof.mayBeOver) proof.noteRefusal(isSkewed);
       else if (!isSkewed) this.report(`${credential.id}: 401 for a right ${proof.key ? 'assertion' : 'secret'}`);
     } else {
-      if (!answer.unsent) credential.maybe += 1;
       this.#failed('exchange', answer);
     }
     return answer;
@@ -165,7 +174,7 @@ export class Load {
   /** A call of the built-in MCP server with a token that was handed out lately. Now and then the token is revoked. */
   async #call(choice) {
     const live = this.book.credentials.filter((each) => !each.mayBeOver);
-    const credential = choice.pick(live.length ? live : this.book.probes);
+    const credential = choice.pick(live);
     const lately = credential.tokens.slice(-20).filter((each) => !each.mayBeOver);
     if (!lately.length) return;
     const token = choice.pick(lately);
@@ -219,10 +228,9 @@ export class Load {
     if (!(await node.readiness()).isReady) return false;
     const choice = random('whole');
     for (const credential of this.book.probes) {
-      const { headers, body } = credential.request(credential.proofs[0], choice.chance, this.site.origin);
-      const answer = await this.#send(choice, 'POST', '/mcp/oauth/token', headers, body, node);
+      const answer = await this.#ask(choice, credential, credential.proofs[0], node);
       if (answer.status !== 200) return false;
-      const token = new Token(JSON.parse(answer.text).access_token, { proof: credential.proofs[0] });
+      const token = credential.tokens.at(-1);
       if (!isRight(token.claims) || (await this.call(choice, token, node)).status !== 200) return false;
     }
     return (await this.browser.get('/')).status === 200;
@@ -268,7 +276,8 @@ export class Load {
   // ---- Changes
 
   async #change(choice, by) {
-    const free = this.book.credentials.filter((each) => !each.mayBeOver && !each.isChanging);
+    const { credentials, probes } = this.book;
+    const free = credentials.filter((each) => !each.mayBeOver && !each.isChanging && !probes.includes(each));
     const kind =
       free.length < FEWEST
         ? 'generate'

@@ -158,7 +158,8 @@ export class Postgres {
   /** Kills one of the processes that serve Countersign. PostgreSQL then ends all others, and recovers by itself. */
   killOne(choose) {
     const backends = children(this.#child.pid).filter((pid) => title(pid).includes('postgres: app app'));
-    if (backends.length) signal(choose(backends), 'SIGKILL');
+    if (backends.length === 0) throw new BenchError('No process of PostgreSQL serves Countersign.');
+    signal(choose(backends), 'SIGKILL');
   }
 
   /** Kills the main process. */

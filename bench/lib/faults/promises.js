@@ -124,7 +124,7 @@ export class Book {
   credentials = [];
   /** How many credentials were generated, and how many more there may be because answers were lost. */
   generated = [0, 0];
-  /** Two credentials that nobody changes: one with a secret, one with a key. They are not in `credentials`. */
+  /** Those among them that nobody changes: one with a secret, one with a key. */
   probes = [];
   email = 'sweep@example.com';
   password = randomBytes(18).toString('base64url');
@@ -136,9 +136,9 @@ export class Book {
     Object.assign(this, { isLossy, folder });
   }
 
-  /** The database crashes now. */
-  crash() {
-    if (this.isLossy) this.#crashes.push(now());
+  /** The database crashed at this moment. */
+  crash(moment) {
+    if (this.isLossy) this.#crashes.push(moment);
   }
 
   /** Whether an exchange may be lost that was acknowledged at this moment. */
@@ -165,10 +165,10 @@ export class Book {
   }
 }
 
-/** An assertion (RFC 7523) that works for a minute. */
+/** An assertion (RFC 7523) that works for eight minutes: longer than a slow round. */
 function assertionOf(clientId, key, issuer) {
   const seconds = Math.floor(Date.now() / 1000);
-  const claims = { iss: clientId, sub: clientId, aud: issuer, jti: randomUUID(), iat: seconds, exp: seconds + 60 };
+  const claims = { iss: clientId, sub: clientId, aud: issuer, jti: randomUUID(), iat: seconds, exp: seconds + 500 };
   const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const text = `${encode({ alg: 'ES256', typ: 'JWT' })}.${encode(claims)}`;
   return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;

@@ -13,6 +13,7 @@ import { verify } from './verify.js';
 const LONGEST_RECOVERY = 60_000;
 /** Exchanges before a fault, and after it. */
 const CALM = 40;
+const FIRST_CREDENTIALS = 10;
 /** Rounds of one instance. The next one may have another setting. */
 const ROUNDS_OF_A_SITE = 5;
 
@@ -115,21 +116,18 @@ export class Trial {
     await this.options.settle?.();
   }
 
-  /** Starts them, with an administrator, the credentials that probe them, and some more. */
+  /** Starts them, with an administrator and some credentials. */
   async #furnish() {
     await this.site.start();
     await this.site.run(['admin', 'create', '--email', this.book.email, '--password-stdin'], {
       input: this.book.password,
     });
-    for (const hasKey of [false, true]) {
-      const { args, credentialOf } = this.book.request(hasKey);
-      this.book.probes.push(credentialOf(await this.site.run(args)));
-    }
-    for (let number = 0; number < 8; number++) {
+    for (let number = 0; number < FIRST_CREDENTIALS; number++) {
       const { args, credentialOf } = this.book.request(number % 3 === 0);
       this.book.credentials.push(credentialOf(await this.site.run(args)));
       this.book.generated[0] += 1;
     }
+    this.book.probes.push(...this.book.credentials.slice(0, 2));
   }
 
   async #underLoad(seed, context) {

@@ -29,7 +29,7 @@ async function learn({ site, book, report }) {
   const listed = JSON.parse(await site.run(['credential', 'list', '--format', 'json']));
   const states = new Map(listed.map(({ client_id, status }) => [client_id, status]));
   const [known, unknown] = book.generated;
-  const count = listed.length - book.probes.length;
+  const count = listed.length;
   if (count < known || count > known + unknown)
     report(`there are ${count} credentials; ${known} generations were acknowledged and ${unknown} had no answer`);
   for (const credential of book.credentials) {
@@ -46,7 +46,7 @@ async function learn({ site, book, report }) {
     if (isRevoked) credential.endsNow();
     if (credential.isMuddled && !isRevoked) await look(site, credential);
   }
-  return listed.length;
+  return count;
 }
 
 /** Learns which secrets of a credential have ended. */
