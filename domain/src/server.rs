@@ -159,7 +159,7 @@ pub async fn move_built_in(context: &Context) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     store::server::set_resource(&mut change, &server.id, &resource).await?;
     let details = json!({ "resource": { "before": server.resource, "after": resource } });
-    Ok(change.commit(&Actor::system(), &server.event(Action::McpServerMoved).with(details)).await?)
+    change.commit(&Actor::system(), &server.event(Action::McpServerMoved).with(details)).await
 }
 
 #[cfg(test)]

@@ -212,12 +212,12 @@ async fn a_failed_attempt_is_repeated_ever_more_rarely_and_then_given_up() {
     assert_eq!((failing.failing_since, failing.last_status), (Some(began), Some(500)));
 
     instance.receiver.answer(URL, ReceiverAnswer::Status(200));
-    send_again(context, &webhook.id, &delivery.id).await.expect("sends again");
+    send_again(context, &operator(), &webhook.id, &delivery.id).await.expect("sends again");
     assert_eq!(sent(&instance, &webhook.id).await[0].id, ids[0]);
     let well = webhook::find(context, &webhook.id).await.expect("reads").expect("exists");
     assert_eq!((well.failing_since, well.last_problem), (None, None));
     let other = webhook::add(context, &operator(), &wanted(URL), None).await.expect("adds").0;
-    assert!(matches!(send_again(context, &other.id, &delivery.id).await, Err(WebhookError::NotFound)));
+    assert!(matches!(send_again(context, &operator(), &other.id, &delivery.id).await, Err(WebhookError::NotFound)));
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn a_paused_webhook_hears_nothing_and_goes_on_from_the_present() {
     generated(context, &draft("missed")).await;
     assert!(sent(&instance, &webhook.id).await.is_empty());
     let delivery = webhook::deliveries(context, &webhook.id, 5).await.expect("lists").remove(0);
-    assert!(matches!(send_again(context, &webhook.id, &delivery.id).await, Err(WebhookError::Paused)));
+    assert!(matches!(send_again(context, &operator(), &webhook.id, &delivery.id).await, Err(WebhookError::Paused)));
     webhook::resume(context, &operator(), &webhook.id).await.expect("resumes");
     generated(context, &draft("heard")).await;
     let names: Vec<String> = sent(&instance, &webhook.id)
