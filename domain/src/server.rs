@@ -166,7 +166,7 @@ pub async fn move_issuer(context: &Context, actor: &Actor, issuer: &str) -> Resu
     let mut change = context.begin_change().await?;
     store::server::set_resource(&mut change, &server.id, &resource).await?;
     let details = json!({ "resource": { "before": server.resource, "after": resource } });
-    Ok(change.commit(actor, &server.event(Action::McpServerMoved).with(details)).await?)
+    change.commit(actor, &server.event(Action::McpServerMoved).with(details)).await
 }
 
 #[cfg(test)]

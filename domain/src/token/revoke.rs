@@ -59,7 +59,7 @@ async fn revoke_of_credential(
     }
     let event = Event::new(Action::TokenRevoked, Target::Credential, caller.client_id.as_str(), &verified.client_name)
         .with(json!({ "jti": verified.jti.as_str() }));
-    Ok(change.commit(&actor, &event).await?)
+    change.commit(&actor, &event).await
 }
 
 async fn revoke_of_interactive(

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::http::error::{self, unavailable};
 use crate::http::not_found;
-use crate::oauth::{AUTHORIZE_PATH, introspect, register, revoke};
+use crate::oauth::{AUTHORIZE_PATH, introspect, revoke};
 use crate::state::AppState;
 
 /// Path of the metadata of the authorization server (RFC 8414 §3).

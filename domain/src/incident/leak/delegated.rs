@@ -202,5 +202,5 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
         "revoked": policy == Policy::Revoke,
     }));
     event.person = person.cloned();
-    Ok(change.commit(actor, &event).await?)
+    change.commit(actor, &event).await
 }

@@ -39,7 +39,7 @@ pub enum Client {
     /// ledger's transaction, otherwise `CredentialClaim::check`.
     Credential(CredentialClaim),
     /// A client that acts for people, authenticated.
-    Interactive(AuthenticatedClient),
+    Interactive(Box<AuthenticatedClient>),
 }
 
 /// A client that acts for people, as it authenticated its request. Its secret may be replaced while the request runs.
@@ -92,7 +92,7 @@ pub async fn authenticate(
     match presented {
         Presented::Nothing => {
             let client = public_client(context, form).await?;
-            Ok(Client::Interactive(AuthenticatedClient { client, secret: None }))
+            Ok(Client::Interactive(Box::new(AuthenticatedClient { client, secret: None })))
         }
         Presented::Malformed(detail) => Err(OAuthError::invalid_client(detail)),
         Presented::Assertion => Ok(Client::Credential(CredentialClaim::Assertion)),
@@ -101,7 +101,10 @@ pub async fn authenticate(
                 ServedClients::Credentials => None,
                 ServedClients::Interactive => confidential_client(context, &secret).await?,
             };
-            Ok(client.map_or(Client::Credential(CredentialClaim::Secret(secret)), Client::Interactive))
+            Ok(match client {
+                Some(client) => Client::Interactive(Box::new(client)),
+                None => Client::Credential(CredentialClaim::Secret(secret)),
+            })
         }
     }
 }
@@ -139,7 +142,7 @@ impl Client {
     /// `unauthorized_client` for a credential with a live secret (RFC 6749 §5.2), `invalid_client` in all other cases.
     pub(crate) async fn interactive(self, context: &Context) -> Result<AuthenticatedClient> {
         match self {
-            Self::Interactive(client) => Ok(client),
+            Self::Interactive(client) => Ok(*client),
             Self::Credential(claim) if claim.has_live_secret(context).await? => Err(OAuthError::unauthorized_client()),
             Self::Credential(_) => Err(OAuthError::invalid_client("no proof of an interactive client")),
         }

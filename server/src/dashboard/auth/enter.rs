@@ -141,7 +141,8 @@ async fn check(
 /// What happens to a form whose token is not of this session. Nothing that it asks for is done.
 ///
 /// A page of ours may have sent it: the person signed in again, or elsewhere in this browser, after they opened the
-/// form. Then they are led on, or the handler shows the form again with what was typed: [`Visit::actor`] refuses any change.
+/// form. Then they are led on, or the handler shows the form again with what was typed: [`Visit::actor`] refuses any
+/// change.
 async fn stale(
     visit: &mut Visit,
     permission: Permission,
