@@ -85,7 +85,7 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
 async fn authorized(state: AppState, request: Request, next: Next) -> Result<Response, Response> {
     // A request without a token is refused before its body arrives. A token is checked after its body: the token may
     // end while the body arrives.
-    let token = bearer(&state, request.headers())?;
+    let token = bearer(request.headers()).map_err(|invalid| challenge(&state, invalid))?;
     let (mut head, body) = body::split(request, LIMIT).await?;
     let caller = authenticate(&state, &token, ClientAddress::found(&head.extensions).0).await?;
     // Whoever may read the stream of the server's own messages is told that there is none.
@@ -101,15 +101,15 @@ async fn authorized(state: AppState, request: Request, next: Next) -> Result<Res
     Ok(transport::in_json(next.run(Request::from_parts(head, Body::from(body))).await).await)
 }
 
-/// The token of the request, or the challenge (RFC 6750 §3, RFC 9728 §5.1).
-fn bearer(state: &AppState, headers: &HeaderMap) -> Result<String, Response> {
+/// The token of the request. The error says whether the request has the header of a token (RFC 6750 §3).
+fn bearer(headers: &HeaderMap) -> Result<String, bool> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let token = match (values.next(), values.next()) {
-        (None, _) => return Err(challenge(state, false)),
+        (None, _) => return Err(false),
         (Some(value), None) => bearer_of(value),
         (Some(_), Some(_)) => None,
     };
-    token.map(str::to_owned).ok_or_else(|| challenge(state, true))
+    token.map(str::to_owned).ok_or(true)
 }
 
 fn bearer_of(value: &HeaderValue) -> Option<&str> {
