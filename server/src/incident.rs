@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::dashboard::auth::form_token::is_same_origin;
+use crate::dashboard::auth::form_token::Sender;
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
 use crate::http::error::{self, unavailable};
@@ -64,13 +64,13 @@ pub async fn report(
     address: ClientAddress,
     request: Request,
 ) -> Result<Response, Response> {
-    let is_json = match media_type(request.headers()).as_str() {
-        "application/json" => true,
-        "application/x-www-form-urlencoded" => false,
+    let is_json = match media_type::of_body(request.headers()).as_str() {
+        media_type::JSON => true,
+        media_type::FORM => false,
         _ => return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form or application/json.")),
     };
     // A page of another site would use up the limit of each visitor's address.
-    if !is_same_origin(request.headers(), &state.context.settings.public_url) {
+    if Sender::of(request.headers(), &state.context.settings.public_url) == Sender::AnotherSite {
         return Err(refused(StatusCode::FORBIDDEN, "Reports are taken from programs, not from pages of other sites."));
     }
     if let Some(wait) = state.leak_reports_by_source.count(address.0, state.context.now()) {

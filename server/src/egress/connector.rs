@@ -118,6 +118,6 @@ async fn ask(
 
 /// `application/json`, or a type with the suffix `+json` (RFC 6839 §3.1).
 fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = media_type(headers);
-    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+    let media_type = media_type::of_body(headers);
+    media_type == media_type::JSON || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }

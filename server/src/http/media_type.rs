@@ -4,6 +4,11 @@ use axum::http::{HeaderMap, header};
 
 use crate::http::text;
 
+/// The type of a form's body.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+/// The type of JSON.
+pub(crate) const JSON: &str = "application/json";
+
 /// Whether the client accepts an answer of this type. Without an `Accept` header it accepts every type. The most
 /// specific range decides, and a weight of zero refuses.
 pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
@@ -26,9 +31,10 @@ pub(crate) fn names(headers: &HeaderMap, media_type: &str) -> bool {
     ranges(headers).any(|(range, is_wanted)| is_wanted && range.eq_ignore_ascii_case(media_type))
 }
 
-/// The type of the body, without its parameters.
-pub(crate) fn of_body(headers: &HeaderMap) -> Option<&str> {
-    Some(text(headers, header::CONTENT_TYPE)?.split(';').next()?.trim())
+/// The type of the body in lower case, without its parameters; empty when it is not stated.
+pub(crate) fn of_body(headers: &HeaderMap) -> String {
+    let stated = text(headers, header::CONTENT_TYPE).unwrap_or_default();
+    stated.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// The ranges of all `Accept` lines, and whether their weight is above zero.

@@ -15,15 +15,9 @@ pub mod rate_limit;
 pub mod request_id;
 
 use axum::http::HeaderMap;
-use axum::http::header::{AsHeaderName, CONTENT_TYPE};
+use axum::http::header::AsHeaderName;
 
 /// The text of a header; nothing when it is absent or not visible ASCII.
 pub fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The media type of a body in lower case, without parameters; empty when it is not stated.
-pub(crate) fn media_type(headers: &HeaderMap) -> String {
-    let stated = text(headers, CONTENT_TYPE).unwrap_or_default();
-    stated.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

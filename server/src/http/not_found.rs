@@ -55,9 +55,10 @@ fn is_program(request: &Request) -> bool {
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
     let for_programs = ["mcp", "oauth", "sse", "token", "register", "authorize", "messages", "api"].contains(&first);
     let by_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST);
-    let is_form = |body: &str| ["application/x-www-form-urlencoded", "multipart/form-data"].contains(&body);
-    let by_body = media_type::of_body(headers).is_some_and(|body| !is_form(&body.to_ascii_lowercase()));
-    let by_accept = ["application/json", "text/event-stream"].iter().any(|wanted| media_type::names(headers, wanted));
+    let is_form = |body: &str| [media_type::FORM, "multipart/form-data"].contains(&body);
+    let body = media_type::of_body(headers);
+    let by_body = !body.is_empty() && !is_form(&body);
+    let by_accept = [media_type::JSON, "text/event-stream"].iter().any(|wanted| media_type::names(headers, wanted));
     for_programs || by_method || by_body || by_accept
 }
 

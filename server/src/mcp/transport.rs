@@ -13,10 +13,9 @@ use serde_json::json;
 use url::Url;
 
 use crate::http::accept::Peer;
-use crate::http::media_type;
+use crate::http::media_type::{self, JSON};
 use crate::state::AppState;
 
-const JSON: &str = "application/json";
 /// The library demands both types, although it answers every request in JSON.
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 /// The longest text of a refusal by the library, in bytes.
@@ -66,7 +65,7 @@ pub(super) fn refuse_accept(headers: &mut HeaderMap) -> Option<Response> {
 /// An answer of the library; its refusals, which are text, as JSON.
 pub(super) async fn in_json(response: Response) -> Response {
     let is_refusal = response.status().is_client_error() || response.status().is_server_error();
-    if !is_refusal || media_type::of_body(response.headers()) == Some(JSON) {
+    if !is_refusal || media_type::of_body(response.headers()) == JSON {
         return response;
     }
     let (mut head, body) = response.into_parts();

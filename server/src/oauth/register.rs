@@ -72,7 +72,7 @@ async fn read(
     request: Request,
 ) -> Result<(Option<String>, Bytes, Origin), Response> {
     let has_metadata = matches!(*request.method(), Method::POST | Method::PUT);
-    if has_metadata && media_type(request.headers()) != "application/json" {
+    if has_metadata && media_type::of_body(request.headers()) != media_type::JSON {
         let problem = "Send the metadata as application/json.";
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", problem));
     }

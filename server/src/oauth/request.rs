@@ -2,7 +2,7 @@
 //! failed authentications by address.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use domain::base::form_body::TokenForm;
 use domain::model::origin::Origin;
@@ -61,7 +61,7 @@ async fn read(request: Request, address: ClientAddress) -> Result<OAuthRequest, 
     if request.method() != Method::POST {
         return Err(Failure::Method);
     }
-    if !is_form(request.headers()) {
+    if media_type::of_body(request.headers()) != media_type::FORM {
         return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded.").into());
     }
     // Parameters in a URL end up in logs and browser histories (OAuth 2.1 §2.4.1).
@@ -75,10 +75,6 @@ async fn read(request: Request, address: ClientAddress) -> Result<OAuthRequest, 
     let presented = Presented::read(&authorization, &form)?;
     let origin = Origin::new(address.0, text(&head.headers, header::USER_AGENT));
     Ok(OAuthRequest { form, presented, origin })
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    media_type(headers) == "application/x-www-form-urlencoded"
 }
 
 /// The answer to a request that is refused. `basic` says whether the request had an `Authorization` header.
