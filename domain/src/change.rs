@@ -114,12 +114,7 @@ impl<'context> Change<'context> {
     /// Events are the same when `repeats`, as which they are counted, is the same, and they came from one network. The
     /// log is a chain and no entry of it may change. So the count stands in another table, which is lost or edited
     /// without a trace. An entry for each event was the rejected alternative: strangers filled the log for good.
-    pub(crate) async fn commit_folded(
-        mut self,
-        actor: &Actor,
-        event: &Event,
-        repeats: &Event,
-    ) -> Result<(), Fault> {
+    pub(crate) async fn commit_folded(mut self, actor: &Actor, event: &Event, repeats: &Event) -> Result<(), Fault> {
         let repeated = RepeatedEvent::new(repeats, actor.address().map(network_of));
         let hour = self.now().hour();
         match store::audit::repeats(&mut self, &repeated).await? {

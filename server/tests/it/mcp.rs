@@ -240,7 +240,8 @@ async fn the_host_decides_only_where_no_proxy_and_no_certificate_stands_between(
     assert_eq!(listed_with(&app, &token, &page).await.status, StatusCode::FORBIDDEN, "the origin still decides");
 
     let app = App::with_settings(|settings| settings.public_url = "https://auth.example.com".to_owned()).await;
-    domain::server::move_built_in(&app.instance.context).await.expect("moved");
+    let (operator, issuer) = (Actor::command_line("operator"), "https://auth.example.com");
+    domain::server::move_issuer(&app.instance.context, &operator, issuer).await.expect("moved");
     let (_, token) = app.access_token(&[]).await;
     for host in ["countersign:8080", "auth.example.com", "10.0.0.7"] {
         assert_eq!(listed_with(&app, &token, &[("host", host)]).await.status, StatusCode::OK, "{host}");
