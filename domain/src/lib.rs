@@ -34,7 +34,8 @@
 //! | [`webhook`] | alerts, the outbox, sending |
 //! | [`operations`] | backup, restore, housekeeping, replacing keys |
 //!
-//! `properties` tests the parsers that strangers reach with random input. [`testing`] has a fixed clock, seeded randomness and a database of its own for each test.
+//! [`testing`] has a fixed clock, seeded randomness and a database of its own for each test. `properties` tests the
+//! parsers that strangers reach with random input.
 //!
 //! A credential's life: [`credential::generate`] → [`token::grants`] for each exchange → [`token::verify`] where its
 //! tokens are used → [`credential::revoke`].

@@ -36,6 +36,11 @@ impl FixedClock {
     pub fn advance(&self, duration: Duration) {
         self.0.store(self.now().plus(duration).millis(), Ordering::SeqCst);
     }
+
+    /// Moves the clock back, as somebody does who sets a clock right that was ahead.
+    pub fn set_back(&self, duration: Duration) {
+        self.0.store(self.now().minus(duration).millis(), Ordering::SeqCst);
+    }
 }
 
 impl Default for FixedClock {

@@ -90,7 +90,7 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
 }
 
 /// Reads a document (§4). Unknown members are ignored: they mean something to other servers.
-fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, DocumentError> {
+pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, DocumentError> {
     let Some(Value::Object(document)) = strict_json::parse(document) else {
         return Err(unusable("It is not a JSON object without repeated members."));
     };

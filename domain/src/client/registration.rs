@@ -57,12 +57,12 @@ pub(super) fn metadata_error<T>(problem: impl Into<String>) -> Result<T> {
 }
 
 /// What a client asks to be registered as, checked and narrowed.
-pub(super) struct Description {
-    pub(super) name: String,
-    pub(super) redirect_uris: Vec<RedirectUri>,
-    pub(super) is_confidential: bool,
+pub(crate) struct Description {
+    pub name: String,
+    pub redirect_uris: Vec<RedirectUri>,
+    pub is_confidential: bool,
     /// What the answer states.
-    pub(super) metadata: Map<String, Value>,
+    pub metadata: Map<String, Value>,
 }
 
 /// Registers the client that `metadata`, a JSON document, describes. `bearer` is the token of the request's
@@ -114,7 +114,7 @@ pub(super) fn answer(context: &Context, client: &AppClient, token: &PlainSecret)
 }
 
 /// Reads the document. A member that is null counts as left out.
-pub(super) fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
+pub(crate) fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
     let Some(Value::Object(mut members)) = strict_json::parse(metadata) else {
         return metadata_error("The body must be a JSON object without repeated members.");
     };
@@ -123,7 +123,7 @@ pub(super) fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
 }
 
 /// Checks and narrows a description.
-pub(super) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Description> {
+pub(crate) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Description> {
     let redirect_uris = redirect_uris(asked, mode)?;
     let name = name::stated(asked).map_err(RegistrationError::Metadata)?;
     let method = method(asked)?;

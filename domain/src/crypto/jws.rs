@@ -95,8 +95,8 @@ pub(crate) fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> 
 pub(crate) fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, ()> {
     let millis = |value: &Value| match value.as_i64() {
         Some(seconds) => Ok(seconds.saturating_mul(1000)),
-        // Of a number with a fraction, 64 bits of floating point keep more than the millisecond. It is rounded: cut off,
-        // .175 could become .174.
+        // Of a number with a fraction, 64 bits of floating point keep more than the millisecond. It is rounded, because
+        // .175 that is cut off can become .174.
         None => value.as_f64().map(|seconds| (seconds * 1000.0).round() as i64).ok_or(()),
     };
     let Some(value) = claims.get(name) else { return Ok(None) };

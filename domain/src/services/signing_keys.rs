@@ -51,7 +51,7 @@ impl SigningKeys {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Missing`] when no key may sign now, [`KeyError::Damaged`] or [`KeyError::ForeignPublicHalf`] when
+    /// [`KeyError::Missing`] when there is no key, [`KeyError::Damaged`] or [`KeyError::ForeignPublicHalf`] when
     /// one cannot be opened. What was opened before is dropped in each case: a key that is gone from the database must
     /// not sign.
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
@@ -100,8 +100,11 @@ impl SigningKeys {
                 Err(error) => result = Err(error.into()),
             }
         }
-        if result.is_ok() && !rows.iter().any(|row| row.active_from <= now) {
+        if result.is_ok() && rows.is_empty() {
             result = Err(KeyError::Missing(SIGNING_KEY).into());
+        }
+        if !rows.is_empty() && rows.iter().all(|row| row.active_from > now) {
+            tracing::warn!("every signing key begins in the future: the clock is behind, or was ahead before");
         }
         let published = keys.values().cloned().collect();
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = OpenedKeys { keys, read_at: Some(now) };

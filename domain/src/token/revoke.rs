@@ -13,11 +13,14 @@ use crate::prelude::{Action, Actor, Context, Event, Fault, Target};
 use crate::store;
 use crate::token::client_authentication::Client;
 use crate::token::client_authentication::credential::AuthenticatedCredential;
-use crate::token::verify::{Subject, if_valid, verify_for_any};
+use crate::token::verify::{SignedToken, signed};
 
-/// Ends `token` when it is a live token of the client that asks. An access token ends alone. A refresh token of a
-/// client that acts for people ends with the whole consent. Unknown tokens, ended tokens and tokens of other clients
-/// stay as they are; the client gets the same answer (§2.2).
+/// Ends `token` when it is a token of the client that asks. An access token ends alone. A refresh token of a client
+/// that acts for people ends with the whole consent. Unknown tokens and tokens of other clients stay as they are; the
+/// client gets the same answer (§2.2).
+///
+/// A token that is not accepted at the moment ends too: its person may be enabled again, and a clock that is ahead may
+/// be set right.
 ///
 /// When this returns, the change is on disk: introspection and the built-in MCP server refuse the token from now on.
 ///
@@ -46,19 +49,20 @@ async fn revoke_of_credential(
     token: &str,
     origin: &Origin,
 ) -> Result<(), Fault> {
-    let Some(verified) = if_valid(verify_for_any(context, token).await)? else { return Ok(()) };
-    if verified.subject != Subject::Credential(caller.client_id.clone()) {
-        return Ok(());
-    }
-    let actor = Actor::authenticated_credential(caller.client_id.clone(), verified.client_name.clone());
-    let actor = actor.at(origin.address, None);
+    let jti = match signed(context, token).await? {
+        Some((SignedToken::OfCredential(owner, jti), _)) if owner == caller.client_id => jti,
+        _ => return Ok(()),
+    };
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if !store::token::ledger::revoke_token(&mut change, &verified.jti, now).await? {
+    if !store::token::ledger::revoke_token(&mut change, &jti, now).await? {
         return Ok(());
     }
-    let event = Event::new(Action::TokenRevoked, Target::Credential, caller.client_id.as_str(), &verified.client_name)
-        .with(json!({ "jti": verified.jti.as_str() }));
+    let state = store::token::ledger::token_state(&mut change, &jti).await?.ok_or(Fault::Damaged)?;
+    let actor = Actor::authenticated_credential(caller.client_id.clone(), state.credential_name.clone());
+    let actor = actor.at(origin.address, None);
+    let event = Event::new(Action::TokenRevoked, Target::Credential, caller.client_id.as_str(), &state.credential_name)
+        .with(json!({ "jti": jti.as_str() }));
     change.commit(&actor, &event).await
 }
 
@@ -71,12 +75,13 @@ async fn revoke_of_interactive(
     if let Some(token) = PlainSecret::parse_of(SecretKind::RefreshToken, token) {
         return give_up(context, client, &token, origin).await;
     }
-    let Some(verified) = if_valid(verify_for_any(context, token).await)? else { return Ok(()) };
-    if !matches!(&verified.subject, Subject::Person { client_id, .. } if *client_id == client.id) {
+    let Some((SignedToken::OfGrant(jti), _)) = signed(context, token).await? else { return Ok(()) };
+    let state = store::client::consent::token_state(&context.store, &jti).await?;
+    if state.is_none_or(|state| state.client_id != client.id) {
         return Ok(());
     }
     // A token that has ended already counts as success (RFC 7009 §2.2).
-    consent::end_token(context, &Actor::system_for(origin), &verified.jti, None).await.map(drop)
+    consent::end_token(context, &Actor::system_for(origin), &jti, None).await.map(drop)
 }
 
 /// Ends the consent of this refresh token for its client. A token of another client stays as it is.

@@ -98,13 +98,11 @@ pub(crate) fn if_valid<T>(verified: Result<T, VerifyError>) -> Result<Option<T>,
     }
 }
 
-/// The owner of this token, when the token ends, and whether it is accepted now. `None` when we did not issue it. Ended
-/// and revoked tokens are recognised too: their signature says who owned them.
+/// The owner of this token, when the token ends, and whether it is accepted now. `None` when we did not issue it.
 pub(crate) async fn whose(context: &Context, token: &str) -> Result<Option<(SignedToken, Timestamp, bool)>, Fault> {
-    let Some(claims) = if_valid(verify_signature(context, token).await)? else { return Ok(None) };
+    let Some((signed, ends_at)) = signed(context, token).await? else { return Ok(None) };
     let works = if_valid(verify_for_any(context, token).await)?.is_some();
-    let ends_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
-    Ok(SignedToken::of(&claims).map(|signed| (signed, ends_at, works)))
+    Ok(Some((signed, ends_at, works)))
 }
 
 /// A token that we signed, by the kind of its owner.
@@ -125,10 +123,10 @@ impl SignedToken {
     }
 }
 
-/// The owner of this token and its expiry, unless the token has expired. Revoked tokens count too.
+/// The owner of this token, and when the token ends. `None` when we did not issue it. Ended and revoked tokens are
+/// recognised too: their signature says who owned them.
 pub(crate) async fn signed(context: &Context, token: &str) -> Result<Option<(SignedToken, Timestamp)>, Fault> {
     let claims = if_valid(verify_signature(context, token).await)?;
-    let claims = claims.filter(|claims| claims.exp > context.now().seconds());
     let expiry = |claims: &Claims| Timestamp::from_millis(claims.exp.saturating_mul(1000));
     Ok(claims.and_then(|claims| Some((SignedToken::of(&claims)?, expiry(&claims)))))
 }

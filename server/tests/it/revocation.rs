@@ -283,3 +283,29 @@ async fn no_exchange_that_begins_after_the_revocation_succeeds_and_no_token_live
         app.instance.clock.advance(Duration::from_secs(61));
     }
 }
+
+/// The clock was ahead, or the credential was disabled for a while: later the token would be accepted again.
+#[tokio::test]
+async fn a_token_that_is_not_accepted_at_the_moment_is_revoked_all_the_same() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let server = app.generated("the MCP server itself", &["tokens:introspect"]).await;
+    let (owner, token) = app.access_token(&["mcp:read"]).await;
+    app.instance.clock.advance(Duration::from_secs(3600));
+    assert_eq!(introspected(&app, &server, &token).await["active"], false);
+    let answer = post(&app, "/mcp/oauth/revoke", Some(&owner), &format!("token={token}")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    app.instance.clock.set_back(Duration::from_secs(3600));
+    assert_eq!(introspected(&app, &server, &token).await["active"], false, "its client ended it");
+
+    let other = app.generated("another client", &[]).await;
+    let (owner, token) = app.access_token(&["mcp:read"]).await;
+    let body = format!("token={token}");
+    assert_eq!(post(&app, "/mcp/oauth/revoke", Some(&other), &body).await.status, StatusCode::OK);
+    assert_eq!(introspected(&app, &server, &token).await["active"], true, "a token of another client stays");
+    let id = &owner.credential.client_id;
+    disable::disable(context, &operator(), id).await.expect("disables");
+    assert_eq!(introspected(&app, &server, &token).await["active"], false);
+    disable::enable(context, &operator(), id).await.expect("enables");
+    assert_eq!(introspected(&app, &server, &token).await["active"], true);
+}

@@ -486,3 +486,15 @@ async fn a_right_guess_after_too_many_wrong_ones_gets_429() {
     assert!(browser.get("/credentials?status=imported").await.body.contains("old-client"));
     assert!(browser.get("/credentials/old-client").await.body.contains("The secret was imported: rotate it."));
 }
+
+/// A machine often starts before its clock is set.
+#[tokio::test]
+async fn an_instance_that_was_made_while_the_clock_was_ahead_issues_tokens() {
+    let app = App::new().await;
+    app.instance.clock.set_back(Duration::from_secs(12 * 3600));
+    assert_eq!(app.get("/readyz").await.status, StatusCode::OK);
+    let (_, token) = app.access_token(&[]).await;
+    assert!(is_accepted(&app, &token).await);
+    let jwks = app.get("/mcp/oauth/jwks").await.json();
+    assert!(jwks["keys"].as_array().is_some_and(|keys| !keys.is_empty()));
+}

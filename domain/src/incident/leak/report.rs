@@ -60,7 +60,8 @@ pub async fn report(
         }
     }
     for token in found.tokens.iter().take(MOST_REPORTED - secrets.len()) {
-        let Some((signed, expires_at)) = verify::signed(context, token).await? else { continue };
+        let signed = verify::signed(context, token).await?.filter(|(_, ends)| *ends > context.now());
+        let Some((signed, expires_at)) = signed else { continue };
         is_known = true;
         match signed {
             SignedToken::OfCredential(client_id, jti) => {

@@ -168,8 +168,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when nothing can be written, or when SQLite's file was removed or replaced: the server would go on
-    /// writing to a file that nobody finds.
+    /// [`StoreError`] when nothing can be written, or when SQLite's file was removed or replaced: the server would go
+    /// on writing to a file that nobody finds.
     pub async fn probe_write(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         match self.engine {
             Engine::Sqlite => {

@@ -50,10 +50,24 @@ pub(crate) async fn insert_instance_key(
 
 /// The key that signs at `now`, by algorithm.
 pub(crate) async fn active_signing_keys(on: impl On<'_>, now: Timestamp) -> Result<HashMap<String, String>> {
-    // If there are several, the newest comes last, and the map keeps it.
-    let sql = "SELECT alg, kid FROM signing_keys WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)
-         ORDER BY active_from";
-    sql!(sql; now).collect(on).await
+    let keys = signing_key_states(on, now).await?;
+    Ok(signing_at(keys.into_iter().map(|key| (key.active_from.millis(), key.alg, key.kid)).collect(), now))
+}
+
+/// The key that signs at `now`, by algorithm: the newest of those that have begun, or else the one that begins first. A
+/// key is its moment, algorithm and name.
+///
+/// When no key has begun, the clock was ahead while the keys were made. To wait until then was the rejected
+/// alternative: no token could be issued for hours.
+pub(crate) fn signing_at(mut keys: Vec<(i64, String, String)>, now: Timestamp) -> HashMap<String, String> {
+    keys.sort();
+    let mut chosen = HashMap::new();
+    for (begins, alg, kid) in keys {
+        if begins <= now.millis() || !chosen.contains_key(&alg) {
+            chosen.insert(alg, kid);
+        }
+    }
+    chosen
 }
 
 row! { "signing_keys" => SigningKeyRow { kid, alg, public_jwk, wrapped, created_at, active_from } }

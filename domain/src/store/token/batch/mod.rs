@@ -91,12 +91,6 @@ pub(crate) struct BatchState {
     pub states: Vec<Option<ProofState>>,
 }
 
-/// The key that signs, by algorithm: of the keys in force the newest. A key is its moment, algorithm and name.
-fn newest(mut keys: Vec<(i64, String, String)>) -> HashMap<String, String> {
-    keys.sort();
-    keys.into_iter().map(|(_, alg, kid)| (alg, kid)).collect()
-}
-
 /// [`AuthenticatorTable::columns`].
 #[derive(Deserialize)]
 struct StateRow<'row> {

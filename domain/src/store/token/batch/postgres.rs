@@ -27,10 +27,11 @@ use crate::store::columns::list;
 use crate::store::connection::pool::Patience;
 use crate::store::connection::postgres::{ChangeLock, LONGEST_OF_BATCH};
 use crate::store::credential::authenticators::{KEYS_OF_CLIENT, KeyRow};
+use crate::store::operations::keys::signing_at;
 use crate::store::server;
 use crate::store::token::batch::{
     AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
-    StateRow, newest,
+    StateRow,
 };
 use crate::store::{Columns, Engine, Result, Store, StoreError, to_json};
 
@@ -47,8 +48,7 @@ static READ: LazyLock<String> = LazyLock::new(|| {
     let states = LOOKED_UP.map(|(kind, parameter)| states(kind, parameter)).join(", ");
     format!(
         "SELECT (SELECT seq FROM audit_head WHERE id = 1) AS head,
-             (SELECT {keys} FROM signing_keys
-              WHERE active_from <= $1 AND (retired_at IS NULL OR retired_at > $1)) AS signing_keys,
+             (SELECT {keys} FROM signing_keys WHERE retired_at IS NULL OR retired_at > $1) AS signing_keys,
              {states}"
     )
 });
@@ -111,7 +111,7 @@ fn asked(proofs: &[&ClientProof]) -> [String; 3] {
     })
 }
 
-fn batch_state(rows: &[AnyRow], asked: usize) -> Result<BatchState, StoreError> {
+fn batch_state(rows: &[AnyRow], asked: usize, now: Timestamp) -> Result<BatchState, StoreError> {
     let columns = Columns::of("ledger", rows.first().ok_or(sqlx::Error::RowNotFound)?);
     let mut states: Vec<Option<ProofState>> = Vec::new();
     states.resize_with(asked, || None);
@@ -123,7 +123,7 @@ fn batch_state(rows: &[AnyRow], asked: usize) -> Result<BatchState, StoreError> 
             }
         }
     }
-    Ok(BatchState { head: columns.get("head")?, signing: newest(columns.json("signing_keys")?), states })
+    Ok(BatchState { head: columns.get("head")?, signing: signing_at(columns.json("signing_keys")?, now), states })
 }
 
 pub(crate) async fn keys(store: &Store, asked: &[(&ClientId, Timestamp)]) -> Result<Vec<Vec<KeyRow>>, StoreError> {
@@ -200,7 +200,7 @@ impl Batches {
         }
         let read = sqlx::query(READ.as_str()).bind(now.millis()).bind(secrets).bind(keys).bind(identities);
         let rows = self.patience.wait(read.fetch_all(&mut *connection)).await;
-        let read = rows.map_err(StoreError::from).and_then(|rows| batch_state(&rows, proofs.len()));
+        let read = rows.map_err(StoreError::from).and_then(|rows| batch_state(&rows, proofs.len(), now));
         self.keep_if_ok(connection, read)
     }
 

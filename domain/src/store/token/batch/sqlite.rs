@@ -19,10 +19,11 @@ use crate::model::token::ClientProof;
 use crate::store::connection::sqlite;
 use crate::store::connection::transaction::WritePermit;
 use crate::store::credential::authenticators::{self, KeyRow};
+use crate::store::operations::keys::signing_at;
 use crate::store::server::{self, ServerRow};
 use crate::store::token::batch::{
     AuthenticatorTable, BatchOutcome, BatchState, IDENTITIES, KEYS, LEDGER_COLUMNS, LedgerEntry, ProofState, SECRETS,
-    StateRow, damaged, newest,
+    StateRow, damaged,
 };
 use crate::store::{Result, Store, StoreError};
 
@@ -31,7 +32,7 @@ const STATEMENTS: usize = 16;
 
 const HEAD: &str = "SELECT seq FROM audit_head WHERE id = 1";
 const SIGNING_KEYS: &str = "SELECT active_from, alg, kid FROM signing_keys
-                            WHERE active_from <= ?1 AND (retired_at IS NULL OR retired_at > ?1)";
+                            WHERE retired_at IS NULL OR retired_at > ?1";
 const LEAVE_FOR_ROLLUP: &str = "INSERT INTO pending_exchanges (jti, agent) VALUES (?1, ?2)";
 
 static SECRET: LazyLock<String> = LazyLock::new(|| select(&SECRETS));
@@ -158,7 +159,7 @@ fn read(connection: &Connection, proofs: &[&ClientProof], now: Timestamp) -> Res
         .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     let states = proofs.iter().map(|proof| state(connection, proof)).collect::<Result<_, _>>()?;
-    Ok(BatchState { head, signing: newest(keys), states })
+    Ok(BatchState { head, signing: signing_at(keys, now), states })
 }
 
 fn state(connection: &Connection, proof: &ClientProof) -> Result<Option<ProofState>, StoreError> {
