@@ -60,8 +60,10 @@ impl Site {
             .env_clear()
             .env("COUNTERSIGN_LISTEN", "127.0.0.1:0")
             .env("COUNTERSIGN_PUBLIC_URL", ISSUER)
-            .env("COUNTERSIGN_DATABASE_URL", &self.database_url)
             .env("COUNTERSIGN_MASTER_KEY", MASTER_KEY);
+        if !self.database_url.is_empty() {
+            command.env("COUNTERSIGN_DATABASE_URL", &self.database_url);
+        }
         command
     }
 
