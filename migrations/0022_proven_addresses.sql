@@ -2,7 +2,7 @@
 -- the link, so such an invitation proves nothing.
 ALTER TABLE people ADD COLUMN address_proven_at BIGINT;
 
--- Administrators, and people whom administrators alone have invited. Whoever has the command line is nobody's inviter.
+-- Administrators, and people whom administrators alone have invited. Invitations from the command line have no inviter.
 UPDATE people SET address_proven_at = created_at
 WHERE administrator_since IS NOT NULL
     OR EXISTS (

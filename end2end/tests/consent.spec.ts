@@ -95,6 +95,7 @@ test('a person lets a public client act for them, and ends its access', async ({
   await press(page, 'Sign out');
   const registration = await fetch(`${server.url}/mcp/oauth/register`, {
     method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({
       client_name: 'Desk <b>assistant</b>',
       redirect_uris: [client.redirectUri],

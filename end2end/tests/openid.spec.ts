@@ -68,6 +68,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await press(page, 'Sign out');
     const registration = await fetch(`${server.url}/mcp/oauth/register`, {
       method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({
         client_name: 'Desk assistant',
         redirect_uris: ['http://localhost:8085/callback'],

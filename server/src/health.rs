@@ -52,7 +52,7 @@ pub(crate) struct Health {
 impl Health {
     /// Why the server cannot exchange tokens; `None` when it can. A change is logged once.
     pub(crate) async fn reason(&self, state: &Shared) -> Option<NotReady> {
-        // Whoever asks meanwhile waits, and gets the same finding.
+        // Other requests wait meanwhile, and get the same finding.
         let mut found = self.found.lock().await;
         if let Some((at, reason)) = *found
             && at.elapsed() < BELIEVED

@@ -88,7 +88,7 @@ async fn authorized(state: AppState, request: Request, next: Next) -> Result<Res
     let token = bearer(request.headers()).map_err(|invalid| challenge(&state, invalid))?;
     let (mut head, body) = body::split(request, LIMIT).await?;
     let caller = authenticate(&state, &token, ClientAddress::found(&head.extensions).0).await?;
-    // Whoever may read the stream of the server's own messages is told that there is none.
+    // A GET asks for the stream of the server's own messages. The library answers that there is none.
     if head.method == Method::POST
         && let Some(refusal) = transport::refuse_accept(&mut head.headers)
     {

@@ -42,7 +42,7 @@ pub struct Shared {
     pub leak_reports_by_source: Arc<RateLimit>,
     /// Counts client registrations per source.
     pub registrations_by_source: Arc<RateLimit>,
-    /// Counts client registrations per source and day: each leaves a permanent entry in the audit log.
+    /// Counts client registrations per source and day: each leaves a client until it is pruned.
     pub registrations_of_a_day: Arc<RateLimit>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,

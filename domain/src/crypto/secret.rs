@@ -72,7 +72,7 @@ impl PlainSecret {
     }
 
     /// The refresh token that replaces this one. It is always the same, so it can be sent again when the answer with it
-    /// was lost, although the database has only its hash. Whoever has this token but not the pepper cannot compute it.
+    /// was lost, although the database has only its hash. It cannot be computed without the pepper.
     ///
     /// A random successor, wrapped in the row, would be a second copy of a live token in the database.
     pub(crate) fn successor(&self, pepper: &MacKey) -> Self {

@@ -32,7 +32,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
         Command::Verify => match audit::verify(context).await? {
             Verdict::Intact { entries } => {
                 println!("The audit log is intact: {entries} entries.");
-                // Whoever can write to the database could also have replaced a key.
+                // A person who can write to the database could also have replaced a key.
                 open_all(&context.store, &context.keys).await?;
                 Ok(())
             }

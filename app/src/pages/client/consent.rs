@@ -80,7 +80,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
 /// The page for a request that cannot be answered, because the client or its redirect URI is not known.
 pub fn refused(problem: &str) -> Page {
     let text = format!(
-        "{problem} You were not sent back, because whoever sent you here could not be recognised. Start again in the \
+        "{problem} You were not sent back, because the sender could not be recognised. Start again in the \
          program; if it happens again, tell its developer."
     );
     message(400, "This request cannot be answered", text, (links::OVERVIEW, "Open the dashboard")).framed(Frame::Gate)

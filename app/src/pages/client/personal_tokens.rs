@@ -112,7 +112,7 @@ pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
     };
     let page = FormPage::new("Personal tokens", links::PERSONAL_TOKENS, "Generate token")
         .back(links::ACCOUNT, "Back to your account")
-        .lead("For programs into which you paste a token. Whoever has it acts as you, within its scopes.")
+        .lead("For programs into which you paste a token. A program that has it acts as you, within its scopes.")
         .without_cancel()
         .above(view! { <section class="panel" aria-label="Your tokens">{table}</section> })
         .fields(panel("new", "Another token", (), fields));

@@ -70,7 +70,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         let options = deadlines(Some(("0", "None: the old ones stop now")));
         view! {
             <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone() otherwise="900" error=errors.at("overlap")
-                hint="Whoever has the text can use the old secrets that long."/>
+                hint="A person who has the text can use the old secrets that long."/>
             <TextField id="overlap_until" label="Date" kind="date" value=typed.overlap_until.clone()
                 error=errors.at("overlap_until") hint="Used with “Until the date below”."/>
         }

@@ -126,7 +126,7 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
         }
     });
     let words = view! {
-        <p>"Several credentials can be used by whoever has the text."</p>
+        <p>"A person who has the text can use several credentials."</p>
         <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()))}{renewals}</div>
     };
     (ids.len() > 1).then(|| notice("danger", words)).into_any()

@@ -14,7 +14,7 @@ use crate::prelude::*;
 pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
     let link = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::INVITATION);
     let warning = view! {
-        "Countersign sends no email. The link works once, until "{moment(invitation.expires_at)}"; whoever has it first comes in."
+        "Countersign sends no email. The link works once, until "{moment(invitation.expires_at)}"; the first person who opens it comes in."
     };
     let field = view! {
         <div class="field">

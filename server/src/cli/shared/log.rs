@@ -11,7 +11,7 @@ use super::repeated::Repeated;
 use crate::config::{Config, ConfigError};
 use crate::http::request_id::{Line, WithRequestId};
 
-/// What commands log: a change is logged whoever makes it.
+/// What commands log. A change is logged, whether the server or a command makes it.
 const OF_COMMANDS: &str = "warn,domain::services::audit_log=info";
 
 /// Starts the log on standard error. Standard output is for the command's result.
