@@ -322,6 +322,28 @@ async fn a_connected_account_signs_in_and_leads_where_the_person_was_going() {
 }
 
 #[tokio::test]
+async fn a_long_request_of_a_client_comes_through_the_provider() {
+    let provider = Provider::start().await;
+    let app = app_of(&provider).await;
+    connected(&app, &provider).await;
+    let next = format!("/mcp/oauth/authorize?client_id=x&state={}", "%2F%26".repeat(1_200));
+    let browser = app.browser();
+    let sent_there = sent(&begin(&browser, &next).await);
+    let code = provider.good_code(&app, &sent_there);
+    assert_eq!(come_back(&browser, &provider, &sent_there, &code).await.header("location"), next);
+
+    // The page that says why nobody was signed in leads to the sign-in, which leads to the same request.
+    let browser = app.browser();
+    let sent_there = sent(&begin(&browser, &next).await);
+    let code = provider.code_with(&app, &sent_there, &[("sub", json!("somebody else"))]);
+    let page = come_back(&browser, &provider, &sent_there, &code).await;
+    let back = between(&page.body, "href=\"/login?", "\"").replace("&amp;", "&");
+    let page = browser.get(&format!("/login?{back}")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(between(&page.body, "name=\"next\" value=\"", "\"").replace("&amp;", "&"), next);
+}
+
+#[tokio::test]
 async fn only_pages_of_ours_are_led_to() {
     let provider = Provider::start().await;
     let app = app_of(&provider).await;
