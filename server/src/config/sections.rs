@@ -42,7 +42,8 @@ pub(crate) struct Network {
     /// Seconds for which a connection may be idle (1 to 3600): longer than the load balancer keeps it
     #[arg(long, value_name = "SECONDS", value_parser = keep_alive)]
     pub(crate) keep_alive: Duration,
-    /// Seconds for which the server goes on after SIGTERM (0 to 300), while /readyz says 503
+    /// Seconds for which the server goes on after SIGTERM (0 to 300), while /readyz says 503 and each answer closes its
+    /// connection
     #[arg(long, value_name = "SECONDS", value_parser = drain_delay)]
     pub(crate) drain_delay: Duration,
 }

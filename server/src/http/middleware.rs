@@ -95,7 +95,10 @@ async fn wrapped<Work: Future<Output = Response>>(
     // When a request has both Content-Length and Transfer-Encoding, the HTTP library removes Content-Length before we
     // see the request. The sender may have hidden a second request behind the first. So nothing more is read from such
     // a connection (RFC 9112 §6.1).
-    if chunked {
+    //
+    // While the server stops, each connection ends with an answer. A proxy that keeps connections open would otherwise
+    // lose the request that it sends at the moment at which the server closes the connection.
+    if chunked || state.is_draining() {
         response = close(response);
     }
     secure(response.headers_mut(), state.is_https());
