@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use domain::context::Context;
 use domain::model::actor::Actor;
-use domain::operations::housekeeping;
+use domain::operations::housekeeping::{self, Housekeeping};
 use domain::person::setup;
 use domain::webhook::alert;
 use domain::webhook::dispatcher::Dispatcher;
@@ -30,7 +30,6 @@ use crate::{Service, metrics};
 
 /// Maximum number of file descriptors: one for each served connection, and some for other open files.
 const OPEN_FILES: u64 = 32_768;
-const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 /// Maximum delay until an event is sent to the webhooks.
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the database's write-ahead log is shortened while exchanges are written.
@@ -162,11 +161,11 @@ fn note<T>(result: Result<T, impl Display>, problem: &str) {
 
 /// Writes the head of the audit log to the log, and removes rows that are no longer needed.
 async fn run_housekeeping(context: Context) {
-    let mut interval = every(HOUSEKEEPING_INTERVAL);
+    let (mut interval, mut housekeeping) = (every(housekeeping::INTERVAL), Housekeeping::default());
     loop {
         interval.tick().await;
         note(audit::log_head(&context).await, "the head of the audit log could not be read");
-        note(housekeeping::run(&context).await, "old rows could not be removed");
+        note(housekeeping.run(&context).await, "old rows could not be removed");
     }
 }
 

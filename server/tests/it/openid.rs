@@ -25,7 +25,7 @@ use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::session::PROOF_LIFETIME;
 use domain::model::person::team::InvitedRole;
-use domain::operations::{housekeeping, restore};
+use domain::operations::restore;
 use domain::person::openid::attempt::LIFETIME;
 use domain::person::sign_in::ADDRESS_LIMIT;
 use domain::person::{NewPerson, create_administrator, invitation, manage, team};
@@ -984,6 +984,6 @@ async fn nothing_in_the_database_finishes_an_attempt_and_old_ones_go() {
         assert!(!content.windows(value.len()).any(|part| part == value.as_bytes()), "{value}");
     }
     app.instance.clock.advance(LIFETIME + Duration::from_secs(24 * 3600 + 1));
-    housekeeping::run(&app.instance.context).await.expect("tidies");
+    app.instance.tidy().await;
     assert_eq!(attempts().await, 0);
 }
