@@ -30,7 +30,7 @@ pub(crate) struct Network {
     /// http://localhost:PORT when not set
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
-    /// Addresses of the proxies themselves, not of their network, whose X-Forwarded-For is believed, separated by commas
+    /// Addresses of the proxies whose X-Forwarded-For is believed, separated by commas: the proxies, not their network
     #[arg(long, value_name = "ADDRESS,…", value_parser = ranges)]
     pub(crate) trusted_proxies: List<IpNet>,
     /// Origins of web pages that may call the built-in MCP server, separated by commas
