@@ -82,7 +82,8 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     let stop = stop_signal(state.clone(), config.network.drain_delay)?;
     announce(&context, address).await?;
     if is_new {
-        instance::say_begun(config);
+        // In the log, whose lines may be JSON.
+        tracing::info!(place = instance::place(config), "there was no Countersign here: a new one was begun");
     }
     let mut background = vec![
         tokio::spawn(run_housekeeping(context.clone())),
