@@ -143,7 +143,26 @@ pub(crate) fn activity_of(target: impl Display) -> String {
 
 /// The sign-in page. After the sign-in it leads to this address of ours.
 pub fn sign_in_on_the_way_to(next: &str) -> String {
-    with_query(SIGN_IN, &[("next", next)])
+    on_the_way_to(next, SIGN_IN, &[])
+}
+
+/// A page of the sign-in, with a query of these parameters and of the address `next` of ours, which comes last.
+///
+/// The query of a client's request stays as it is. Encoded a second time, the `state` of some clients would become
+/// longer than what servers and proxies read of an address. A cookie for it is the rejected alternative: a person can
+/// sign in for two clients at the same time.
+pub(crate) fn on_the_way_to(next: &str, page: &str, parameters: &[(&str, &str)]) -> String {
+    let with = |next| with_query(page, &[parameters, &[("next", next)]].concat());
+    match next.strip_prefix(AUTHORIZE).and_then(|rest| rest.strip_prefix('?')) {
+        Some(request) => format!("{}&{request}", with(AUTHORIZE)),
+        None => with(next),
+    }
+}
+
+/// The client's request in an address that [`sign_in_on_the_way_to`] made.
+pub fn request_on_the_way(target: &str) -> Option<String> {
+    let (_, request) = target.split_once(&format!("{}&", query_string(&[("next", AUTHORIZE)])))?;
+    Some(format!("{AUTHORIZE}?{request}"))
 }
 
 /// An address with a query of the parameters that have a value.

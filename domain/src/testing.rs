@@ -19,6 +19,7 @@ use crate::crypto::keys::MasterKey;
 use crate::model::client::DynamicRegistration;
 use crate::model::ports::{Answer, Fetch, Post, WebhookMessage};
 use crate::model::settings::{DEFAULT_STATUS_LIST_TTL, Settings};
+use crate::operations::housekeeping::Housekeeping;
 use crate::operations::instance::open_instance;
 use crate::store::{DatabaseUrl, Store, StoreOptions};
 
@@ -269,6 +270,14 @@ impl Instance {
     /// The address of the database.
     pub fn database_url(&self) -> &str {
         &self.url
+    }
+
+    /// Housekeeping of a server that has run for an hour.
+    pub async fn tidy(&self) {
+        let mut housekeeping = Housekeeping::default();
+        for _ in 0..2 {
+            housekeeping.run(&self.context).await.expect("old rows are removed");
+        }
     }
 
     /// A folder that is removed with the instance.

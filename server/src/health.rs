@@ -43,57 +43,77 @@ impl NotReady {
     }
 }
 
-/// The last finding, and when it was made.
+/// The last finding.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    found: Mutex<Option<(Instant, Option<NotReady>)>>,
+    last: Mutex<Finding>,
+}
+
+/// What was found, and when.
+#[derive(Debug, Clone, Copy, Default)]
+struct Finding {
+    at: Option<Instant>,
+    reason: Option<NotReady>,
+    /// Whether the clock differs so much that the log says it.
+    clock_is_suspicious: bool,
 }
 
 impl Health {
     /// Why the server cannot exchange tokens; `None` when it can. A change is logged once.
     pub(crate) async fn reason(&self, state: &Shared) -> Option<NotReady> {
         // Other requests wait meanwhile, and get the same finding.
-        let mut found = self.found.lock().await;
-        if let Some((at, reason)) = *found
-            && at.elapsed() < BELIEVED
-        {
-            return reason;
+        let mut last = self.last.lock().await;
+        if last.at.is_some_and(|at| at.elapsed() < BELIEVED) {
+            return last.reason;
         }
         let result = find(state).await;
         let reason = result.as_ref().err().map(|(reason, _)| *reason);
-        if found.and_then(|(_, reason)| reason) != reason {
+        if last.reason != reason {
             match &result {
-                Ok(()) => tracing::info!("the server is ready again"),
+                Ok(_) => tracing::info!("the server is ready again"),
                 Err((reason, detail)) => tracing::error!(reason = reason.word(), detail, "the server is not ready"),
             }
         }
-        *found = Some((Instant::now(), reason));
+        // While the database is away, nothing is known of the difference.
+        if let Ok(difference) = result {
+            let is_suspicious = difference > SUSPICIOUS_CLOCK;
+            match (last.clock_is_suspicious, is_suspicious) {
+                (false, true) => tracing::warn!(
+                    difference = difference.as_secs(),
+                    "the clock of this machine and the database's differ by so many seconds"
+                ),
+                (true, false) => tracing::info!("the clock of this machine and the database's agree again"),
+                _ => {}
+            }
+            last.clock_is_suspicious = is_suspicious;
+        }
+        (last.at, last.reason) = (Some(Instant::now()), reason);
         reason
     }
 }
 
-/// Looks for a reason, with its details for the log.
-async fn find(state: &Shared) -> Result<(), (NotReady, String)> {
+/// Looks for a reason, with its details for the log. Without a reason: the difference between the clock of this machine
+/// and the database's, in whole seconds.
+async fn find(state: &Shared) -> Result<Duration, (NotReady, String)> {
     let context = &state.context;
     let database = |problem: &dyn std::fmt::Display| (NotReady::Database, problem.to_string());
     let before = context.now();
     let written = context.store.probe_write(before).await.map_err(|error| database(&error))?;
     let after = context.now();
+    let mut difference = Duration::ZERO;
     if let Some(database_time) = written.filter(|_| state.compares_clocks) {
         // The question took a while. The database's clock was read at some moment of it.
         let (behind, ahead) = (database_time.since(after), before.since(database_time));
         context.metrics.clock_difference(behind, ahead);
-        let difference = behind.max(ahead).as_secs();
-        if difference > WRONG_CLOCK.as_secs() {
-            let detail = format!("the clock of this machine and the database's differ by {difference} seconds");
+        difference = Duration::from_secs(behind.max(ahead).as_secs());
+        if difference > WRONG_CLOCK {
+            let seconds = difference.as_secs();
+            let detail = format!("the clock of this machine and the database's differ by {seconds} seconds");
             return Err((NotReady::Clock, detail));
-        }
-        if difference > SUSPICIOUS_CLOCK.as_secs() {
-            tracing::warn!(difference, "the clock of this machine and the database's differ by so many seconds");
         }
     }
     match context.keys.signing.reload(&context.store, context.now()).await {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(difference),
         Err(Fault::Store(error)) => Err(database(&error)),
         Err(fault) => Err((NotReady::Key, fault.to_string())),
     }

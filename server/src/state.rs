@@ -113,7 +113,8 @@ impl Shared {
         RequestId { start: self.start, number: self.requests.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// From now on `/readyz` says 503, so that a load balancer sends no new requests.
+    /// From now on `/readyz` says 503, so that a load balancer sends no new requests, and each answer closes its
+    /// connection.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }

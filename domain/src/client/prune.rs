@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::prelude::{Action, Actor, Context, Event, Fault};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp};
 use crate::store::client::{self, Unused};
 
 /// A client that no person ever allowed anything is kept this long after it was first seen.
@@ -20,9 +20,8 @@ const BATCH_SIZE: usize = 500;
 const MOST_NAMES: usize = 20;
 
 /// Removes clients that registered themselves or have a document, were idle for too long, and have no consents. Clients
-/// that administrators added stay. Returns how many were removed.
-pub async fn run(context: &Context) -> Result<usize, Fault> {
-    let now = context.now();
+/// that administrators added stay. Returns how many were removed. `now` is a time that surely is not ahead.
+pub(crate) async fn run(context: &Context, now: Timestamp) -> Result<usize, Fault> {
     let crowded = client::crowded_out(&context.store, i64::from(MOST_NEVER_USED)).await?;
     let never_used_before = now.minus(NEVER_USED).max(crowded.unwrap_or(now.minus(NEVER_USED)));
     let unused = Unused { never_used_before, idle_since: now.minus(IDLE) };

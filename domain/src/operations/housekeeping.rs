@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client::prune;
 use crate::model::operations::Retention;
-use crate::prelude::{Context, Fault};
+use crate::prelude::{Context, Fault, Timestamp};
 use crate::store;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -24,13 +24,32 @@ const RETENTION: Retention = Retention {
 /// How many counts of repeated events one transaction turns into entries of the audit log.
 const REPEATS_AT_A_TIME: usize = 100;
 
-/// Removes rows that are older than their retention time, and writes what was counted for the audit log.
-pub async fn run(context: &Context) -> Result<(), Fault> {
-    store::operations::housekeeping::run(&context.store, context.now(), &RETENTION).await?;
-    while context.begin_change().await?.write_repeats(REPEATS_AT_A_TIME).await? {}
-    let removed = prune::run(context).await?;
-    if removed > 0 {
-        tracing::info!(removed, "clients that nobody used were removed");
+/// How long the server waits between two runs.
+pub const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Housekeeping of one server.
+///
+/// A clock that jumps ahead must not make it remove what is needed after the clock was set back: the record of a used
+/// assertion, without which the assertion could be used again, or the ledger. So a run believes the clock only as far
+/// as the run before explains it: no later than [`INTERVAL`] after that run. The first run removes nothing.
+#[derive(Debug, Default)]
+pub struct Housekeeping {
+    /// The time of the run before.
+    before: Option<Timestamp>,
+}
+
+impl Housekeeping {
+    /// Removes rows that are older than their retention time, and writes what was counted for the audit log.
+    pub async fn run(&mut self, context: &Context) -> Result<(), Fault> {
+        let now = context.now();
+        let sure = self.before.replace(now).map(|before| now.min(before.plus(INTERVAL)));
+        while context.begin_change().await?.write_repeats(REPEATS_AT_A_TIME).await? {}
+        let Some(sure) = sure else { return Ok(()) };
+        store::operations::housekeeping::run(&context.store, sure, &RETENTION).await?;
+        let removed = prune::run(context, sure).await?;
+        if removed > 0 {
+            tracing::info!(removed, "clients that nobody used were removed");
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -140,14 +140,17 @@ pub(crate) async fn count_repeat(transaction: &mut Transaction, event: &Repeated
     sql!(sql; event.as_str()).execute(transaction).await
 }
 
-/// Events that were counted in an hour before `hour`, at most `limit`.
+/// Events that were counted in an hour before `hour`, or later than in the next hour by a clock that was wrong, at most
+/// `limit`.
 pub(crate) async fn due_repeats(
     transaction: &mut Transaction,
     hour: i64,
     limit: i64,
 ) -> Result<Vec<(RepeatedEvent, i64, i64)>> {
-    let sql = "SELECT event, hour, repeats FROM repeated_events WHERE hour < $1 ORDER BY hour, event LIMIT $2";
-    let rows: Vec<(String, i64, i64)> = sql!(sql; hour, limit).about("repeated_events").all(transaction).await?;
+    let sql =
+        "SELECT event, hour, repeats FROM repeated_events WHERE hour < $1 OR hour > $2 ORDER BY hour, event LIMIT $3";
+    let rows: Vec<(String, i64, i64)> =
+        sql!(sql; hour, hour + 1, limit).about("repeated_events").all(transaction).await?;
     Ok(rows.into_iter().map(|(event, hour, repeats)| (RepeatedEvent::from_text(event), hour, repeats)).collect())
 }
 

@@ -20,7 +20,6 @@ use domain::model::credential::draft::Expiry;
 use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::person::authority::Authority;
 use domain::model::webhook::{EventKind, Webhook};
-use domain::operations::housekeeping;
 use domain::testing::{Instance, Received, ReceiverAnswer};
 use domain::webhook::dispatcher::Dispatcher;
 use domain::webhook::outbox::enqueue;
@@ -502,7 +501,7 @@ async fn old_deliveries_are_forgotten_and_nothing_is_told_again() {
     generated(context, &draft("new")).await;
     enqueue(context).await.expect("collects");
     instance.clock.advance(DAY * 18 + Duration::from_secs(1));
-    housekeeping::run(context).await.expect("tidies");
+    instance.tidy().await;
     alert::expiring(context).await.expect("looks");
     let left = webhook::deliveries(context, &webhook.id, 50).await.expect("lists");
     assert_eq!(left.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>(), ["new"]);

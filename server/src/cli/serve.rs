@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use domain::context::Context;
 use domain::model::actor::Actor;
-use domain::operations::housekeeping;
+use domain::operations::housekeeping::{self, Housekeeping};
 use domain::person::setup;
 use domain::webhook::alert;
 use domain::webhook::dispatcher::Dispatcher;
@@ -30,7 +30,6 @@ use crate::{Service, metrics};
 
 /// Maximum number of file descriptors: one for each served connection, and some for other open files.
 const OPEN_FILES: u64 = 32_768;
-const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(3600);
 /// Maximum delay until an event is sent to the webhooks.
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the database's write-ahead log is shortened while exchanges are written.
@@ -83,7 +82,8 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     let stop = stop_signal(state.clone(), config.network.drain_delay)?;
     announce(&context, address).await?;
     if is_new {
-        instance::say_begun(config);
+        // In the log, whose lines may be JSON.
+        tracing::info!(place = instance::place(config), "there was no Countersign here: a new one was begun");
     }
     let mut background = vec![
         tokio::spawn(run_housekeeping(context.clone())),
@@ -162,11 +162,11 @@ fn note<T>(result: Result<T, impl Display>, problem: &str) {
 
 /// Writes the head of the audit log to the log, and removes rows that are no longer needed.
 async fn run_housekeeping(context: Context) {
-    let mut interval = every(HOUSEKEEPING_INTERVAL);
+    let (mut interval, mut housekeeping) = (every(housekeeping::INTERVAL), Housekeeping::default());
     loop {
         interval.tick().await;
         note(audit::log_head(&context).await, "the head of the audit log could not be read");
-        note(housekeeping::run(&context).await, "old rows could not be removed");
+        note(housekeeping.run(&context).await, "old rows could not be removed");
     }
 }
 

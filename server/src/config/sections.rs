@@ -30,8 +30,8 @@ pub(crate) struct Network {
     /// http://localhost:PORT when not set
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
-    /// Ranges of proxies whose X-Forwarded-For is believed, separated by commas
-    #[arg(long, value_name = "CIDR,…", value_parser = ranges)]
+    /// Addresses of the proxies whose X-Forwarded-For is believed, separated by commas: the proxies, not their network
+    #[arg(long, value_name = "ADDRESS,…", value_parser = ranges)]
     pub(crate) trusted_proxies: List<IpNet>,
     /// Origins of web pages that may call the built-in MCP server, separated by commas
     #[arg(long, value_name = "ORIGIN,…", value_parser = origins)]
@@ -42,7 +42,8 @@ pub(crate) struct Network {
     /// Seconds for which a connection may be idle (1 to 3600): longer than the load balancer keeps it
     #[arg(long, value_name = "SECONDS", value_parser = keep_alive)]
     pub(crate) keep_alive: Duration,
-    /// Seconds for which the server goes on after SIGTERM (0 to 300), while /readyz says 503
+    /// Seconds for which the server goes on after SIGTERM (0 to 300), while /readyz says 503 and each answer closes its
+    /// connection
     #[arg(long, value_name = "SECONDS", value_parser = drain_delay)]
     pub(crate) drain_delay: Duration,
 }
@@ -85,7 +86,7 @@ fn drain_delay(text: &str) -> Result<Duration, String> {
 fn ranges(text: &str) -> Result<List<IpNet>, String> {
     list(text, |range| {
         let parsed = range.parse::<IpNet>().or_else(|_| range.parse::<IpAddr>().map(IpNet::from));
-        parsed.map_err(|_| format!("“{range}” is not a range such as 10.0.0.0/8"))
+        parsed.map_err(|_| format!("“{range}” is not the address of a proxy, such as 10.0.3.7"))
     })
 }
 

@@ -80,6 +80,8 @@ fn a_wrong_setting_is_named() {
     refused(&[("listen", "0.0.0.0:8080")], "public_url");
     refused(&[("log_format", "xml")], "log_format");
     refused(&[("trusted_proxies", "10.0.0.0/8, proxy")], "trusted_proxies");
+    let error = with(&[("trusted_proxies", "proxy")]).expect_err("no address");
+    assert!(error.contains("the address of a proxy, such as 10.0.3.7"), "it suggests no network: {error}");
     refused(&[("private_webhooks", "http://a")], "private_webhooks");
     refused(&[("status_list_ttl", "0")], "status_list_ttl");
     refused(&[("ledger_durability", "disk")], "ledger_durability");

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
+use app::links;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::Response;
@@ -21,6 +22,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const OAUTH_DEADLINE: Duration = Duration::from_secs(29);
 /// Maximum length of a request target, in bytes.
 const LONGEST_TARGET: usize = 8 * 1024;
+/// The same for pages of the sign-in. They carry the request of a client, and characters of it that a browser left as
+/// they are take three bytes there.
+const LONGEST_TARGET_OF_SIGN_IN: usize = 3 * LONGEST_TARGET;
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -91,7 +95,10 @@ async fn wrapped<Work: Future<Output = Response>>(
     // When a request has both Content-Length and Transfer-Encoding, the HTTP library removes Content-Length before we
     // see the request. The sender may have hidden a second request behind the first. So nothing more is read from such
     // a connection (RFC 9112 §6.1).
-    if chunked {
+    //
+    // While the server stops, each connection ends with an answer. A proxy that keeps connections open would otherwise
+    // lose the request that it sends at the moment at which the server closes the connection.
+    if chunked || state.is_draining() {
         response = close(response);
     }
     secure(response.headers_mut(), state.is_https());
@@ -111,10 +118,19 @@ fn refusal(request: &Request) -> Option<StatusCode> {
     } else if request.headers().len() > MOST_HEADERS || head > LONGEST_HEAD {
         // The parser stops reading at these limits, but accepts a larger head that arrived in one piece.
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-    } else if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
+    } else if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > longest_target(target.path()))
+    {
         Some(StatusCode::URI_TOO_LONG)
     } else {
         None
+    }
+}
+
+/// The longest target of this path. The log never has the query, so a long one costs its memory only.
+fn longest_target(path: &str) -> usize {
+    match path {
+        links::SIGN_IN | links::SECOND_STEP => LONGEST_TARGET_OF_SIGN_IN,
+        _ => LONGEST_TARGET,
     }
 }
 

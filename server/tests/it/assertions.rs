@@ -1,6 +1,8 @@
 //! Clients that sign assertions, tokens of other issuers, and assertions as grants: what is accepted, and every way in
 //! which it is not.
 
+use std::time::Duration;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
@@ -23,11 +25,14 @@ use domain::model::credential::{AssertionRules, Status};
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use domain::model::token::Refusal;
+use domain::operations::housekeeping::Housekeeping;
 use serde_json::{Value, json};
 
 use crate::roles::{joined, signed_in_as};
 use crate::support::{Answer, App};
 
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const ISSUER: &str = "http://localhost:8080";
 const CLIENT_ASSERTION: &str =
     "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=";
@@ -127,6 +132,37 @@ async fn a_signed_assertion_is_exchanged_once() {
     assert_refused(&present(&app, &token).await, "an access token");
     let list = keys::list(&app.instance.context, &id).await.expect("reads");
     assert!(list[0].last_used_at.is_some());
+}
+
+#[tokio::test]
+async fn a_used_assertion_stays_used_after_the_clock_was_ahead() {
+    let app = App::new().await;
+    let clock = &app.instance.clock;
+    let signer = Signer::new();
+    let id = with_key(&app, &signer, rules()).await;
+    let rows = async || {
+        let counts = app.instance.context.store.counts().await.expect("counts");
+        counts.iter().find(|(table, _)| *table == "used_assertions").expect("is copied").1
+    };
+    // The clock jumps far ahead in one run, or is ahead by less than a day in all of them.
+    for (ahead, runs_ahead) in [(DAY * 400, 1), (DAY - HOUR, 3)] {
+        let assertion = signer.assertion(&claims(&app, &id));
+        assert_eq!(present(&app, &assertion).await.status, StatusCode::OK);
+        let mut housekeeping = Housekeeping::default();
+        if runs_ahead == 1 {
+            housekeeping.run(&app.instance.context).await.expect("runs");
+        }
+        clock.advance(ahead);
+        for _ in 0..runs_ahead {
+            housekeeping.run(&app.instance.context).await.expect("runs");
+        }
+        clock.set_back(ahead);
+        assert_refused(&present(&app, &assertion).await, "it was used");
+    }
+    assert_eq!(rows().await, 2);
+    clock.advance(DAY * 2);
+    app.instance.tidy().await;
+    assert_eq!(rows().await, 0, "rows that nothing needs go");
 }
 
 #[tokio::test]

@@ -12,7 +12,6 @@ use domain::model::audit::Filter;
 use domain::model::client::{DynamicRegistration, InitialAccessToken};
 use domain::model::operations::How;
 use domain::model::person::authority::Authority;
-use domain::operations::housekeeping;
 use domain::operations::restore;
 use serde_json::{Value, json};
 
@@ -313,10 +312,10 @@ async fn clients_that_nobody_uses_go_and_the_log_says_so() {
     let (made, _) = client::create(context, &Actor::command_line("operator"), &draft, None).await.expect("made");
 
     app.instance.clock.advance(prune::NEVER_USED);
-    housekeeping::run(context).await.expect("runs");
+    app.instance.tidy().await;
     assert!(is_known(&app, &unused).await, "to the moment");
     app.instance.clock.advance(Duration::from_secs(1));
-    housekeeping::run(context).await.expect("runs");
+    app.instance.tidy().await;
     assert!(!is_known(&app, &unused).await);
     assert!(!is_known(&app, DOCUMENT).await);
     assert!(is_known(&app, &used).await);
@@ -330,10 +329,10 @@ async fn clients_that_nobody_uses_go_and_the_log_says_so() {
 
     // One that was used stays while its grants are remembered.
     app.instance.clock.advance(prune::IDLE + DAY);
-    housekeeping::run(context).await.expect("runs");
+    app.instance.tidy().await;
     assert!(is_known(&app, &used).await);
     app.instance.clock.advance(DAY * 90);
-    housekeeping::run(context).await.expect("runs");
+    app.instance.tidy().await;
     assert!(!is_known(&app, &used).await);
     assert!(is_known(&app, made.id.as_str()).await, "what an administrator made stays");
     browser.sign_in(crate::support::PASSWORD).await;
@@ -349,7 +348,7 @@ async fn a_client_that_is_about_to_be_used_does_not_go() {
     app.instance.clock.advance(prune::NEVER_USED + DAY);
     browser.sign_in(crate::support::PASSWORD).await;
     let (_, pairs) = redirect(&decide(&browser, &query(&id, &[]), "allow").await);
-    housekeeping::run(&app.instance.context).await.expect("runs");
+    app.instance.tidy().await;
     let answer = app.token(&[], redemption(&id, parameter(&pairs, "code"), &[])).await;
     assert!(is_accepted(&app, &text(&answer, "access_token")).await);
     // And one that registered again a moment ago is another.

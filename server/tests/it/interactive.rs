@@ -230,6 +230,48 @@ async fn whoever_is_not_signed_in_comes_back_to_the_request() {
     assert_eq!(answer.header("location"), path(&query(&client_id, &[])));
 }
 
+/// A `state` as some clients send it. Encoded it has 7,520 characters, and many proxies read 8,192 of an address.
+fn long_state() -> String {
+    "a/b/c&d=".repeat(470)
+}
+
+#[tokio::test]
+async fn a_long_state_comes_through_the_sign_in() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let client_id = registered(&app).await;
+    let request = path(&query(&client_id, &[("state", &long_state())]));
+    assert!((7_000..8_192).contains(&request.len()), "{}", request.len());
+    let browser = app.browser();
+    let login = browser.get(&request).await.header("location").to_owned();
+    assert!(login.len() < request.len() + 32, "it hardly grows: {}", login.len());
+    let page = browser.get(&login).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let next = between(&page.body, "name=\"next\" value=\"", "\"").replace("&amp;", "&");
+    assert_eq!(next, request);
+    let token = form_token(&page.body);
+    let fields = [("form_token", &*token), ("next", &*next), ("email", EMAIL), ("password", "wrong")];
+    let again = browser.post("/login", &fields).await;
+    assert_eq!(between(&again.body, "name=\"next\" value=\"", "\"").replace("&amp;", "&"), request);
+    let fields = [("form_token", &*token), ("next", &*next), ("email", EMAIL), ("password", PASSWORD)];
+    assert_eq!(browser.post("/login", &fields).await.header("location"), request);
+    assert_eq!(browser.get(&login).await.header("location"), request, "who is signed in already goes on");
+    let decided = decide(&browser, request.split_once('?').expect("a query").1, "deny").await;
+    assert_eq!(parameter(&redirect(&decided).1, "state"), long_state());
+}
+
+#[tokio::test]
+async fn a_request_whose_characters_must_be_encoded_comes_through_the_sign_in() {
+    let app = App::new().await;
+    let client_id = registered(&app).await;
+    let request = format!("{}&x={}", path(&query(&client_id, &[])), "{".repeat(7_000));
+    let browser = app.browser();
+    let login = browser.get(&request).await.header("location").to_owned();
+    let page = browser.get(&login).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert!(page.body.contains(&"%7B".repeat(7_000)));
+}
+
 #[tokio::test]
 async fn nobody_is_sent_to_an_address_that_the_client_did_not_register() {
     let app = App::new().await;

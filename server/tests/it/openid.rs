@@ -25,7 +25,7 @@ use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::session::PROOF_LIFETIME;
 use domain::model::person::team::InvitedRole;
-use domain::operations::{housekeeping, restore};
+use domain::operations::restore;
 use domain::person::openid::attempt::LIFETIME;
 use domain::person::sign_in::ADDRESS_LIMIT;
 use domain::person::{NewPerson, create_administrator, invitation, manage, team};
@@ -319,6 +319,28 @@ async fn a_connected_account_signs_in_and_leads_where_the_person_was_going() {
     let entry = newest(&app).await;
     assert_eq!((entry.action.as_str(), entry.actor_name.as_str()), ("session.started", "Ada Lovelace"));
     assert!(entry.details.contains("OpenID") && entry.details.contains(provider.url()), "{}", entry.details);
+}
+
+#[tokio::test]
+async fn a_long_request_of_a_client_comes_through_the_provider() {
+    let provider = Provider::start().await;
+    let app = app_of(&provider).await;
+    connected(&app, &provider).await;
+    let next = format!("/mcp/oauth/authorize?client_id=x&state={}", "%2F%26".repeat(1_200));
+    let browser = app.browser();
+    let sent_there = sent(&begin(&browser, &next).await);
+    let code = provider.good_code(&app, &sent_there);
+    assert_eq!(come_back(&browser, &provider, &sent_there, &code).await.header("location"), next);
+
+    // The page that says why nobody was signed in leads to the sign-in, which leads to the same request.
+    let browser = app.browser();
+    let sent_there = sent(&begin(&browser, &next).await);
+    let code = provider.code_with(&app, &sent_there, &[("sub", json!("somebody else"))]);
+    let page = come_back(&browser, &provider, &sent_there, &code).await;
+    let back = between(&page.body, "href=\"/login?", "\"").replace("&amp;", "&");
+    let page = browser.get(&format!("/login?{back}")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(between(&page.body, "name=\"next\" value=\"", "\"").replace("&amp;", "&"), next);
 }
 
 #[tokio::test]
@@ -962,6 +984,6 @@ async fn nothing_in_the_database_finishes_an_attempt_and_old_ones_go() {
         assert!(!content.windows(value.len()).any(|part| part == value.as_bytes()), "{value}");
     }
     app.instance.clock.advance(LIFETIME + Duration::from_secs(24 * 3600 + 1));
-    housekeeping::run(&app.instance.context).await.expect("tidies");
+    app.instance.tidy().await;
     assert_eq!(attempts().await, 0);
 }

@@ -186,6 +186,25 @@ async fn an_app_that_was_begun_long_ago_is_begun_again() {
 }
 
 #[tokio::test]
+async fn a_long_request_of_a_client_comes_through_both_steps() {
+    let app = App::new().await;
+    let owner = app.signed_in().await;
+    let (_, codes) = enrolled(&owner).await;
+    let next = format!("/mcp/oauth/authorize?client_id=x&state={}", "%2F%26".repeat(1_200));
+    let browser = app.browser();
+    let fields = [("next", next.as_str()), ("email", EMAIL), ("password", PASSWORD)];
+    assert_eq!(browser.submit("/login", "/login", &fields).await.header("location"), STEP);
+    let page = browser.get(STEP).await;
+    let other = between(&page.body, "href=\"/login/second-factor?", "\"").replace("&amp;", "&");
+    let other = format!("{STEP}?{other}");
+    assert_eq!(browser.get(&other).await.status, StatusCode::OK);
+    // In another browser no sign-in waits: it begins again, and leads to the same request.
+    begins_again(&app.browser().get(&other).await, &next.replace('&', "&amp;"));
+    let entered = browser.submit(&other, STEP, &[("with", "recovery-code"), ("code", &codes[0])]).await;
+    assert_eq!(entered.header("location"), next, "{}", entered.body);
+}
+
+#[tokio::test]
 async fn there_is_no_session_before_both_steps_are_right() {
     let app = App::new().await;
     let (phone, _) = enrolled(&app.signed_in().await).await;

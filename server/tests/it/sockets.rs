@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use domain::model::actor::Actor;
 use domain::person::{self, manage};
 use server::http::accept::{self, Limits};
+use server::state::AppState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::support::{App, EMAIL, form_token};
+use crate::support::{App, EMAIL, form_token, router};
 
 struct Listening {
     address: SocketAddr,
@@ -227,6 +228,31 @@ async fn used(address: SocketAddr) -> TcpStream {
     }
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     stream
+}
+
+#[tokio::test]
+async fn while_the_server_stops_each_connection_ends_with_an_answer() {
+    let mut app = App::new().await;
+    let state = AppState::new(app.instance.context.clone(), Vec::new(), Vec::new());
+    app.router = router(state.clone());
+    let listening = listen(&app).await;
+    let (mut one, mut other, mut idle) =
+        (used(listening.address).await, used(listening.address).await, used(listening.address).await);
+    state.drain();
+    for (stream, path, status) in [(&mut one, "/mcp/oauth/jwks", "200"), (&mut other, "/readyz", "503")] {
+        // The second connection was idle while the first one was answered, and is still open.
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("writes");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("reads to the end of the connection");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(talk(listening.address, ask).await.starts_with("HTTP/1.1 200"), "new connections are accepted");
+    listening.stop.send(()).expect("the server runs");
+    assert_eq!(idle.read(&mut [0]).await.expect("reads"), 0, "now the server closes what is idle");
+    listening.served.await.expect("ends");
 }
 
 #[tokio::test]

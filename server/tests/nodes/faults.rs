@@ -5,7 +5,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::proxy::Proxy;
-use crate::support::{Credential, Node, Postgres, Site, Stop, between, send};
+use crate::support::{Credential, Node, Postgres, Site, Stop, between, send, text};
 
 #[test]
 fn a_killed_server_takes_no_token_with_it() {
@@ -202,4 +202,19 @@ fn servers_are_replaced_one_by_one_and_no_request_is_lost() {
         wait_for(&granted, 50);
         drop(stop);
     });
+}
+
+#[test]
+fn a_database_without_free_connections_is_one_line_that_names_the_cause() {
+    let mut site = Site::new();
+    site.credential("job");
+    let role = format!("few_{}", std::process::id());
+    site.sql(&format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"));
+    site.database_url = site.database_url.replace("//countersign@", &format!("//{role}@"));
+    for arguments in [&["audit", "verify"][..], &[]] {
+        let output = site.run(arguments);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.contains(&format!("too many connections for role \"{role}\"")), "{said}");
+    }
 }

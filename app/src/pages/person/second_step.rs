@@ -63,7 +63,7 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
         true => ("Use your authenticator app", ""),
         false => ("Use a recovery code", "recovery-code"),
     };
-    let other = links::with_query(links::SECOND_STEP, &[("with", with), ("next", next)]);
+    let other = links::on_the_way_to(next, links::SECOND_STEP, &[("with", with)]);
     let other = factors.app.then(|| view! { <p><a href=other>{words}</a></p> });
     let challenge = format!("{}?for=second-step", links::SIGN_IN_WITH_PASSKEY);
     let passkey = factors.passkeys.then(|| passkey_form(links::SECOND_STEP, next, challenge));

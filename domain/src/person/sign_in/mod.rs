@@ -357,7 +357,7 @@ async fn count(context: &Context, buckets: &[Bucket]) -> Result<()> {
     let now = context.now();
     // Read first, without a write permit: a flood of guesses must not delay a revocation.
     for bucket in buckets {
-        let count = store::person::sign_in_count(&context.store, &bucket.name, now.minus(bucket.window())).await?;
+        let count = store::person::sign_in_count(&context.store, &bucket.name, now, bucket.window()).await?;
         if let Some((failures, started_at)) = count
             && failures >= bucket.limit
         {
@@ -366,8 +366,8 @@ async fn count(context: &Context, buckets: &[Bucket]) -> Result<()> {
     }
     let mut transaction = context.store.begin().await?;
     for bucket in buckets {
-        let since = now.minus(bucket.window());
-        let (failures, started_at) = store::person::count_sign_in(&mut transaction, &bucket.name, now, since).await?;
+        let window = bucket.window();
+        let (failures, started_at) = store::person::count_sign_in(&mut transaction, &bucket.name, now, window).await?;
         if failures > bucket.limit {
             return Err(throttled(bucket, started_at, now));
         }

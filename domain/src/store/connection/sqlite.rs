@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::OpenFlags;
+use rusqlite::{ErrorCode, OpenFlags};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, Connection, Row};
 
@@ -43,6 +43,7 @@ const LONGEST_LOG: i64 = 8_000;
 /// SQLite gives its log the mode of the file, and under root also the owner.
 pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, StoreError> {
     private_file::open(path, false).map_err(StoreError::File)?;
+    check_file(path)?;
     let changes = writes(LedgerDurability::Power, options.is_server);
     // WAL comes before all other settings: changing the mode needs the file alone.
     let changes = pool(path, 1, format!("PRAGMA journal_mode = WAL; {changes}")).await?;
@@ -63,6 +64,19 @@ pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
             .map(kept_open),
         permits: WritePermits::default(),
     })
+}
+
+/// Refuses a file that is no database. Such a file will not become one, and a pool would try again until its time is
+/// over.
+fn check_file(path: &Path) -> Result<(), StoreError> {
+    let read = open_directly(path, READS)?.query_row("PRAGMA schema_version", (), |_| Ok(()));
+    match read.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Err(StoreError::File(std::io::Error::other("it is not a database, or is damaged: restore a backup")))
+        }
+        // The connections of the pools say what else is wrong.
+        _ => Ok(()),
+    }
 }
 
 /// The file, which stays open until the process ends. To close it would release the locks of all connections of this

@@ -9,8 +9,10 @@ use crate::store::{Result, Store, composed_sql, to_json};
 
 /// The most rows that a transaction deletes: some milliseconds, in which SQLite writes nothing else.
 const BATCH_SIZE: i64 = 500;
-/// An assertion that was verified just before its end may still wait for its exchange.
-const ASSERTION_GRACE: Duration = Duration::from_secs(60);
+/// How long a used assertion is remembered after its end. An assertion that was verified just before its end may still
+/// wait for its exchange. And a clock may be ahead for hours: no assertion ends later than a day from now, so a clock
+/// that is ahead by less removes no row of an assertion that can be accepted after the clock was set back.
+const ASSERTION_GRACE: Duration = Duration::from_secs(24 * 3600 + 60);
 
 pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) -> Result<()> {
     let before = |age: Duration| now.minus(age).millis();

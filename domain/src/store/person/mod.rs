@@ -18,6 +18,8 @@ pub mod second_factor;
 pub mod session;
 pub mod team;
 
+use std::time::Duration;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::PersonId;
 use crate::crypto::password::StoredPassword;
@@ -153,25 +155,37 @@ pub(crate) async fn consume_setup_link(
         .await
 }
 
-/// The failures counted in `bucket` since `since`, and when the count began.
-pub(crate) async fn sign_in_count(store: &Store, bucket: &str, since: Timestamp) -> Result<Option<(i64, Timestamp)>> {
-    let sql = "SELECT failures, started_at FROM sign_in_failures WHERE bucket = $1 AND started_at > $2";
-    sql!(sql; bucket, since).optional(store).await
+/// How far ahead a count may have begun. Clocks of servers differ by seconds. A count that began later was written by a
+/// clock that was wrong, and would otherwise keep people out until that moment.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// The failures counted in `bucket` in the last `window`, and when the count began.
+pub(crate) async fn sign_in_count(
+    store: &Store,
+    bucket: &str,
+    now: Timestamp,
+    window: Duration,
+) -> Result<Option<(i64, Timestamp)>> {
+    let sql = "SELECT failures, started_at FROM sign_in_failures
+         WHERE bucket = $1 AND started_at > $2 AND started_at <= $3";
+    sql!(sql; bucket, now.minus(window), now.plus(SKEW)).optional(store).await
 }
 
-/// Counts one more failure in `bucket`, from zero when the count is older than `since`; returns the count.
+/// Counts one more failure in `bucket`, from zero when the count is older than `window`; returns the count.
 pub(crate) async fn count_sign_in(
     transaction: &mut Transaction,
     bucket: &str,
     now: Timestamp,
-    since: Timestamp,
+    window: Duration,
 ) -> Result<(i64, Timestamp)> {
     let sql = "INSERT INTO sign_in_failures (bucket, failures, started_at) VALUES ($1, 1, $2)
          ON CONFLICT (bucket) DO UPDATE SET
-            failures = CASE WHEN sign_in_failures.started_at <= $3 THEN 1 ELSE sign_in_failures.failures + 1 END,
-            started_at = CASE WHEN sign_in_failures.started_at <= $3 THEN $2 ELSE sign_in_failures.started_at END
+            failures = CASE WHEN sign_in_failures.started_at <= $3 OR sign_in_failures.started_at > $4
+                THEN 1 ELSE sign_in_failures.failures + 1 END,
+            started_at = CASE WHEN sign_in_failures.started_at <= $3 OR sign_in_failures.started_at > $4
+                THEN $2 ELSE sign_in_failures.started_at END
          RETURNING failures, started_at";
-    sql!(sql; bucket, now, since).one(transaction).await
+    sql!(sql; bucket, now, now.minus(window), now.plus(SKEW)).one(transaction).await
 }
 
 pub(crate) async fn forget_sign_in_failures(transaction: &mut Transaction, bucket: &str) -> Result<()> {

@@ -91,7 +91,7 @@ impl Guess {
         let guess = Self { buckets: own.into_iter().chain(all).collect(), network, known_since };
         // Read first, without a write permit: a flood of guesses must not delay a revocation.
         for (bucket, limit) in &guess.buckets {
-            let count = store::person::sign_in_count(&context.store, bucket, now.minus(WINDOW)).await;
+            let count = store::person::sign_in_count(&context.store, bucket, now, WINDOW).await;
             if let Some((failures, started_at)) = count.map_err(Fault::from)?
                 && failures >= *limit
             {
@@ -108,7 +108,7 @@ impl Guess {
         let now = context.now();
         let mut transaction = context.store.begin_exchange().await.map_err(Fault::from)?;
         for (bucket, limit) in &self.buckets {
-            let counted = store::person::count_sign_in(&mut transaction, bucket, now, now.minus(WINDOW)).await;
+            let counted = store::person::count_sign_in(&mut transaction, bucket, now, WINDOW).await;
             let (failures, started_at) = counted.map_err(Fault::from)?;
             // Nothing of this transaction is kept then: the count is full as it is.
             if failures > *limit {
@@ -128,7 +128,7 @@ impl Guess {
     /// Takes the count back, remembers the network, and replaces another system's hash by ours.
     async fn was_right(&self, context: &Context, replaced: Option<(&SecretId, &SecretHash)>) -> Result<(), Fault> {
         let now = context.now();
-        let is_remembered = self.known_since.is_some_and(|known| now.since(known) < REMEMBERED_FOR);
+        let is_remembered = self.known_since.is_some_and(|known| known.is_recent(now, REMEMBERED_FOR));
         if is_remembered && replaced.is_none() {
             return Ok(());
         }

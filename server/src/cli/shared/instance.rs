@@ -72,7 +72,7 @@ pub(crate) fn say_begun(config: &Config) {
 }
 
 /// Where the instance is, in the words of the settings.
-fn place(config: &Config) -> String {
+pub(crate) fn place(config: &Config) -> String {
     match config.storage.is_in_data_dir() {
         true => config.storage.data_dir.display().to_string(),
         false => config.storage.database_url().to_string(),
@@ -162,7 +162,7 @@ async fn open_database<'config>(
 ) -> Result<OpenDatabase<'config>, CliError> {
     refuse_absent(config, url, absent)?;
     let store = Store::open(url, options).await.map_err(|error| match error {
-        StoreError::File(error) => ConfigError::new("data_dir", format!("{url} cannot be written: {error}")).into(),
+        StoreError::File(error) => ConfigError::new("data_dir", format!("{url} cannot be used: {error}")).into(),
         StoreError::Unavailable(error) => CliError::Failed(format!("the database at {url} cannot be opened: {error}")),
         StoreError::Address(problem) => ConfigError::new("database_url", problem).into(),
         error => CliError::failed(error),

@@ -14,6 +14,9 @@ use crate::http::request_id::{Line, WithRequestId};
 /// What commands log. A change is logged, whether the server or a command makes it.
 const OF_COMMANDS: &str = "warn,domain::services::audit_log=info";
 
+/// The part of the database driver that logs each connection that could not be made ready.
+const POOL_OF_DRIVER: &str = "sqlx_core::pool::inner";
+
 /// Starts the log on standard error. Standard output is for the command's result.
 ///
 /// For the crates that we use, only warnings are logged at any level. Their finer levels print tokens and cookies that
@@ -24,7 +27,10 @@ const OF_COMMANDS: &str = "warn,domain::services::audit_log=info";
 pub(crate) fn start(config: &Config, is_server: bool) -> Result<Repeated, CliError> {
     let ours = filter_fn(|metadata| {
         let crate_name = metadata.target().split("::").next().unwrap_or_default();
-        matches!(crate_name, "server" | "app" | "domain") || *metadata.level() <= tracing::Level::WARN
+        // The store says itself, and once, why there is no connection.
+        let is_said_elsewhere = metadata.target() == POOL_OF_DRIVER && *metadata.level() == tracing::Level::ERROR;
+        let is_warning = *metadata.level() <= tracing::Level::WARN && !is_said_elsewhere;
+        matches!(crate_name, "server" | "app" | "domain") || is_warning
     });
     let wanted = if !is_server && config.log.log == "info" { OF_COMMANDS } else { &config.log.log };
     let filter = EnvFilter::try_new(wanted).map_err(|error| ConfigError::new("log", error.to_string()))?.and(ours);

@@ -11,6 +11,6 @@ pub(crate) mod start_session;
 
 pub(crate) use confirm::{passkey_answer, viewer};
 pub(crate) use cookies::Cookie;
-pub(crate) use return_address::{let_form_lead_on, let_sign_in_lead_to, safe_return};
+pub(crate) use return_address::{let_form_lead_on, let_sign_in_lead_to, return_in_address, safe_return};
 pub(crate) use signed_in::SignedIn;
 pub(crate) use start_session::{Device, enter_as, enter_with};

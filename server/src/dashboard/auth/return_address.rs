@@ -36,6 +36,14 @@ pub(crate) fn safe_return(next: &str) -> String {
     if known && plain && !next.contains("//") { next.to_owned() } else { links::OVERVIEW.to_owned() }
 }
 
+/// The address after a sign-in whose page has the address `target` with this field `next`.
+pub(crate) fn return_in_address(target: &str, next: &str) -> String {
+    match links::request_on_the_way(target).filter(|_| next == AUTHORIZE_PATH) {
+        Some(request) => safe_return(&request),
+        None => safe_return(next),
+    }
+}
+
 /// Sends the person to the sign-in, which leads back to the request.
 pub(crate) fn sign_in_for_request(query: &str) -> Response {
     Redirect::to(&links::sign_in_on_the_way_to(&format!("{AUTHORIZE_PATH}?{}", plain(query)))).into_response()

@@ -8,7 +8,9 @@ use axum::response::{IntoResponse, Redirect};
 use domain::person::sign_in::second_step::{self, SecondStepAttempt, SecondStepProof, Waiting};
 use domain::person::sign_in::{ShownFactor, SignInError};
 
-use crate::dashboard::auth::{Cookie, Device, enter_as, let_sign_in_lead_to, passkey_answer, safe_return};
+use crate::dashboard::auth::{
+    Cookie, Device, enter_as, let_sign_in_lead_to, passkey_answer, return_in_address, safe_return,
+};
 use crate::dashboard::person::sign_in::show as page_of_sign_in;
 use crate::dashboard::prelude::{Response, Submission, links, refuse, respond};
 use crate::http::error;
@@ -23,7 +25,10 @@ pub(crate) async fn form(asked: Submission) -> Response {
         Ok(Some(waiting)) => show(asked.visit, recovery, None, &waiting).await,
         // A visitor who comes from the page itself was at the second step.
         Ok(None) => match asked.fields.find("next") {
-            Some(next) => too_late(asked.visit, next).await,
+            Some(next) => {
+                let next = return_in_address(&asked.visit.path, next);
+                too_late(asked.visit, next).await
+            }
             None => Redirect::to(links::SIGN_IN).into_response(),
         },
         Err(fault) => refuse(asked.visit, fault).await,
@@ -31,8 +36,7 @@ pub(crate) async fn form(asked: Submission) -> Response {
 }
 
 /// Starts the sign-in again, with the same address to go on to.
-async fn too_late(visit: Visit, next: &str) -> Response {
-    let next = safe_return(next);
+async fn too_late(visit: Visit, next: String) -> Response {
     if visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
@@ -44,7 +48,7 @@ pub(crate) async fn finish(form: Submission) -> Response {
     let token = token(&form);
     let waiting = match second_step::find(form.context(), &token).await {
         Ok(Some(waiting)) => waiting,
-        Ok(None) => return too_late(form.visit, &form.fields.get("next")).await,
+        Ok(None) => return too_late(form.visit, safe_return(&form.fields.get("next"))).await,
         Err(fault) => return refuse(form.visit, fault).await,
     };
     let step = SecondStepAttempt {
@@ -61,7 +65,7 @@ pub(crate) async fn finish(form: Submission) -> Response {
             Cookie::SecondStep.take(&mut response, form.state.is_https());
             return response;
         }
-        Err(SignInError::TooLate) => return too_late(form.visit, &waiting.next).await,
+        Err(SignInError::TooLate) => return too_late(form.visit, safe_return(&waiting.next)).await,
         Err(SignInError::Refused | SignInError::WrongCode) => Problem::WrongCode,
         Err(SignInError::WrongPasskey) => Problem::WrongPasskey,
         Err(SignInError::Throttled { retry_after }) => Problem::Throttled { retry_after },

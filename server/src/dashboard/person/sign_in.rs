@@ -9,14 +9,14 @@ use domain::person::sign_in::second_step::LIFETIME;
 use domain::person::sign_in::{self, Attempt, ShownFactor, SignInError, SignInOutcome};
 use domain::person::{passkey, session};
 
-use crate::dashboard::auth::{Cookie, Device, enter_as, let_sign_in_lead_to, safe_return};
+use crate::dashboard::auth::{Cookie, Device, enter_as, let_sign_in_lead_to, return_in_address, safe_return};
 use crate::dashboard::person::openid;
 use crate::dashboard::prelude::{Response, Submission, links, refuse, respond};
 use crate::http::error::{self, unavailable};
 
 /// `GET /login`
 pub(crate) async fn form(asked: Submission) -> Response {
-    let next = safe_return(&asked.get("next"));
+    let next = return_in_address(&asked.visit.path, &asked.get("next"));
     if asked.visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
