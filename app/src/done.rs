@@ -75,6 +75,7 @@ receipts! {
     }
     Server "An MCP server." {
         ServerAdded = "added": "Added. Credentials can be limited to it from now on.";
+        ServerAccessSaved = "access": "Access saved. It counts from the next token on.";
     }
     Settings "The settings." {
         SettingsKeyRotated = "rotated":

@@ -103,6 +103,7 @@ links! {
         new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         server(id) = "/servers/{id}": "An MCP server.";
+        server_access(id) = "/servers/{id}/access": "Which teams may use it.";
         team(team_id) = "/teams/{team_id}": "A team.";
         rename_team(team_id) = "/teams/{team_id}/name": "Changing its name.";
         invite_to_team(team_id) = "/teams/{team_id}/invite": "Inviting a person into it.";

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::base::id::McpServerId;
+use crate::base::id::{McpServerId, TeamId};
 use crate::base::text::is_pasteable;
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::credential::draft::{check_name, check_token_lifetime};
+use crate::model::person::team::Team;
+use crate::model::server::access::{ServerAccess, ShutOut};
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer, ScopeDescription, built_in_scopes};
-use crate::prelude::{Action, Actor, Context, Errors, Fault, FieldError, operation_error};
+use crate::prelude::{Action, Actor, Changes, Context, Errors, Fault, FieldError, operation_error};
 use crate::store::{self, Store, StoreError};
 
 /// Every MCP server, the built-in one first.
@@ -37,6 +39,7 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), Fault> {
         token_lifetime: DEFAULT_TOKEN_LIFETIME,
         alg: TokenAlgorithm::default(),
         built_in: true,
+        access: ServerAccess::All,
     };
     let mut change = context.begin_change().await?;
     match store::server::insert(&mut change, &server, context.now()).await {
@@ -61,13 +64,15 @@ pub struct ServerDraft {
     pub token_lifetime: Option<Duration>,
     /// The signing algorithm of its tokens.
     pub alg: TokenAlgorithm,
+    /// Which teams may use it; all when not said.
+    pub access: ServerAccess,
 }
 
 operation_error! {
-    /// Why a server was not registered.
+    /// Why a server was not registered or changed.
     pub enum McpServerError: Invalid {
-        /// Only administrators register servers.
-        #[error("this is for administrators")]
+        /// There is no such server, or the actor is no administrator: only administrators change servers.
+        #[error("there is no such server, or this is for administrators")]
         NotFound,
     }
 }
@@ -120,10 +125,13 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         token_lifetime: draft.token_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME),
         alg: draft.alg,
         built_in: false,
+        access: draft.access.clone(),
     };
     let taken = || FieldError::new("resource", "A server with this resource is registered already.").into();
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, McpServerError::NotFound).await?;
+    let teams = store::person::team::list(&mut change, None).await?;
+    check_teams(&server.access, &teams)?;
     let present = store::server::list(&mut change).await?;
     if present.iter().any(|other| resource::names(&other.resource, &server.resource)) {
         return Err(taken());
@@ -139,9 +147,64 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         "scopes": server.scope_names().to_string(),
         "token_lifetime": server.token_lifetime.as_secs(),
         "alg": server.alg.as_str(),
+        "teams": names(&server.access, &teams),
     }));
     change.commit(actor, &event).await?;
     Ok(server)
+}
+
+/// Every team of the list must exist.
+fn check_teams(access: &ServerAccess, teams: &[Team]) -> Result<(), FieldError> {
+    let is_known = |id: &TeamId| teams.iter().any(|team| team.id == *id);
+    match access {
+        ServerAccess::Teams(chosen) if !chosen.iter().all(is_known) => {
+            Err(FieldError::new("team", "A team of this list does not exist any more. Choose again."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Which teams may use a server, as the audit log says it: `all`, or a list of names.
+fn names(access: &ServerAccess, teams: &[Team]) -> Value {
+    match access {
+        ServerAccess::All => json!("all"),
+        ServerAccess::Teams(chosen) => {
+            let chosen = teams.iter().filter(|team| chosen.contains(&team.id));
+            json!(chosen.map(|team| team.name.as_str()).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// Sets which teams may use the server. When this returns, exchanges, refreshes, consents and uses of personal tokens
+/// obey it. Access tokens that were issued before live until they end. Only administrators may do this.
+pub async fn set_access(
+    context: &Context,
+    actor: &Actor,
+    id: &McpServerId,
+    access: &ServerAccess,
+) -> Result<(), McpServerError> {
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, McpServerError::NotFound).await?;
+    let servers = store::server::list(&mut change).await?;
+    let server = servers.into_iter().find(|server| server.id == *id).ok_or(McpServerError::NotFound)?;
+    let teams = store::person::team::list(&mut change, None).await?;
+    check_teams(access, &teams)?;
+    let mut changes = Changes::default();
+    changes.note("teams", names(&server.access, &teams), names(access, &teams));
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let now = change.now();
+    store::server::set_access(&mut change, id, access, now).await?;
+    Ok(change.commit(actor, &server.event(Action::McpServerEdited).with(changes.into())).await?)
+}
+
+/// What exists for the server and gets no new tokens, because the server is not open to its team.
+pub async fn shut_out(context: &Context, server: &McpServer) -> Result<ShutOut, Fault> {
+    match server.access {
+        ServerAccess::All => Ok(ShutOut::default()),
+        ServerAccess::Teams(_) => Ok(store::server::shut_out(&context.store, &server.id, context.now()).await?),
+    }
 }
 
 /// The server with this identifier.
@@ -189,6 +252,7 @@ mod tests {
                 token_lifetime: DEFAULT_TOKEN_LIFETIME,
                 alg: TokenAlgorithm::default(),
                 built_in: false,
+                access: ServerAccess::All,
             };
             assert_eq!(server.metadata_url(), expected);
         }

@@ -129,6 +129,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/servers", person, page(server::list)),
         again("/servers/new", admin, page(server::new_form).post(form(server::add))),
         row("/servers/{id}", person, page(server::show)),
+        sometimes("/servers/{id}/access", admin, page(server::access_form).post(form(server::set_access))),
         row("/leaks", person, page(incident::leaks).post(form(incident::find_leaks))),
         again("/leaks/renew", member, post(form(credential::renew))),
         row("/activity", person, page(audit::activity)),

@@ -15,7 +15,7 @@ use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES, SCOPE_INTROSPECT};
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
-use crate::prelude::{Action, Actor, Context, Event, Fault, Result, through_fault};
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Result, operation_error, through_fault};
 use crate::store;
 use crate::store::client::consent::Code;
 
@@ -63,6 +63,15 @@ pub enum RequestError {
 }
 
 through_fault!(RequestError);
+
+operation_error! {
+    /// Why a person's consent was not recorded.
+    pub enum ConsentRefused {
+        /// The MCP server is not open to the person's teams.
+        #[error("the MCP server is not open to the teams of the person")]
+        NotOpen,
+    }
+}
 
 /// Reads a request. `actor` is the person who is signed in, if any.
 ///
@@ -215,15 +224,23 @@ pub async fn is_remembered(context: &Context, person: &PersonId, request: &Autho
 }
 
 /// Records that the person allows the request. Returns the address that brings the code to the client.
+///
+/// # Errors
+///
+/// [`ConsentRefused::NotOpen`] when the MCP server is not open to the person's teams. The person reads that, and then
+/// [`deny`] tells the client.
 pub async fn allow(
     context: &Context,
     actor: &Actor,
     person: &PersonId,
     request: &AuthorizationRequest,
-) -> Result<String> {
+) -> Result<String, ConsentRefused> {
     let AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge } = request;
     let code = PlainSecret::generate_of(SecretKind::AuthorizationCode, context.random.as_ref());
     let mut change = context.begin_change().await?;
+    if !is_open(&mut change, actor, server).await? {
+        return Err(ConsentRefused::NotOpen);
+    }
     let stored = Code {
         person: person.clone(),
         client_id: client.id.clone(),
@@ -239,11 +256,25 @@ pub async fn allow(
     Ok(answer(context, redirect_uri, state.as_deref(), &[("code", code.expose())]))
 }
 
-/// Records that the person, `actor`, denies the request. Returns the address that tells the client.
+/// Records that the person, `actor`, denies the request, or must not allow it. Returns the address that tells the
+/// client. The error is `access_denied` in both cases: "The resource owner or authorization server denied the request"
+/// (RFC 6749 §4.1.2.1).
 pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String> {
-    context.begin_change().await?.commit(actor, &decided(Action::GrantDenied, request)).await?;
+    let mut change = context.begin_change().await?;
+    let why = match is_open(&mut change, actor, &request.server).await? {
+        true => "The person did not allow it.",
+        false => "This MCP server is not open to the teams of the person.",
+    };
+    change.commit(actor, &decided(Action::GrantDenied, request)).await?;
     let (uri, state) = (&request.redirect_uri, request.state.as_deref());
-    Ok(refusal(context, uri, state, OAuthErrorCode::AccessDenied, "The person did not allow it."))
+    Ok(refusal(context, uri, state, OAuthErrorCode::AccessDenied, why))
+}
+
+/// Whether the server, as it is in this transaction, is open to a team of the actor.
+async fn is_open(change: &mut Change<'_>, actor: &Actor, server: &McpServer) -> Result<bool> {
+    let authority = change.authority(actor).await?;
+    let servers = store::server::list(change).await?;
+    Ok(servers.iter().any(|present| present.id == server.id && present.access.admits(&authority)))
 }
 
 /// The audit event of a person's decision.

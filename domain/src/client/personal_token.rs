@@ -18,6 +18,7 @@ use crate::model::client::consent::EndCause;
 use crate::model::client::personal_token::{ListedToken, PersonalToken};
 use crate::model::credential::draft::check_name;
 use crate::model::person::authority::Authority;
+use crate::model::server::access::ServerAccess;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, SCOPE_INTROSPECT};
 use crate::prelude::{Action, Actor, Context, Errors, Event, FieldError, Result, operation_error};
@@ -62,7 +63,11 @@ pub fn grantable(server: &McpServer) -> Scopes {
 }
 
 impl TokenDraft {
-    fn check(&self, servers: &[McpServer]) -> Result<(String, McpServerId, Scopes, Duration), Vec<FieldError>> {
+    fn check(
+        &self,
+        servers: &[McpServer],
+        authority: &Authority,
+    ) -> Result<(String, McpServerId, Scopes, Duration), Vec<FieldError>> {
         let mut errors = Errors::default();
         let name = errors.take("name", check_name(&self.name));
         let chosen = servers.iter().find(|server| match self.server.as_str() {
@@ -73,6 +78,9 @@ impl TokenDraft {
             errors.push("server", "Choose one of the MCP servers.");
             return Err(errors.0);
         };
+        if !server.access.admits(authority) {
+            errors.push("server", not_open(&server.name));
+        }
         let scopes: Scopes = match self.scopes.as_slice() {
             [] => server.default_scope_names().collect(),
             asked => asked.iter().map(String::as_str).collect(),
@@ -91,6 +99,11 @@ impl TokenDraft {
     }
 }
 
+/// What the form says when the person's teams may not use the MCP server of this name.
+fn not_open(server: &str) -> String {
+    format!("{server} is not open to your teams. Choose another MCP server, or ask an administrator to add your team.")
+}
+
 /// Whether the form with this one-use token made a token when it was sent before.
 pub async fn was_made_by_form(context: &Context, form_token: &str) -> Result<bool> {
     Ok(idempotency::result_of(context, form_token).await?.is_some())
@@ -104,15 +117,13 @@ pub async fn generate(
     draft: &TokenDraft,
     form_token: &str,
 ) -> Result<(PersonalToken, PlainSecret), PersonalTokenError> {
-    let servers = store::server::list(&context.store).await?;
-    let (name, server_id, scopes, life) = draft.check(&servers)?;
     let secret = PlainSecret::generate_of(SecretKind::PersonalToken, context.random.as_ref());
     let mut change = context.begin_change().await?;
     let now = change.now();
-    let owner = store::person::find(&mut change, person).await?;
-    if owner.is_none_or(|owner| owner.disabled_at.is_some()) {
-        return Err(PersonalTokenError::NotFound);
-    }
+    let authority = store::person::team::authority_of_person(&mut change, person).await?;
+    let authority = authority.ok_or(PersonalTokenError::NotFound)?;
+    let servers = store::server::list(&mut change).await?;
+    let (name, server_id, scopes, life) = draft.check(&servers, &authority)?;
     if store::client::personal_token::count_live(&mut change, person, now).await? >= MOST_LIVE {
         let problem = format!("You have {MOST_LIVE} tokens. Revoke one that is not needed any more.");
         return Err(FieldError::new("name", problem).into());
@@ -198,7 +209,8 @@ fn ended(token: &PersonalToken, cause: EndCause, place: Option<&str>) -> Event {
         .about(&token.person)
 }
 
-/// The token with this `secret`, if it is accepted now, and its MCP server.
+/// The token with this `secret`, if it is accepted now, and its MCP server. The server must be open to a team of the
+/// token's person.
 pub(crate) async fn find_live(context: &Context, secret: &PlainSecret) -> Result<Option<(ListedToken, McpServer)>> {
     let now = context.now();
     let hash = secret.hash(&context.keys.pepper);
@@ -207,8 +219,14 @@ pub(crate) async fn find_live(context: &Context, secret: &PlainSecret) -> Result
         return Ok(None);
     };
     let servers = store::server::list(&context.store).await?;
-    let server = servers.into_iter().find(|server| server.id == found.token.server_id);
-    Ok(server.map(|server| (found, server)))
+    let Some(server) = servers.into_iter().find(|server| server.id == found.token.server_id) else { return Ok(None) };
+    if server.access != ServerAccess::All {
+        let authority = store::person::team::authority_of_person(&context.store, &found.token.person).await?;
+        if !authority.is_some_and(|authority| server.access.admits(&authority)) {
+            return Ok(None);
+        }
+    }
+    Ok(Some((found, server)))
 }
 
 /// Stores the use of the token, from `address` where that is known, unless a recent use is stored already.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::base::id::{ClientId, TeamId};
 use crate::credential::generate::check_privileges;
-use crate::credential::{CredentialError, Outcome, Result, begin_for};
+use crate::credential::{CredentialError, Outcome, Result, begin_for, check_access};
 use crate::model::credential::Credential;
 use crate::model::credential::draft;
 use crate::model::credential::{AssertionRules, AuthMethod, end_of};
@@ -56,6 +56,10 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
     after.team = team.clone();
     after.ends_at = end_of(after.auth_method, after.expires_at, &ends, now);
 
+    // Servers that closed after the credential was generated do not hinder other edits.
+    if after.team != before.team {
+        check_access(&mut change, &new_team, &before.servers, "team").await?;
+    }
     let mut changes = differences(&before, &after);
     changes.note("team", old_team.map(|team| team.name), Some(new_team.name));
     if changes.is_empty() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::id::{ClientId, SecretId, TeamId};
-use crate::credential::{CredentialError, Result, edit, federated, keys, sent_before};
+use crate::credential::{CredentialError, Result, check_access, edit, federated, keys, sent_before};
 use crate::crypto::secret::PlainSecret;
 use crate::model::credential::draft::{CheckedProof, Draft};
 use crate::model::credential::{AuthMethod, Credential};
@@ -57,8 +57,9 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
         auth_method,
         assertions: draft.assertions,
         expires_at,
-        ..checked.credential(client_id, team.id, actor.name(), now)
+        ..checked.credential(client_id, team.id.clone(), actor.name(), now)
     };
+    check_access(&mut change, &team, &credential.servers, "server").await?;
     change.use_form_token(form_token, credential.client_id.as_str(), sent_before).await?;
     store::credential::insert(&mut change, &credential, actor.id()).await?;
     let (secret, proof) = add_proof(&mut change, actor, &credential, checked.proof, checked.expires_at).await?;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use crate::base::id::{ClientId, SecretId, TeamId};
+use crate::credential::not_open;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
 use crate::model::credential::Credential;
@@ -279,6 +280,12 @@ impl<'context> Import<'context> {
                 found.ok_or("team: there is no such team; make it first, or leave it out")?
             }
         };
+        let mut closed = checked.servers.clone();
+        closed.retain(|server| !server.access.admits_team(&team));
+        if !closed.is_empty() {
+            let name = line.team.as_deref().unwrap_or("that the command line generates for");
+            return Err(format!("mcp_servers: {}", not_open(&closed, name)));
+        }
         let credential = Credential {
             disabled_at: line.disabled.then_some(now),
             ..checked.credential(client_id, team, self.actor.name(), now)

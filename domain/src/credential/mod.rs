@@ -25,10 +25,12 @@ pub mod revoke;
 pub mod rotate;
 pub mod usage;
 
-use crate::base::id::ClientId;
+use crate::base::id::{ClientId, McpServerId};
 use crate::model::credential::{AuthMethod, Credential, end_of};
 use crate::model::person::authority::Role;
-use crate::prelude::{Actor, Change, Context, Event, operation_error, through_denied};
+use crate::model::person::team::Team;
+use crate::model::server::McpServer;
+use crate::prelude::{Actor, Change, Context, Event, FieldError, operation_error, through_denied};
 use crate::store;
 
 operation_error! {
@@ -89,6 +91,32 @@ async fn begin_with<'context>(
 ) -> Result<(Change<'context>, Credential)> {
     let (change, credential) = begin_for(context, actor, client_id, role).await?;
     if credential.auth_method != method { Err(CredentialError::OtherMethod) } else { Ok((change, credential)) }
+}
+
+/// Checks that the credentials of `team` may use each of these MCP servers.
+///
+/// # Errors
+///
+/// An error at `field` that names the servers that are not open to the team.
+async fn check_access(
+    change: &mut Change<'_>,
+    team: &Team,
+    servers: &[McpServerId],
+    field: &'static str,
+) -> Result<()> {
+    let mut closed = store::server::list(change).await?;
+    closed.retain(|server| servers.contains(&server.id) && !server.access.admits_team(&team.id));
+    if closed.is_empty() {
+        return Ok(());
+    }
+    Err(FieldError::new(field, not_open(&closed, &team.name)).into())
+}
+
+/// What a form or a line of an import says when these MCP servers are not open to the team.
+fn not_open(servers: &[McpServer], team: &str) -> String {
+    let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
+    let is = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {is} not open to the team {team}. An administrator can add the team to its list.", names.join(", "))
 }
 
 /// Why a form that was sent before is refused: it made or changed this credential.

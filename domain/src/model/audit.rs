@@ -184,6 +184,7 @@ word_enum! {
         EmergencyUndone = "emergency.undone",
         McpServerAdded = "mcp_server.added",
         McpServerMoved = "mcp_server.moved",
+        McpServerEdited = "mcp_server.edited",
         WebhookAdded = "webhook.added",
         WebhookEdited = "webhook.edited",
         WebhookPaused = "webhook.paused",

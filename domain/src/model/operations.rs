@@ -59,6 +59,8 @@ pub enum How {
     WebhookChanged,
     /// An access token was revoked.
     TokenRevoked,
+    /// Fewer teams may use the MCP server.
+    ServerNarrowed,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
@@ -87,7 +89,8 @@ pub struct LaterValue {
     /// The value of that column.
     pub(crate) id: String,
     pub(crate) column: &'static str,
-    /// A text, a number, or nothing.
+    /// A text, a number, or nothing. A list of texts: the rows of this key, one for each, in place of those that are
+    /// there.
     pub(crate) value: Value,
     /// Whether the column holds numbers. Nothing has a type too.
     pub(crate) is_number: bool,
@@ -111,6 +114,8 @@ pub(crate) enum EndingKind {
     Tokens,
     /// Signing keys.
     SigningKeys,
+    /// MCP servers.
+    Servers,
 }
 
 /// The part of the former database's audit log that the backup does not have.

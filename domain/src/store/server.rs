@@ -1,22 +1,28 @@
-//! `mcp_servers`.
+//! `mcp_servers` and `server_teams`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::McpServerId;
+use crate::base::id::{McpServerId, TeamId};
 use crate::crypto::keys::TokenAlgorithm;
+use crate::model::client::consent::IDLE_LIMIT;
+use crate::model::server::access::{ServerAccess, ShutOut};
 use crate::model::server::{McpServer, ScopeDescription};
-use crate::store::{Columns, FromRow, On, Result, StoreError, Transaction, row, sql, to_json};
+use crate::store::{Columns, FromRow, On, Result, Store, StoreError, Transaction, composed_sql, row, sql, to_json};
 
-pub(crate) const SELECT: &str =
-    "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since FROM mcp_servers
+pub(crate) const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since,
+                             (SELECT string_agg(team_id, ' ') FROM server_teams WHERE server_id = mcp_servers.id)
+                             AS teams FROM mcp_servers
                       ORDER BY CASE WHEN built_in_since IS NULL THEN 1 ELSE 0 END, name";
 
 pub(crate) async fn list(on: impl On<'_>) -> Result<Vec<McpServer>> {
     sql!(SELECT).all(on).await
 }
 
-row! { "mcp_servers" => ServerRow { id, resource, name, scopes, token_lifetime, alg, built_in_since } }
+row! { "mcp_servers" => ServerRow {
+    id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since, teams
+} }
 
 impl FromRow for McpServer {
     const TABLE: Option<&'static str> = ServerRow::TABLE;
@@ -35,6 +41,9 @@ pub(crate) struct ServerRow {
     pub token_lifetime: i64,
     pub alg: String,
     pub built_in_since: Option<i64>,
+    pub limited_since: Option<i64>,
+    /// Identifiers with spaces between them.
+    pub teams: Option<String>,
 }
 
 impl ServerRow {
@@ -46,6 +55,15 @@ impl ServerRow {
         };
         let scopes: Vec<(String, String)> =
             serde_json::from_str(&self.scopes).map_err(|error| wrong(format!("scopes: {error}")))?;
+        // Without the moment all teams may use the server. A list that is empty or cannot be read never means that.
+        let access = match self.limited_since {
+            None => ServerAccess::All,
+            Some(_) => {
+                let teams = self.teams.as_deref().unwrap_or_default().split_ascii_whitespace().map(TeamId::parse);
+                let teams: Option<BTreeSet<TeamId>> = teams.collect();
+                ServerAccess::Teams(teams.ok_or_else(|| wrong("a team".to_owned()))?)
+            }
+        };
         Ok(McpServer {
             id: McpServerId::parse(id).ok_or_else(|| wrong("id".to_owned()))?,
             resource: self.resource,
@@ -56,6 +74,7 @@ impl ServerRow {
                 .map_err(|_| wrong(format!("token_lifetime is {}", self.token_lifetime)))?,
             alg: TokenAlgorithm::parse(&self.alg).ok_or_else(|| wrong(format!("alg is {:?}", self.alg)))?,
             built_in: self.built_in_since.is_some(),
+            access,
         })
     }
 }
@@ -70,8 +89,54 @@ pub(crate) async fn insert(transaction: &mut Transaction, server: &McpServer, no
         i64::try_from(server.token_lifetime.as_secs()).unwrap_or(i64::MAX), server.built_in.then_some(now), now,
         server.alg
     )
-    .execute(transaction)
-    .await
+    .execute(&mut *transaction)
+    .await?;
+    set_access(transaction, &server.id, &server.access, now).await
+}
+
+/// Sets which teams may use the server. Each of them must exist.
+pub(crate) async fn set_access(
+    transaction: &mut Transaction,
+    id: &McpServerId,
+    access: &ServerAccess,
+    now: Timestamp,
+) -> Result<()> {
+    let (since, teams) = match access {
+        ServerAccess::All => (None, None),
+        ServerAccess::Teams(teams) => (Some(now), Some(teams)),
+    };
+    sql!("UPDATE mcp_servers SET limited_since = $1 WHERE id = $2"; since, id).execute(&mut *transaction).await?;
+    sql!("DELETE FROM server_teams WHERE server_id = $1"; id).execute(&mut *transaction).await?;
+    for team in teams.into_iter().flatten() {
+        let sql = "INSERT INTO server_teams (server_id, team_id) VALUES ($1, $2)";
+        sql!(sql; id, team).execute(&mut *transaction).await?;
+    }
+    Ok(())
+}
+
+/// What exists at `now` for this server, which is not open to all teams, and belongs to none of its teams.
+pub(crate) async fn shut_out(on: &Store, id: &McpServerId, now: Timestamp) -> Result<ShutOut> {
+    // The list of servers is JSON; an identifier in it stands between quotes.
+    let credentials =
+        "SELECT COUNT(*) AS n FROM credentials WHERE mcp_servers LIKE $2 ESCAPE '\\' AND revoked_at IS NULL
+         AND (ends_at IS NULL OR ends_at > $3)
+         AND team_id NOT IN (SELECT team_id FROM server_teams WHERE server_id = $1)";
+    let pattern = format!("%\"{}\"%", id.as_str().replace('_', "\\_"));
+    let stranger = "NOT EXISTS (SELECT 1 FROM people AS p WHERE p.id = t.person_id
+                                AND (p.administrator_since IS NOT NULL OR p.disabled_at IS NOT NULL))
+         AND NOT EXISTS (SELECT 1 FROM memberships AS m JOIN server_teams AS s ON s.team_id = m.team_id
+                         WHERE m.person_id = t.person_id AND s.server_id = $1)";
+    let live = "t.server_id = $1 AND t.ended_at IS NULL AND t.expires_at > $2";
+    let tokens = composed_sql!("SELECT COUNT(*) AS n FROM personal_tokens AS t WHERE {live} AND {stranger}"; id, now);
+    let apps = composed_sql!(
+        "SELECT COUNT(*) AS n FROM consents AS t WHERE {live} AND t.last_used_at > $3 AND {stranger}";
+        id, now, now.minus(IDLE_LIMIT)
+    );
+    Ok(ShutOut {
+        credentials: sql!(credentials; id, pattern, now).one(on).await?,
+        personal_tokens: tokens.one(on).await?,
+        apps: apps.one(on).await?,
+    })
 }
 
 pub(crate) async fn set_resource(transaction: &mut Transaction, id: &McpServerId, resource: &str) -> Result<()> {

@@ -289,6 +289,7 @@ fn line(ended: &Ended) -> String {
         How::WebhookRemoved => "webhook removed",
         How::WebhookPaused => "webhook paused",
         How::WebhookChanged => "webhook given another address or secret",
+        How::ServerNarrowed => "fewer teams may use the MCP server",
         How::TokenRevoked => "access token revoked",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())

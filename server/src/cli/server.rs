@@ -1,13 +1,16 @@
 //! `countersign server`
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Subcommand;
+use domain::context::Context;
 use domain::crypto::keys::signing::TokenAlgorithm;
+use domain::model::server::access::ServerAccess;
 use domain::model::server::{DEFAULT_SCOPE, ScopeDescription};
 use domain::server::{self, ServerDraft};
 
-use super::shared::{CliError, duration, instance, operator, token_algorithm};
+use super::shared::{CliError, duration, instance, operator, team_named, token_algorithm};
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -29,6 +32,9 @@ pub(super) enum Command {
         /// How its tokens are signed: ES256, EdDSA, PS256 or RS256
         #[arg(long, default_value = "ES256", value_parser = token_algorithm)]
         alg: TokenAlgorithm,
+        /// A team whose credentials and people may use it; all teams when not given
+        #[arg(long = "team", value_name = "NAME")]
+        teams: Vec<String>,
     },
     /// List the MCP servers
     List,
@@ -37,10 +43,11 @@ pub(super) enum Command {
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| {
         match command {
-            Command::Add { name, resource, scopes, token_lifetime, alg } => {
+            Command::Add { name, resource, scopes, token_lifetime, alg, teams } => {
                 let scope = |name| ScopeDescription { name, description: String::new() };
                 let scopes = scopes.into_iter().map(scope).collect();
-                let draft = ServerDraft { name, resource, scopes, token_lifetime, alg };
+                let access = access(context, &teams).await?;
+                let draft = ServerDraft { name, resource, scopes, token_lifetime, alg, access };
                 let server = server::add(context, &operator(), &draft).await?;
                 println!("Added {} {}", server.id, server.resource);
             }
@@ -53,4 +60,16 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
         Ok(())
     })
     .await
+}
+
+/// The teams that the options name; all teams when none is named.
+async fn access(context: &Context, names: &[String]) -> Result<ServerAccess, CliError> {
+    if names.is_empty() {
+        return Ok(ServerAccess::All);
+    }
+    let mut teams = BTreeSet::new();
+    for name in names {
+        teams.insert(team_named(context, name).await?);
+    }
+    Ok(ServerAccess::Teams(teams))
 }

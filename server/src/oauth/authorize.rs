@@ -8,7 +8,7 @@ use app::error::ActionError;
 use app::pages::client::consent;
 use app::visit::{Viewer, Visit};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::client::authorization::{self, AuthorizationRequest, RequestError};
+use domain::client::authorization::{self, AuthorizationRequest, ConsentRefused, RequestError};
 
 use crate::dashboard::auth::return_address::{let_form_lead_on, sign_in_for_request};
 use crate::dashboard::respond::{self, respond};
@@ -22,7 +22,7 @@ pub(crate) async fn form(asked: Submission) -> Response {
         Err(response) => return response,
     };
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
-        Ok(true) => allow(visit, &viewer, &request).await,
+        Ok(true) => allow(visit, &viewer, request, query).await,
         Ok(false) => ask(visit, request, query).await,
         Err(fault) => respond::refuse(visit, fault).await,
     }
@@ -37,7 +37,7 @@ pub(crate) async fn decide(form: Submission) -> Response {
         Err(response) => return response,
     };
     match decision.as_str() {
-        "allow" => allow(visit, &viewer, &request).await,
+        "allow" => allow(visit, &viewer, request, query).await,
         "deny" => deny(visit, &request).await,
         _ => ask(visit, request, query).await,
     }
@@ -66,19 +66,21 @@ async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Resp
     response
 }
 
-async fn allow(visit: Visit, viewer: &Viewer, request: &AuthorizationRequest) -> Response {
-    let allowed = async { Ok(authorization::allow(&visit.context, &visit.actor()?, &viewer.id, request).await?) };
-    let address = allowed.await;
-    lead_back(visit, address).await
+async fn allow(visit: Visit, viewer: &Viewer, request: AuthorizationRequest, query: String) -> Response {
+    let actor = match visit.actor() {
+        Ok(actor) => actor,
+        Err(error) => return respond::refuse(visit, error).await,
+    };
+    match authorization::allow(&visit.context, &actor, &viewer.id, &request).await {
+        Ok(address) => Redirect::to(&address).into_response(),
+        Err(ConsentRefused::NotOpen) => ask(visit, request, query).await,
+        Err(ConsentRefused::Fault(fault)) => respond::refuse(visit, fault).await,
+    }
 }
 
 async fn deny(visit: Visit, request: &AuthorizationRequest) -> Response {
     let denied = async { Ok(authorization::deny(&visit.context, &visit.actor()?, request).await?) };
-    let address = denied.await;
-    lead_back(visit, address).await
-}
-
-async fn lead_back(visit: Visit, address: Result<String, ActionError>) -> Response {
+    let address: Result<String, ActionError> = denied.await;
     match address {
         Ok(address) => Redirect::to(&address).into_response(),
         Err(error) => respond::refuse(visit, error).await,

@@ -691,6 +691,7 @@ fn each_option_that_an_error_names_is_an_option_of_the_command() {
         ("--redirect-uri", [&client[..], &["nowhere"]].concat()),
         ("--resource", [&server[..], &["nowhere", "--scope", "x:read"]].concat()),
         ("--scope", [&server[..], &["https://x.example/mcp", "--scope", "credentials:read"]].concat()),
+        ("--team", [&server[..], &["https://x.example/mcp", "--scope", "x:read", "--team", "Unknown"]].concat()),
         ("--email", vec!["admin", "reset-second-factor", "--email", "nobody"]),
         ("--made-by", vec!["emergency-stop", "--made-by", "nobody@example.com"]),
         ("--mcp-server", vec!["emergency-stop", "--mcp-server", "https://unknown.example/mcp"]),
@@ -709,6 +710,25 @@ fn each_option_that_an_error_names_is_an_option_of_the_command() {
             assert!(listed(own).contains(option), "{option} of {message}");
         }
     }
+}
+
+#[test]
+fn a_server_is_added_for_the_teams_that_are_named() {
+    let folder = Folder::new("access");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    for (name, teams) in [("open", &[][..]), ("limited", &["--team", "default", "--team", "Default"])] {
+        let resource = format!("https://{name}.example/mcp");
+        let output = folder.run(&[&["server", "add", "--name", name, "--resource", &resource], teams].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let entries = text(&folder.run(&["audit", "export"]).stdout);
+    let teams = |resource: &str| {
+        let line = entries.lines().find(|line| line.contains("mcp_server.added") && line.contains(resource));
+        let entry: Value = serde_json::from_str(line.expect("an entry")).expect("JSON");
+        entry["details"]["teams"].clone()
+    };
+    assert_eq!(teams("https://open.example/mcp"), "all");
+    assert_eq!(teams("https://limited.example/mcp"), serde_json::json!(["Default"]));
 }
 
 #[test]

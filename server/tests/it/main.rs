@@ -26,6 +26,7 @@ mod revocation;
 mod roles;
 mod routes;
 mod second_factor;
+mod server_access;
 mod serving;
 mod sign_in;
 mod sockets;

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::server::state::AppState;
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::base::clock::Clock;
-use domain::base::id::{AppClientId, ClientId};
+use domain::base::id::{AppClientId, ClientId, TeamId};
 use domain::client::{self, ClientDraft};
 use domain::context::Context;
 use domain::credential::edit::{Edit, edit};
-use domain::credential::generate::Generated;
+use domain::credential::generate::{Generated, generate};
 use domain::credential::rotate::{self, Overlap};
 use domain::credential::{disable, inspect, revoke};
 use domain::crypto::keys::MasterKey;
@@ -23,19 +24,22 @@ use domain::incident::emergency_stop;
 use domain::model::actor::Actor;
 use domain::model::audit::Action;
 use domain::model::credential::Credential;
+use domain::model::credential::draft::Draft;
 use domain::model::incident::{Means, Selection, StopRequest};
 use domain::model::operations::How;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::ports::{Fetch, Post};
+use domain::model::server::ScopeDescription;
+use domain::model::server::access::ServerAccess;
 use domain::model::webhook::EventKind;
 use domain::operations::instance::open_instance;
 use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::restore::{self, Difference};
 use domain::person::{self, manage, team};
+use domain::server::{self, ServerDraft};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use domain::testing::{FakeIssuers, FakeReceiver, FixedClock, SeededRandom};
 use domain::webhook::{self, WebhookDraft};
-use server::state::AppState;
 
 use crate::support::{App, EMAIL, PASSWORD, basic, router};
 
@@ -339,6 +343,48 @@ async fn a_stop_of_many_a_role_and_a_signing_key_stay_ended() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_narrowed_stays_narrow() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let team = async |name: &str| team::create(&context, &operator(), name).await.expect("a team").id;
+    let (kept, removed) = (team("Kept").await, team("Removed").await);
+    let only = |teams: &[&TeamId]| ServerAccess::Teams(teams.iter().map(|team| (*team).clone()).collect());
+    let add = async |name: &str, access: ServerAccess| {
+        let scopes = vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }];
+        let resource = format!("https://{name}.example/mcp");
+        let draft = ServerDraft { name: name.to_owned(), resource, scopes, access, ..ServerDraft::default() };
+        server::add(&context, &operator(), &draft).await.expect("added").id
+    };
+    let closed = add("closed", ServerAccess::All).await;
+    let changed = add("changed", only(&[&kept, &removed])).await;
+    let opened = add("opened", only(&[&kept])).await;
+    let left = add("left", only(&[&removed])).await;
+    let draft =
+        Draft { name: "job".to_owned(), servers: vec!["https://closed.example/mcp".to_owned()], ..Draft::default() };
+    let job = generate(&context, &operator(), &draft, None).await.expect("generates");
+    let backup = Backup::of(&app).await;
+    assert_eq!(exchange(&app, &job).await, StatusCode::OK);
+    let new = team("New").await;
+    for (id, access) in
+        [(&closed, only(&[&kept, &new])), (&changed, only(&[&kept, &new])), (&opened, ServerAccess::All)]
+    {
+        server::set_access(&context, &operator(), id, &access).await.expect("set");
+    }
+    team::remove(&context, &operator(), &removed).await.expect("removed");
+
+    let (app, difference) = backup.restored(app, true).await;
+    let mut told: Vec<(&str, How)> = difference.ended.iter().map(|one| (one.name.as_str(), one.how)).collect();
+    told.sort_unstable_by_key(|(name, _)| *name);
+    assert_eq!(told, ["changed", "closed", "left"].map(|name| (name, How::ServerNarrowed)));
+    let access = async |id| server::find(&app.instance.context, id).await.expect("reads").expect("a server").access;
+    assert_eq!(access(&closed).await, only(&[&kept]), "the backup does not know the new team");
+    assert_eq!(access(&changed).await, only(&[&kept]));
+    assert_eq!(access(&opened).await, only(&[&kept]), "what was only widened is as in the backup");
+    assert_eq!(access(&left).await, only(&[]), "nobody, and not all");
+    assert_eq!(exchange(&app, &job).await, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn an_action_or_a_field_that_is_not_known_counts_as_a_difference() {
     use sqlx::{Connection, Executor};
     let app = App::new().await;
@@ -396,6 +442,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::WebhookSecretReplaced
         | Action::WebhookRemoved => ["restore", "webhooks_that_were_removed_paused_or_changed_stay_so"],
         Action::ClientChanged => ["restore", "a_redirect_uri_that_was_removed_stays_removed"],
+        Action::McpServerEdited => ["restore", "a_server_that_was_narrowed_stays_narrow"],
         Action::TokenRevoked => ["restore", "a_token_that_was_revoked_stays_revoked"],
         Action::CredentialDisabled | Action::EmergencyStopped | Action::TeamRemoved | Action::SigningKeyRotated => {
             ["restore", "a_stop_of_many_a_role_and_a_signing_key_stay_ended"]

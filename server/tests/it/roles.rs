@@ -139,6 +139,8 @@ pub(crate) fn rows() -> Vec<Row> {
             &[("name", "docs"), ("resource", "https://docs.example/mcp"), ("scopes", "docs:read Read.")],
         ),
         ("/servers/{id}", GET, PERSON, Nothing, 200, &[]),
+        ("/servers/{id}/access", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/access", POST, Administrator, Nothing, 303, &[("access", "all")]),
         ("/leaks", GET, PERSON, Nothing, 200, &[]),
         ("/leaks", POST, PERSON, Nothing, 200, &[("text", "a log"), ("days", "7")]),
         (
@@ -519,10 +521,11 @@ const ASK_AGAIN: [&str; 29] = [
     "/teams/{team_id}/members/{person_id}",
 ];
 /// Those that ask for some of what can be sent.
-const ASK_SOMETIMES: [&str; 4] = [
+const ASK_SOMETIMES: [&str; 5] = [
     "/account/passkeys/new",
     "/credentials/{client_id}/rotation",
     "/people/{person_id}/change",
+    "/servers/{id}/access",
     "/settings/webhooks/{id}/edit",
 ];
 

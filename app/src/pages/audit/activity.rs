@@ -120,6 +120,7 @@ fn text(action: Action) -> &'static str {
         Action::EmergencyUndone => "Emergency stop undone",
         Action::TokenRevoked => "Token revoked",
         Action::McpServerAdded => "MCP server added",
+        Action::McpServerEdited => "MCP server changed",
         Action::McpServerMoved => "MCP server moved",
         Action::WebhookAdded => "Webhook added",
         Action::WebhookEdited => "Webhook changed",

@@ -11,7 +11,7 @@ use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::components::table::used_from;
-use crate::pages::client::personal_tokens::token_table;
+use crate::pages::client::personal_tokens::{named_server, token_table};
 use crate::prelude::*;
 
 /// Ends a consent.
@@ -50,7 +50,8 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     let servers = server::list(&visit.context).await?;
     let is_empty = grants.is_empty();
     let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind }| {
-        let server = servers.iter().find(|server| server.id == consent.server_id).map(|server| server.name.clone());
+        let server = servers.iter().find(|server| server.id == consent.server_id);
+        let server = server.map(|server| named_server(server, authority));
         let words = one_of_many("End access", format!(" of {client_name} for {person_name}"));
         cells![
             html! { {client_of(&consent, &client_name)}{leaked_chip(consent.leaked_at)} },
@@ -92,7 +93,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
         {head((), "Connected apps", lead, administers.then(|| button_link(links::CLIENTS, "Clients")))}
         <section class="panel" aria-label="Connected apps">{list}</section>
         {pager(links::APPS, &[("after", next)], !query.after.is_empty())}
-        {panel("tokens", "Personal tokens", generate, token_table(tokens, &servers, administers))}
+        {panel("tokens", "Personal tokens", generate, token_table(tokens, &servers, authority, administers))}
         {pager(links::APPS, &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
     };
     Ok(Page::new("Connected apps", body))

@@ -13,6 +13,9 @@ use crate::prelude::*;
 /// again.
 pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, ActionError> {
     let viewer = signed_in()?.viewer()?.clone();
+    if !request.server.access.admits(&viewer.authority) {
+        return Ok(not_open(request, query, &viewer.email));
+    }
     let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
     let vouched = match (client.kind, client.id.document()) {
         (ClientKind::Registered, _) => "Registered by an administrator".to_owned(),
@@ -75,6 +78,27 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         <p class="sub">"You can end it at any time under Connected apps."</p>
     };
     Ok(Page::new("Allow access", body).framed(Frame::Gate))
+}
+
+/// The page for a person whose teams may not use the MCP server. Its button tells the client.
+fn not_open(request: AuthorizationRequest, query: String, email: &str) -> Page {
+    let AuthorizationRequest { client, redirect_uri, server, .. } = request;
+    let body = view! {
+        <section class="panel body" aria-labelledby="title">
+            <h1 id="title">"You cannot allow this"</h1>
+            <p><b>{client.name}</b>" wants to use "<b>{server.name.clone()}</b>" as you, "{email.to_owned()}"."</p>
+            <p>{server.name}" is not open to your teams. Ask an administrator of Countersign to add one of your teams to it, then start again in the app."</p>
+            <form method="post" action=links::AUTHORIZE>
+                <FormToken/>{hidden("request", query)}
+                <div class="row">
+                    <button class="button" data-kind="primary" name="decision" value="deny">
+                        {format!("Go back to {}", redirect_uri.host())}
+                    </button>
+                </div>
+            </form>
+        </section>
+    };
+    Page::new("You cannot allow this", body).framed(Frame::Gate).with_status(403)
 }
 
 /// The page for a request that cannot be answered, because the client or its redirect URI is not known.

@@ -4,6 +4,7 @@ use domain::base::id::PersonalTokenId;
 use domain::client::personal_token::{self, TokenDraft, grantable};
 use domain::crypto::secret::PlainSecret;
 use domain::model::client::personal_token::{ListedToken, PersonalToken};
+use domain::model::person::authority::Authority;
 use domain::model::server::{McpServer, allows_for_person};
 use domain::server;
 
@@ -52,12 +53,18 @@ impl TypedToken {
 }
 
 /// Tokens, each with a button that ends it. The list of all people's tokens also shows the person.
-pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_everybody: bool) -> AnyView {
+pub(super) fn token_table(
+    tokens: Vec<ListedToken>,
+    servers: &[McpServer],
+    authority: &Authority,
+    of_everybody: bool,
+) -> AnyView {
     if tokens.is_empty() {
         return empty("There is no personal token.");
     }
     let rows = tokens.into_iter().map(|ListedToken { token, person_name, .. }| {
-        let server = servers.iter().find(|server| server.id == token.server_id).map(|server| server.name.clone());
+        let server = servers.iter().find(|server| server.id == token.server_id);
+        let server = server.map(|server| named_server(server, authority));
         let words = one_of_many("Revoke", format!(" {} of {person_name}", token.name));
         cells![
             html! {
@@ -81,13 +88,22 @@ pub(super) fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], of_ev
     table(columns, rows)
 }
 
+/// The name of the server, and whether it is closed to the person who looks. Administrators see no such mark, because
+/// nothing is closed to them.
+pub(super) fn named_server(server: &McpServer, authority: &Authority) -> AnyView {
+    let closed = (!server.access.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} });
+    html! { {server.name.clone()}{closed} }
+}
+
 /// The tokens of the signed-in person, and the form for another token with the typed values and the errors.
 pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
     let tokens = personal_token::list_own(&visit.context, &visit.viewer()?.id).await?;
     let mut servers = server::list(&visit.context).await?;
-    let table = token_table(tokens, &servers, false);
+    let authority = visit.authority()?;
+    let table = token_table(tokens, &servers, authority, false);
+    servers.retain(|server| server.access.admits(authority) || server.id.as_str() == typed.server);
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));

@@ -91,6 +91,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
     let member = visit.may(&credential.team, Role::Member);
     let leaked = leaked(&secrets, !changeable, now);
     let imported = changeable.then(|| imported(&secrets)).flatten();
+    let closed = connect.is_some().then(|| closed(&credential, team.as_ref(), &servers)).flatten();
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => secrets_panel(secrets, !changeable, now),
         AuthMethod::PrivateKeyJwt => keys_panel(keys, &client_id, manages, now),
@@ -104,6 +105,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
         {rotation(&credential, now, member)}
         {leaked}
         {imported}
+        {closed}
         {waiting}
         {facts(&credential, team, &servers, &impact)}
         {proof}
@@ -199,6 +201,24 @@ fn imported(secrets: &[ClientSecret]) -> Option<AnyView> {
                     Countersign limits wrong guesses until then.";
         notice("warn", view! { <p>{text}</p> })
     })
+}
+
+/// Says for which of its MCP servers the credential gets no token, because they are not open to its team.
+fn closed(credential: &Credential, team: Option<&Team>, servers: &[McpServer]) -> Option<AnyView> {
+    let is_closed =
+        |server: &&McpServer| credential.servers.contains(&server.id) && !server.access.admits_team(&credential.team);
+    let names: Vec<&str> = servers.iter().filter(is_closed).map(|server| server.name.as_str()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let is = if names.len() == 1 { "is" } else { "are" };
+    let team = team.map_or("its team", |team| team.name.as_str());
+    let words = format!(
+        "{} {is} not open to the team {team}: the credential gets no token there. An administrator can add the team on the \
+         page of the MCP server.",
+        names.join(", ")
+    );
+    Some(notice("warn", view! { <p>{words}</p> }))
 }
 
 /// The notice that a secret was reported as leaked.

@@ -48,6 +48,7 @@ fn cause_words(cause: Refusal) -> &'static str {
         Refusal::AddressNotAllowed => "IP address not allowed",
         Refusal::ScopeMalformed => "Malformed scope",
         Refusal::ScopeNotAllowed => "Scope not allowed",
+        Refusal::TeamNotAllowed => "MCP server not open to the team",
         Refusal::TargetNotAllowed => "MCP server not allowed",
     }
 }

@@ -1,5 +1,6 @@
 //! MCP servers.
 
+pub mod access;
 pub mod list;
 pub mod new;
 pub mod show;

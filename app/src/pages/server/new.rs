@@ -5,9 +5,11 @@ use std::time::Duration;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::field_error::FieldError;
 use domain::model::server::ScopeDescription;
+use domain::model::server::access::ServerAccess;
 use domain::server::ServerDraft;
 
 use crate::pages::credential::fields::{LifetimeChoice, read_lifetime};
+use crate::pages::server::access::{TypedAccess, access_choice};
 use crate::prelude::*;
 
 /// What was typed.
@@ -23,6 +25,8 @@ pub struct Typed {
     pub token_lifetime: String,
     /// Signing algorithm: `ES256`, …
     pub alg: String,
+    /// Who may use it; nothing chosen: all teams.
+    pub access: TypedAccess,
 }
 
 impl Typed {
@@ -43,14 +47,16 @@ impl Typed {
             scopes: self.scopes.lines().filter(|line| !line.trim().is_empty()).map(scope).collect(),
             token_lifetime,
             alg,
+            access: if self.access.access.is_empty() { ServerAccess::All } else { self.access.chosen()? },
         })
     }
 }
 
 /// The form with what was typed and what is wrong with it.
 pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
-    signed_in()?;
+    let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
+    let access = access_choice(&visit, &typed.access, &errors).await?;
     let options = options([
         ("ES256", "ES256 (recommended)"),
         ("EdDSA", "EdDSA"),
@@ -66,6 +72,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="10 minutes (default)"/>
         <Select id="alg" label="Signature" options chosen=typed.alg otherwise="ES256" error=errors.at("alg")
             hint="How its tokens are signed. Its verifier must accept this."/>
+        {access}
     };
     let page =
         FormPage::new("New MCP server", links::NEW_SERVER, "Add MCP server").back(links::SERVERS, "Back to the list");

@@ -1,16 +1,14 @@
 //! The page of one MCP server, with the setup for its operator.
 
-use domain::base::id::McpServerId;
-use domain::server;
-
+use crate::pages::server::access::{access_panel, find};
 use crate::prelude::*;
 use crate::snippets;
 
 /// The page of one server.
 pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let id = McpServerId::parse(&id).ok_or(ActionError::NotFound)?;
-    let server = server::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
+    let server = find(&visit, &id).await?;
+    let access = access_panel(&visit, &server).await?;
     let issuer = visit.context.settings.public_url.clone();
     // The setup for the server's operator: the document that leads clients here, and the token check.
     let publish = (!server.built_in).then(|| {
@@ -30,6 +28,7 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
             <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
             <div><dt>"Keys"</dt><dd><a href=links::JWKS>"JWKS"</a></dd></div>
         </dl>
+        {access}
         {panel("scopes", "Scopes", (), rows)}
         {publish}
     };

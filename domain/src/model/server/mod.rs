@@ -1,5 +1,6 @@
 //! MCP servers (protected resources) and their scopes.
 
+pub mod access;
 pub mod resource;
 pub mod scope;
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::id::McpServerId;
 use crate::crypto::keys::TokenAlgorithm;
+use crate::model::server::access::ServerAccess;
 use crate::model::server::scope::Scopes;
 
 /// One scope that an MCP server understands.
@@ -35,6 +37,8 @@ pub struct McpServer {
     pub alg: TokenAlgorithm,
     /// Whether it is the one of this program.
     pub built_in: bool,
+    /// Which teams may use it.
+    pub access: ServerAccess,
 }
 
 impl McpServer {

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
+use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TeamId, TokenId};
 use crate::base::word_enum::word_enum;
 use crate::crypto::secret::SecretHash;
 use crate::model::origin::Origin;
@@ -105,6 +105,8 @@ word_enum! {
         ScopeNotAllowed = "scope_not_allowed",
         /// The MCP server is unknown, or the credential may not call it.
         TargetNotAllowed = "target_not_allowed",
+        /// The MCP server is not open to the team of the credential.
+        TeamNotAllowed = "team_not_allowed",
     }
 }
 
@@ -155,6 +157,8 @@ pub(crate) struct AuthenticatorState {
     pub hard_end_at: Option<Timestamp>,
     pub disabled_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// The team that owns the credential.
+    pub team: TeamId,
 }
 
 /// Checks what can end a credential or its authenticator, and the address. The first cause in this order is the answer.

@@ -13,7 +13,7 @@ use crate::prelude::Action;
 /// There is no arm for "all others": who adds an action says here what it ends, and `server/tests/it/restore.rs` says
 /// with which test.
 pub(super) fn ends(action: Action) -> &'static [EndingKind] {
-    use EndingKind::{Clients, Credentials, People, Roles, SigningKeys, Tokens, Webhooks};
+    use EndingKind::{Clients, Credentials, People, Roles, Servers, SigningKeys, Tokens, Webhooks};
     match action {
         Action::CredentialRevoked
         | Action::CredentialDisabled
@@ -37,7 +37,10 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::PasskeyRemoved
         | Action::RecoveryCodesReplaced
         | Action::RecoveryCodeUsed => &[People],
-        Action::TeamRoleChanged | Action::TeamRemoved => &[Roles],
+        Action::TeamRoleChanged => &[Roles],
+        // The lists of MCP servers lose a team that is removed.
+        Action::TeamRemoved => &[Roles, Servers],
+        Action::McpServerEdited => &[Servers],
         Action::ClientChanged
         | Action::ClientSecretEnded
         | Action::ClientSecretReplaced
@@ -125,6 +128,7 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
         }
         Action::WebhookEdited => &["name", "host", "events", "address"],
         Action::ClientChanged => &["name", "redirect_uris"],
+        Action::McpServerEdited => &["teams"],
         _ => return Vec::new(),
     };
     let fields: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();

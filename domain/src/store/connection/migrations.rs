@@ -60,6 +60,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(24, "refused claims", include_str!("../../../../migrations/0024_refused_claims.sql")),
         migration(25, "clients", include_str!("../../../../migrations/0025_clients.sql")),
         migration(26, "known networks", include_str!("../../../../migrations/0026_known_networks.sql")),
+        migration(27, "server access", include_str!("../../../../migrations/0027_server_access.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
     ];
     if engine == Engine::Sqlite {

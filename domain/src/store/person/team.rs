@@ -34,18 +34,23 @@ pub(crate) async fn authority(on: impl On<'_>, actor: &Actor) -> Result<Authorit
         return Ok(team.map_or_else(nobody, Authority::Team));
     }
     let Some(id) = actor.person_id() else { return Ok(Authority::Everything) };
+    Ok(authority_of_person(on, id).await?.unwrap_or_else(nobody))
+}
+
+/// What the person may see and do; `None`: the person is disabled.
+pub(crate) async fn authority_of_person(on: impl On<'_>, id: &PersonId) -> Result<Option<Authority>> {
     let sql = "SELECT p.administrator_since AS administrator_since, m.team_id AS team_id, m.role AS role
          FROM people AS p LEFT JOIN memberships AS m ON m.person_id = p.id AND p.administrator_since IS NULL
          WHERE p.id = $1 AND p.disabled_at IS NULL";
     let rows: Vec<(bool, Option<TeamId>, Option<Role>)> = sql!(sql; id).about("memberships").all(on).await?;
     if rows.is_empty() {
-        return Ok(nobody());
+        return Ok(None);
     }
     if rows.iter().any(|(is_administrator, ..)| *is_administrator) {
-        return Ok(Authority::Everything);
+        return Ok(Some(Authority::Everything));
     }
     let roles = rows.into_iter().filter_map(|(_, team, role)| team.zip(role)).collect();
-    Ok(Authority::Person { id: id.clone(), roles })
+    Ok(Some(Authority::Person { id: id.clone(), roles }))
 }
 
 /// The authority of a stopped credential or a disabled person: a person without any team. A team's key cannot express
@@ -104,11 +109,12 @@ pub(crate) async fn owns_any(transaction: &mut Transaction, id: &TeamId) -> Resu
     sql!("SELECT 1 FROM credentials WHERE team_id = $1 LIMIT 1"; id).exists(transaction).await
 }
 
-/// Removes the team, its memberships and its invitations.
+/// Removes the team, its memberships and its invitations. The lists of MCP servers lose it.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &TeamId) -> Result<()> {
     for sql in [
         "DELETE FROM invitations WHERE team_id = $1",
         "DELETE FROM memberships WHERE team_id = $1",
+        "DELETE FROM server_teams WHERE team_id = $1",
         "DELETE FROM teams WHERE id = $1",
     ] {
         sql!(sql; id).execute(&mut *transaction).await?;

@@ -29,7 +29,8 @@ const VERIFIER_LENGTHS: std::ops::RangeInclusive<usize> = 43..=128;
 ///
 /// - `invalid_grant`: the code is not this client's, does not fit these parameters, or was used before. In the last
 ///   case the consent that the code made ends.
-/// - `invalid_target`: `resource` is not the server that the person was asked about.
+/// - `invalid_target`: `resource` is not the server that the person was asked about, or that server is not open to the
+///   person's teams.
 /// - `unauthorized_client`: a credential asks.
 pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
@@ -54,7 +55,7 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     if stored.expires_at <= now {
         return Err(invalid_grant("the code has expired"));
     }
-    redemption::check_person(&mut change, &stored.person).await?;
+    redemption::check_person(&mut change, &stored.person, &server).await?;
     let consent = consent_of(&mut change, stored, &server, origin).await?;
     store::client::consent::insert(&mut change, &consent).await?;
     store::client::consent::use_code(&mut change, &hash, &consent.id).await?;

@@ -153,6 +153,11 @@ fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
             OAuthErrorCode::InvalidTarget,
             "resource must name one MCP server that this client may call.",
         ),
+        // The resource is known, and we do not consider it acceptable for this client (RFC 8707 §2).
+        // `unauthorized_client` is about the grant type (RFC 6749 §5.2). This client gets tokens for other resources.
+        Refusal::TeamNotAllowed => {
+            OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is not open to the team of this client.")
+        }
         Refusal::GrantNotAllowed => OAuthError::unauthorized_client(),
         // In this grant the assertion is the grant. So the error says that the grant is not valid (RFC 7523 §3.1).
         refusal if grant == GrantType::JwtBearer => OAuthError {

@@ -33,12 +33,17 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
     }
 }
 
-pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId) -> Result<()> {
-    let person = store::person::find(change, id).await?.ok_or(Fault::Damaged)?;
-    if person.disabled_at.is_some() {
-        return Err(invalid_grant("the person is disabled"));
+/// Checks that the person is not disabled, and that one of the person's teams may use the server.
+///
+/// The code or refresh token stays good: when the server is opened again, the client goes on. So the error is not
+/// `invalid_grant`, after which client libraries forget the token and send the person round again.
+pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId, server: &McpServer) -> Result<()> {
+    let authority = store::person::team::authority_of_person(change, id).await?;
+    let authority = authority.ok_or(invalid_grant("the person is disabled"))?;
+    if server.access.admits(&authority) {
+        return Ok(());
     }
-    Ok(())
+    Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is not open to the teams of the person."))
 }
 
 pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer> {

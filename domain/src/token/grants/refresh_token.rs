@@ -24,7 +24,8 @@ use crate::token::grants::redemption::{self, NextRefreshToken, Redemption, inval
 /// - `invalid_grant`: the token is not this client's, or is not valid. When it was used more than 30 seconds before,
 ///   the whole consent ends.
 /// - `invalid_scope`: the person allowed none of the requested scopes.
-/// - `invalid_target`: the request is for another server than the person allowed.
+/// - `invalid_target`: the request is for another server than the person allowed, or that server is not open to the
+///   person's teams any more.
 /// - `unauthorized_client`: a credential asks.
 pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
@@ -57,8 +58,8 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     if stored.expires_at <= now {
         return Err(invalid_grant("the token has expired"));
     }
-    redemption::check_person(&mut change, &consent.person).await?;
     let server = redemption::server(&mut change, &consent.server_id).await?;
+    redemption::check_person(&mut change, &consent.person, &server).await?;
     redemption::check_resource(form, &server)?;
     let scopes = requested_scopes(form, &consent, &server)?;
     Redemption { consent: &consent, server: &server, scopes, next, origin }.issue(change).await

@@ -43,6 +43,7 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store, since: &SinceBac
                 ended.extend(narrowed::clients(stores, since).await?);
             }
             EndingKind::Webhooks => ended.extend(narrowed::webhooks(stores, since).await?),
+            EndingKind::Servers => ended.extend(narrowed::servers(stores, since).await?),
             EndingKind::Tokens => ended.extend(revoked_tokens(stores).await?),
             // See `dropped_algorithms`.
             EndingKind::SigningKeys => {}
@@ -324,6 +325,14 @@ pub(crate) async fn revoke_authenticator(
 /// Writes a value of the former database.
 pub(crate) async fn write_later(transaction: &mut Transaction, later: &LaterValue) -> Result<()> {
     let LaterValue { table, key, id, column, value, is_number } = later;
+    if let Some(values) = value.as_array() {
+        composed_sql!("DELETE FROM {table} WHERE {key} = $1"; id).execute(&mut *transaction).await?;
+        for value in values {
+            let sql = format!("INSERT INTO {table} ({key}, {column}) VALUES ($1, $2)");
+            Statement::composed(sql).bind(id).bind(&value.as_str()).execute(&mut *transaction).await?;
+        }
+        return Ok(());
+    }
     let sql = format!("UPDATE {table} SET {column} = $1 WHERE {key} = $2");
     let statement = match is_number {
         true => Statement::composed(sql).bind(&value.as_i64()),

@@ -6,12 +6,15 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::ClientId;
+use crate::base::id::{ClientId, TeamId};
 use crate::model::audit::Target;
 use crate::model::operations::{Ended, How, LaterValue, SinceBackup};
+use crate::model::server::access::ServerAccess;
 use crate::model::server::scope::Scopes;
 use crate::store::operations::keys::instance_keys;
 use crate::store::operations::restore::PAGE;
+use crate::store::person::team;
+use crate::store::server;
 use crate::store::{Engine, Result, Store, StoreError, composed_sql, sql, to_json};
 
 /// Which of two values of a column is carried over.
@@ -180,6 +183,34 @@ pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> R
             changed.later = vec![PAUSES.later("paused_at", changed.id.clone(), json!(changed.at.millis()), true)];
         }
         found.push(changed);
+    }
+    Ok(found)
+}
+
+/// MCP servers that fewer teams may use. Both databases are compared whole: a team that was removed left every list.
+pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
+    let known = ServerAccess::Teams(team::list(backup, None).await?.into_iter().map(|team| team.id).collect());
+    let before = server::list(backup).await?;
+    let mut found = Vec::new();
+    for now in server::list(former).await? {
+        let Some(older) = before.iter().find(|server| server.id == now.id) else { continue };
+        // A team that the backup does not know is on no list of it.
+        let ServerAccess::Teams(teams) = now.access.in_both(&older.access).in_both(&known) else { continue };
+        if now.access == ServerAccess::All || older.access.is_within(&now.access) {
+            continue;
+        }
+        let removed = || since.about(Target::Team).map(|(_, _, at)| at).max();
+        let edited = since.find(Target::McpServer, now.id.as_str()).map(|(_, at)| *at);
+        let at = edited.or_else(removed).unwrap_or(Timestamp::from_millis(0));
+        let id = now.id.as_str().to_owned();
+        let later =
+            |table, key, column, value, is_number| LaterValue { table, key, id: id.clone(), column, value, is_number };
+        let teams = json!(teams.iter().map(TeamId::as_str).collect::<Vec<_>>());
+        let later = vec![
+            later("mcp_servers", "id", "limited_since", json!(at.millis()), true),
+            later("server_teams", "server_id", "team_id", teams, false),
+        ];
+        found.push(ended(None, &now.name, &id, at, How::ServerNarrowed, later));
     }
     Ok(found)
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthenticatorId, ClientId, McpServerId};
+use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TeamId};
 use crate::model::server::McpServer;
 use crate::model::server::scope::Scopes;
 use crate::model::token::{AuthenticatorState, ClientProof, IssuedToken, SingleUse};
@@ -57,7 +57,7 @@ impl AuthenticatorTable {
         format!(
             "a.id, c.client_id, a.status_index, {}, a.revoked_at, a.last_used_at, a.last_used_from, c.jwt_bearer_since,
              c.reusable_assertions_since, c.scopes, c.mcp_servers, c.token_lifetime, c.ip_ranges, c.expires_at,
-             c.disabled_at, c.revoked_at",
+             c.disabled_at, c.revoked_at, c.team_id",
             self.ends
         )
     }
@@ -116,6 +116,8 @@ struct StateRow<'row> {
     hard_end_at: Option<i64>,
     disabled_at: Option<i64>,
     revoked_at: Option<i64>,
+    #[serde(borrow)]
+    team: Cow<'row, str>,
 }
 
 impl<'row> StateRow<'row> {
@@ -167,6 +169,7 @@ impl<'row> StateRow<'row> {
             hard_end_at: moment(self.hard_end_at),
             disabled_at: moment(self.disabled_at),
             revoked_at: moment(self.revoked_at),
+            team: TeamId::parse(&self.team).ok_or_else(|| wrong_credential("team_id"))?,
         })
     }
 }

@@ -200,6 +200,7 @@ fn state_row<'row>(row: &'row Row<'_>) -> rusqlite::Result<StateRow<'row>> {
         hard_end_at: row.get(14)?,
         disabled_at: row.get(15)?,
         revoked_at: row.get(16)?,
+        team: text(17)?,
     })
 }
 
@@ -230,6 +231,8 @@ fn mcp_servers_in(connection: &Connection) -> Result<Vec<McpServer>, StoreError>
             token_lifetime: row.get(4)?,
             alg: row.get(5)?,
             built_in_since: row.get(6)?,
+            limited_since: row.get(7)?,
+            teams: row.get(8)?,
         })
     })?;
     rows.map(|row| row?.server()).collect()
