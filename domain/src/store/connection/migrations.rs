@@ -61,6 +61,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(25, "clients", include_str!("../../../../migrations/0025_clients.sql")),
         migration(26, "known networks", include_str!("../../../../migrations/0026_known_networks.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
+        migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");
