@@ -4,7 +4,7 @@
 use ParameterKind::{Number, Text};
 
 use crate::store::client::{consent, personal_token};
-use crate::store::person::session;
+use crate::store::person::{session, team};
 use crate::store::token::{ledger, usage};
 use crate::store::{Columns, Engine, FromRow, Result, Store, audit, composed_sql, webhook};
 use crate::testing::Instance;
@@ -80,4 +80,16 @@ async fn no_page_reads_a_table_that_grows_from_end_to_end() {
         let plan = plan(&instance.context.store, sql, kinds).await;
         assert!(!plan.iter().any(|step| reads_everything(step)), "{name}:\n{}", plan.join("\n"));
     }
+}
+
+#[tokio::test]
+async fn the_credentials_of_teams_are_counted_in_an_index() {
+    let instance = Instance::without_whole_reads().await;
+    let store = &instance.context.store;
+    let plan = plan(store, team::SUMMARIES, &[Text, Number]).await.join("\n");
+    let counted = match store.engine() {
+        Engine::Sqlite => "USING COVERING INDEX credentials_by_team",
+        Engine::Postgres => "credentials_by_team",
+    };
+    assert!(plan.contains(counted), "{plan}");
 }

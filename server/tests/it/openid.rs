@@ -63,7 +63,7 @@ struct Shared {
 }
 
 /// A provider on this machine.
-struct Provider {
+pub(crate) struct Provider {
     shared: Arc<Shared>,
     key: EcdsaKeyPair,
     serving: JoinHandle<()>,
@@ -76,7 +76,7 @@ impl Drop for Provider {
 }
 
 impl Provider {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("a key");
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).expect("a key");
@@ -235,7 +235,7 @@ async fn app_of(provider: &Provider) -> App {
     app_with(provider.settings(), provider.host()).await
 }
 
-async fn app_that_links(provider: &Provider) -> App {
+pub(crate) async fn app_that_links(provider: &Provider) -> App {
     app_with(Settings { link_by_email: true, ..provider.settings() }, provider.host()).await
 }
 
@@ -283,7 +283,7 @@ async fn newest(app: &App) -> AuditEntry {
     entries.into_iter().next().expect("an entry")
 }
 
-async fn sign_in_with(browser: &Browser<'_>, provider: &Provider, changes: &[(&str, Value)]) -> Answer {
+pub(crate) async fn sign_in_with(browser: &Browser<'_>, provider: &Provider, changes: &[(&str, Value)]) -> Answer {
     let sent = sent(&begin(browser, "/").await);
     let code = provider.code_with(browser.app, &sent, changes);
     come_back(browser, provider, &sent, &code).await

@@ -28,6 +28,7 @@ use domain::model::credential::draft::Draft;
 use domain::model::incident::{Means, Selection, StopRequest};
 use domain::model::operations::How;
 use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
 use domain::model::ports::{Fetch, Post};
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
@@ -35,13 +36,14 @@ use domain::model::webhook::EventKind;
 use domain::operations::instance::open_instance;
 use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::restore::{self, Difference};
-use domain::person::{self, manage, team};
+use domain::person::{self, invitation, manage, team};
 use domain::server::{self, ServerDraft};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use domain::testing::{FakeIssuers, FakeReceiver, FixedClock, SeededRandom};
 use domain::webhook::{self, WebhookDraft};
 
-use crate::support::{App, EMAIL, PASSWORD, basic, router};
+use crate::openid::{Provider, app_that_links, sign_in_with};
+use crate::support::{App, EMAIL, PASSWORD, basic, between, router};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const GRANT: &str = "grant_type=client_credentials";
@@ -235,6 +237,36 @@ async fn a_later_password_holds_without_a_question() {
     assert_eq!(difference.passwords.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["Ada Lovelace"]);
     assert_eq!(app.browser().sign_in(PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(app.browser().sign_in(new).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_password_that_was_removed_for_the_owner_of_the_address_stays_removed() {
+    let provider = Provider::start().await;
+    let app = app_that_links(&provider).await;
+    let context = &app.instance.context;
+    let team = team::create(context, &operator(), "Payments").await.expect("a team").id;
+    let accept = async |link: &str, name: &str| {
+        let password = Password::new(PASSWORD.to_owned());
+        invitation::accept_as_new(context, link, name, password, |actor| actor).await.expect("accepts")
+    };
+    let given = InvitedRole::Team(team.clone(), Role::Manager);
+    let (_, link) = invitation::invite(context, &operator(), "mallory@example.com", given).await.expect("invites");
+    accept(&link, "Mallory").await;
+    // The manager invites the owner's address, and chooses the password in the owner's place.
+    let mallory = app.browser();
+    mallory.sign_in_as("mallory@example.com", PASSWORD).await;
+    let page = format!("/teams/{team}/invite");
+    let invited = mallory.submit(&page, &page, &[("email", EMAIL), ("role", "viewer")]).await;
+    accept(between(&invited.body, "/invitation?token=", "\""), "Ada").await;
+    drop(mallory);
+    assert_eq!(app.browser().sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);
+    let backup = Backup::of(&app).await;
+    assert_eq!(sign_in_with(&app.browser(), &provider, &[]).await.status, StatusCode::SEE_OTHER);
+    assert_ne!(app.browser().sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);
+
+    let (app, difference) = backup.restored(app, false).await;
+    assert_eq!(difference.passwords.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["Ada"]);
+    assert_eq!(app.browser().sign_in(PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
@@ -437,6 +469,10 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::CredentialRotationCancelled => ["restore", "a_secret_that_a_rotation_ended_stays_ended"],
         Action::CredentialEdited => ["restore", "narrower_rights_and_limits_stay_narrow"],
         Action::PersonPasswordChanged => ["restore", "a_later_password_holds_without_a_question"],
+        // It may remove a password.
+        Action::PersonOpenIdConnected => {
+            ["restore", "a_password_that_was_removed_for_the_owner_of_the_address_stays_removed"]
+        }
         Action::WebhookEdited
         | Action::WebhookPaused
         | Action::WebhookSecretReplaced
@@ -472,7 +508,6 @@ fn test_of(action: Action) -> [&'static str; 2] {
         // Only gives, makes or tells something.
         Action::PersonCreated
         | Action::PersonRenamed
-        | Action::PersonOpenIdConnected
         | Action::PersonEnabled
         | Action::SecondFactorAdded
         | Action::PasskeyAdded

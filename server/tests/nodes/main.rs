@@ -7,6 +7,7 @@ mod faults;
 #[path = "../it/html.rs"]
 mod html;
 mod moving;
+mod pooler;
 mod proxy;
 mod support;
 mod together;

@@ -62,6 +62,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(26, "known networks", include_str!("../../../../migrations/0026_known_networks.sql")),
         migration(27, "server access", include_str!("../../../../migrations/0027_server_access.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
+        migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, Connection};
+use sqlx::{AnyConnection, Connection, Executor, Row};
 
 use crate::base::clock::Timestamp;
 use crate::store::connection::migrations;
@@ -66,7 +66,7 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
     let others = CHANGES + LEDGER_WRITERS + OTHERS;
     let silence = Silence::default();
     let patience = Patience::of(LONGEST_STATEMENT, silence.clone());
-    Ok(Store {
+    let store = Store {
         engine: Engine::Postgres,
         url: DatabaseUrl::Postgres(address.clone()),
         options: *options,
@@ -82,7 +82,56 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
         ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger, patience, silence).await?,
         permits: WritePermits::default(),
         file: None,
-    })
+    };
+    check_sessions(&store.reads, &store.changes).await?;
+    Ok(store)
+}
+
+/// How often [`check_sessions`] looks. Other clients of a pooler may hide from one look what it does.
+const LOOKS: u32 = 3;
+
+/// Refuses a pooler that gives the connection of the database to another client after each transaction (PgBouncer calls
+/// it transaction mode). The settings of our connections would then hold for other connections: a change that must
+/// reach the disk could run with the settings of the ledger, which need not. Nothing is prepared here, because prepared
+/// statements are what fails first behind such a pooler, with an error that says nothing.
+async fn check_sessions(one: &Pool, other: &Pool) -> Result<(), StoreError> {
+    let patience = one.patience().clone();
+    let (mut one, mut other) = (one.acquire().await?, other.acquire().await?);
+    let keep_theirs = patience.wait(async {
+        for _ in 0..LOOKS {
+            let process = server_process(&mut one).await?;
+            other.execute("BEGIN").await?;
+            // Inside a transaction a pooler keeps the connection for its client.
+            let keep_theirs =
+                process != server_process(&mut other).await? && process == server_process(&mut one).await?;
+            other.execute("ROLLBACK").await?;
+            if !keep_theirs {
+                return Ok(false);
+            }
+        }
+        Ok::<_, sqlx::Error>(true)
+    });
+    let error = match keep_theirs.await {
+        Ok(true) => return Ok(()),
+        // The words of PgBouncer.
+        Err(sqlx::Error::Database(error)) if error.message().contains("statement pooling mode") => not_ours(),
+        Ok(false) => not_ours(),
+        Err(error) => error.into(),
+    };
+    // The pool would ask these connections for a sign of life.
+    drop((one.detach(), other.detach()));
+    Err(error)
+}
+
+fn not_ours() -> StoreError {
+    let problem = "it leads to a pooler that is not in session mode, and connections have settings that must stay \
+                   theirs: in PgBouncer set pool_mode = session";
+    StoreError::Address(problem.to_owned())
+}
+
+/// The process of the database that serves this connection.
+async fn server_process(connection: &mut AnyConnection) -> Result<i32, sqlx::Error> {
+    connection.fetch_one("SELECT pg_backend_pid()").await?.try_get(0)
 }
 
 async fn pool(

@@ -70,18 +70,20 @@ pub(crate) async fn list(on: impl On<'_>, key: Option<&str>) -> Result<Vec<Team>
 
 row! { "teams" => Summary { team: FromRow::from_row, people, credentials } }
 
+/// The teams that the key `$1` sees, with the numbers of people and of credentials that work at the moment `$2`.
+pub(crate) const SUMMARIES: &str = concat!(
+    "SELECT t.id AS id, t.name AS name,
+            (SELECT COUNT(*) FROM memberships AS m WHERE m.team_id = t.id) AS people,
+            (SELECT COUNT(*) FROM credentials AS c WHERE c.team_id = t.id AND c.revoked_at IS NULL
+                AND c.disabled_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > $2)) AS credentials
+     FROM teams AS t WHERE ($1 IS NULL OR t.id IN ",
+    of!("$1"),
+    ") ORDER BY t.search_name, t.id"
+);
+
 /// The teams that `key` sees, with the numbers of people and working credentials.
 pub(crate) async fn summaries(store: &Store, key: Option<&str>, now: Timestamp) -> Result<Vec<Summary>> {
-    let sql = concat!(
-        "SELECT t.id AS id, t.name AS name,
-                (SELECT COUNT(*) FROM memberships AS m WHERE m.team_id = t.id) AS people,
-                (SELECT COUNT(*) FROM credentials AS c WHERE c.team_id = t.id AND c.revoked_at IS NULL
-                    AND c.disabled_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > $2)) AS credentials
-         FROM teams AS t WHERE ($1 IS NULL OR t.id IN ",
-        of!("$1"),
-        ") ORDER BY t.search_name, t.id"
-    );
-    sql!(sql; key, now).all(store).await
+    sql!(SUMMARIES; key, now).all(store).await
 }
 
 pub(crate) async fn find(on: impl On<'_>, id: &TeamId) -> Result<Option<Team>> {
