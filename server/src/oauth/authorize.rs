@@ -22,7 +22,7 @@ pub(crate) async fn form(asked: Submission) -> Response {
         Err(response) => return response,
     };
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
-        Ok(true) => allow(visit, &viewer, &request).await,
+        Ok(true) => allow(visit, &viewer, &request, &query).await,
         Ok(false) => ask(visit, request, query).await,
         Err(fault) => respond::refuse(visit, fault).await,
     }
@@ -37,7 +37,7 @@ pub(crate) async fn decide(form: Submission) -> Response {
         Err(response) => return response,
     };
     match decision.as_str() {
-        "allow" => allow(visit, &viewer, &request).await,
+        "allow" => allow(visit, &viewer, &request, &query).await,
         "deny" => deny(visit, &request).await,
         _ => ask(visit, request, query).await,
     }
@@ -50,13 +50,19 @@ async fn checked(visit: Visit, query: &str) -> Result<(Visit, Viewer, Authorizat
             Some(viewer) => Ok((visit, viewer, request)),
             None => Err(sign_in_for_request(query)),
         },
-        Err(RequestError::SignIn) => Err(sign_in_for_request(query)),
-        Err(RequestError::Page(problem)) => Err(respond(visit, async { Ok(consent::refused(&problem)) }).await),
-        Err(RequestError::Link { problem, host, address }) => {
-            Err(respond(visit, async move { Ok(consent::refused_with_link(&problem, &host, address)) }).await)
+        Err(error) => Err(refused(visit, query, error).await),
+    }
+}
+
+async fn refused(visit: Visit, query: &str, error: RequestError) -> Response {
+    match error {
+        RequestError::SignIn => sign_in_for_request(query),
+        RequestError::Page(problem) => respond(visit, async { Ok(consent::refused(&problem)) }).await,
+        RequestError::Link { problem, host, address } => {
+            respond(visit, async move { Ok(consent::refused_with_link(&problem, &host, address)) }).await
         }
-        Err(RequestError::Redirect(address)) => Err(Redirect::to(&address).into_response()),
-        Err(RequestError::Fault(fault)) => Err(respond::refuse(visit, fault).await),
+        RequestError::Redirect(address) => Redirect::to(&address).into_response(),
+        RequestError::Fault(fault) => respond::refuse(visit, fault).await,
     }
 }
 
@@ -66,19 +72,20 @@ async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Resp
     response
 }
 
-async fn allow(visit: Visit, viewer: &Viewer, request: &AuthorizationRequest) -> Response {
-    let allowed = async { Ok(authorization::allow(&visit.context, &visit.actor()?, &viewer.id, request).await?) };
-    let address = allowed.await;
-    lead_back(visit, address).await
+async fn allow(visit: Visit, viewer: &Viewer, request: &AuthorizationRequest, query: &str) -> Response {
+    let actor = match visit.actor() {
+        Ok(actor) => actor,
+        Err(error) => return respond::refuse(visit, error).await,
+    };
+    match authorization::allow(&visit.context, &actor, &viewer.id, request).await {
+        Ok(address) => Redirect::to(&address).into_response(),
+        Err(error) => refused(visit, query, error).await,
+    }
 }
 
 async fn deny(visit: Visit, request: &AuthorizationRequest) -> Response {
     let denied = async { Ok(authorization::deny(&visit.context, &visit.actor()?, request).await?) };
-    let address = denied.await;
-    lead_back(visit, address).await
-}
-
-async fn lead_back(visit: Visit, address: Result<String, ActionError>) -> Response {
+    let address: Result<String, ActionError> = denied.await;
     match address {
         Ok(address) => Redirect::to(&address).into_response(),
         Err(error) => respond::refuse(visit, error).await,

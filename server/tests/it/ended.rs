@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use domain::base::form_body::TokenForm;
 use domain::base::id::{AppClientId, SessionId};
+use domain::client::authorization::RequestError;
 use domain::client::personal_token::TokenDraft;
 use domain::client::{self, authorization, personal_token};
 use domain::credential::{CredentialError, disable, inspect, revoke};
@@ -201,7 +202,7 @@ async fn a_session_that_ends_before_the_transaction_changes_nothing() {
     let tested = webhook::sender::test(context, &actor, &webhook).await;
     assert!(matches!(tested, Err(WebhookError::Fault(Fault::ActorEnded))), "{tested:?}");
     let allowed = authorization::allow(context, &actor, &person.id, &request).await;
-    assert!(matches!(allowed, Err(Fault::ActorEnded)), "{allowed:?}");
+    assert!(matches!(allowed, Err(RequestError::Fault(Fault::ActorEnded))), "{allowed:?}");
     let disabled = disable::disable(context, &actor, &job).await;
     assert!(matches!(disabled, Err(CredentialError::Fault(Fault::ActorEnded))), "{disabled:?}");
     let ended = session::end(context, &actor, &person.id, &own).await;
