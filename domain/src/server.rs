@@ -13,7 +13,7 @@ use crate::model::server::access::{ServerAccess, ShutOut};
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer, ScopeDescription, built_in_scopes};
-use crate::prelude::{Action, Actor, Changes, Context, Errors, Fault, FieldError, operation_error};
+use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Fault, FieldError, operation_error};
 use crate::store::{self, Store, StoreError};
 
 /// Every MCP server, the built-in one first.
@@ -127,17 +127,13 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         built_in: false,
         access: draft.access.clone(),
     };
-    let taken = || FieldError::new("resource", "A server with this resource is registered already.").into();
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, McpServerError::NotFound).await?;
     let teams = store::person::team::list(&mut change, None).await?;
     check_teams(&server.access, &teams)?;
-    let present = store::server::list(&mut change).await?;
-    if present.iter().any(|other| resource::names(&other.resource, &server.resource)) {
-        return Err(taken());
-    }
+    require_free(&mut change, &server).await?;
     match store::server::insert(&mut change, &server, now).await {
-        Err(StoreError::Conflict) => return Err(taken()),
+        Err(StoreError::Conflict) => return Err(taken().into()),
         result => result?,
     }
     let signing = &context.keys.signing;
@@ -207,6 +203,19 @@ pub async fn shut_out(context: &Context, server: &McpServer) -> Result<ShutOut, 
     }
 }
 
+fn taken() -> FieldError {
+    FieldError::new("resource", "A server with this resource is registered already.")
+}
+
+/// Requires that no other server has the resource of `server`.
+async fn require_free(change: &mut Change<'_>, server: &McpServer) -> Result<(), McpServerError> {
+    let mut others = store::server::list(change).await?.into_iter().filter(|other| other.id != server.id);
+    if others.any(|other| resource::names(&other.resource, &server.resource)) {
+        return Err(taken().into());
+    }
+    Ok(())
+}
+
 /// The server with this identifier.
 pub async fn find(context: &Context, id: &McpServerId) -> Result<Option<McpServer>, Fault> {
     Ok(store::server::list(&context.store).await?.into_iter().find(|server| server.id == *id))
@@ -220,16 +229,22 @@ pub async fn issuer(store: &Store) -> Result<Option<String>, StoreError> {
 
 /// Gives the instance the issuer `issuer`: from now on, the built-in server is registered under it. Does nothing when
 /// that is its issuer already.
-pub async fn move_issuer(context: &Context, actor: &Actor, issuer: &str) -> Result<(), Fault> {
+///
+/// # Errors
+///
+/// [`McpServerError::Invalid`] when another server is registered under the new resource.
+pub async fn move_issuer(context: &Context, actor: &Actor, issuer: &str) -> Result<(), McpServerError> {
     let resource = format!("{issuer}/mcp");
     let servers = store::server::list(&context.store).await?;
     let Some(server) = servers.into_iter().find(|server| server.built_in && server.resource != resource) else {
         return Ok(());
     };
     let mut change = context.begin_change().await?;
-    store::server::set_resource(&mut change, &server.id, &resource).await?;
-    let details = json!({ "resource": { "before": server.resource, "after": resource } });
-    change.commit(actor, &server.event(Action::McpServerMoved).with(details)).await
+    let moved = McpServer { resource, ..server.clone() };
+    require_free(&mut change, &moved).await?;
+    store::server::set_resource(&mut change, &moved.id, &moved.resource).await?;
+    let details = json!({ "resource": { "before": server.resource, "after": moved.resource } });
+    Ok(change.commit(actor, &moved.event(Action::McpServerMoved).with(details)).await?)
 }
 
 #[cfg(test)]

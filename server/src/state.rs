@@ -1,9 +1,12 @@
 //! State that handlers share.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::crypto::public_key::PublicKey;
 use domain::incident::emergency_stop;
@@ -40,10 +43,11 @@ pub struct Shared {
     pub failures: Arc<RateLimit>,
     /// Counts reports of leaks per source.
     pub leak_reports_by_source: Arc<RateLimit>,
-    /// Counts client registrations per source.
-    pub registrations_by_source: Arc<RateLimit>,
-    /// Counts client registrations per source and day: each leaves a client until it is pruned.
-    pub registrations_of_a_day: Arc<RateLimit>,
+    /// Counts client registrations per source, except those of the next field.
+    pub(crate) registrations: Arc<RegistrationLimits>,
+    /// Counts client registrations that pages of other sites send: they must not use up what programs at the address of
+    /// their visitors may do.
+    pub(crate) registrations_by_pages: Arc<RegistrationLimits>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// Number of credentials that an emergency stop ends at a time.
@@ -59,6 +63,25 @@ pub struct Shared {
     requests: Arc<AtomicU64>,
 }
 
+/// Limits of client registrations per source.
+pub(crate) struct RegistrationLimits {
+    a_minute: RateLimit,
+    a_day: RateLimit,
+}
+
+impl Default for RegistrationLimits {
+    fn default() -> Self {
+        Self { a_minute: RateLimit::a_minute(30), a_day: RateLimit::a_day(1000) }
+    }
+}
+
+impl RegistrationLimits {
+    /// Counts a registration of `source`. Returns the time to wait when there were too many.
+    pub(crate) fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
+        self.a_minute.count(source, now).or_else(|| self.a_day.count(source, now))
+    }
+}
+
 impl AppState {
     /// The state of a server that starts.
     pub fn new(context: Context, trusted_proxies: Vec<IpNet>, allowed_origins: Vec<String>) -> Self {
@@ -70,8 +93,8 @@ impl AppState {
             allowed_origins: allowed_origins.into(),
             failures: Arc::new(RateLimit::a_minute(1200)),
             leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
-            registrations_by_source: Arc::new(RateLimit::a_minute(30)),
-            registrations_of_a_day: Arc::new(RateLimit::a_day(1000)),
+            registrations: Arc::default(),
+            registrations_by_pages: Arc::default(),
             leak_reports: Arc::default(),
             stop_batch_size: emergency_stop::BATCH_SIZE,
             health: Arc::default(),

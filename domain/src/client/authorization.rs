@@ -21,6 +21,8 @@ use crate::store::client::consent::Code;
 
 /// Characters of an S256 challenge: 32 bytes in base64url (RFC 7636 §4.2).
 const CHALLENGE_LENGTH: usize = 43;
+const UNKNOWN_CLIENT: &str = "No client with this client_id is registered here.";
+const UNKNOWN_URI: &str = "The redirect_uri is not one that the client registered.";
 
 /// A valid request that waits for the person's decision.
 #[derive(Debug, Clone)]
@@ -70,6 +72,9 @@ operation_error! {
         /// The MCP server is not open to the person's teams.
         #[error("the MCP server is not open to the teams of the person")]
         NotOpen,
+        /// The client or its redirect URI is not registered any more. The text is for the person.
+        #[error("{0}")]
+        Gone(&'static str),
     }
 }
 
@@ -87,10 +92,9 @@ pub async fn check(
     let form = TokenForm::parse(query).map_err(|_| page("The request is malformed, or a parameter is repeated."))?;
     let client = client_of(context, &form, actor).await?;
     let redirect_uri = match (form.get("redirect_uri"), client.redirect_uris.as_slice()) {
-        (Some(asked), _) => client
-            .redirect_uri(asked)
-            .and_then(|_| RedirectUri::parse(asked))
-            .ok_or_else(|| page("The redirect_uri is not one that the client registered."))?,
+        (Some(asked), _) => {
+            client.redirect_uri(asked).and_then(|_| RedirectUri::parse(asked)).ok_or_else(|| page(UNKNOWN_URI))?
+        }
         // OAuth 2.1 §4.1.1: it may be left out if there is no choice.
         (None, [only]) => only.clone(),
         (None, _) => return Err(page("redirect_uri is missing. The client registered several.")),
@@ -150,7 +154,7 @@ fn may_redirect(client: &AppClient, uri: &RedirectUri) -> bool {
 
 /// The client that the request names.
 async fn client_of(context: &Context, form: &TokenForm, actor: Option<&Actor>) -> Result<AppClient, RequestError> {
-    let unknown = || RequestError::Page("No client with this client_id is registered here.".to_owned());
+    let unknown = || RequestError::Page(UNKNOWN_CLIENT.to_owned());
     let id = form.get("client_id").and_then(AppClientId::parse).ok_or_else(unknown)?;
     if id.document().is_none() {
         let found = client::find(context, &id).await?;
@@ -227,8 +231,10 @@ pub async fn is_remembered(context: &Context, person: &PersonId, request: &Autho
 ///
 /// # Errors
 ///
-/// [`ConsentRefused::NotOpen`] when the MCP server is not open to the person's teams. The person reads that, and then
-/// [`deny`] tells the client.
+/// - [`ConsentRefused::NotOpen`] when the MCP server is not open to the person's teams. The person reads that, and then
+///   [`deny`] tells the client.
+/// - [`ConsentRefused::Gone`] when the client was removed since [`check`], or no longer has the redirect URI. A change
+///   of the redirect URIs forgets the codes that were issued before, and this one would come after it.
 pub async fn allow(
     context: &Context,
     actor: &Actor,
@@ -241,6 +247,9 @@ pub async fn allow(
     if !is_open(&mut change, actor, server).await? {
         return Err(ConsentRefused::NotOpen);
     }
+    let present = store::client::find(&mut change, &client.id).await?.filter(AppClient::is_present);
+    let present = present.ok_or(ConsentRefused::Gone(UNKNOWN_CLIENT))?;
+    present.redirect_uri(redirect_uri.as_str()).ok_or(ConsentRefused::Gone(UNKNOWN_URI))?;
     let stored = Code {
         person: person.clone(),
         client_id: client.id.clone(),

@@ -61,10 +61,12 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
 /// Stores what the document says, and records what changed.
 async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<AppClient, DocumentError> {
     let mut change = context.begin_change().await?;
-    if !name::is_free(&mut change, &described.name).await? {
+    let known = store::client::find(&mut change, &described.id).await?;
+    // A client that had the name first keeps it.
+    let is_new = known.as_ref().is_none_or(|known| known.name != described.name);
+    if is_new && !name::is_free(&mut change, &described.name).await? {
         return Err(unusable(&format!("Its {}", name::TAKEN)));
     }
-    let known = store::client::find(&mut change, &described.id).await?;
     let event = match &known {
         None => {
             store::client::insert(&mut change, &described, None, None).await?;

@@ -35,10 +35,14 @@ use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
 use crate::model::credential::draft::check_name;
-use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Event, FieldError, Result, operation_error};
+use crate::prelude::{
+    Action, Actor, Change, Changes, Context, Errors, Event, FieldError, Result, Target, operation_error,
+};
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 
+/// What the audit log calls the token with which a client manages its registration (RFC 7592).
+pub(crate) const REGISTRATION_TOKEN: &str = "registration access token";
 /// Longest part of a host that the audit log repeats, in characters. Names in the DNS have at most 253.
 const LONGEST_HOST: usize = 100;
 
@@ -222,7 +226,7 @@ pub(crate) async fn end_secret(context: &Context, actor: &Actor, id: &AppClientI
     let Some(client) = found.filter(AppClient::is_present) else { return Ok(()) };
     if store::client::forget_secret(&mut change, id).await? {
         let details = json!({ "cause": EndCause::Leaked.as_str(), "found_at": place });
-        change.commit(actor, &client.event(Action::ClientSecretEnded).with(details)).await?;
+        commit(change, actor, &client, &client.event(Action::ClientSecretEnded).with(details)).await?;
     }
     Ok(())
 }
@@ -239,11 +243,27 @@ pub(crate) async fn end_registration(
     let Some(client) = found.filter(AppClient::is_present) else { return Ok(()) };
     if store::client::forget_registration(&mut change, id).await? {
         let details = json!({
-            "cause": EndCause::Leaked.as_str(), "found_at": place, "secret": "registration access token",
+            "cause": EndCause::Leaked.as_str(), "found_at": place, "secret": REGISTRATION_TOKEN,
         });
-        change.commit(actor, &client.event(Action::ClientSecretEnded).with(details)).await?;
+        commit(change, actor, &client, &client.event(Action::ClientSecretEnded).with(details)).await?;
     }
     Ok(())
+}
+
+/// Commits an event about a client.
+///
+/// Strangers can register as many clients as they like, and cause events about them. So events of clients that
+/// registered themselves are folded when no known actor causes them: those of one client, and those of all clients that
+/// nobody ever used.
+pub(crate) async fn commit(change: Change<'_>, actor: &Actor, client: &AppClient, event: &Event) -> Result<()> {
+    if client.kind != ClientKind::Dynamic || !actor.is_system() {
+        return Ok(change.commit(actor, event).await?);
+    }
+    let repeats = match client.last_used_at {
+        Some(_) => client.event(event.action),
+        None => Event::new(event.action, Target::Client, "", "Clients that registered themselves"),
+    };
+    Ok(change.commit_folded(actor, event, &repeats).await?)
 }
 
 /// Removes a client. Its consents and their tokens end. Returns how many consents ended.
@@ -257,6 +277,6 @@ async fn remove_in(mut change: Change<'_>, actor: &Actor, client: &AppClient) ->
     store::client::remove(&mut change, &client.id, now).await?;
     let all = ConsentSelection::OfClient(&client.id);
     let ended = store::client::consent::end(&mut change, all, now, EndCause::ClientRemoved).await?;
-    change.commit(actor, &client.event(Action::ClientRemoved).with(json!({ "grants_ended": ended }))).await?;
+    commit(change, actor, client, &client.event(Action::ClientRemoved).with(json!({ "grants_ended": ended }))).await?;
     Ok(ended)
 }

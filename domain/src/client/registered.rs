@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::id::AppClientId;
 use crate::client::registration::{Description, RegistrationError, Result, answer, describe, metadata_error, read};
-use crate::client::{changed, find_by_secret, name, remove_in};
+use crate::client::{changed, commit, find_by_secret, name, remove_in};
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::{AppClient, DynamicRegistration};
 use crate::model::origin::Origin;
@@ -58,7 +58,8 @@ pub async fn update(
     if name != before.name && !name::is_free(&mut change, &name).await? {
         return metadata_error(name::TAKEN);
     }
-    let after = AppClient { name, redirect_uris, metadata, ..before.clone() };
+    let described_at = Some(change.now());
+    let after = AppClient { name, redirect_uris, metadata, described_at, ..before.clone() };
     if after.metadata == before.metadata && after.redirect_uris == before.redirect_uris {
         return Ok(answer(context, &before, &token));
     }
@@ -66,7 +67,7 @@ pub async fn update(
     if after.redirect_uris != before.redirect_uris {
         store::client::consent::forget_codes_of_client(&mut change, &after.id).await?;
     }
-    change.commit(&Actor::system_for(origin), &changed(&before, &after)).await?;
+    commit(change, &Actor::system_for(origin), &before, &changed(&before, &after)).await?;
     Ok(answer(context, &after, &token))
 }
 

@@ -11,12 +11,12 @@ use url::Url;
 use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::{is_unprintable, printable};
-use crate::client::{added, name};
+use crate::client::{added, commit, name};
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
-use crate::prelude::{Action, Actor, Context, Event, Target, operation_error};
+use crate::prelude::{Actor, Context, operation_error};
 use crate::store;
 
 /// Members that the answer repeats as they were sent: texts, or lists of texts. They decide nothing here.
@@ -92,8 +92,7 @@ pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, 
     let token = PlainSecret::generate_of(SecretKind::RegistrationToken, context.random.as_ref());
     let token_hash = token.hash(&context.keys.pepper);
     store::client::insert(&mut change, &client, hash.as_ref(), Some(&token_hash)).await?;
-    let others = Event::new(Action::ClientAdded, Target::Client, "", "Clients that registered themselves");
-    change.commit_folded(&Actor::system_for(origin), &added(&client), &others).await?;
+    commit(change, &Actor::system_for(origin), &client, &added(&client)).await?;
     let mut answer = answer(context, &client, &token);
     if let Some(secret) = secret {
         answer["client_secret"] = json!(secret.expose());

@@ -18,9 +18,8 @@ pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<Federat
     Ok(authenticators::all_identities(&context.store, client_id).await?)
 }
 
-/// Whether a token with the issuer and subject of one of these identities also fits another working credential, when
-/// the program sends no client ID. Two credentials of one team: the program is refused. A credential of a team that
-/// registered the subject earlier: the token counts for that credential.
+/// Whether a token with the issuer and subject of one of these identities also fits another credential. Then a program
+/// that sends no client ID is refused.
 pub async fn is_shared(context: &Context, identities: &[FederatedIdentity]) -> Result<bool, Fault> {
     for own in identities.iter().filter(|own| own.revoked_at.is_none() && !own.subject.contains('*')) {
         let FederatedIdentity { issuer, subject, .. } = own;

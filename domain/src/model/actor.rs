@@ -103,6 +103,11 @@ impl Actor {
         }
     }
 
+    /// Whether Countersign itself acts, by itself or for a request whose sender is no actor.
+    pub(crate) fn is_system(&self) -> bool {
+        self.kind == ActorKind::System
+    }
+
     /// The actor's identifier, empty when it has none.
     pub fn id(&self) -> &str {
         match &self.kind {

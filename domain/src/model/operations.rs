@@ -28,6 +28,8 @@ pub enum How {
     DocumentRemoved,
     /// The secret of the client ended, because it leaked, or was replaced.
     ClientSecretEnded,
+    /// The token with which the client manages its registration ended, because it leaked.
+    ClientRegistrationEnded,
     /// The person's account at an OpenID provider was disconnected.
     OpenIdDisconnected,
     /// A passkey was removed.
@@ -57,6 +59,8 @@ pub enum How {
     WebhookPaused,
     /// The webhook has another address or another signing secret.
     WebhookChanged,
+    /// The webhook has another address or another signing secret, and the backup cannot open them. It is paused.
+    WebhookUnreadable,
     /// An access token was revoked.
     TokenRevoked,
     /// Fewer teams may use the MCP server.
@@ -123,10 +127,12 @@ pub(crate) enum EndingKind {
 pub(crate) struct SinceBackup {
     /// The kinds of things that ended or lost rights.
     pub kinds: BTreeSet<EndingKind>,
-    /// The things that an entry is about, by the word of their [`Target`](crate::model::audit::Target): name, and the
-    /// moment of the last entry that ended or narrowed something.
-    pub targets: BTreeMap<&'static str, BTreeMap<String, (String, Timestamp)>>,
+    /// The things that an entry is about, by the word of their [`Target`](crate::model::audit::Target).
+    pub targets: BTreeMap<&'static str, ChangedThings>,
 }
+
+/// Things that ended or may have lost rights, by their identifiers: name, and the moment of the last change.
+pub(crate) type ChangedThings = BTreeMap<String, (String, Timestamp)>;
 
 impl SinceBackup {
     /// The things of this kind that an entry is about, by their identifiers.
@@ -135,14 +141,9 @@ impl SinceBackup {
         things.map(|(id, (name, at))| (id.as_str(), name.as_str(), *at))
     }
 
-    /// The name of the thing, and the moment of its last entry.
-    pub(crate) fn find(&self, target: Target, id: &str) -> Option<&(String, Timestamp)> {
-        self.targets.get(target.as_str())?.get(id)
-    }
-
-    /// The identifiers of these things.
-    pub(crate) fn ids(&self, target: Target) -> Vec<&str> {
-        self.about(target).map(|(id, _, _)| id).collect()
+    /// The things of this kind that an entry is about.
+    pub(crate) fn things(&self, target: Target) -> ChangedThings {
+        self.targets.get(target.as_str()).cloned().unwrap_or_default()
     }
 }
 

@@ -80,6 +80,8 @@ pub enum ClaimMismatch {
     Audience,
     /// The same, and the audience was the token endpoint. The credential can accept it, if its managers choose so.
     TokenEndpoint,
+    /// Several credentials have the subject, so `client_id` is needed. The client may be told.
+    ClientId,
     /// The subject or a condition. The text is what the token says of them, for the managers of the credential.
     Claims(String),
 }
@@ -166,7 +168,10 @@ async fn by_own_key(
 }
 
 /// A token that another issuer signed. With a `client_id`, the token must match an identity of that credential. Without
-/// one, exactly one credential must have an identity with exactly this subject.
+/// one, exactly one credential of all teams must have an identity with exactly this subject.
+///
+/// Rejected: to prefer the team that registered the subject first. That team may be the wrong one, and then it got the
+/// programs of the other team: they acted with a credential that its managers control. Now they are refused.
 async fn by_other_issuer(
     context: &Context,
     jws: &UncheckedJws<'_>,
@@ -191,7 +196,7 @@ async fn by_other_issuer(
         [] => {
             return Err(rejected(named.as_ref(), "iss is none of the registered issuers, or sub none of its subjects"));
         }
-        _ => return Err(rejected(None, "several credentials have this iss and sub: send client_id")),
+        _ => return Err(ambiguous(context, jws, &candidates).await),
     };
     // The token is meant for the identity whose subject matches.
     let is_meant = |identity: &&FederatedIdentity| identity.has_subject(sub);
@@ -214,6 +219,18 @@ async fn by_other_issuer(
             Err(AssertionError::Rejected { client_id: Some(owner.clone()), detail, mismatch })
         }
     }
+}
+
+/// The refusal of a token that fits several credentials. Who has no such token does not learn that they exist.
+async fn ambiguous(context: &Context, jws: &UncheckedJws<'_>, candidates: &[FederatedIdentity]) -> AssertionError {
+    let mut mismatch = None;
+    for identity in candidates {
+        if mismatch.is_none() && is_signed(context, jws, identity).await.unwrap_or(false) {
+            mismatch = Some(ClaimMismatch::ClientId);
+        }
+    }
+    let detail = "several credentials have this iss and sub: send client_id".to_owned();
+    AssertionError::Rejected { client_id: None, detail, mismatch }
 }
 
 enum Mismatch {

@@ -1,11 +1,11 @@
 //! `countersign issuer`
 
 use clap::Subcommand;
-use domain::server;
+use domain::server::{self, McpServerError};
 
 use super::shared::{CliError, instance, operator};
-use crate::config::Config;
 use crate::config::sections::public_url;
+use crate::config::{Config, ConfigError};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -17,6 +17,16 @@ pub(super) enum Command {
     },
 }
 
+fn refused(error: McpServerError) -> CliError {
+    match error {
+        McpServerError::Invalid(errors) => {
+            let problems: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+            ConfigError::new("NEW_URL", problems.join(" ")).into()
+        }
+        error => error.into(),
+    }
+}
+
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     let Command::Move { new_url } = command;
     // The setting may hold the old address or the new one.
@@ -25,7 +35,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
     instance::with(&config, async |context| {
         let _no_server = instance::refuse_beside_servers(&config, &context.store).await?;
         let old = &context.settings.public_url;
-        server::move_issuer(context, &operator(), &new_url).await?;
+        server::move_issuer(context, &operator(), &new_url).await.map_err(refused)?;
         println!(
             "Moved from {old} to {new_url}. Now:\n\
              - Set public_url to {new_url} on every server.\n\

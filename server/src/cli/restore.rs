@@ -274,6 +274,7 @@ fn line(ended: &Ended) -> String {
         How::PersonDisabled => "person disabled",
         How::ClientRemoved | How::DocumentRemoved => "client removed",
         How::ClientSecretEnded => "its secret ended or was replaced; client added",
+        How::ClientRegistrationEnded => "its registration access token ended",
         How::OpenIdDisconnected => "OpenID account disconnected",
         How::PasskeyRemoved => "passkey removed",
         How::AppRemoved => "authenticator app removed",
@@ -290,6 +291,9 @@ fn line(ended: &Ended) -> String {
         How::WebhookPaused => "webhook paused",
         How::WebhookChanged => "webhook given another address or secret",
         How::ServerNarrowed => "fewer teams may use the MCP server",
+        How::WebhookUnreadable => {
+            "webhook given another address or secret, which the backup cannot open; it is paused instead: enter them again"
+        }
         How::TokenRevoked => "access token revoked",
     };
     format!("  {}  {}  {what} {}", ended.id, ended.name, ended.at.rfc3339())

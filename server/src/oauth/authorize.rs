@@ -50,13 +50,19 @@ async fn checked(visit: Visit, query: &str) -> Result<(Visit, Viewer, Authorizat
             Some(viewer) => Ok((visit, viewer, request)),
             None => Err(sign_in_for_request(query)),
         },
-        Err(RequestError::SignIn) => Err(sign_in_for_request(query)),
-        Err(RequestError::Page(problem)) => Err(respond(visit, async { Ok(consent::refused(&problem)) }).await),
-        Err(RequestError::Link { problem, host, address }) => {
-            Err(respond(visit, async move { Ok(consent::refused_with_link(&problem, &host, address)) }).await)
+        Err(error) => Err(refused(visit, query, error).await),
+    }
+}
+
+async fn refused(visit: Visit, query: &str, error: RequestError) -> Response {
+    match error {
+        RequestError::SignIn => sign_in_for_request(query),
+        RequestError::Page(problem) => respond(visit, async { Ok(consent::refused(&problem)) }).await,
+        RequestError::Link { problem, host, address } => {
+            respond(visit, async move { Ok(consent::refused_with_link(&problem, &host, address)) }).await
         }
-        Err(RequestError::Redirect(address)) => Err(Redirect::to(&address).into_response()),
-        Err(RequestError::Fault(fault)) => Err(respond::refuse(visit, fault).await),
+        RequestError::Redirect(address) => Redirect::to(&address).into_response(),
+        RequestError::Fault(fault) => respond::refuse(visit, fault).await,
     }
 }
 
@@ -74,6 +80,7 @@ async fn allow(visit: Visit, viewer: &Viewer, request: AuthorizationRequest, que
     match authorization::allow(&visit.context, &actor, &viewer.id, &request).await {
         Ok(address) => Redirect::to(&address).into_response(),
         Err(ConsentRefused::NotOpen) => ask(visit, request, query).await,
+        Err(ConsentRefused::Gone(problem)) => respond(visit, async move { Ok(consent::refused(problem)) }).await,
         Err(ConsentRefused::Fault(fault)) => respond::refuse(visit, fault).await,
     }
 }

@@ -12,6 +12,7 @@ use domain::model::token::oauth_error::{OAuthError, OAuthErrorCode};
 use hyper::body::Bytes;
 use serde_json::json;
 
+use crate::dashboard::auth::form_token::Sender;
 use crate::http::body::{self, TOKEN_LIMIT};
 use crate::http::client_address::ClientAddress;
 use crate::http::{error, media_type, text};
@@ -24,7 +25,8 @@ pub(crate) const PATH: &str = "/mcp/oauth/register";
 pub(crate) const MANAGED_PATH: &str = "/mcp/oauth/register/{client_id}";
 
 /// The endpoint. It needs no authentication, so the number of registrations per source is limited. Pages of all origins
-/// may register their programs, but only with the media type of RFC 7591 §3.1: for others a browser asks nobody.
+/// may register their programs, but only with the media type of RFC 7591 §3.1: for others a browser asks nobody. They
+/// have limits of their own: a page must not use up what programs at the address of its visitor may do.
 pub(crate) async fn endpoint(
     State(state): State<AppState>,
     address: ClientAddress,
@@ -77,8 +79,11 @@ async fn read(
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_client_metadata", problem));
     }
     let now = state.context.now();
-    let limits = [&state.registrations_by_source, &state.registrations_of_a_day];
-    if let Some(wait) = limits.into_iter().find_map(|limit| limit.count(address.0, now)) {
+    let limits = match Sender::of(request.headers(), &state.context.settings.public_url) {
+        Sender::AnotherSite => &state.registrations_by_pages,
+        Sender::Ours | Sender::Unknown => &state.registrations,
+    };
+    if let Some(wait) = limits.count(address.0, now) {
         let code = "temporarily_unavailable";
         let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, code, "Too many registrations. Wait a little.");
         error::retry_after(&mut response, wait.as_secs().max(1));

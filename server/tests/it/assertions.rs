@@ -13,10 +13,11 @@ use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::base::id::{ClientId, TeamId};
+use domain::credential::edit::{Edit, edit};
 use domain::credential::generate::generate;
 use domain::credential::keys;
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{CredentialError, federated, revoke, usage};
+use domain::credential::{CredentialError, disable, federated, inspect, revoke, usage};
 use domain::model::actor::Actor;
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::federated::FederatedDraft;
@@ -547,6 +548,44 @@ async fn without_a_client_id_exactly_one_credential_must_have_the_subject() {
     federated(&app, &issuer, true, "repo:acme/app:ref:refs/heads/main", rules()).await;
     assert_refused(&present(&app, &token).await, "two credentials");
     assert!(shared().await, "the page says so");
+}
+
+#[tokio::test]
+async fn a_program_without_a_client_id_never_gets_a_token_of_another_team() {
+    let app = App::new().await;
+    let (issuer, operator) = (Signer::new(), Actor::command_line("operator"));
+    let context = &app.instance.context;
+    let token = issuer.assertion(&github_claims(&app));
+    let subject = "repo:acme/app:ref:refs/heads/main";
+    // Another team takes the subject before the team that owns the repository does.
+    let squatted = federated(&app, &issuer, false, subject, rules()).await;
+    let team = domain::person::team::create(context, &operator, "Squatters").await.expect("a team").id;
+    let found = inspect::find(context, &Authority::Everything, &squatted).await.expect("reads").expect("a credential");
+    let moved = Edit {
+        team: Some(team),
+        name: found.name.clone(),
+        description: found.description.clone(),
+        scopes: found.scopes.iter().map(str::to_owned).collect(),
+        token_lifetime: found.token_lifetime,
+        ip_ranges: Vec::new(),
+        expires_at: found.expires_at,
+        assertions: found.assertions,
+    };
+    edit(context, &operator, &squatted, &moved).await.expect("moved");
+    app.instance.clock.advance(Duration::from_secs(1));
+    let honest = federated(&app, &issuer, false, subject, rules()).await;
+
+    let refused = present(&app, &token).await;
+    assert_refused(&refused, "two teams");
+    assert!(refused.body.contains("send client_id"), "{}", refused.body);
+    let with_id = |id: &ClientId| format!("grant_type=client_credentials&client_id={id}&{CLIENT_ASSERTION}{token}");
+    assert_eq!(app.token(&[], with_id(&honest)).await.status, StatusCode::OK);
+    let forged = present(&app, &Signer::new().assertion(&github_claims(&app))).await;
+    assert_refused(&forged, "signed by nobody");
+    assert!(!forged.body.contains("client_id"), "only the issuer's own token learns it: {}", forged.body);
+    // A credential that was disabled does not send its programs to the other team.
+    disable::disable(context, &operator, &honest).await.expect("disables");
+    assert_refused(&present(&app, &token).await, "still two teams");
 }
 
 #[tokio::test]

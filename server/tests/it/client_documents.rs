@@ -16,8 +16,8 @@ use domain::operations::restore;
 use serde_json::{Value, json};
 
 use crate::interactive::{
-    CALLBACK, code, decide, granted, is_accepted, parameter, path, query, redemption, redirect, register, registered,
-    text,
+    CALLBACK, code, confidential, decide, granted, is_accepted, parameter, path, query, redemption, redirect, register,
+    registered, text,
 };
 use crate::support::{Answer, App};
 
@@ -122,6 +122,24 @@ async fn a_document_is_read_again_after_an_hour_and_what_changed_is_recorded() {
     // The person who asked has not made the change.
     assert!(entries[1].details.contains("the document of the client"), "{}", entries[1].details);
     assert_eq!(entries[1].actor_kind, "system");
+}
+
+#[tokio::test]
+async fn a_client_keeps_the_name_that_an_administrator_gives_to_another_one_later() {
+    let app = App::new().await;
+    let named = |name: &str| app.instance.issuers.publish(DOCUMENT, &document(json!({ "client_name": name })));
+    named("Portal");
+    let browser = app.signed_in().await;
+    let asks = async || browser.get(&path(&query(DOCUMENT, &[]))).await;
+    assert_eq!(asks().await.status, StatusCode::OK);
+    confidential(&app).await;
+    for (name, expected) in [("Portal", 200), ("Editor", 200), ("Portal", 400)] {
+        named(name);
+        app.instance.clock.advance(Duration::from_secs(3600));
+        browser.sign_in(crate::support::PASSWORD).await;
+        let answer = asks().await;
+        assert_eq!(answer.status.as_u16(), expected, "{name}: {}", answer.body);
+    }
 }
 
 #[tokio::test]
@@ -366,9 +384,20 @@ async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back(
     let gone = registered(&app).await;
     let (portal, secret) = crate::interactive::confidential(&app).await;
     let (replaced, _) = crate::interactive::confidential(&app).await;
+    let described = "https://other.example/client.json";
+    app.instance.issuers.publish(described, &document(json!({ "client_id": described })));
+    assert_eq!(browser.get(&path(&query(described, &[]))).await.status, StatusCode::OK);
     let (backup, compared) = crate::openid::backed_up(&app).await;
     assert!(compared(&backup).await.is_empty());
 
+    // A document that says something else is understood.
+    let renamed = json!({ "client_id": described, "client_name": "Another editor" });
+    app.instance.issuers.publish(described, &document(renamed));
+    app.instance.clock.advance(Duration::from_secs(3600));
+    browser.sign_in(crate::support::PASSWORD).await;
+    assert_eq!(browser.get(&path(&query(described, &[]))).await.status, StatusCode::OK);
+    let after = compared(&backup).await;
+    assert!(after.is_empty(), "{:?}", after.unknown);
     // First seen after the backup, so that the backup does not know it.
     assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
     for id in [DOCUMENT, &gone] {

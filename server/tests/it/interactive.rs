@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::audit;
 use domain::base::id::{AppClientId, PersonId};
+use domain::client::authorization::{self, RequestError};
 use domain::client::{self, ClientDraft};
 use domain::model::actor::Actor;
 use domain::model::audit::{AuditEntry, Filter};
@@ -956,6 +957,53 @@ async fn a_source_may_not_register_without_end() {
         status == StatusCode::CREATED
     } {}
     assert!((900..=1000).contains(&registered), "{registered}");
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_do_not_use_up_what_programs_may_register() {
+    let app = App::new().await;
+    let metadata = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" }).to_string();
+    let from = async |header: (&str, &str)| {
+        let request = Request::post("/mcp/oauth/register").header("content-type", "application/json");
+        let request = request.header(header.0, header.1).body(Body::from(metadata.clone())).expect("a request");
+        app.send(request).await.status
+    };
+    let pages = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+    for number in 0..40 {
+        let expected = if number < 30 { StatusCode::CREATED } else { StatusCode::TOO_MANY_REQUESTS };
+        assert_eq!(from(pages[number % 2]).await, expected, "{number}");
+    }
+    for number in 0..31 {
+        let expected = if number < 30 { StatusCode::CREATED } else { StatusCode::TOO_MANY_REQUESTS };
+        assert_eq!(from(("user-agent", "editor")).await, expected, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn no_code_is_issued_for_an_address_that_the_client_lost_meanwhile() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let (context, operator) = (&app.instance.context, Actor::command_line("operator"));
+    let ada = domain::person::find_by_email(context, EMAIL).await.expect("reads").expect("Ada");
+    let (client_id, _) = confidential(&app).await;
+    let id = AppClientId::parse(&client_id).expect("an identifier");
+    let old = query(&client_id, &[("redirect_uri", "https://portal.example/callback")]);
+    let request = authorization::check(context, old.as_bytes(), None).await.expect("a request");
+    let allow = async || match authorization::allow(context, &operator, &ada.id, &request).await {
+        Ok(_) => String::new(),
+        Err(RequestError::Page(problem)) => problem,
+        Err(error) => panic!("{error:?}"),
+    };
+    assert_eq!(allow().await, "");
+    let draft = ClientDraft {
+        name: "Portal".to_owned(),
+        redirect_uris: vec!["https://portal.example/v2/callback".to_owned()],
+        confidential: true,
+    };
+    client::edit(context, &operator, &id, &draft).await.expect("edits");
+    assert!(allow().await.contains("redirect_uri"));
+    client::remove(context, &operator, &id).await.expect("removes");
+    assert!(allow().await.contains("No client"));
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use axum::http::{Method, Request, StatusCode};
 use domain::credential::{disable, revoke};
 use domain::model::actor::Actor;
 use domain::model::person::authority::Authority;
+use domain::model::server::ScopeDescription;
+use domain::server::{McpServerError, ServerDraft};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App};
@@ -246,6 +248,27 @@ async fn the_host_decides_only_where_no_proxy_and_no_certificate_stands_between(
     for host in ["countersign:8080", "auth.example.com", "10.0.0.7"] {
         assert_eq!(listed_with(&app, &token, &[("host", host)]).await.status, StatusCode::OK, "{host}");
     }
+}
+
+#[tokio::test]
+async fn an_issuer_does_not_move_onto_a_registered_server() {
+    let app = App::new().await;
+    let (context, operator) = (&app.instance.context, Actor::command_line("operator"));
+    let draft = ServerDraft {
+        name: "docs".to_owned(),
+        resource: "https://auth.example.com/mcp/".to_owned(),
+        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        ..ServerDraft::default()
+    };
+    domain::server::add(context, &operator, &draft).await.expect("added");
+    match domain::server::move_issuer(context, &operator, "https://auth.example.com").await {
+        Err(McpServerError::Invalid(errors)) => {
+            assert!(errors[0].message.contains("is registered already"), "{errors:?}")
+        }
+        other => panic!("{other:?}"),
+    }
+    let issuer = domain::server::issuer(&context.store).await.expect("reads");
+    assert_eq!(issuer.as_deref(), Some("http://localhost:8080"), "nothing changed");
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::audit;
+use domain::base::id::AppClientId;
+use domain::client;
 use domain::incident::leak;
 use domain::model::actor::Actor;
 use domain::model::audit::{AuditEntry, Filter};
-use domain::model::client::DynamicRegistration;
+use domain::model::client::{AppClient, DynamicRegistration};
 use domain::model::incident::Policy;
 use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
@@ -158,6 +160,34 @@ async fn a_leaked_registration_token_ends() {
     let answer = manage(&app, "GET", &registration, token, &Value::Null).await;
     assert_eq!(error(&answer), (401, "invalid_token".to_owned()));
     assert!(newest(&app, "client.secret_ended").await.details.contains("registration access token"));
+}
+
+#[tokio::test]
+async fn where_people_decide_a_registration_token_ends_and_a_leak_of_the_secret_is_told() {
+    let app = App::with_settings(|settings| settings.dynamic_registration = DynamicRegistration::On).await;
+    let registration = registered(&app, "client_secret_basic").await;
+    let (token, secret) = (member(&registration, "registration_access_token"), member(&registration, "client_secret"));
+    let context = &app.instance.context;
+    let report = async |leaked: &str| {
+        leak::report(context, &Actor::command_line("operator"), leaked, None, Policy::Alert).await.expect("reports");
+    };
+    report(token).await;
+    let answer = manage(&app, "GET", &registration, token, &Value::Null).await;
+    assert_eq!(error(&answer), (401, "invalid_token".to_owned()));
+    assert!(newest(&app, "leak.reported").await.details.contains("\"revoked\":true"));
+    let found = find(&app, &registration).await;
+    assert!(found.leaked_at.is_none() && !found.secret_ended);
+    report(secret).await;
+    assert!(
+        newest(&app, "leak.reported").await.details.contains("\"revoked\":false"),
+        "people decide about the secret"
+    );
+    assert!(find(&app, &registration).await.leaked_at.is_some());
+}
+
+async fn find(app: &App, registration: &Value) -> AppClient {
+    let id = AppClientId::parse(member(registration, "client_id")).expect("an identifier");
+    client::find(&app.instance.context, &id).await.expect("reads").expect("a client")
 }
 
 #[tokio::test]

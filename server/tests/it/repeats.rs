@@ -5,7 +5,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use domain::audit;
 use domain::audit::Verdict;
+use domain::client::registered;
+use domain::incident::leak;
+use domain::model::actor::Actor;
 use domain::model::audit::{AuditEntry, Filter};
+use domain::model::incident::Policy;
+use domain::model::origin::Origin;
 use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
 
@@ -112,4 +117,43 @@ async fn clients_that_register_themselves_are_two_entries_an_hour() {
         (all[1].target_name.as_str(), &details(&all[1])["repeats"]),
         ("Clients that registered themselves", &json!(19))
     );
+}
+
+#[tokio::test]
+async fn what_registered_clients_do_to_themselves_fills_the_log_slowly() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let named = |number: u32| {
+        json!({
+            "client_name": format!("Editor {number}"), "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none",
+        })
+    };
+    for number in 0..10 {
+        let registration = register(&app, &named(number)).await.json();
+        let member = |name: &str| registration[name].as_str().expect("a text").to_owned();
+        let (id, token) = (member("client_id"), member("registration_access_token"));
+        let mut metadata = named(number + 100);
+        metadata["client_id"] = json!(id);
+        let metadata = metadata.to_string();
+        registered::update(&context, &id, Some(&token), metadata.as_bytes(), &Origin::default())
+            .await
+            .expect("changes");
+        if number % 2 == 0 {
+            registered::remove(&context, &id, Some(&token), &Origin::default()).await.expect("removes");
+        } else {
+            leak::report(&context, &Actor::system(), &token, None, Policy::Revoke).await.expect("reports");
+        }
+    }
+    let actions = ["client.changed", "client.removed", "leak.reported", "client.secret_ended"];
+    for action in actions {
+        assert_eq!(entries(&app, action).await.len(), 1, "{action}");
+    }
+    app.instance.clock.advance(HOUR);
+    housekeeping::run(&context).await.expect("runs");
+    for (action, repeats) in actions.into_iter().zip([9, 4, 4, 4]) {
+        let all = entries(&app, action).await;
+        assert_eq!(all.len(), 2, "{action}");
+        let counted = (all[1].target_id.as_str(), all[1].target_name.as_str(), &details(&all[1])["repeats"]);
+        assert_eq!(counted, ("", "Clients that registered themselves", &json!(repeats)), "{action}");
+    }
 }

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::base::clock::Clock;
 use domain::base::id::{AppClientId, ClientId, TeamId};
-use domain::client::{self, ClientDraft};
+use domain::client::{self, ClientDraft, registered};
 use domain::context::Context;
 use domain::credential::edit::{Edit, edit};
 use domain::credential::generate::{Generated, generate};
@@ -20,19 +20,21 @@ use domain::credential::{disable, inspect, revoke};
 use domain::crypto::keys::MasterKey;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::crypto::password::Password;
-use domain::incident::emergency_stop;
+use domain::incident::{emergency_stop, leak};
 use domain::model::actor::Actor;
 use domain::model::audit::Action;
 use domain::model::credential::Credential;
 use domain::model::credential::draft::Draft;
-use domain::model::incident::{Means, Selection, StopRequest};
+use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::operations::How;
+use domain::model::origin::Origin;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use domain::model::ports::{Fetch, Post};
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
 use domain::model::webhook::EventKind;
+use domain::operations::housekeeping;
 use domain::operations::instance::open_instance;
 use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::restore::{self, Difference};
@@ -41,6 +43,7 @@ use domain::server::{self, ServerDraft};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use domain::testing::{FakeIssuers, FakeReceiver, FixedClock, SeededRandom};
 use domain::webhook::{self, WebhookDraft};
+use serde_json::{Value, json};
 
 use crate::openid::{Provider, app_that_links, sign_in_with};
 use crate::support::{App, EMAIL, PASSWORD, basic, between, router};
@@ -318,6 +321,107 @@ async fn a_redirect_uri_that_was_removed_stays_removed() {
     let id = AppClientId::parse(portal.id.as_str()).expect("an identifier");
     let found = client::find(&app.instance.context, &id).await.expect("reads").expect("a client");
     assert_eq!(found.redirect_uris.iter().map(|uri| uri.as_str()).collect::<Vec<_>>(), [good]);
+}
+
+/// Replaces the redirect URI of a client by its own request.
+async fn redescribe(app: &App, registration: &Value, name: &str, uri: &str) {
+    let metadata = json!({
+        "client_id": registration["client_id"], "client_name": name, "redirect_uris": [uri],
+        "token_endpoint_auth_method": "none",
+    });
+    let (id, token) = (registration["client_id"].as_str(), registration["registration_access_token"].as_str());
+    let (context, origin) = (&app.instance.context, Origin::default());
+    registered::update(context, id.expect("an identifier"), token, metadata.to_string().as_bytes(), &origin)
+        .await
+        .expect("changes");
+}
+
+#[tokio::test]
+async fn what_clients_changed_and_removed_themselves_stays_so() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let (old, new) = ("http://127.0.0.1:1/old", "http://127.0.0.1:1/new");
+    let mut registrations = Vec::new();
+    for number in 0..6 {
+        let name = format!("Editor {number}");
+        let metadata = json!({ "client_name": name, "redirect_uris": [old], "token_endpoint_auth_method": "none" });
+        registrations.push(crate::interactive::register(&app, &metadata).await.json());
+    }
+    let [moved, renamed, folded, gone, also_gone, leaked] = registrations.as_slice() else { panic!("six") };
+    let member = |registration: &Value, name: &str| registration[name].as_str().expect("a text").to_owned();
+    let remove = async |registration: &Value| {
+        let (id, token) = (member(registration, "client_id"), member(registration, "registration_access_token"));
+        registered::remove(&context, &id, Some(&token), &Origin::default()).await.expect("removes");
+    };
+    // The first of each kind in this hour is in the log of the backup too. Later ones are only counted.
+    redescribe(&app, renamed, "Editor", old).await;
+    remove(gone).await;
+    let backup = Backup::of(&app).await;
+    app.instance.clock.advance(MINUTE);
+    redescribe(&app, folded, "Editor 2", new).await;
+    remove(also_gone).await;
+    let folded_alone = backup.compare(&app).await;
+    let ids = |difference: &Difference| -> Vec<(How, String)> {
+        difference.ended.iter().map(|one| (one.how, one.id.clone())).collect()
+    };
+    let removed = (How::ClientRemoved, member(also_gone, "client_id"));
+    let narrowed = (How::ClientNarrowed, member(folded, "client_id"));
+    assert_eq!(ids(&folded_alone), [removed, narrowed], "no entry names them");
+    assert!(folded_alone.unknown.is_empty(), "{:?}", folded_alone.unknown);
+    assert_eq!(folded_alone.ended[1].at, context.now());
+
+    app.instance.clock.advance(60 * MINUTE);
+    redescribe(&app, moved, "Editor 0", new).await;
+    housekeeping::run(&context).await.expect("runs");
+    let token = member(leaked, "registration_access_token");
+    leak::report(&context, &Actor::system(), &token, None, Policy::Alert).await.expect("reports");
+    let (app, difference) = backup.restored(app, true).await;
+    assert!(difference.unknown.is_empty(), "{:?}", difference.unknown);
+    assert!(ids(&difference).contains(&(How::ClientRegistrationEnded, member(leaked, "client_id"))));
+    let context = &app.instance.context;
+    for registration in [moved, folded] {
+        let id = AppClientId::parse(&member(registration, "client_id")).expect("an identifier");
+        let found = client::find(context, &id).await.expect("reads").expect("a client");
+        assert_eq!(found.redirect_uris.iter().map(|uri| uri.as_str()).collect::<Vec<_>>(), [new]);
+    }
+    for registration in [also_gone, leaked] {
+        let (id, token) = (member(registration, "client_id"), member(registration, "registration_access_token"));
+        assert!(registered::inspect(context, &id, Some(&token)).await.is_err(), "{registration}");
+    }
+}
+
+#[tokio::test]
+async fn values_that_the_backup_cannot_open_pause_the_webhook() {
+    use sqlx::{Connection, Executor};
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let draft = WebhookDraft {
+        name: "alerts".to_owned(),
+        url: "https://alerts.example/hook".to_owned(),
+        events: vec![EventKind::Revoked],
+    };
+    let id = webhook::add(&context, &operator(), &draft, None).await.expect("added").0.id;
+    let backup = Backup::of(&app).await;
+    app.instance.clock.advance(MINUTE);
+    webhook::replace_secret(&context, &operator(), &id, None).await.expect("replaced");
+    // The former database is as an earlier version left it. The restore has bound the values of the backup to their rows.
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(app.instance.database_url()).await.expect("opens");
+    for (table, column) in [("instance_keys", "wrapped"), ("webhooks", "url"), ("webhooks", "secret")] {
+        let sql = format!("UPDATE {table} SET {column} = REPLACE({column}, 'w2$', 'w1$')");
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("updates");
+    }
+    connection.close().await.expect("closes");
+    let (app, difference) = backup.restored(app, true).await;
+    assert_eq!(difference.ended.iter().map(|one| one.how).collect::<Vec<_>>(), [How::WebhookUnreadable]);
+    let found = webhook::find(&app.instance.context, &id).await.expect("opens").expect("a webhook");
+    assert!(found.paused_at.is_some());
+    let verdict = domain::operations::backup::prove(
+        &app.instance.context,
+        &app.instance.context.store,
+        app.instance.context.store.counts().await.expect("counts"),
+    );
+    assert!(verdict.await.is_ok(), "each wrapped value opens");
 }
 
 #[tokio::test]

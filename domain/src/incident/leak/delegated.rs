@@ -159,7 +159,10 @@ pub(crate) async fn report(report: Report<'_>, kind: SecretKind, secret: &PlainS
     if !leak.works {
         return Ok(true);
     }
-    note(report, &leak).await?;
+    // A registration token ends whatever the policy is. Programs need it to manage the registration and for nothing
+    // else. Rejected: to mark it as leaked. It would need a mark of its own: the mark of a client is about its secret.
+    let policy = if matches!(leak.found, LeakSubject::Registration(_)) { Policy::Revoke } else { policy };
+    note(Report { policy, ..report }, &leak).await?;
     let revoked = policy == Policy::Revoke;
     if revoked {
         end(context, actor, &leak, place).await?;
@@ -202,5 +205,10 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
         "revoked": policy == Policy::Revoke,
     }));
     event.person = person.cloned();
-    change.commit(actor, &event).await
+    match &leak.found {
+        LeakSubject::Client(client) | LeakSubject::Registration(client) => {
+            client::commit(change, actor, client, &event).await
+        }
+        LeakSubject::PersonalToken(_) | LeakSubject::Consent(_) => change.commit(actor, &event).await,
+    }
 }

@@ -59,7 +59,8 @@ pub struct AppClient {
     pub last_used_at: Option<Timestamp>,
     /// When it was removed. A removed client gets no tokens.
     pub removed_at: Option<Timestamp>,
-    /// When its document was last read, if a document describes it.
+    /// When its document was last read, if a document describes it; when it last changed its registration, if it
+    /// registered itself.
     pub described_at: Option<Timestamp>,
 }
 

@@ -122,12 +122,14 @@ pub(super) fn left(action: Action) -> Option<&'static str> {
 /// The fields of an edit that the comparison does not know. Such a field may have narrowed something.
 pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> {
     const RESTORED: [&str; 3] = ["restored", "first_ended_at", "id"];
+    // Of entries that count what strangers repeated.
+    const REPEATED: [&str; 3] = ["repeats", "within_the_hour_from", "network"];
     let known: &[&str] = match action {
         Action::CredentialEdited => {
             &["name", "description", "scopes", "token_lifetime", "ip_ranges", "hard_end_at", "assertions", "team"]
         }
         Action::WebhookEdited => &["name", "host", "events", "address"],
-        Action::ClientChanged => &["name", "redirect_uris"],
+        Action::ClientChanged => &["name", "redirect_uris", "by"],
         Action::McpServerEdited => &["teams"],
         _ => return Vec::new(),
     };
@@ -135,6 +137,6 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
     fields
         .into_iter()
         .map(|(name, _)| name)
-        .filter(|name| !known.contains(&&**name) && !RESTORED.contains(&&**name))
+        .filter(|name| ![known, &RESTORED, &REPEATED].iter().any(|fields| fields.contains(&&**name)))
         .collect()
 }

@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use crate::base::id::{AppClientId, ClientId, OpenIdLinkId, PersonId, TeamId, WebhookId};
+use crate::client;
 use crate::credential::{self, CredentialError};
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::operations::{Ended, How};
@@ -148,7 +149,7 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
         (How::PasswordChanged, _) => (Action::PersonPasswordChanged, Target::Person),
         (How::ServerNarrowed, _) => (Action::McpServerEdited, Target::McpServer),
         (How::ClientNarrowed, _) => (Action::ClientChanged, Target::Client),
-        (How::WebhookPaused, _) => (Action::WebhookPaused, Target::Webhook),
+        (How::WebhookPaused | How::WebhookUnreadable, _) => (Action::WebhookPaused, Target::Webhook),
         (How::WebhookChanged, _) => (Action::WebhookEdited, Target::Webhook),
         (How::WebhookRemoved, _) => {
             store::webhook::remove(change, &WebhookId::parse(&one.id).ok_or(Fault::Damaged)?).await?;
@@ -168,6 +169,11 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
         }
         (How::ClientSecretEnded, _) => {
             store::client::forget_secret(change, &client()?).await?;
+            (Action::ClientSecretEnded, Target::Client)
+        }
+        (How::ClientRegistrationEnded, _) => {
+            store::client::forget_registration(change, &client()?).await?;
+            details["secret"] = json!(client::REGISTRATION_TOKEN);
             (Action::ClientSecretEnded, Target::Client)
         }
         (How::OpenIdDisconnected, _) => {

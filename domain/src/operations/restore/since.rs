@@ -1,7 +1,7 @@
 //! Reads the part of the former database's audit log that the backup does not have.
 
 use crate::model::audit::AuditEntry;
-use crate::model::operations::SinceBackup;
+use crate::model::operations::{EndingKind, SinceBackup};
 use crate::operations::restore::effect;
 use crate::prelude::{Action, Fault, Target, Timestamp};
 use crate::store::{self, Store};
@@ -45,6 +45,8 @@ pub(super) struct Log {
 /// same entry.
 pub(super) async fn read(former: &Store, backup: &Store) -> Result<Log, Fault> {
     let mut log = Log::default();
+    // What clients that registered themselves change or remove is folded in the log: an entry need not name the client.
+    log.since.kinds.insert(EndingKind::Clients);
     let mut after = last_common(former, backup).await?;
     loop {
         let entries = store::audit::walk(former, after, PAGE).await?;

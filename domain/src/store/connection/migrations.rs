@@ -116,4 +116,41 @@ mod tests {
         // A folder that remains is untidy, but does no harm.
         let _ = std::fs::remove_dir_all(folder);
     }
+
+    #[tokio::test]
+    async fn an_address_is_proven_by_the_invitation_that_made_the_account_and_by_no_later_one() {
+        let folder = testing::folder();
+        let url = testing::database_url(&folder.join("countersign.db")).await;
+        let url = DatabaseUrl::parse(&url).expect("an address");
+        let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
+        let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 22).collect();
+        apply(store.changes.connections(), earlier).await.expect("the schema of an earlier version");
+        let mut transaction = store.begin().await.expect("begins");
+        let run = async |transaction: &mut crate::store::Transaction, sql: String| {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut **transaction).await.expect("inserts");
+        };
+        // Grace was invited by Ada, an administrator. Mallory's account is older than Ada's invitation.
+        for (person, since, created_at) in [("ada", "1", 1), ("grace", "NULL", 500_000), ("mallory", "NULL", 400_000)] {
+            let sql = format!(
+                "INSERT INTO people (id, email, name, password_hash, administrator_since, created_at, password_changed_at)
+                 VALUES ('{person}', '{person}@example.com', '{person}', '', {since}, {created_at}, 1)"
+            );
+            run(&mut transaction, sql).await;
+        }
+        for person in ["grace", "mallory"] {
+            let sql = format!(
+                "INSERT INTO invitations (id, token_hash, email, invited_by, invited_by_name, created_at, expires_at, accepted_at)
+                 VALUES ('{person}', '{person}', '{person}@example.com', 'ada', 'Ada', 1, 900000, 501000)"
+            );
+            run(&mut transaction, sql).await;
+        }
+        transaction.commit().await.expect("commits");
+        store.migrate().await.expect("the schema of this version");
+        let sql = "SELECT id FROM people WHERE address_proven_at IS NOT NULL ORDER BY id";
+        let rows = sqlx::query(sql).fetch_all(store.reads()).await.expect("reads");
+        let proven: Vec<String> = rows.iter().map(|row| row.try_get("id").expect("a text")).collect();
+        assert_eq!(proven, ["ada", "grace"]);
+        store.close().await;
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }

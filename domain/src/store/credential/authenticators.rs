@@ -186,10 +186,9 @@ pub(crate) async fn identities_of(store: &Store, client_id: &ClientId, issuer: &
     .await
 }
 
-/// The identities of clients that are not stopped or ended, for exactly this subject, in the team that registered the
-/// subject first. Other teams may register it later, and their programs name their client: they must not take a program
-/// that sends no client ID away from the first team. Patterns are left out: a subject with an asterisk would equal the
-/// text of a pattern.
+/// The identities for exactly this subject, of clients that have not ended. A team whose clients with this subject are
+/// all disabled counts too: its programs must not get tokens of another team. Otherwise disabled clients are left out.
+/// Patterns are left out: a subject with an asterisk would equal the text of a pattern.
 pub(crate) async fn identities_with_subject(
     store: &Store,
     issuer: &str,
@@ -199,12 +198,11 @@ pub(crate) async fn identities_with_subject(
     composed_sql!(
         "{IDENTITY} WHERE issuer = $1 AND subject = $2 AND subject NOT LIKE '%*%' AND revoked_at IS NULL
          AND EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = federated_identities.client_id
-                     AND c.disabled_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3)
-                     AND c.team_id = (SELECT o.team_id FROM federated_identities AS f
-                                      JOIN credentials AS o ON o.client_id = f.client_id
-                                      WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL
-                                        AND (o.expires_at IS NULL OR o.expires_at > $3)
-                                      ORDER BY f.created_at, f.id LIMIT 1))
+                     AND (c.expires_at IS NULL OR c.expires_at > $3)
+                     AND (c.disabled_at IS NULL OR NOT EXISTS (
+                         SELECT 1 FROM federated_identities AS f JOIN credentials AS o ON o.client_id = f.client_id
+                         WHERE f.issuer = $1 AND f.subject = $2 AND f.revoked_at IS NULL AND o.team_id = c.team_id
+                             AND o.disabled_at IS NULL AND (o.expires_at IS NULL OR o.expires_at > $3))))
          ORDER BY client_id LIMIT 20";
         issuer, subject, now
     )

@@ -107,6 +107,11 @@ pub(crate) fn refuse_assertion(
                     answer.description = format!("{} Its aud must be {issuer}.", answer.description).into();
                     None
                 }
+                Some(ClaimMismatch::ClientId) => {
+                    let reason = "Several credentials have its iss and sub: send client_id.";
+                    answer.description = format!("{} {reason}", answer.description).into();
+                    None
+                }
                 None => None,
             };
             let cause = RefusalDetail { text: Some(detail), received };

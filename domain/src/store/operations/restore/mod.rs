@@ -39,7 +39,9 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store, since: &SinceBac
             EndingKind::Clients => {
                 ended.extend(only_in_backup(stores, How::ClientRemoved, REMOVED_CLIENTS, PRESENT_CLIENTS).await?);
                 ended.extend(removed_documents(former, backup).await?);
-                ended.extend(ended_client_secrets(former, backup).await?);
+                for (column, how) in CLIENT_PROOFS {
+                    ended.extend(ended_client_proofs(stores, column, how).await?);
+                }
                 ended.extend(narrowed::clients(stores, since).await?);
             }
             EndingKind::Webhooks => ended.extend(narrowed::webhooks(stores, since).await?),
@@ -174,20 +176,24 @@ async fn removed_documents(former: &Store, backup: &Store) -> Result<Vec<Ended>>
     Ok(found)
 }
 
-/// Secrets of clients that work in `backup` and ended in `former`, or were replaced there. The moment comes from the
-/// audit log of `former`.
-async fn ended_client_secrets(former: &Store, backup: &Store) -> Result<Vec<Ended>> {
-    let working = "SELECT client_id, secret_hash FROM clients WHERE secret_hash IS NOT NULL";
-    let in_backup: HashMap<String, String> = sql!(working).collect(backup).await?;
-    let secrets = sql!(
-        "SELECT client_id, name, secret_hash, COALESCE((SELECT MAX(at) FROM audit WHERE target_id = client_id
+/// The columns with what a client proves itself with.
+const CLIENT_PROOFS: [(&str, How); 2] =
+    [("secret_hash", How::ClientSecretEnded), ("registration_hash", How::ClientRegistrationEnded)];
+
+/// Secrets of clients, or the tokens that manage their registrations, that work in `backup` and ended in `former`, or
+/// were replaced there. The moment comes from the audit log of `former`.
+async fn ended_client_proofs((former, backup): (&Store, &Store), column: &str, how: How) -> Result<Vec<Ended>> {
+    let working = format!("SELECT client_id, {column} FROM clients WHERE {column} IS NOT NULL");
+    let in_backup: HashMap<String, String> = composed_sql!("{working}").collect(backup).await?;
+    let proofs = composed_sql!(
+        "SELECT client_id, name, {column}, COALESCE((SELECT MAX(at) FROM audit WHERE target_id = client_id
              AND action IN ('client.secret_ended', 'client.secret_replaced')), created_at) AS at
-         FROM clients WHERE removed_at IS NULL AND secret_hint IS NOT NULL ORDER BY client_id"
+         FROM clients WHERE removed_at IS NULL ORDER BY client_id"
     );
     let mut ended = Vec::new();
-    for (id, name, present, at) in secrets.all::<(String, String, Option<String>, Timestamp)>(former).await? {
+    for (id, name, present, at) in proofs.all::<(String, String, Option<String>, Timestamp)>(former).await? {
         if in_backup.get(&id).is_some_and(|working| present.as_ref() != Some(working)) {
-            ended.push(Ended { client_id: None, name, id, at, how: How::ClientSecretEnded, later: Vec::new() });
+            ended.push(Ended { client_id: None, name, id, at, how, later: Vec::new() });
         }
     }
     Ok(ended)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, TeamId};
 use crate::model::audit::Target;
-use crate::model::operations::{Ended, How, LaterValue, SinceBackup};
+use crate::model::operations::{ChangedThings, Ended, How, LaterValue, SinceBackup};
 use crate::model::server::access::ServerAccess;
 use crate::model::server::scope::Scopes;
 use crate::store::operations::keys::instance_keys;
@@ -136,12 +136,13 @@ const ROUTES: Columns = Columns {
 
 /// Rights of credentials, the ends of their secrets and keys, and what leaked. `gone` holds what has ended altogether.
 pub(super) async fn credentials(stores: (&Store, &Store), since: &SinceBackup, gone: &[Ended]) -> Result<Vec<Ended>> {
+    let things = since.things(Target::Credential);
     let mut found = Vec::new();
     for columns in [&CREDENTIALS, &ENDS[0], &ENDS[1], &LEAKS] {
-        found.extend(columns.compare(stores, since, Target::Credential).await?);
+        found.extend(columns.compare(stores, Target::Credential, &things).await?);
     }
     let teams: HashSet<String> = sql!("SELECT id FROM teams").collect(stores.1).await?;
-    for mut moved in TEAMS.compare(stores, since, Target::Credential).await? {
+    for mut moved in TEAMS.compare(stores, Target::Credential, &things).await? {
         if moved.later.iter().any(|later| later.value.as_str().is_none_or(|team| !teams.contains(team))) {
             let disabled = json!(moved.at.millis());
             moved.later = vec![CREDENTIALS.later("disabled_at", moved.id.clone(), disabled, true)];
@@ -159,16 +160,23 @@ pub(super) async fn credentials(stores: (&Store, &Store), since: &SinceBackup, g
 
 /// Passwords that were changed.
 pub(super) async fn passwords(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
-    PASSWORDS.compare(stores, since, Target::Person).await
+    PASSWORDS.compare(stores, Target::Person, &since.things(Target::Person)).await
 }
 
-/// Redirect URIs that were removed, and clients that were reported as leaked.
+/// Redirect URIs that were removed, and clients that were reported as leaked. All clients are compared: the log does not
+/// name each client that changed itself.
 pub(super) async fn clients(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
-    CLIENTS.compare(stores, since, Target::Client).await
+    let present =
+        sql!("SELECT client_id, name, COALESCE(described_at, created_at) AS at FROM clients WHERE removed_at IS NULL");
+    let present = present.all::<(String, String, Timestamp)>(stores.0).await?;
+    let mut things: ChangedThings = present.into_iter().map(|(id, name, at)| (id, (name, at))).collect();
+    things.extend(since.things(Target::Client));
+    CLIENTS.compare(stores, Target::Client, &things).await
 }
 
 /// Webhooks that were removed, paused, or given another address or secret. Addresses and secrets are wrapped under the
-/// master key: if that was replaced since, the webhook is paused instead.
+/// master key. If that was replaced since, or if only one of the databases was used by a version that binds wrapped
+/// values to their rows, the values of one do not open in the other: the webhook is paused instead.
 pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
     let (former, backup) = stores;
     let present: HashSet<String> = sql!("SELECT id FROM webhooks").collect(former).await?;
@@ -176,10 +184,12 @@ pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> R
     let gone = since.about(Target::Webhook).filter(|(id, ..)| known.contains(*id) && !present.contains(*id));
     let mut found: Vec<Ended> =
         gone.map(|(id, name, at)| ended(None, name, id, at, How::WebhookRemoved, Vec::new())).collect();
-    found.extend(PAUSES.compare(stores, since, Target::Webhook).await?);
-    let same_key = wrapped_under(former).await? == wrapped_under(backup).await?;
-    for mut changed in ROUTES.compare(stores, since, Target::Webhook).await? {
-        if !same_key {
+    let things = since.things(Target::Webhook);
+    found.extend(PAUSES.compare(stores, Target::Webhook, &things).await?);
+    let can_be_opened = wrapped_as(former).await? == wrapped_as(backup).await?;
+    for mut changed in ROUTES.compare(stores, Target::Webhook, &things).await? {
+        if !can_be_opened {
+            changed.how = How::WebhookUnreadable;
             changed.later = vec![PAUSES.later("paused_at", changed.id.clone(), json!(changed.at.millis()), true)];
         }
         found.push(changed);
@@ -215,10 +225,10 @@ pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBac
     Ok(found)
 }
 
-/// The identifier of the master key of a database. Every wrapped value begins with it.
-async fn wrapped_under(store: &Store) -> Result<Option<String>> {
+/// The form of wrapped values and the identifier of the master key of a database. Every wrapped value begins with them.
+async fn wrapped_as(store: &Store) -> Result<Option<String>> {
     let keys = instance_keys(store).await?;
-    Ok(keys.first().and_then(|key| key.wrapped.split('$').nth(1)).map(str::to_owned))
+    Ok(keys.first().and_then(|key| key.wrapped.rsplit_once('$')).map(|(form_and_key, _)| form_and_key.to_owned()))
 }
 
 fn ended(client_id: Option<ClientId>, name: &str, id: &str, at: Timestamp, how: How, later: Vec<LaterValue>) -> Ended {
@@ -226,20 +236,21 @@ fn ended(client_id: Option<ClientId>, name: &str, id: &str, at: Timestamp, how: 
 }
 
 impl Columns {
-    /// The things of this kind whose values in `former` are narrower than in `backup`.
+    /// The ones of these things whose values in `former` are narrower than in `backup`.
     async fn compare(
         &self,
         (former, backup): (&Store, &Store),
-        since: &SinceBackup,
         target: Target,
+        things: &ChangedThings,
     ) -> Result<Vec<Ended>> {
         let mut found = Vec::new();
-        for ids in since.ids(target).chunks(PAGE) {
+        let ids: Vec<&str> = things.keys().map(String::as_str).collect();
+        for ids in ids.chunks(PAGE) {
             let before = self.rows(backup, ids).await?;
             for ((owner, id), values) in self.rows(former, ids).await? {
                 let Some(older) = before.get(&(owner.clone(), id.clone())) else { continue };
                 let later = self.narrower(&id, older, &values);
-                if let (false, Some((name, at))) = (later.is_empty(), since.find(target, &owner)) {
+                if let (false, Some((name, at))) = (later.is_empty(), things.get(&owner)) {
                     let client = (target == Target::Credential).then(|| ClientId::parse(&owner)).flatten();
                     found.push(ended(client, name, &id, *at, self.how, later));
                 }
