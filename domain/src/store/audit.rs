@@ -140,13 +140,13 @@ pub(crate) async fn count_repeat(transaction: &mut Transaction, event: &Repeated
     sql!(sql; event.as_str()).execute(transaction).await
 }
 
-/// Events that were counted in an hour before `hour`, at most `limit`.
+/// Events that were counted in another hour than `hour`, at most `limit`.
 pub(crate) async fn due_repeats(
     transaction: &mut Transaction,
     hour: i64,
     limit: i64,
 ) -> Result<Vec<(RepeatedEvent, i64, i64)>> {
-    let sql = "SELECT event, hour, repeats FROM repeated_events WHERE hour < $1 ORDER BY hour, event LIMIT $2";
+    let sql = "SELECT event, hour, repeats FROM repeated_events WHERE hour <> $1 ORDER BY hour, event LIMIT $2";
     let rows: Vec<(String, i64, i64)> = sql!(sql; hour, limit).about("repeated_events").all(transaction).await?;
     Ok(rows.into_iter().map(|(event, hour, repeats)| (RepeatedEvent::from_text(event), hour, repeats)).collect())
 }
