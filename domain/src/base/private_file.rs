@@ -4,7 +4,7 @@
 //! is given to that user. Otherwise the server could not open it at its next start.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
 #[cfg(unix)]
@@ -21,9 +21,18 @@ pub fn open(path: &Path, new: bool) -> Result<File> {
             give_to_owner_of_folder(&file, path)?;
             Ok(file)
         }
-        // An existing file keeps its owner: it may be a link to a file of root elsewhere.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && !new => options.create(true).open(path),
+        // An existing file keeps its owner: it may be a link to a file of root elsewhere. Nothing is made here: through a
+        // link, whoever owns the folder could make root create a file anywhere.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && !new => options.open(path).map_err(of_link),
         Err(error) => Err(error),
+    }
+}
+
+/// The error of a path that is there and cannot be opened.
+fn of_link(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "it is a link to a file that is not there"),
+        _ => error,
     }
 }
 

@@ -31,6 +31,9 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
 /// After each batch, `progress` gets the number of credentials that are stopped on disk. When this returns, all are
 /// stopped. Returns their number, and the moment by which [`undo`] identifies this stop.
 ///
+/// The actor's session or token must live when the first batch is written. Later batches only ask whether the actor is
+/// still an administrator: a session that reaches its end must not leave half of a leak alive.
+///
 /// When one batch is enough, each credential gets its own audit entry. Otherwise each batch gets only one, because an
 /// emergency must not wait for the log.
 pub async fn stop(
@@ -44,7 +47,9 @@ pub async fn stop(
     let reason = check_reason(reason).at("reason")?;
     let now = context.now();
     let (mut total, mut last, mut is_first) = (0, None, true);
+    let proven = actor.proven();
     loop {
+        let actor = if is_first { actor } else { &proven };
         let mut change = context.begin_change().await?;
         change.authority(actor).await?.require_administrator()?;
         let part = store::incident::emergency_stop::Part { selection, means: *means, now, after: last.as_ref() };

@@ -83,6 +83,12 @@ impl Actor {
         self
     }
 
+    /// The same actor in the later transactions of an order that a first one accepted: they need no live session or
+    /// token. What the actor may do is still asked.
+    pub(crate) fn proven(&self) -> Self {
+        Self { proof: None, ..self.clone() }
+    }
+
     /// Countersign itself, for a request from `origin` whose sender is no actor.
     pub(crate) fn system_for(origin: &Origin) -> Self {
         Self::system().at(origin.address, origin.agent.as_deref())

@@ -22,7 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::shared::instance::Absent;
 use super::shared::repeated::{self, Repeated};
 use super::shared::{CliError, instance, make_data_folder};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::http::accept::{self, Limits};
 use crate::http::middleware::log_panics;
 use crate::state::AppState;
@@ -47,7 +47,7 @@ const EXPIRY_EVERY: u32 = 10;
 
 #[derive(Args, Default)]
 pub(super) struct Arguments {
-    /// Begin a new instance although the master key of an earlier one is there and its database is not
+    /// Begin a new instance although there is a master key, perhaps of an earlier one, and no SQLite database
     #[arg(long)]
     new: bool,
 }
@@ -110,7 +110,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
 
 async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, CliError> {
     let listener = TcpListener::bind(address).await;
-    Ok(listener.map_err(|error| ConfigError::new(setting, format!("{address}: {error}")))?)
+    listener.map_err(|error| CliError::of_system(setting, format!("{address}: {error}"), &error))
 }
 
 /// Prints on standard output that the server is ready, and the setup link if the instance has no administrator.

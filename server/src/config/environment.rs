@@ -28,8 +28,9 @@ const OF_TESTS: &str = "COUNTERSIGN_TEST_";
 /// The error names the variable, and the known one that is most like it.
 pub(super) fn check(settings: &Command) -> Result<(), ConfigError> {
     let known: Vec<String> = settings.get_arguments().map(|setting| variable(setting.get_id().as_str())).collect();
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    match names.filter(|name| is_unknown(name, &known)).min() {
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let unknown = variables.filter(|(name, value)| is_unknown(name, &value.to_string_lossy(), &known));
+    match unknown.map(|(name, _)| name).min() {
         None => Ok(()),
         Some(name) => {
             let known = known.iter().map(String::as_str).chain(OTHERS);
@@ -39,22 +40,24 @@ pub(super) fn check(settings: &Command) -> Result<(), ConfigError> {
     }
 }
 
-fn is_unknown(name: &str, known: &[String]) -> bool {
+fn is_unknown(name: &str, value: &str, known: &[String]) -> bool {
     name.starts_with(PREFIX)
         && !known.iter().any(|known| known == name)
         && !OTHERS.contains(&name)
         && !name.starts_with(OF_TESTS)
-        && !is_of_a_service(name)
+        && !is_of_a_service(name, value)
 }
 
 /// Whether Kubernetes or Docker made the variable: they describe a service with the name "countersign" this way to all
-/// its neighbours.
-fn is_of_a_service(name: &str) -> bool {
+/// its neighbours. The value of `…_PORT` is then a URL.
+fn is_of_a_service(name: &str, value: &str) -> bool {
     let mut words = name.split('_').skip(1).peekable();
     let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     while let Some(word) = words.next() {
         match (word, words.peek()) {
-            ("SERVICE", Some(&"HOST" | &"PORT")) | ("PORT", None) => return true,
+            ("SERVICE", Some(&"HOST" | &"PORT")) => return true,
+            ("PORT", None) => return is_url,
             ("PORT", Some(number)) if is_number(number) => return true,
             _ => {}
         }
@@ -95,10 +98,13 @@ mod tests {
             "COUNTERSIGNATURE",
             "PATH",
         ] {
-            assert!(!is_unknown(name, &known), "{name}");
+            assert!(!is_unknown(name, "tcp://10.0.0.7:8080", &known), "{name}");
         }
         for name in ["COUNTERSIGN_LISTN", "COUNTERSIGN_", "COUNTERSIGN_SERVICE", "COUNTERSIGN_PORT_NAME"] {
-            assert!(is_unknown(name, &known), "{name}");
+            assert!(is_unknown(name, "tcp://10.0.0.7:8080", &known), "{name}");
+        }
+        for name in ["COUNTERSIGN_PORT", "COUNTERSIGN_LISTEN_PORT"] {
+            assert!(is_unknown(name, "9000", &known), "{name}: somebody means a setting");
         }
     }
 

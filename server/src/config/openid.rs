@@ -13,6 +13,9 @@ use crate::egress::policy::cover;
 /// Maximum length of a provider's name in characters. The name must fit on a button.
 const LONGEST_NAME: usize = 60;
 
+/// The variable that holds the client secret in place of its file.
+const SECRET_VARIABLE: &str = "COUNTERSIGN_OPENID_CLIENT_SECRET";
+
 /// The OpenID provider that people may sign in with.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct OpenIdConnect {
@@ -53,6 +56,7 @@ impl OpenIdConnect {
             let others = [
                 ("openid_client_id", self.openid_client_id.is_some()),
                 ("openid_client_secret_file", self.openid_client_secret_file.is_some()),
+                (SECRET_VARIABLE, std::env::var_os(SECRET_VARIABLE).is_some()),
                 ("openid_name", self.openid_name.is_some()),
                 ("openid_link_by_email", self.openid_link_by_email),
             ];

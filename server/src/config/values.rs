@@ -85,12 +85,20 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 /// The secret in the file that `setting` (`…_file`) names, without the spaces around it, and the setting. The
 /// environment variable of the same name without `_file` can hold the secret instead, because operators use both ways;
 /// then the second value names the variable.
+///
+/// # Errors
+///
+/// When the file cannot be read, or the variable is set and holds no text: a reference that came to nothing must not
+/// turn into a server without the secret.
 pub(super) fn secret(setting: &str, file: Option<&Path>) -> Result<Option<(Zeroizing<String>, String)>, ConfigError> {
     let variable = variable(setting.trim_end_matches("_file"));
-    let (text, place) = match (std::env::var(&variable), file) {
-        (Ok(text), _) if !text.is_empty() => (text, variable),
-        (_, None) => return Ok(None),
-        (_, Some(file)) => {
+    let (text, place) = match (std::env::var_os(&variable), file) {
+        (Some(text), _) => match text.into_string() {
+            Ok(text) if !text.trim().is_empty() => (text, variable),
+            _ => return Err(ConfigError::new(variable, "is set and holds no secret: set it, or remove the variable")),
+        },
+        (None, None) => return Ok(None),
+        (None, Some(file)) => {
             let problem = |error| ConfigError::new(setting, format!("{}: {error}", file.display()));
             (std::fs::read_to_string(file).map_err(problem)?, setting.to_owned())
         }

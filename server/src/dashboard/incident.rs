@@ -27,8 +27,12 @@ use crate::http::error;
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::incident::leaks::page as leaks;
 
-/// `POST /leaks`: the pasted text is answered and not stored.
+/// `POST /leaks`: the pasted text is answered and not stored. A form of another session is shown again without the text:
+/// it may hold secrets, and somebody else may have pasted them.
 pub(crate) async fn find_leaks(form: Submission) -> Response {
+    if let Err(refused) = form.actor().await {
+        return form.answer(Err(refused), (), leaks::page).await;
+    }
     let (text, days) = (form.get("text"), form.get("days"));
     respond(form.visit, async { leaks::result(text, &days).await }).await
 }
@@ -56,11 +60,18 @@ pub(crate) async fn stop(form: Submission) -> Response {
     let (context, reason, batch_size) = (form.context().clone(), typed.reason.clone(), form.state.stop_batch_size);
     let work = tokio::spawn(async move {
         let order = StopRequest { selection: &selection, means, reason: &reason };
-        emergency_stop::stop(&context, &actor, &order, batch_size, |count| {
+        let mut stopped = 0;
+        let outcome = emergency_stop::stop(&context, &actor, &order, batch_size, |count| {
+            stopped = count;
             // An error means that the page was closed, so there is no reader.
             let _ = told.send(count);
         })
-        .await
+        .await;
+        // The page may be closed, so the log says it too.
+        if let Err(error) = &outcome {
+            tracing::error!(%error, stopped, "an emergency stop broke off after so many credentials");
+        }
+        outcome
     });
     if preview.credentials > batch_size as i64 {
         return progress_page(form.visit, means, preview, progress, work).await;
@@ -82,7 +93,7 @@ async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means,
 
 type Work = JoinHandle<Result<(u64, Timestamp), CredentialError>>;
 
-/// The number of ended credentials. The conversion of an internal error logs it.
+/// The number of ended credentials.
 async fn finished(work: Work) -> Result<u64, Refused> {
     let (count, _) = work.await.map_err(|_| ActionError::Unavailable)??;
     Ok(count)

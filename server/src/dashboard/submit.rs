@@ -24,8 +24,8 @@ use crate::http::fields::Fields;
 use crate::state::AppState;
 
 /// What the form says that is shown again because it was opened in another session.
-const STALE: &str =
-    "You have signed in since you opened this form, so nothing was changed. Check it and send it again.";
+pub(crate) const STALE: &str =
+    "You have signed in or out since you opened this form, so nothing was changed. Check it and send it again.";
 
 /// A form that a page of ours sent, or the request for a page, and its sender.
 pub(crate) struct Submission {

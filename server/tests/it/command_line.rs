@@ -108,7 +108,7 @@ fn the_first_start_makes_everything_and_says_where_to_go() {
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
-    refused(&folder.run(&[]), 2, &["data_dir", "in use by another server"]);
+    refused(&folder.run(&[]), 1, &["data_dir", "in use by another server"]);
     let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
     assert_eq!(created["issuer"], url, "the command line knows the server's address");
     drop(running);
@@ -138,6 +138,15 @@ fn wrong_settings_are_named_in_one_line() {
     refused(&with("COUNTERSIGN_LISTN", "127.0.0.1:0"), 2, &["COUNTERSIGN_LISTN", "COUNTERSIGN_LISTEN"]);
     refused(&with("COUNTERSIGN_DATA_DIR", ""), 2, &["data_dir", "is empty", "COUNTERSIGN_DATA_DIR"]);
     refused(&with("COUNTERSIGN_DATABASE_URL", ""), 2, &["database_url", "is empty"]);
+    for secret in ["COUNTERSIGN_INITIAL_ACCESS_TOKEN", "COUNTERSIGN_MASTER_KEY"] {
+        refused(&with(secret, ""), 2, &[secret]);
+    }
+    let secret = "COUNTERSIGN_OPENID_CLIENT_SECRET";
+    let openid = ["--openid-issuer", "https://login.example", "--openid-client-id", "us"];
+    let empty = folder.command(&openid).env(secret, " ").output().expect("runs");
+    refused(&empty, 2, &[secret, "remove the variable"]);
+    refused(&with(secret, "a secret"), 2, &["openid_issuer", secret]);
+    refused(&with("COUNTERSIGN_PORT", "9000"), 2, &["COUNTERSIGN_PORT", "is not the name of a setting"]);
     refused(&folder.run(&["--config", "missing.toml"]), 2, &["missing.toml"]);
     refused(&folder.run(&["leak", "-", "--since", "soon"]), 2, &["--since", "90d"]);
     fs::write(folder.path("countersign.toml"), "listen = \"127.0.0.1:0\"\nlistne = 1\n").expect("writes");
@@ -340,7 +349,11 @@ fn a_port_in_use_and_a_folder_that_cannot_be_made_are_named() {
     let folder = Folder::new("port");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    refused(&folder.run(&["--listen", &address]), 2, &["listen", &address]);
+    // What may work at the next start is no wrong setting: a service manager tries again.
+    refused(&folder.run(&["--listen", &address]), 1, &["listen", &address]);
+    let elsewhere = ["--listen", "192.0.2.1:8080", "--public-url", "https://auth.example.com"];
+    refused(&folder.run(&elsewhere), 1, &["listen", "192.0.2.1:8080"]);
+    refused(&folder.run(&["--metrics-listen", &address]), 1, &["metrics_listen", &address]);
     fs::write(folder.path("file"), "").expect("writes");
     refused(&folder.run(&["--data-dir", "file/data"]), 2, &["data_dir", "file/data"]);
 }
@@ -598,6 +611,14 @@ fn a_database_that_was_removed_is_noticed_and_not_replaced_by_a_new_one() {
         refused(&folder.run(&command), 2, &["master_key_file", "master.key", "countersign serve --new"]);
     }
     assert!(!folder.path("data/countersign.db").exists());
+    let file = folder.path("data/master.key");
+    let key = fs::read_to_string(&file).expect("a key");
+    fs::rename(&file, folder.path("key")).expect("moves it");
+    let in_environment = folder.command(&[]).env("COUNTERSIGN_MASTER_KEY", key.trim()).output().expect("runs");
+    refused(&in_environment, 2, &["COUNTERSIGN_MASTER_KEY", "countersign serve --new"]);
+    fs::rename(folder.path("key"), &file).expect("moves it back");
+    fs::write(folder.path("data/countersign.db"), "").expect("writes");
+    refused(&folder.run(&[]), 2, &["master_key_file", "countersign serve --new"]);
     let mut anew =
         folder.command(&["serve", "--new"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
     let said = BufReader::new(anew.stdout.take().expect("its output")).lines().next().expect("a line").expect("text");
@@ -664,6 +685,20 @@ fn what_root_makes_in_the_folder_of_a_service_belongs_to_the_service() {
     std::os::unix::fs::symlink(folder.path("of-root"), data.join("countersign.db.lock")).expect("links");
     drop(folder.serve());
     assert_eq!(fs::metadata(folder.path("of-root")).expect("exists").uid(), 0);
+}
+
+#[test]
+fn no_file_is_made_through_a_link() {
+    let folder = Folder::new("link");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    std::os::unix::fs::symlink(folder.path("elsewhere"), folder.path("data/countersign.db.lock")).expect("links");
+    refused(&folder.run(&[]), 2, &["data_dir", "countersign.db.lock", "a link to a file that is not there"]);
+    let (new, target) = (folder.path("new"), folder.path("elsewhere"));
+    fs::create_dir(&new).expect("a folder");
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o700)).expect("sets");
+    std::os::unix::fs::symlink(&target, new.join("countersign.db")).expect("links");
+    refused(&folder.run(&["--data-dir", "new"]), 2, &["data_dir", "a link to a file that is not there"]);
+    assert!(!target.exists());
 }
 
 #[test]

@@ -12,7 +12,9 @@ use domain::client::{self, personal_token};
 use domain::credential::{CredentialError, disable, inspect, revoke};
 use domain::crypto::password::Password;
 use domain::error::Fault;
+use domain::incident::emergency_stop;
 use domain::model::actor::{Actor, ActorProof};
+use domain::model::incident::{Means, Selection, StopRequest};
 use domain::model::origin::Origin;
 use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
@@ -28,6 +30,7 @@ use domain::token::grants::refresh_token;
 use domain::token::verify::verify;
 use domain::webhook::{self, WebhookDraft, WebhookError};
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use crate::interactive::{RESOURCE, code, confidential, path, query, redemption, registered};
 use crate::roles::{Stage, filled, joined, new_team, operator, rows};
@@ -209,6 +212,44 @@ async fn a_session_that_ends_before_the_transaction_changes_nothing() {
     assert!(matches!(ended, Err(Fault::ActorEnded)), "{ended:?}");
 
     assert_eq!(stage.newest_entry().await, before, "nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_goes_on_when_the_session_ends_between_two_batches() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    app.signed_in().await;
+    let person = person::find_by_email(context, EMAIL).await.expect("reads").expect("exists");
+    for number in 0..5 {
+        app.generated(&format!("job {number}"), &[]).await;
+    }
+    let second = joined(&app, "second@example.com", InvitedRole::Administrator).await;
+    let wait_for = |work: &mut dyn FnMut(&Handle)| tokio::task::block_in_place(|| work(&Handle::current()));
+    let selection = Selection::default();
+    let order = |means| StopRequest { selection: &selection, means, reason: "drill" };
+    let (disable, revoke) = (order(Means::Disable), order(Means::Revoke));
+
+    let actor = session_of(&app, &person).await;
+    let stopped = emergency_stop::stop(context, &actor, &disable, 2, |count| {
+        if count == 2 {
+            wait_for(&mut |handle| {
+                let ended = handle.block_on(manage::end_sessions(context, &operator(), &person.id, None));
+                assert!(ended.expect("ends") > 0);
+            });
+        }
+    });
+    assert_eq!(stopped.await.expect("goes on").0, 5);
+    let again = emergency_stop::stop(context, &actor, &revoke, 2, |_| {}).await;
+    assert!(matches!(again, Err(CredentialError::Fault(Fault::ActorEnded))), "a new one needs a session: {again:?}");
+
+    let actor = session_of(&app, &second).await;
+    let stopped = emergency_stop::stop(context, &actor, &revoke, 2, |_| {
+        wait_for(&mut |handle| {
+            handle.block_on(manage::disable(context, &operator(), &second.id)).expect("disables");
+        });
+    });
+    let refused = stopped.await;
+    assert!(matches!(refused, Err(CredentialError::NotFound)), "no administrator any more: {refused:?}");
 }
 
 #[tokio::test]

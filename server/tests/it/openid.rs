@@ -895,7 +895,8 @@ async fn forms_that_lead_to_the_provider_come_from_here() {
     let fields = [("form_token", token.as_str()), ("next", "/")];
     let cross = browser.post_with("/login/openid", &fields, &[("sec-fetch-site", "cross-site")]).await;
     assert_eq!(cross.status, StatusCode::FORBIDDEN);
-    assert_eq!(browser.post("/login/openid", &[("next", "/")]).await.status, StatusCode::FORBIDDEN);
+    let stale = browser.post("/login/openid", &[("next", "/")]).await;
+    assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY, "the form is shown again");
     assert_eq!(browser.get("/login/openid").await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(browser.cookie("countersign_openid"), None);
 }

@@ -157,3 +157,31 @@ async fn what_registered_clients_do_to_themselves_fills_the_log_slowly() {
         assert_eq!(counted, ("", "Clients that registered themselves", &json!(repeats)), "{action}");
     }
 }
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_silences_nothing() {
+    const AHEAD: Duration = Duration::from_secs(48 * 3600);
+    let app = App::new().await;
+    let (context, clock) = (&app.instance.context, &app.instance.clock);
+    let add = async |count: u32| {
+        for number in 0..count {
+            let editor = json!({ "client_name": format!("Editor {number}"), "redirect_uris": [CALLBACK] });
+            assert_eq!(register(&app, &editor).await.status, StatusCode::CREATED);
+        }
+        entries(&app, "client.added").await
+    };
+    let repeats = |entries: &[AuditEntry]| -> Vec<Value> {
+        entries.iter().map(|entry| details(entry)["repeats"].clone()).collect()
+    };
+    clock.advance(AHEAD);
+    add(3).await;
+    clock.set_back(AHEAD);
+    let after = add(3).await;
+    assert_eq!(repeats(&after), [json!(null), json!(2), json!(null)], "the count ends, and the log gets an entry");
+    clock.advance(AHEAD);
+    assert_eq!(add(2).await.len(), 5);
+    clock.set_back(AHEAD);
+    housekeeping::run(context).await.expect("runs");
+    let all = entries(&app, "client.added").await;
+    assert_eq!(repeats(&all[3..]), [json!(2), json!(null), json!(1)]);
+}

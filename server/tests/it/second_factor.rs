@@ -291,6 +291,9 @@ async fn a_recovery_code_works_once() {
     first_step(&other).await;
     let page = other.get("/login/second-factor?with=recovery-code").await;
     assert!(page.body.contains("Recovery code"));
+    let stale = other.post(STEP, &[("form_token", "of before"), ("code", &codes[3])]).await;
+    assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(stale.body.contains("Send it again."), "nothing was checked: {}", stale.body);
     let typed = codes[3].to_lowercase().replace('-', " ");
     assert_eq!(second_step(&other, &typed).await.status, StatusCode::SEE_OTHER);
     assert!(other.get("/account").await.body.contains("9 recovery codes are left."));

@@ -6,10 +6,12 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::model::person::authority::Authority;
 use domain::model::person::session::{ABSOLUTE_LIMIT, IDLE_LIMIT};
+use domain::model::person::team::InvitedRole;
 use domain::person::access::EndAlso;
-use domain::person::setup;
 use domain::person::sign_in::ACCOUNT_LIMIT;
+use domain::person::{invitation, setup};
 
+use crate::roles::operator;
 use crate::support::{App, EMAIL, PASSWORD, between, form_token};
 
 const SESSION: &str = "countersign_session";
@@ -378,4 +380,57 @@ async fn a_change_of_the_password_that_was_proved_before_another_one_does_not_la
     let late = change("the thief chose this door").await;
     assert!(matches!(late, Err(PersonError::Invalid(_))), "{late:?}");
     assert_eq!(app.browser().sign_in(OWNERS).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn an_old_tab_signs_out_and_searches_nothing() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let old = form_token(&browser.get("/account").await.body);
+    browser.submit("/account", "/logout", &[]).await;
+    browser.sign_in(PASSWORD).await;
+    let fields = [("form_token", old.as_str()), ("text", "css_pasted"), ("days", "7")];
+    let answer = browser.post("/leaks", &fields).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("nothing was changed") && !answer.body.contains("css_pasted"), "{}", answer.body);
+    let session = browser.cookie(SESSION).expect("a session");
+    let elsewhere = browser.post_with("/logout", &[("form_token", &old)], &[("sec-fetch-site", "cross-site")]).await;
+    assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.get("/account").await.status, StatusCode::OK, "another site signs nobody out");
+
+    let answer = browser.post("/logout", &[("form_token", &old)]).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/login"));
+    let replayed = Request::get("/account").header("cookie", format!("{SESSION}={session}"));
+    assert_eq!(app.send(replayed.body(Body::empty()).expect("a request")).await.status, StatusCode::SEE_OTHER);
+    let answer = browser.post("/login", &[("form_token", &old), ("email", EMAIL), ("password", PASSWORD)]).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("signed in or out in this browser") && answer.body.contains(EMAIL));
+}
+
+#[tokio::test]
+async fn the_forms_of_a_link_are_shown_again_with_what_was_typed() {
+    let app = App::new().await;
+    let link = setup::create_link_token(&app.instance.context).await.expect("makes").expect("a link");
+    let browser = app.browser();
+    browser.get(&format!("/setup?token={link}")).await;
+    let (name, email, password) = (("name", "Ada King"), ("email", EMAIL), ("password", PASSWORD));
+    let again = browser.post("/setup", &[("form_token", "of before"), ("token", &link), name, email, password]).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.body.contains("Ada King") && again.body.contains("nothing was changed"), "{}", again.body);
+    let token = form_token(&again.body);
+    let answer = browser.post("/setup", &[("form_token", &token), ("token", &link), name, email, password]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+
+    let role = InvitedRole::Administrator;
+    let invited = invitation::invite(&app.instance.context, &operator(), "bob@example.com", role).await;
+    let (_, link) = invited.expect("invites");
+    let guest = app.browser();
+    guest.get(&format!("/invitation?token={link}")).await;
+    let mut fields = [("form_token", "of before"), ("token", &link), ("name", "Bob Stone"), ("password", PASSWORD)];
+    let again = guest.post("/invitation", &fields).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.body.contains("Bob Stone") && again.body.contains("nothing was changed"), "{}", again.body);
+    let token = form_token(&again.body);
+    fields[0].1 = &token;
+    assert_eq!(guest.post("/invitation", &fields).await.status, StatusCode::SEE_OTHER);
 }

@@ -53,6 +53,7 @@ fn an_instance_moves_as_the_document_says() {
     let target = Site::new();
     let file = Site { folder: target.folder.join("old"), database_url: String::new() };
     fs::create_dir_all(&file.folder).expect("a folder");
+    file.begin();
     let credential = file.credential("nightly");
     let lines = program("migrate", &[(PLACEHOLDER, &target.database_url)]);
     let moved = shell(&file.folder, &lines).env("COUNTERSIGN_MASTER_KEY", MASTER_KEY).output().expect("runs");

@@ -91,9 +91,18 @@ impl Site {
         assert!(child.wait().expect("ends").success());
     }
 
+    /// Begins the instance in a file: a key without a database must be told that there is none.
+    pub(crate) fn begin(&self) {
+        assert_eq!(self.start(&["serve", "--new"]).stop(), Some(0));
+    }
+
     /// Starts a server and waits until it is ready.
     pub(crate) fn serve(&self) -> Node {
-        let mut command = self.command(&[]);
+        self.start(&[])
+    }
+
+    fn start(&self, arguments: &[&str]) -> Node {
+        let mut command = self.command(arguments);
         command.env("COUNTERSIGN_LOG_FORMAT", "json").stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let mut said = BufReader::new(child.stdout.take().expect("its output")).lines();

@@ -15,14 +15,16 @@ use crate::pages::credential::show::rotate_link;
 use crate::prelude::*;
 
 /// The form.
-pub async fn page() -> Result<Page, ActionError> {
+pub async fn page(form: Form) -> Result<Page, ActionError> {
     signed_in()?;
+    let status = form.errors.status();
     let lead = "Paste what was found. It is searched for secrets, tokens and client IDs, and not kept.";
     let body = view! {
         {head((), "Respond to a leak", lead, ())}
+        <ErrorSummary errors=form.errors/>
         <section class="panel" aria-label="Search">{fields(7)}</section>
     };
-    Ok(Page::new("Respond to a leak", body))
+    Ok(Page::new("Respond to a leak", body).answering(status))
 }
 
 /// Finds the secrets in `text`, with their use in the last `days`.

@@ -15,6 +15,8 @@ pub enum Problem {
     WrongCode,
     /// The passkey was not accepted.
     WrongPasskey,
+    /// The form was opened before the browser's session changed. Nothing was checked.
+    Stale,
     /// Too many failures from this address or in this browser. No code or passkey is checked.
     Throttled {
         /// How long to wait.
@@ -44,6 +46,7 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
         Problem::WrongPasskey => {
             refused("This passkey is none of yours, or took too long. Try again, or use a recovery code.")
         }
+        Problem::Stale => refused("You signed in or out in this browser after you opened this form. Send it again."),
         Problem::Throttled { retry_after } => {
             say(429, "Too many failed sign-ins", &format!("Wait {}, then try again.", wait_words(retry_after)))
         }

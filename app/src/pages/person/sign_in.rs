@@ -16,6 +16,8 @@ pub enum Problem {
     WrongPasskey,
     /// The second step took too long.
     TooLate,
+    /// The form was opened before the browser's session changed.
+    Stale,
     /// Too many failures.
     Throttled {
         /// How long to wait.
@@ -40,6 +42,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
         Problem::TooLate => refused(
             "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password.",
         ),
+        Problem::Stale => refused("You signed in or out in this browser after you opened this form. Sign in here."),
         Problem::Throttled { retry_after } => {
             say(429, "Too many failed sign-ins", &format!("Wait {}, then try again.", wait_words(retry_after)))
         }

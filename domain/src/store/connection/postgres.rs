@@ -200,7 +200,7 @@ pub(crate) async fn probe_write(pool: &Pool, now: Timestamp) -> Result<Timestamp
     let sql = "INSERT INTO write_probe (id, written_at) VALUES (1, $1)
                ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at
                RETURNING CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-    pool.patience().shortened(LONGEST_PROBE).wait(sql!(sql; now).one(pool)).await
+    sql!(sql; now).within(LONGEST_PROBE).one(pool).await
 }
 
 /// A lock that a change takes alone, and that transactions of the ledger share. It is held until the transaction ends.
@@ -240,4 +240,31 @@ pub(crate) async fn begin(pool: &Pool, lock: ChangeLock) -> Result<Transaction, 
     let lock = lock.expression();
     composed_sql!("SELECT {lock}").execute(&mut transaction).await?;
     Ok(transaction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Instance;
+
+    #[tokio::test]
+    async fn a_probe_that_waits_for_a_connection_does_not_report_a_silent_network() {
+        let instance = Instance::new().await;
+        let store = &instance.context.store;
+        // SQLite has no network.
+        if store.engine() == Engine::Sqlite {
+            return;
+        }
+        let mut held = Vec::new();
+        for _ in 0..LEDGER_WRITERS + OTHERS {
+            held.push(store.ledger_connection().await.expect("a connection"));
+        }
+        let (slow, probed) =
+            tokio::join!(sql!("SELECT 1 FROM pg_sleep(5)").exists(store), store.probe_write(instance.context.now()));
+        let problem = probed.expect_err("no connection is free").to_string();
+        assert!(problem.contains("all connections are in use"), "{problem}");
+        assert!(slow.expect("is not given up"));
+        drop(held);
+        store.probe_write(instance.context.now()).await.expect("writes");
+    }
 }

@@ -1,5 +1,7 @@
 //! Statements: a text with the values of its parameters, run where it is told, and read into types.
 
+use std::time::Duration;
+
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
@@ -14,6 +16,7 @@ use crate::store::error::Result;
 pub(crate) struct Statement {
     query: Query<'static, sqlx::Any, AnyArguments>,
     table: &'static str,
+    limit: Option<Duration>,
 }
 
 /// A [`Statement`] of a constant text: `sql!("… $1 … $2 …"; first, second)`.
@@ -36,7 +39,7 @@ pub(crate) use composed_sql;
 impl Statement {
     /// A statement without parameters yet.
     pub(crate) fn of(text: impl SqlSafeStr) -> Self {
-        Self { query: sqlx::query(text), table: "the database" }
+        Self { query: sqlx::query(text), table: "the database", limit: None }
     }
 
     /// A statement without parameters yet, composed of constants of the store.
@@ -58,6 +61,12 @@ impl Statement {
         Self { table, ..self }
     }
 
+    /// Waits no longer than this for the answer. The wait for a connection does not count: a pool that is in use is no
+    /// sign of a silent network.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
     /// Runs the statement.
     pub(crate) async fn execute<'on>(self, on: impl On<'on>) -> Result<()> {
         self.affected(on).await.map(drop)
@@ -65,7 +74,7 @@ impl Statement {
 
     /// Runs the statement. Returns how many rows it changed.
     pub(crate) async fn affected<'on>(self, on: impl On<'on>) -> Result<u64> {
-        let mut taken = on.connection().take().await?;
+        let mut taken = on.connection().take(self.limit).await?;
         let (connection, patience) = taken.parts();
         let done = patience.wait(self.query.execute(connection)).await;
         Ok(taken.end(done)?.rows_affected())
@@ -84,7 +93,7 @@ impl Statement {
     }
 
     async fn first(self, connection: StatementConnection<'_>) -> Result<Option<AnyRow>> {
-        let mut taken = connection.take().await?;
+        let mut taken = connection.take(self.limit).await?;
         let (connection, patience) = taken.parts();
         let row = patience.wait(self.query.fetch_optional(connection)).await;
         taken.end(row)
@@ -113,7 +122,7 @@ impl Statement {
 
     /// All rows, in a collection of any kind.
     pub(crate) async fn collect<'on, T: FromRow, C: FromIterator<T>>(self, on: impl On<'on>) -> Result<C> {
-        let mut taken = on.connection().take().await?;
+        let mut taken = on.connection().take(self.limit).await?;
         let (connection, patience) = taken.parts();
         let rows = patience.wait(self.query.fetch_all(connection)).await;
         taken.end(rows)?.iter().map(|row| read(self.table, row)).collect()
@@ -141,10 +150,11 @@ pub(crate) enum StatementConnection<'on> {
 }
 
 impl<'on> StatementConnection<'on> {
-    async fn take(self) -> Result<Taken<'on>> {
+    async fn take(self, limit: Option<Duration>) -> Result<Taken<'on>> {
+        let within = |patience: &Patience| limit.map_or_else(|| patience.clone(), |limit| patience.shortened(limit));
         Ok(match self {
-            Self::OneOf(pool) => Taken::Own(pool.acquire().await?, pool.patience().clone()),
-            Self::In(transaction) => Taken::Lent(transaction.patience().clone(), transaction),
+            Self::OneOf(pool) => Taken::Own(pool.acquire().await?, within(pool.patience())),
+            Self::In(transaction) => Taken::Lent(within(transaction.patience()), transaction),
             Self::This(connection) => Taken::Lent(Patience::default(), connection),
         })
     }

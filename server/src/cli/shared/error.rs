@@ -1,5 +1,6 @@
 //! Why a command failed, and with which exit code.
 
+use std::io::{Error, ErrorKind};
 use std::process::ExitCode;
 
 use domain::client::ClientError;
@@ -30,6 +31,21 @@ pub(crate) enum CliError {
 impl CliError {
     pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
         Self::Failed(error.to_string())
+    }
+
+    /// An error of the system about what `setting` names. A setting or a file is to blame when another start would meet
+    /// the same error. Otherwise a service manager shall try again: an address, a port or space on the disk may be
+    /// there a moment later.
+    pub(crate) fn of_system(setting: &str, problem: String, error: &Error) -> Self {
+        let problem = ConfigError::new(setting, problem);
+        match error.kind() {
+            ErrorKind::PermissionDenied
+            | ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::ReadOnlyFilesystem => Self::Usage(problem),
+            _ => Self::failed(problem),
+        }
     }
 
     /// Prints what is wrong, and returns the exit code.

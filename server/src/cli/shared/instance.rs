@@ -19,7 +19,7 @@ use domain::store::{DatabaseUrl, Store, StoreError, StoreOptions};
 use url::Url;
 
 use super::error::CliError;
-use super::files::{in_file, make_data_folder};
+use super::files::make_data_folder;
 use super::master_key;
 use crate::config::{Config, ConfigError, is_loopback};
 use crate::egress::policy::PrivateHosts;
@@ -30,7 +30,8 @@ use crate::egress::ports::Outbound;
 pub(crate) enum Absent {
     /// It fails, and writes nothing. A command in the wrong folder must not report about an instance that it made.
     Refuse,
-    /// It begins an instance, unless a master key is left of an earlier one.
+    /// It begins an instance, unless there is a master key, which may be of an earlier one. On PostgreSQL a key says
+    /// nothing: each server of a new instance brings it.
     Begin,
     /// It begins an instance.
     BeginAnew,
@@ -135,15 +136,19 @@ fn refuse_absent(config: &Config, url: &DatabaseUrl, absent: Absent) -> Result<(
         None => Ok(()),
         Some(file) if is_there(file) => Ok(()),
         Some(_) if absent == Absent::Refuse => Err(no_instance(config)),
-        Some(file) if absent == Absent::Begin && !file.exists() && master_key::is_in_file(config) => {
-            let problem = format!(
-                "is there, and its database {} is not. Restore a backup (countersign restore FILE), or begin a new \
-                 instance with this key: countersign serve --new",
-                file.display()
-            );
-            Err(in_file("master_key_file", &config.storage.master_key_file(), problem))
-        }
-        Some(_) => Ok(()),
+        Some(_) if absent == Absent::BeginAnew => Ok(()),
+        // Also when there is an empty file: it is no database.
+        Some(file) => match master_key::present(config)? {
+            None => Ok(()),
+            Some((setting, key)) => {
+                let problem = format!(
+                    "{key} is there, and a database {} is not. Restore a backup (countersign restore FILE), or begin a \
+                     new instance with this key: countersign serve --new",
+                    file.display()
+                );
+                Err(ConfigError::new(setting, problem).into())
+            }
+        },
     }
 }
 
@@ -162,7 +167,7 @@ async fn open_database<'config>(
 ) -> Result<OpenDatabase<'config>, CliError> {
     refuse_absent(config, url, absent)?;
     let store = Store::open(url, options).await.map_err(|error| match error {
-        StoreError::File(error) => ConfigError::new("data_dir", format!("{url} cannot be used: {error}")).into(),
+        StoreError::File(error) => CliError::of_system("data_dir", format!("{url} cannot be used: {error}"), &error),
         StoreError::Unavailable(error) => CliError::Failed(format!("the database at {url} cannot be opened: {error}")),
         StoreError::Address(problem) => ConfigError::new("database_url", problem).into(),
         error => CliError::failed(error),
@@ -230,12 +235,13 @@ pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
     // The lock file is beside the database, not in the data folder, because two data folders may share one database.
     let Some(path) = url.file().map(|file| file.with_added_extension("lock")) else { return Ok(None) };
     // Private, or whoever may read it could hold its lock, and no server would start.
-    let file = private_file::open(&path, false)
-        .map_err(|error| ConfigError::new("data_dir", format!("{} cannot be written: {error}", path.display())))?;
+    let file = private_file::open(&path, false).map_err(|error| {
+        CliError::of_system("data_dir", format!("{} cannot be written: {error}", path.display()), &error)
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
-            Err(ConfigError::new("data_dir", format!("{url} is in use by another server")).into())
+            Err(CliError::failed(ConfigError::new("data_dir", format!("{url} is in use by another server"))))
         }
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
@@ -249,7 +255,7 @@ pub(crate) fn lock(config: &Config) -> Result<Option<File>, CliError> {
 pub(crate) async fn refuse_beside_servers(config: &Config, store: &Store) -> Result<Option<File>, CliError> {
     if store.servers().await? > 0 {
         let problem = format!("{} is in use by a server: stop it first", config.storage.database_url());
-        return Err(ConfigError::new("database_url", problem).into());
+        return Err(CliError::failed(ConfigError::new("database_url", problem)));
     }
     lock(config)
 }

@@ -52,8 +52,8 @@ fn is_in_environment() -> bool {
 
 /// The key that the environment or the file holds, if any.
 fn configured(config: &Config) -> Result<Option<MasterKey>, CliError> {
-    if let Ok(text) = std::env::var(VARIABLE) {
-        let key = MasterKey::from_base64(&text);
+    if let Some(text) = std::env::var_os(VARIABLE) {
+        let key = text.to_str().and_then(MasterKey::from_base64);
         return key.map(Some).ok_or_else(|| ConfigError::new(VARIABLE, "must be the base64 of 32 bytes").into());
     }
     let path = config.storage.master_key_file();
@@ -85,9 +85,17 @@ fn refuse_shared(config: &Config, path: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Whether there is a file of a master key that would be used.
-pub(super) fn is_in_file(config: &Config) -> bool {
-    !is_in_environment() && config.storage.master_key_file().exists()
+/// What is there as a master key: the setting that names it, and its variable or file. It may be the key of an earlier
+/// instance.
+///
+/// # Errors
+///
+/// When it is no key.
+pub(super) fn present(config: &Config) -> Result<Option<(&'static str, String)>, CliError> {
+    Ok(configured(config)?.map(|_| match is_in_environment() {
+        true => (VARIABLE, "the key".to_owned()),
+        false => (SETTING, config.storage.master_key_file().display().to_string()),
+    }))
 }
 
 /// A master key that is about to replace the present key. Its file is written to the disk before any data is wrapped

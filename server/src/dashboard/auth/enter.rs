@@ -160,7 +160,22 @@ async fn stale(
         }
         Permission::Anybody if path == links::SIGN_IN => {
             let (next, email) = (safe_return(&fields.get("next")), fields.get("email"));
-            return Err(sign_in::show(visit.clone(), next, email, Some(Problem::TooLate)).await);
+            return Err(sign_in::show(visit.clone(), next, email, Some(Problem::Stale)).await);
+        }
+        Permission::Anybody if signs_in(path) && path != links::SECOND_STEP => {
+            let next = safe_return(&fields.get("next"));
+            return Err(sign_in::show(visit.clone(), next, String::new(), Some(Problem::Stale)).await);
+        }
+        // Whoever signs out means the session that is there now. The browser says that a page of ours asks.
+        Permission::Anybody if path == links::SIGN_OUT => {
+            head.extensions.insert(fields);
+            return Ok(());
+        }
+        // Their handlers show the form again.
+        Permission::Anybody if [links::SETUP, links::INVITATION, links::SECOND_STEP].contains(&path) => {
+            visit.is_stale = true;
+            head.extensions.insert(fields);
+            return Ok(());
         }
         Permission::Anybody => {}
         Permission::Person | Permission::Role(_) | Permission::Administrator => {

@@ -5,15 +5,22 @@ use app::pages::person::invitation as page;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect};
 use domain::crypto::password::Password;
+use domain::model::field_error::FieldError;
 use domain::model::person::team::InvitedRole;
 use domain::person::invitation::{self, InvitationError};
 use domain::person::sign_in::ShownFactor;
 
 use crate::dashboard::auth::enter_as;
 use crate::dashboard::prelude::{ActionError, Done, Form, Response, Submission, links, respond};
+use crate::dashboard::submit::STALE;
 
 /// `GET /invitation?token=…`
 pub(crate) async fn form(asked: Submission) -> Response {
+    show(asked, Form::default()).await
+}
+
+/// The page of the invitation for this visitor. Whoever has no account sees the form with their name.
+async fn show(asked: Submission, name: Form<String>) -> Response {
     let token = asked.get("token");
     let viewer = asked.visit.viewer.as_ref().map(|viewer| viewer.email.clone());
     let context = asked.context().clone();
@@ -25,7 +32,7 @@ pub(crate) async fn form(asked: Submission) -> Response {
             Some(email) if email == invitation.email => page::join_page(invitation, token).await,
             Some(_) => Ok(page::for_somebody_else(&invitation.email)),
             None if exists => Ok(page::sign_in_first(&invitation.email)),
-            None => page::account_page(invitation, token, Form::default()).await,
+            None => page::account_page(invitation, token, name).await,
         }
     })
     .await;
@@ -37,6 +44,10 @@ pub(crate) async fn form(asked: Submission) -> Response {
 /// `POST /invitation`: makes the account and signs the person in, or gives the role to the signed-in person.
 pub(crate) async fn accept(form: Submission) -> Response {
     let (token, name) = (form.get("token"), form.get("name"));
+    if form.visit.is_stale {
+        let errors = Errors(vec![FieldError::new("main", STALE)]);
+        return show(form, Form { typed: name, errors, confirm: false }).await;
+    }
     let error = if form.visit.viewer.is_some() {
         match join(&form, &token).await {
             Ok(next) => return Redirect::to(&next).into_response(),

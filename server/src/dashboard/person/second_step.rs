@@ -51,6 +51,10 @@ pub(crate) async fn finish(form: Submission) -> Response {
         Ok(None) => return too_late(form.visit, safe_return(&form.fields.get("next"))).await,
         Err(fault) => return refuse(form.visit, fault).await,
     };
+    let recovery = form.get("with") == RECOVERY;
+    if form.visit.is_stale {
+        return show(form.visit, recovery, Some(Problem::Stale), &waiting).await;
+    }
     let step = SecondStepAttempt {
         token,
         proof: passkey_answer(&form.fields)
@@ -75,7 +79,6 @@ pub(crate) async fn finish(form: Submission) -> Response {
             Problem::Unavailable
         }
     };
-    let recovery = form.get("with") == RECOVERY;
     show(form.visit, recovery, Some(problem), &waiting).await
 }
 
