@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::audit;
 use domain::base::id::{AppClientId, PersonId};
-use domain::client::authorization::{self, RequestError};
+use domain::client::authorization::{self, ConsentRefused};
 use domain::client::{self, ClientDraft};
 use domain::model::actor::Actor;
 use domain::model::audit::{AuditEntry, Filter};
@@ -991,7 +991,7 @@ async fn no_code_is_issued_for_an_address_that_the_client_lost_meanwhile() {
     let request = authorization::check(context, old.as_bytes(), None).await.expect("a request");
     let allow = async || match authorization::allow(context, &operator, &ada.id, &request).await {
         Ok(_) => String::new(),
-        Err(RequestError::Page(problem)) => problem,
+        Err(ConsentRefused::Gone(problem)) => problem.to_owned(),
         Err(error) => panic!("{error:?}"),
     };
     assert_eq!(allow().await, "");

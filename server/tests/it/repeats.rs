@@ -12,6 +12,7 @@ use domain::model::audit::{AuditEntry, Filter};
 use domain::model::incident::Policy;
 use domain::model::origin::Origin;
 use domain::model::person::authority::Authority;
+use domain::operations::housekeeping::Housekeeping;
 use serde_json::{Value, json};
 
 use crate::interactive::{CALLBACK, register};
@@ -149,7 +150,7 @@ async fn what_registered_clients_do_to_themselves_fills_the_log_slowly() {
         assert_eq!(entries(&app, action).await.len(), 1, "{action}");
     }
     app.instance.clock.advance(HOUR);
-    housekeeping::run(&context).await.expect("runs");
+    Housekeeping::default().run(&context).await.expect("runs");
     for (action, repeats) in actions.into_iter().zip([9, 4, 4, 4]) {
         let all = entries(&app, action).await;
         assert_eq!(all.len(), 2, "{action}");
@@ -181,7 +182,7 @@ async fn a_clock_that_was_ahead_silences_nothing() {
     clock.advance(AHEAD);
     assert_eq!(add(2).await.len(), 5);
     clock.set_back(AHEAD);
-    housekeeping::run(context).await.expect("runs");
+    Housekeeping::default().run(context).await.expect("runs");
     let all = entries(&app, "client.added").await;
     assert_eq!(repeats(&all[3..]), [json!(2), json!(null), json!(1)]);
 }

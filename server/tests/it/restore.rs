@@ -34,7 +34,7 @@ use domain::model::ports::{Fetch, Post};
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
 use domain::model::webhook::EventKind;
-use domain::operations::housekeeping;
+use domain::operations::housekeeping::Housekeeping;
 use domain::operations::instance::open_instance;
 use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::restore::{self, Difference};
@@ -372,7 +372,7 @@ async fn what_clients_changed_and_removed_themselves_stays_so() {
 
     app.instance.clock.advance(60 * MINUTE);
     redescribe(&app, moved, "Editor 0", new).await;
-    housekeeping::run(&context).await.expect("runs");
+    Housekeeping::default().run(&context).await.expect("runs");
     let token = member(leaked, "registration_access_token");
     leak::report(&context, &Actor::system(), &token, None, Policy::Alert).await.expect("reports");
     let (app, difference) = backup.restored(app, true).await;

@@ -201,6 +201,7 @@ pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> R
 pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
     let known = ServerAccess::Teams(team::list(backup, None).await?.into_iter().map(|team| team.id).collect());
     let before = server::list(backup).await?;
+    let edits = since.things(Target::McpServer);
     let mut found = Vec::new();
     for now in server::list(former).await? {
         let Some(older) = before.iter().find(|server| server.id == now.id) else { continue };
@@ -210,7 +211,7 @@ pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBac
             continue;
         }
         let removed = || since.about(Target::Team).map(|(_, _, at)| at).max();
-        let edited = since.find(Target::McpServer, now.id.as_str()).map(|(_, at)| *at);
+        let edited = edits.get(now.id.as_str()).map(|(_, at)| *at);
         let at = edited.or_else(removed).unwrap_or(Timestamp::from_millis(0));
         let id = now.id.as_str().to_owned();
         let later =
