@@ -246,6 +246,34 @@ async fn guesses_at_an_imported_secret_are_limited_before_they_are_evaluated() {
 }
 
 #[tokio::test]
+async fn guesses_do_not_lock_out_a_credential_with_address_ranges() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let line = r#"{"name":"old","client_id":"old-client","client_secret":"summer2019","ip_ranges":["10.0.0.0/8"]}"#;
+    imported(context, &[line.to_owned()]).await.expect("imports");
+    let ask = async |address: &str, secret: &str| presented(context, address, "old-client", secret).await;
+    // From outside, even the right one is only wrong, and nothing counts.
+    for number in 0..400 {
+        let answer = ask(&format!("198.18.{}.1", number % 200), "winter2019").await;
+        assert_eq!(answer, Err(OAuthErrorCode::InvalidClient), "{number}");
+    }
+    assert_eq!(ask("198.51.100.66", "summer2019").await, Err(OAuthErrorCode::InvalidClient));
+    // Inside, each network has its own count.
+    for network in 0..11 {
+        for _ in 0..30 {
+            let answer = ask(&format!("10.0.{network}.1"), "winter2019").await;
+            assert_eq!(answer, Err(OAuthErrorCode::InvalidClient), "{network}");
+        }
+    }
+    assert!(matches!(ask("10.0.0.1", "summer2019").await, Err(OAuthErrorCode::TooManyGuesses { .. })));
+    assert_eq!(ask("10.0.99.1", "summer2019").await, Ok(()));
+    let id = ClientId::parse("old-client").expect("an identifier");
+    context.refusals.flush().await;
+    let refusals = domain::credential::usage::refusals(context, &id).await.expect("reads");
+    assert!(refusals.iter().any(|refusal| refusal.cause == Refusal::AddressNotAllowed), "managers see why");
+}
+
+#[tokio::test]
 async fn many_guesses_at_once_are_no_more_than_in_turn() {
     let instance = Instance::new().await;
     let context = &instance.context;

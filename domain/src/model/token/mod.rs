@@ -164,7 +164,6 @@ pub(crate) struct AuthenticatorState {
 /// Checks what can end a credential or its authenticator, and the address. The first cause in this order is the answer.
 pub(crate) fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, now: Timestamp) -> Result<(), Refusal> {
     let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
-    let is_inside = |address: IpAddr| state.ip_ranges.iter().any(|range| range.contains(&address));
     let causes = [
         (state.revoked_at.is_some(), Refusal::CredentialRevoked),
         (state.authenticator_revoked_at.is_some(), Refusal::SecretRevoked),
@@ -172,9 +171,14 @@ pub(crate) fn check_alive(state: &AuthenticatorState, address: Option<IpAddr>, n
         (is_over(state.hard_end_at), Refusal::CredentialEnded),
         (is_over(state.expires_at), Refusal::SecretExpired),
         (is_over(state.retires_at), Refusal::SecretRetired),
-        (!state.ip_ranges.is_empty() && !address.is_some_and(is_inside), Refusal::AddressNotAllowed),
+        (!is_allowed_from(&state.ip_ranges, address), Refusal::AddressNotAllowed),
     ];
     causes.into_iter().find(|(applies, _)| *applies).map_or(Ok(()), |(_, refusal)| Err(refusal))
+}
+
+/// Whether these address ranges allow the address. No ranges allow every address.
+pub(crate) fn is_allowed_from(ranges: &[IpNet], address: Option<IpAddr>) -> bool {
+    ranges.is_empty() || address.is_some_and(|address| ranges.iter().any(|range| range.contains(&address)))
 }
 
 /// An assertion that may be used once. Its use is remembered until the assertion has expired everywhere.

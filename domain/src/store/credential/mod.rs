@@ -10,6 +10,8 @@ pub mod authenticators;
 pub mod import;
 pub mod list;
 
+use ipnet::IpNet;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, SecretId};
 use crate::crypto::secret::SecretHash;
@@ -168,9 +170,10 @@ pub(crate) async fn secret_by_hash(on: impl On<'_>, hash: &SecretHash) -> Result
     composed_sql!("SELECT client_id, {SECRET} FROM client_secrets WHERE hash = $1"; hash).optional(on).await
 }
 
-/// The hashes of a credential's secrets that were not revoked.
-pub(crate) async fn secret_hashes(store: &Store, client_id: &ClientId) -> Result<Vec<(SecretId, String)>> {
-    let sql = "SELECT id, hash FROM client_secrets WHERE client_id = $1 AND revoked_at IS NULL";
+/// The hashes of a credential's secrets that were not revoked, each with the address ranges of the credential.
+pub(crate) async fn secret_hashes(store: &Store, client_id: &ClientId) -> Result<Vec<(SecretId, String, Vec<IpNet>)>> {
+    let sql = "SELECT s.id AS id, s.hash AS hash, c.ip_ranges AS ip_ranges FROM client_secrets AS s
+         JOIN credentials AS c ON c.client_id = s.client_id WHERE s.client_id = $1 AND s.revoked_at IS NULL";
     sql!(sql; client_id).about("client_secrets").all(store).await
 }
 

@@ -57,7 +57,7 @@ impl CredentialClaim {
         let found = match (value, &client_id) {
             // A `client_id` that cannot be one of ours fits no secret.
             (SecretValue::Generated(secret), named) if named.is_some() || !names_client => {
-                Some(secret.hash(&context.keys.pepper))
+                Ok(secret.hash(&context.keys.pepper))
             }
             (SecretValue::Imported(secret), Some(client_id)) => {
                 imported::find(context, client_id, secret, origin).await.inspect_err(|error| {
@@ -66,11 +66,11 @@ impl CredentialClaim {
                     }
                 })?
             }
-            _ => None,
+            _ => Err(Refusal::WrongSecret),
         };
         match found {
-            Some(hash) => Ok((ClientProof::Secret(hash), client_id)),
-            None => Err(refused(context, Refusal::WrongSecret, client_id.as_ref(), origin)),
+            Ok(hash) => Ok((ClientProof::Secret(hash), client_id)),
+            Err(refusal) => Err(refused(context, refusal, client_id.as_ref(), origin)),
         }
     }
 

@@ -3,11 +3,14 @@
 //! database, so all servers share them.
 //!
 //! A network from which the credential proved itself has a count of its own: wrong guesses from elsewhere do not lock
-//! its programs out.
+//! its programs out. If the credential has address ranges, guesses from other addresses are not evaluated and not
+//! counted, and each network within the ranges has a count of its own.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::base::id::{ClientId, SecretId};
 use crate::base::network::network_of;
@@ -15,6 +18,7 @@ use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::SecretHash;
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
+use crate::model::token::{Refusal, is_allowed_from};
 use crate::prelude::{Context, Fault, Timestamp};
 use crate::store;
 
@@ -28,41 +32,45 @@ const STRANGERS_LIMIT: i64 = 300;
 /// A network is remembered again after this time, so that most exchanges write nothing.
 const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Finds the hash under which the client has this secret of another system. At its first use, our own hash replaces the
-/// imported one.
+/// Finds the hash under which the client has this secret of another system, or why it is refused. At its first use, our
+/// own hash replaces the imported one.
 ///
 /// # Errors
 ///
-/// [`OAuthErrorCode::TooManyGuesses`] when nothing was evaluated.
+/// [`OAuthErrorCode::TooManyGuesses`] when there were too many wrong guesses before, and nothing was evaluated.
 pub(super) async fn find(
     context: &Context,
     client_id: &ClientId,
     secret: ImportedSecret,
     origin: &Origin,
-) -> Result<Option<SecretHash>> {
+) -> Result<Result<SecretHash, Refusal>> {
     let stored = store::credential::secret_hashes(&context.store, client_id).await.map_err(Fault::from)?;
     let is_imported = |hash: &str| SecretHash::is_of_imported(hash) || ImportedHash::from_stored(hash).is_some();
     // Where no secret was imported, no guess can be right, and nothing is counted.
-    if !stored.iter().any(|(_, hash)| is_imported(hash)) {
-        return Ok(None);
+    let Some((_, _, ranges)) = stored.iter().find(|(_, hash, _)| is_imported(hash)) else {
+        return Ok(Err(Refusal::WrongSecret));
+    };
+    // Not even the right secret works from there.
+    if !is_allowed_from(ranges, origin.address) {
+        return Ok(Err(Refusal::AddressNotAllowed));
     }
-    let guess = Guess::begin(context, client_id, origin.address).await?;
+    let guess = Guess::begin(context, client_id, origin.address, ranges).await?;
     let ours = secret.hash(client_id, &context.keys.pepper);
-    if stored.iter().any(|(_, hash)| hash == ours.as_str()) {
+    if stored.iter().any(|(_, hash, _)| hash == ours.as_str()) {
         guess.was_right(context, None).await?;
-        return Ok(Some(ours));
+        return Ok(Ok(ours));
     }
     let secret = Arc::new(secret);
-    for (id, hash) in &stored {
+    for (id, hash, _) in &stored {
         let Some(hash) = ImportedHash::from_stored(hash) else { continue };
         let verified = context.secret_hashing.verify_imported(Arc::clone(&secret), hash, origin.address).await;
         if verified.map_err(Fault::from)? {
             guess.was_right(context, Some((id, &ours))).await?;
-            return Ok(Some(ours));
+            return Ok(Ok(ours));
         }
     }
     guess.was_wrong(context).await?;
-    Ok(None)
+    Ok(Err(Refusal::WrongSecret))
 }
 
 /// A guess that may be evaluated.
@@ -79,7 +87,10 @@ impl Guess {
     /// Refuses the guess if there were too many wrong ones. A guess from a network that is not known counts from now
     /// on: many guesses at the same moment are no more than many in turn. A guess from a known network counts when it
     /// was wrong, so that programs there may exchange at the same moment.
-    async fn begin(context: &Context, client_id: &ClientId, address: Option<IpAddr>) -> Result<Self> {
+    ///
+    /// Address ranges keep strangers out, so the count of all networks is only for credentials that accept every
+    /// address. There, somebody with many networks can lock out a program that comes from a new network.
+    async fn begin(context: &Context, client_id: &ClientId, address: Option<IpAddr>, ranges: &[IpNet]) -> Result<Self> {
         let now = context.now();
         let network = address.map(|address| format!("{client_id} {}", network_of(address)));
         let known_since = match &network {
@@ -87,7 +98,8 @@ impl Guess {
             None => None,
         };
         let own = network.as_ref().map(|network| (format!("imported:{network}"), NETWORK_LIMIT));
-        let all = known_since.is_none().then(|| (format!("imported:{client_id}"), STRANGERS_LIMIT));
+        let is_open = ranges.is_empty() || ranges.iter().any(|range| range.prefix_len() == 0);
+        let all = (known_since.is_none() && is_open).then(|| (format!("imported:{client_id}"), STRANGERS_LIMIT));
         let guess = Self { buckets: own.into_iter().chain(all).collect(), network, known_since };
         // Read first, without a write permit: a flood of guesses must not delay a revocation.
         for (bucket, limit) in &guess.buckets {
