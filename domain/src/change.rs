@@ -115,7 +115,7 @@ impl<'context> Change<'context> {
     /// log is a chain and no entry of it may change. So the count stands in another table, which is lost or edited
     /// without a trace. An entry for each event was the rejected alternative: strangers filled the log for good.
     ///
-    /// A count of a later hour is over too: a clock that was ahead began it, and must not silence the events until then.
+    /// A count of a later hour is over too: a clock that was ahead began it. It must not silence the events.
     pub(crate) async fn commit_folded(mut self, actor: &Actor, event: &Event, repeats: &Event) -> Result<(), Fault> {
         let repeated = RepeatedEvent::new(repeats, actor.address().map(network_of));
         let hour = self.now().hour();

@@ -21,8 +21,8 @@ pub fn open(path: &Path, new: bool) -> Result<File> {
             give_to_owner_of_folder(&file, path)?;
             Ok(file)
         }
-        // An existing file keeps its owner: it may be a link to a file of root elsewhere. Nothing is made here: through a
-        // link, whoever owns the folder could make root create a file anywhere.
+        // An existing file keeps its owner: it may be a link to a file of root elsewhere. Nothing is made here:
+        // through a link, whoever owns the folder could make root create a file anywhere.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && !new => options.open(path).map_err(of_link),
         Err(error) => Err(error),
     }

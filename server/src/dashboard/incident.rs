@@ -27,8 +27,8 @@ use crate::http::error;
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::incident::leaks::page as leaks;
 
-/// `POST /leaks`: the pasted text is answered and not stored. A form of another session is shown again without the text:
-/// it may hold secrets, and somebody else may have pasted them.
+/// `POST /leaks`: the pasted text is answered and not stored. A form of another session is shown again without the
+/// text: it may hold secrets, and somebody else may have pasted them.
 pub(crate) async fn find_leaks(form: Submission) -> Response {
     if let Err(refused) = form.actor().await {
         return form.answer(Err(refused), (), leaks::page).await;

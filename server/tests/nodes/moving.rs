@@ -89,7 +89,7 @@ fn restores(site: &Site, target: &Site, arguments: &[&str]) {
     let verified = target.run(&["audit", "verify"]);
     assert!(verified.status.success() && text(&verified.stdout).contains("intact"), "{verified:?}");
     let beside = target.run(&[&["restore", file, "--end-again"], arguments].concat());
-    assert_eq!(beside.status.code(), Some(2), "a server runs, or the database is not empty: {beside:?}");
+    assert!(!beside.status.success(), "a server runs, or the database is not empty: {beside:?}");
     assert_eq!(node.exchange(&next).status, 200, "and nothing was touched");
 }
 
