@@ -147,6 +147,14 @@ pub fn sign_in_on_the_way_to(next: &str) -> String {
     on_the_way_to(next, SIGN_IN, &[])
 }
 
+/// The same for a person whose form was not saved, because nobody was signed in when it arrived.
+pub fn sign_in_after_form(next: &str) -> String {
+    on_the_way_to(if next == OVERVIEW { "" } else { next }, SIGN_IN, &[(UNSAVED, "yes")])
+}
+
+/// The field that says so.
+pub const UNSAVED: &str = "unsaved";
+
 /// A page of the sign-in, with a query of these parameters and of the address `next` of ours, which comes last.
 ///
 /// The query of a client's request stays as it is. Encoded a second time, the `state` of some clients would become

@@ -148,6 +148,64 @@ async fn nobody_gets_through_a_row_that_needs_somebody() {
 }
 
 #[tokio::test]
+async fn a_form_that_arrives_without_a_session_leads_to_the_sign_in_and_back_to_its_page() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let stranger = app.browser();
+    let credential = app.generated("job", &[]).await.credential;
+    let next_of = |answer: &Answer| {
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        let address = format!("http://localhost{}", answer.header("location"));
+        let address = url::Url::parse(&address).expect("an address");
+        assert_eq!(address.path(), "/login");
+        assert!(address.query_pairs().any(|(name, _)| name == "unsaved"));
+        address.query_pairs().find(|(name, _)| name == "next").map(|(_, next)| next.into_owned())
+    };
+    let state = AppState::new(app.instance.context.clone(), vec![], vec![]);
+    let mut forms = 0;
+    for route in table(&state) {
+        let Access::Dashboard(Permission::Person | Permission::Role(_) | Permission::Administrator) = route.access
+        else {
+            continue;
+        };
+        let path = route
+            .path
+            .replace("{client_id}", credential.client_id.as_str())
+            .replace("{team_id}", credential.team.as_str())
+            .replace("{person_id}", "usr_0000000000000000000000")
+            .replace("{id}", "x");
+        let answer = stranger.post(&path, &[("name", "typed")]).await;
+        if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+            continue;
+        }
+        forms += 1;
+        // Server functions have no page of their own: their forms are on many pages.
+        let Some(next) = next_of(&answer) else {
+            assert!(path == "/" || path.starts_with("/fn/"), "{path}");
+            continue;
+        };
+        let page = browser.get(&next).await.status;
+        assert_ne!(page, StatusCode::METHOD_NOT_ALLOWED, "{path} leads to {next}");
+    }
+    assert!(forms > 30, "{forms}");
+
+    for (from, path, page) in [
+        ("http://localhost:8080/credentials/csc_1?a=b", "/fn/disable_credential", Some("/credentials/csc_1?a=b")),
+        ("http://localhost:8080/credentials/new?from=csc_1", "/credentials/new", Some("/credentials/new?from=csc_1")),
+        ("http://localhost:8080/account/name", "/account/name", Some("/account")),
+        ("https://evil.example/account", "/account/password", Some("/account")),
+        ("http://localhost:8080//evil.example", "/fn/end_session", None),
+    ] {
+        let headers = [("sec-fetch-site", "same-origin"), ("referer", from)];
+        let answer = stranger.post_with(path, &[], &headers).await;
+        assert_eq!(next_of(&answer).as_deref(), page, "{from}");
+        let said = stranger.get(answer.header("location")).await;
+        assert_eq!(said.status, StatusCode::OK);
+        assert!(said.body.contains("Nothing was saved"), "{}", said.body);
+    }
+}
+
+#[tokio::test]
 async fn the_session_cookie_opens_nothing_but_the_dashboard() {
     let app = App::new().await;
     let browser = app.signed_in().await;

@@ -14,6 +14,8 @@ pub enum Problem {
     Refused,
     /// The passkey was not accepted. The page never says why.
     WrongPasskey,
+    /// Nobody was signed in when a form arrived.
+    Unsaved,
     /// The second step took too long.
     TooLate,
     /// The form was opened before the browser's session changed.
@@ -39,6 +41,11 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
         Problem::WrongPasskey => {
             refused("This passkey does not match an account here, or took too long. Try again, or use your password.")
         }
+        Problem::Unsaved => say(
+            200,
+            "Nothing was saved",
+            "You were signed out before your form arrived. Sign in, and the page with the form opens again.",
+        ),
         Problem::TooLate => refused(
             "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password.",
         ),

@@ -10,7 +10,7 @@ use axum::RequestPartsExt;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::base::id::{ClientId, TeamId};
@@ -19,7 +19,7 @@ use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
 use crate::dashboard::auth::form_token::{Binding, Sender};
-use crate::dashboard::auth::return_address::{safe_return, sign_in_for_request};
+use crate::dashboard::auth::return_address::{page_of_form, safe_return, sign_in_for_request};
 use crate::dashboard::auth::signed_in::SignedIn;
 use crate::dashboard::person::sign_in;
 use crate::dashboard::respond::{refuse, respond};
@@ -115,7 +115,7 @@ async fn check(
         }
     }
     if permission != Permission::Anybody && visit.viewer.is_none() {
-        return Err(to_sign_in(&head.method, &head.headers, &head.uri));
+        return Err(to_sign_in(visit, &head));
     }
     if let Err(error) = permitted(visit, permission, &mut head).await {
         return Err(refuse(visit.clone(), error).await);
@@ -220,12 +220,20 @@ async fn permitted(visit: &Visit, permission: Permission, head: &mut Parts) -> R
     }
 }
 
-/// Sends people to the sign-in, which leads back. Programs get the status.
-fn to_sign_in(method: &Method, headers: &HeaderMap, uri: &Uri) -> Response {
+/// Sends people to the sign-in, which leads back: after a form to its page, and says that nothing was saved. Programs
+/// get the status.
+fn to_sign_in(visit: &Visit, head: &Parts) -> Response {
+    let Parts { method, headers, uri, .. } = head;
     if text(headers, header::ACCEPT).is_some_and(|accepts| accepts.starts_with("application/json")) {
         return error::plain(StatusCode::UNAUTHORIZED);
     }
     let back = uri.path_and_query().map_or(links::OVERVIEW, |target| target.as_str());
+    if *method == Method::POST {
+        let referrer = text(headers, header::REFERER);
+        let sent_from = referrer.and_then(|address| address.strip_prefix(&visit.context.settings.public_url));
+        let page = page_of_form(sent_from, uri.path());
+        return Redirect::to(&links::sign_in_after_form(&page)).into_response();
+    }
     if *method == Method::GET && back != links::OVERVIEW {
         return Redirect::to(&links::sign_in_on_the_way_to(back)).into_response();
     }

@@ -44,6 +44,23 @@ pub(crate) fn return_in_address(target: &str, next: &str) -> String {
     }
 }
 
+/// The last parts of the addresses of forms that are parts of a page one level above, or two.
+const PARTS_OF_PAGES: [&str; 8] =
+    ["/name", "/password", "/teams", "/renew", "/rotation", "/openid/disconnect", "/openid", "/confirm"];
+
+/// The page with the form that was sent to `path` from the page `sent_from`, for a person who must sign in first. What
+/// was typed is not carried through the sign-in: it may hold secrets, and nothing is stored for people who are not
+/// signed in.
+pub(crate) fn page_of_form(sent_from: Option<&str>, path: &str) -> String {
+    let page = |address: &str| {
+        let (path, _) = address.split_once('?').unwrap_or((address, ""));
+        let above = PARTS_OF_PAGES.iter().find_map(|part| path.strip_suffix(part)).filter(|above| !above.is_empty());
+        safe_return(above.unwrap_or(address))
+    };
+    let is_known = |page: &String| page != links::OVERVIEW;
+    sent_from.map(page).filter(is_known).unwrap_or_else(|| page(path))
+}
+
 /// Sends the person to the sign-in, which leads back to the request.
 pub(crate) fn sign_in_for_request(query: &str) -> Response {
     Redirect::to(&links::sign_in_on_the_way_to(&format!("{AUTHORIZE_PATH}?{}", plain(query)))).into_response()

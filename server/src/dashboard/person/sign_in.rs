@@ -20,7 +20,8 @@ pub(crate) async fn form(asked: Submission) -> Response {
     if asked.visit.viewer.is_some() {
         return Redirect::to(&next).into_response();
     }
-    show(asked.visit, next, String::new(), None).await
+    let unsaved = asked.fields.find(links::UNSAVED).map(|_| Problem::Unsaved);
+    show(asked.visit, next, String::new(), unsaved).await
 }
 
 /// `POST /login`
