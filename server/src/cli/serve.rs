@@ -47,7 +47,7 @@ const EXPIRY_EVERY: u32 = 10;
 
 #[derive(Args, Default)]
 pub(super) struct Arguments {
-    /// Begin a new instance although there is a master key, perhaps of an earlier one, and no SQLite database
+    /// Begin a new instance although the file of a master key is there and no SQLite database
     #[arg(long)]
     new: bool,
 }

@@ -91,9 +91,9 @@ impl Site {
         assert!(child.wait().expect("ends").success());
     }
 
-    /// Begins the instance in a file: a key without a database must be told that there is none.
+    /// Begins the instance in a file.
     pub(crate) fn begin(&self) {
-        assert_eq!(self.start(&["serve", "--new"]).stop(), Some(0));
+        assert_eq!(self.serve().stop(), Some(0));
     }
 
     /// Starts a server and waits until it is ready.

@@ -138,15 +138,16 @@ fn refuse_absent(config: &Config, url: &DatabaseUrl, absent: Absent) -> Result<(
         Some(_) if absent == Absent::Refuse => Err(no_instance(config)),
         Some(_) if absent == Absent::BeginAnew => Ok(()),
         // Also when there is an empty file: it is no database.
-        Some(file) => match master_key::present(config)? {
+        Some(file) => match master_key::file_at_hand(config)? {
             None => Ok(()),
-            Some((setting, key)) => {
+            Some(key) => {
                 let problem = format!(
-                    "{key} is there, and a database {} is not. Restore a backup (countersign restore FILE), or begin a \
+                    "{} is there, and a database {} is not. Restore a backup (countersign restore FILE), or begin a \
                      new instance with this key: countersign serve --new",
+                    key.display(),
                     file.display()
                 );
-                Err(ConfigError::new(setting, problem).into())
+                Err(ConfigError::new(master_key::SETTING, problem).into())
             }
         },
     }

@@ -20,7 +20,8 @@ use crate::config::{Config, ConfigError};
 
 /// The environment variable that holds the key itself, in place of the file.
 const VARIABLE: &str = "COUNTERSIGN_MASTER_KEY";
-const SETTING: &str = "master_key_file";
+/// The setting that names the file of the master key.
+pub(super) const SETTING: &str = "master_key_file";
 /// The suffix of the file of a key that is about to replace the present key.
 const NEW: &str = "new";
 
@@ -85,17 +86,17 @@ fn refuse_shared(config: &Config, path: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What is there as a master key: the setting that names it, and its variable or file. It may be the key of an earlier
-/// instance.
+/// The file of the master key, if there is one. It may be the key of an earlier instance. A key in the environment was
+/// given on purpose, also to a first start.
 ///
 /// # Errors
 ///
-/// When it is no key.
-pub(super) fn present(config: &Config) -> Result<Option<(&'static str, String)>, CliError> {
-    Ok(configured(config)?.map(|_| match is_in_environment() {
-        true => (VARIABLE, "the key".to_owned()),
-        false => (SETTING, config.storage.master_key_file().display().to_string()),
-    }))
+/// When the file holds no key.
+pub(super) fn file_at_hand(config: &Config) -> Result<Option<PathBuf>, CliError> {
+    if is_in_environment() {
+        return Ok(None);
+    }
+    Ok(configured(config)?.map(|_| config.storage.master_key_file()))
 }
 
 /// A master key that is about to replace the present key. Its file is written to the disk before any data is wrapped
