@@ -368,7 +368,7 @@ async fn values_that_the_backup_cannot_open_pause_the_webhook() {
     let backup = Backup::of(&app).await;
     app.instance.clock.advance(MINUTE);
     webhook::replace_secret(&context, &operator(), &id, None).await.expect("replaced");
-    // The former database is as an earlier version left it. The restore has bound the values of the backup to their rows.
+    // The former database is as an earlier version left it. The restore binds the values of the backup to their rows.
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(app.instance.database_url()).await.expect("opens");
     for (table, column) in [("instance_keys", "wrapped"), ("webhooks", "url"), ("webhooks", "secret")] {

@@ -194,7 +194,7 @@ pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> R
     Ok(found)
 }
 
-/// The form of wrapped values and the identifier of the master key of a database. Every wrapped value begins with them.
+/// The form of wrapped values of a database, and the identifier of its master key: each value begins with them.
 async fn wrapped_as(store: &Store) -> Result<Option<String>> {
     let keys = instance_keys(store).await?;
     Ok(keys.first().and_then(|key| key.wrapped.rsplit_once('$')).map(|(form_and_key, _)| form_and_key.to_owned()))
