@@ -257,13 +257,13 @@ pub(crate) async fn end_registration(
 /// nobody ever used.
 pub(crate) async fn commit(change: Change<'_>, actor: &Actor, client: &AppClient, event: &Event) -> Result<()> {
     if client.kind != ClientKind::Dynamic || !actor.is_system() {
-        return Ok(change.commit(actor, event).await?);
+        return change.commit(actor, event).await;
     }
     let repeats = match client.last_used_at {
         Some(_) => client.event(event.action),
         None => Event::new(event.action, Target::Client, "", "Clients that registered themselves"),
     };
-    Ok(change.commit_folded(actor, event, &repeats).await?)
+    change.commit_folded(actor, event, &repeats).await
 }
 
 /// Removes a client. Its consents and their tokens end. Returns how many consents ended.

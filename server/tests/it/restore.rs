@@ -404,7 +404,7 @@ async fn values_that_the_backup_cannot_open_pause_the_webhook() {
     let backup = Backup::of(&app).await;
     app.instance.clock.advance(MINUTE);
     webhook::replace_secret(&context, &operator(), &id, None).await.expect("replaced");
-    // The former database is as an earlier version left it. The restore has bound the values of the backup to their rows.
+    // The former database is as an earlier version left it. The restore binds the values of the backup to their rows.
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(app.instance.database_url()).await.expect("opens");
     for (table, column) in [("instance_keys", "wrapped"), ("webhooks", "url"), ("webhooks", "secret")] {
@@ -573,7 +573,6 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::CredentialRotationCancelled => ["restore", "a_secret_that_a_rotation_ended_stays_ended"],
         Action::CredentialEdited => ["restore", "narrower_rights_and_limits_stay_narrow"],
         Action::PersonPasswordChanged => ["restore", "a_later_password_holds_without_a_question"],
-        // It may remove a password.
         Action::PersonOpenIdConnected => {
             ["restore", "a_password_that_was_removed_for_the_owner_of_the_address_stays_removed"]
         }

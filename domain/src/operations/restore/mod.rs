@@ -140,7 +140,6 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
     let mut details = json!({ "restored": true, "first_ended_at": one.at.rfc3339(), "id": one.id });
     let mut id = one.client_id.as_ref().map_or(one.id.as_str(), ClientId::as_str).to_owned();
     let person = || PersonId::parse(&one.id).ok_or(Fault::Damaged);
-    let client = || AppClientId::parse(&one.id).ok_or(Fault::Damaged);
     for later in &one.later {
         store::operations::restore::write_later(change, later).await?;
     }
@@ -159,22 +158,14 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
             store::person::set_disabled(change, &person()?, Some(now)).await?;
             (Action::PersonDisabled, Target::Person)
         }
-        (How::ClientRemoved, _) => {
-            store::client::remove(change, &client()?, now).await?;
-            (Action::ClientRemoved, Target::Client)
-        }
-        (How::DocumentRemoved, _) => {
-            store::operations::restore::keep_document_out(change, &client()?, &one.name, now).await?;
-            (Action::ClientRemoved, Target::Client)
-        }
-        (How::ClientSecretEnded, _) => {
-            store::client::forget_secret(change, &client()?).await?;
-            (Action::ClientSecretEnded, Target::Client)
-        }
-        (How::ClientRegistrationEnded, _) => {
-            store::client::forget_registration(change, &client()?).await?;
-            details["secret"] = json!(client::REGISTRATION_TOKEN);
-            (Action::ClientSecretEnded, Target::Client)
+        (
+            how @ (How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded | How::ClientRegistrationEnded),
+            _,
+        ) => {
+            if *how == How::ClientRegistrationEnded {
+                details["secret"] = json!(client::REGISTRATION_TOKEN);
+            }
+            (end_of_client(change, one, now).await?, Target::Client)
         }
         (How::OpenIdDisconnected, _) => {
             let link = OpenIdLinkId::parse(&one.id).ok_or(Fault::Damaged)?;
@@ -195,13 +186,7 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
             (Action::PersonAdministratorChanged, Target::Person)
         }
         (How::RoleTaken(role), _) => {
-            let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
-            let team = TeamId::parse(team).ok_or(Fault::Damaged)?;
-            let person = PersonId::parse(person).ok_or(Fault::Damaged)?;
-            match role {
-                Some(role) => store::person::team::set_role(change, &team, &person, *role, now).await?,
-                None => store::person::team::remove_member(change, &team, &person).await?,
-            }
+            let (team, person) = take_role(change, one, *role, now).await?;
             id = team.as_str().to_owned();
             details = json!({ "restored": true, "person": person.as_str(), "role": role.map(Role::as_str) });
             (Action::TeamRoleChanged, Target::Team)
@@ -219,6 +204,46 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
         ) => return Err(Fault::Damaged.into()),
     };
     Ok(Event::new(action, target, &id, &one.name).with(details))
+}
+
+/// Takes a role in a team away again, or gives the lower one. Returns the team and the person.
+async fn take_role(
+    change: &mut Change<'_>,
+    one: &Ended,
+    role: Option<Role>,
+    now: Timestamp,
+) -> Result<(TeamId, PersonId), Fault> {
+    let (team, person) = one.id.split_once('/').ok_or(Fault::Damaged)?;
+    let team = TeamId::parse(team).ok_or(Fault::Damaged)?;
+    let person = PersonId::parse(person).ok_or(Fault::Damaged)?;
+    match role {
+        Some(role) => store::person::team::set_role(change, &team, &person, role, now).await?,
+        None => store::person::team::remove_member(change, &team, &person).await?,
+    }
+    Ok((team, person))
+}
+
+/// Ends a client, or what it proves itself with, again. Returns the action of the audit event.
+async fn end_of_client(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Action, Fault> {
+    let id = AppClientId::parse(&one.id).ok_or(Fault::Damaged)?;
+    Ok(match one.how {
+        How::ClientRemoved => {
+            store::client::remove(change, &id, now).await?;
+            Action::ClientRemoved
+        }
+        How::DocumentRemoved => {
+            store::operations::restore::keep_document_out(change, &id, &one.name, now).await?;
+            Action::ClientRemoved
+        }
+        How::ClientRegistrationEnded => {
+            store::client::forget_registration(change, &id).await?;
+            Action::ClientSecretEnded
+        }
+        _ => {
+            store::client::forget_secret(change, &id).await?;
+            Action::ClientSecretEnded
+        }
+    })
 }
 
 /// Ends one thing of a credential again. Returns the action of the audit event.
