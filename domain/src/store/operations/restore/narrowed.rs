@@ -197,6 +197,35 @@ pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> R
     Ok(found)
 }
 
+/// MCP servers that fewer teams may use. Both databases are compared whole: a team that was removed left every list.
+pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
+    let known = ServerAccess::Teams(team::list(backup, None).await?.into_iter().map(|team| team.id).collect());
+    let before = server::list(backup).await?;
+    let edits = since.things(Target::McpServer);
+    let mut found = Vec::new();
+    for now in server::list(former).await? {
+        let Some(older) = before.iter().find(|server| server.id == now.id) else { continue };
+        // A team that the backup does not know is on no list of it.
+        let ServerAccess::Teams(teams) = now.access.in_both(&older.access).in_both(&known) else { continue };
+        if now.access == ServerAccess::All || older.access.is_within(&now.access) {
+            continue;
+        }
+        let removed = || since.about(Target::Team).map(|(_, _, at)| at).max();
+        let edited = edits.get(now.id.as_str()).map(|(_, at)| *at);
+        let at = edited.or_else(removed).unwrap_or(Timestamp::from_millis(0));
+        let id = now.id.as_str().to_owned();
+        let later =
+            |table, key, column, value, is_number| LaterValue { table, key, id: id.clone(), column, value, is_number };
+        let teams = json!(teams.iter().map(TeamId::as_str).collect::<Vec<_>>());
+        let later = vec![
+            later("mcp_servers", "id", "limited_since", json!(at.millis()), true),
+            later("server_teams", "server_id", "team_id", teams, false),
+        ];
+        found.push(ended(None, &now.name, &id, at, How::ServerNarrowed, later));
+    }
+    Ok(found)
+}
+
 /// The form of wrapped values of a database, and the identifier of its master key: each value begins with them.
 async fn wrapped_as(store: &Store) -> Result<Option<String>> {
     let keys = instance_keys(store).await?;
