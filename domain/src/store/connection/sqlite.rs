@@ -72,7 +72,8 @@ fn check_file(path: &Path) -> Result<(), StoreError> {
     let read = open_directly(path, READS)?.query_row("PRAGMA schema_version", (), |_| Ok(()));
     match read.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            Err(StoreError::File(std::io::Error::other("it is not a database, or is damaged: restore a backup")))
+            let problem = "it is not a database, or is damaged: restore a backup";
+            Err(StoreError::File(std::io::Error::new(std::io::ErrorKind::InvalidData, problem)))
         }
         // The connections of the pools say what else is wrong.
         _ => Ok(()),

@@ -43,6 +43,7 @@ impl CliError {
             | ErrorKind::NotFound
             | ErrorKind::NotADirectory
             | ErrorKind::IsADirectory
+            | ErrorKind::InvalidData
             | ErrorKind::ReadOnlyFilesystem => Self::Usage(problem),
             _ => Self::failed(problem),
         }
