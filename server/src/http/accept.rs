@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -205,12 +206,9 @@ fn connection(
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         phase.begin_answer();
         request.extensions_mut().insert(Peer(peer));
-        let (answered, phase) = ((answers.0)(request.map(Body::new)), phase.clone());
-        async move {
-            let answer = answered.await;
-            phase.end_answer();
-            answer
-        }
+        let phase = phase.clone();
+        // Not an async block: the answer is a large future, which an async block would hold twice and move once more.
+        (answers.0)(request.map(Body::new)).inspect(move |_| phase.end_answer())
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
