@@ -1,5 +1,5 @@
--- When it was proven that the person has the address of the account. A manager of a team who invites an address can open
--- the link, so such an invitation proves nothing.
+-- When it was proven that the person has the address of the account. A manager of a team who invites an address can
+-- open the link, so such an invitation proves nothing.
 ALTER TABLE people ADD COLUMN address_proven_at BIGINT;
 
 -- Administrators, and people whom administrators alone have invited. Invitations from the command line have no inviter.

@@ -1,5 +1,5 @@
--- Which teams may use an MCP server. Without limited_since: all teams. With it: only the teams in server_teams; without a
--- row there it is nobody. So a team that is removed never makes a list mean "all".
+-- Which teams may use an MCP server. Without limited_since: all teams. With it: only the teams in server_teams, and
+-- without a row there no team. So a team that is removed never makes a list mean "all".
 ALTER TABLE mcp_servers ADD COLUMN limited_since BIGINT;
 
 CREATE TABLE server_teams (

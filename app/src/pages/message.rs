@@ -56,7 +56,7 @@ pub fn form_refused() -> Page {
     message(403, "Form not accepted", text, TO_OVERVIEW)
 }
 
-/// Asks for a fresh proof of who the person is before the form with these fields goes on to `action`.
+/// Asks for the password again. Then the form with these fields is sent to `action`.
 pub fn confirm(action: String, fields: Vec<(String, String)>, errors: Errors) -> Page {
     let fields = fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> });
     FormPage::new("Confirm it is you", action, "Go on")

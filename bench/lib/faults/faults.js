@@ -92,7 +92,7 @@ async function killDatabase({ site, load, choice, postgres, book, note }) {
   await site.start();
 }
 
-/** Stops all its processes, as a host does that hangs; then it goes on, or is dead. */
+/** Freezes all processes of PostgreSQL, as on a host that hangs. Afterwards they run again, or they are killed. */
 async function freezeDatabase({ site, load, choice, postgres, book, note }) {
   load.begin('fault');
   await load.more(choice.between(0, 50));

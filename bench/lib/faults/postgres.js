@@ -180,7 +180,7 @@ export class Postgres {
     for (const pid of this.pids().reverse()) signal(pid, 'SIGCONT');
   }
 
-  /** The main process, and those that it started. */
+  /** The main process of PostgreSQL and its child processes. */
   pids() {
     const isRunning = this.#child?.pid && this.#child.exitCode === null && this.#child.signalCode === null;
     return isRunning ? [this.#child.pid, ...children(this.#child.pid)] : [];

@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -563,15 +562,6 @@ fn a_command_in_a_folder_without_an_instance_makes_none() {
     assert!(!text(&second.stderr).contains("There was no Countersign"), "{second:?}");
 }
 
-/// Asks until the server has this status. A finding is believed for a second.
-fn becomes(address: &str, path: &str, expected: &str) {
-    let begun = Instant::now();
-    while status(address, path) != expected {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{path} never becomes {expected}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 fn status(address: &str, path: &str) -> String {
     use std::io::Read;
     let mut stream = std::net::TcpStream::connect(address).expect("connects");
@@ -592,16 +582,16 @@ fn a_database_that_was_removed_is_noticed_and_not_replaced_by_a_new_one() {
     let address = ready.rsplit("//").next().expect("an address").replace("localhost", "127.0.0.1");
     assert_eq!(status(&address, "/readyz"), "200");
     fs::rename(folder.path("data/countersign.db"), folder.path("data/elsewhere")).expect("moves it");
-    becomes(&address, "/readyz", "503");
     let noticed = log.find(|line| line.as_ref().expect("text").contains("removed or replaced"));
     assert!(noticed.expect("a line").is_ok());
+    assert_eq!(status(&address, "/readyz"), "503");
     fs::rename(folder.path("data/elsewhere"), folder.path("data/countersign.db")).expect("moves it back");
-    becomes(&address, "/readyz", "200");
     let back = log.by_ref().map(|line| line.expect("text")).find(|line| {
         assert!(!line.contains("removed or replaced"), "it is told once");
         line.contains("the server is ready again")
     });
     assert!(back.is_some());
+    assert_eq!(status(&address, "/readyz"), "200");
     drop(running);
 
     for name in ["countersign.db", "countersign.db-wal", "countersign.db-shm"] {

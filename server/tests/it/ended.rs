@@ -47,10 +47,7 @@ async fn end_sessions(app: &App) {
 async fn a_session_that_ends_while_a_form_arrives_changes_nothing() {
     let app = App::new().await;
     let browser = app.signed_in().await;
-    let (team, other) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
-    let role = InvitedRole::Team(team.clone(), Role::Viewer);
-    let target = joined(&app, "target@example.com", role).await.id;
-    let stage = Stage { app: &app, team, other, target };
+    let stage = Stage::of(&app).await;
     for (round, row) in rows().iter().filter(|row| row.1 == Method::POST).enumerate() {
         if round > 0 {
             assert_eq!(browser.sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);

@@ -314,7 +314,15 @@ pub(crate) struct Stage<'app> {
     pub target: PersonId,
 }
 
-impl Stage<'_> {
+impl<'app> Stage<'app> {
+    /// Two new teams, and a viewer of the first one.
+    pub(crate) async fn of(app: &'app App) -> Self {
+        let (team, other) = (new_team(app, "Payments").await, new_team(app, "Search").await);
+        let role = InvitedRole::Team(team.clone(), Role::Viewer);
+        let target = joined(app, "target@example.com", role).await.id;
+        Self { app, team, other, target }
+    }
+
     /// Fresh things for one request: what an earlier one ended must not decide the next.
     pub(crate) async fn things(&self, row: &Row, round: usize) -> BTreeMap<&'static str, String> {
         let (app, context, team) = (self.app, &self.app.instance.context, &self.team);
@@ -542,10 +550,7 @@ async fn forms_that_widen_rights_ask_again_and_forms_that_narrow_them_do_not() {
     assert_eq!(with(Asks::Again), ASK_AGAIN);
     assert_eq!(with(Asks::Sometimes), ASK_SOMETIMES);
 
-    let (team, other) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
-    let role = InvitedRole::Team(team.clone(), Role::Viewer);
-    let target = joined(&app, "target@example.com", role).await.id;
-    let stage = Stage { app: &app, team, other, target };
+    let stage = Stage::of(&app).await;
     app.instance.clock.advance(PROOF_LIFETIME);
     for (round, row) in rows().iter().filter(|row| row.1 == Method::POST).enumerate() {
         let path = path_of(row);
@@ -587,10 +592,7 @@ async fn forms_that_widen_rights_ask_again_and_forms_that_narrow_them_do_not() {
 async fn a_form_of_an_earlier_session_is_shown_again_and_changes_nothing() {
     let app = App::new().await;
     let administrator = app.signed_in().await;
-    let (team, other) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
-    let role = InvitedRole::Team(team.clone(), Role::Viewer);
-    let target = joined(&app, "target@example.com", role).await.id;
-    let stage = Stage { app: &app, team, other, target };
+    let stage = Stage::of(&app).await;
     let old = form_token(&administrator.get("/teams").await.body);
     let administrator = app.browser();
     administrator.sign_in(PASSWORD).await;

@@ -113,8 +113,8 @@ pub fn refused(problem: &str) -> Page {
 /// The page for a request with an error, of a client that nobody vouches for. The link tells the client.
 pub fn refused_with_link(problem: &str, host: &str, address: String) -> Page {
     let text = format!(
-        "{problem} The app that sent you here made itself known, and nobody has checked it. So Countersign does not lead \
-         you back by itself. The link leads to {host}. Follow it only if you know this address."
+        "{problem} The app that sent you here registered itself, and nobody has checked it. So Countersign does not \
+         lead you back by itself. The link leads to {host}. Follow it only if you know this address."
     );
     let words = format!("Go back to {host}");
     message(400, "This request cannot be answered", text, (address, words)).framed(Frame::Gate)
