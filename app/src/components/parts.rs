@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::components::chart::grouped;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::html::html;
@@ -50,18 +51,52 @@ impl<Address: Into<String>, Words: Into<String>> From<(Address, Words)> for Back
     }
 }
 
-/// The head of a page: a link back, the heading, a sentence, and beside them what can be done.
+/// The head of a page: a breadcrumb, the heading, a line below it, and beside them what can be done.
 pub fn head(back: impl Into<Back>, title: impl IntoAny, lead: impl Into<Part>, actions: impl IntoAny) -> AnyView {
+    let crumb = |(href, words): (String, String)| {
+        view! { <nav class="crumb" aria-label="Breadcrumb"><a href=href>{words}</a></nav> }
+    };
     html! {
         <div class="head">
             <div>
-                {back.into().0.map(|(href, words)| view! { <a href=href>{words}</a> })}
+                {back.into().0.map(crumb)}
                 <h1>{title.into_any()}</h1>
-                {lead.into().0.map(|lead| view! { <p>{lead}</p> })}
+                {lead.into().0.map(|lead| view! { <div class="lead">{lead}</div> })}
             </div>
             {actions.into_any()}
         </div>
     }
+}
+
+/// A view of a thing that has several views: its address, its name, and how many things it shows.
+pub(crate) struct View {
+    pub href: String,
+    pub name: &'static str,
+    pub count: Option<i64>,
+    pub is_current: bool,
+}
+
+/// The links between the views of one thing, below the head of its page.
+pub(crate) fn view_links(label: &'static str, views: impl IntoIterator<Item = View>) -> AnyView {
+    let link = |View { href, name, count, is_current }: View| {
+        let count = count.map(|count| view! { " "<b>{grouped(count)}</b> });
+        view! { <a href=href aria-current=is_current.then_some("page")>{name}{count}</a> }
+    };
+    html! { <nav class="views" aria-label=label>{views.into_iter().map(link).collect_view()}</nav> }
+}
+
+/// A strip of the most important facts of a page. Each has a label, a value, and a note in small type.
+pub(crate) fn key_figures(figures: impl IntoIterator<Item = (&'static str, AnyView, AnyView)>) -> AnyView {
+    let figure = |(label, value, note)| {
+        view! { <div><dt>{label}</dt><dd>{value}" "<small>{note}</small></dd></div> }
+    };
+    html! { <dl class="panel figures">{figures.into_iter().map(figure).collect_view()}</dl> }
+}
+
+/// A link that turns a filter on or off. `count` says how many things it shows.
+pub(crate) fn pill(href: String, words: &'static str, count: Option<i64>, is_on: bool) -> AnyView {
+    let count = count.map(|count| view! { " "<b>{grouped(count)}</b> });
+    html! { <a class="pill" href=href aria-current=is_on.then_some("true")>{words}{count}</a> }
 }
 
 /// A panel with a heading. `aside` stands beside the heading.

@@ -8,7 +8,7 @@ use crate::components::chart::counted;
 use crate::components::form::field::{choice, choices};
 
 use crate::components::table::{cells, table};
-use crate::components::time::moment;
+use crate::components::time::distance;
 
 /// The sessions, each with its actions. `action` gets the session and the name of its browser.
 pub(crate) fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &str) -> AnyView) -> AnyView {
@@ -16,7 +16,7 @@ pub(crate) fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &s
         let browser = browser_name(session.agent.as_deref());
         let action = action(&session, &browser);
         let address = session.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-        cells![browser, address, moment(session.created_at), moment(session.seen_at), action]
+        cells![browser, address, distance(session.created_at), distance(session.seen_at), action]
     });
     table(["Browser", "Address", "Signed in", "Last seen", ""], rows)
 }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::components::parts::chip;
-use crate::components::time::moment;
+use crate::components::time::distance;
 
 macro_rules! statuses {
     ($($status:ident $word:literal $tone:literal;)*) => {
@@ -50,6 +50,6 @@ pub(crate) fn scope_tags(scopes: impl IntoIterator<Item = impl Into<String>>) ->
 
 /// Says that a token or client that acts for a person was reported as leaked and still works.
 pub(crate) fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
-    let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "{moment(at)}</div> };
+    let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "{distance(at)}</div> };
     leaked_at.map(chip).into_any()
 }

@@ -6,7 +6,7 @@ use domain::base::clock::Timestamp;
 use leptos::prelude::*;
 
 use crate::components::parts::sub;
-use crate::components::time::moment_or;
+use crate::components::time::distance_or;
 use crate::html::html;
 
 /// A column of a [`table`]. A column of buttons has an empty title.
@@ -93,5 +93,5 @@ pub(crate) fn used_from(address: Option<impl Display>) -> Option<AnyView> {
 
 /// When something was last used, and from where.
 pub(crate) fn last_use(at: Option<Timestamp>, from: Option<impl Display>) -> AnyView {
-    html! { {moment_or(at, "Never")}{used_from(from)} }
+    html! { {distance_or(at, "Never")}{used_from(from)} }
 }

@@ -7,16 +7,39 @@ use crate::components::parts::muted;
 use crate::html::html;
 use crate::visit::Visit;
 
-/// One time.
-pub fn moment(at: Timestamp) -> AnyView {
-    let exact = at.rfc3339();
-    let title = format!("{} UTC", exact.trim_end_matches('Z').replace('T', " "));
-    html! { <time datetime=exact title=title>{relative(at, Visit::current().now())}</time> }
+/// The distance of a time from now: "3 minutes ago", "in 90 days". It never stands after "until", "since" or "on": these
+/// words take a [`moment`].
+pub fn distance(at: Timestamp) -> AnyView {
+    html! { <time datetime=at.rfc3339() title=full(at)>{relative(at, Visit::current().now())}</time> }
 }
 
-/// One time, or a word when there is none.
-pub(crate) fn moment_or(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
-    at.map_or_else(|| muted(otherwise), moment)
+/// The distance of a time from now, or a word when there is none.
+pub(crate) fn distance_or(at: Option<Timestamp>, otherwise: &'static str) -> AnyView {
+    at.map_or_else(|| muted(otherwise), distance)
+}
+
+/// A time on the clock and in the calendar: "5 Dec, 20:14", in UTC. It stands after "until", "since" and "on".
+pub fn moment(at: Timestamp) -> AnyView {
+    html! { <time datetime=at.rfc3339() title=full(at) data-at="">{calendar(at, Visit::current().now())}</time> }
+}
+
+/// "2026-12-05 20:14:09 UTC".
+fn full(at: Timestamp) -> String {
+    format!("{} UTC", at.rfc3339().trim_end_matches('Z').replace('T', " "))
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// "5 Dec, 20:14"; with the year if it is not the year of `now`.
+pub(crate) fn calendar(at: Timestamp, now: Timestamp) -> String {
+    let [text, today] = [at.rfc3339(), now.rfc3339()];
+    // "2026-12-05T20:14:09Z"
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    let number = |from, to| part(from, to).parse::<usize>().unwrap_or_default();
+    let month = MONTHS.get(number(5, 7).saturating_sub(1)).copied().unwrap_or_default();
+    let is_this_year = today.get(..4) == text.get(..4);
+    let year = if is_this_year { String::new() } else { format!(" {}", part(0, 4)) };
+    format!("{} {month}{year}, {}", number(8, 10), part(11, 16))
 }
 
 /// Units in seconds, and the number of seconds from which each unit is used. Days are used for a long range, because a
@@ -54,6 +77,13 @@ pub fn duration(length: std::time::Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_name_the_year_only_if_it_is_another() {
+        let at = Timestamp::from_millis(1_796_501_649_000);
+        assert_eq!(calendar(at, at), "5 Dec, 20:14");
+        assert_eq!(calendar(at, Timestamp::from_millis(1_830_000_000_000)), "5 Dec 2026, 20:14");
+    }
 
     #[test]
     fn distances_read_naturally() {

@@ -336,7 +336,7 @@ pub(crate) fn entry_list(entries: impl IntoIterator<Item = EntryView>) -> AnyVie
         let target = (!entry.target_name.is_empty()).then(|| view! { ": "{target(&entry)} });
         view! {
             <li class="entry">
-                {moment(Timestamp::from_millis(entry.at))}
+                {distance(Timestamp::from_millis(entry.at))}
                 <span>{entry.what}{target}</span>
                 {muted(entry.actor)}
             </li>
@@ -359,7 +359,7 @@ fn entry_details(entry: EntryView) -> AnyView {
     html! {
         <details>
             <summary class="entry">
-                {moment(Timestamp::from_millis(entry.at))}<span>{title}</span>{muted(entry.actor)}
+                {distance(Timestamp::from_millis(entry.at))}<span>{title}</span>{muted(entry.actor)}
             </summary>
             <div class="body">
                 <dl class="panel facts">

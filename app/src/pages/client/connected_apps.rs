@@ -61,8 +61,8 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
             },
             person_name,
             html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
-            moment(consent.created_at),
-            html! { {moment(consent.last_used_at)}{used_from(consent.last_used_from)} },
+            distance(consent.created_at),
+            html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
             post_button(links::END_ACCESS, [("grant", consent.id.to_string())], None, true, words),
         ]
     });

@@ -69,8 +69,8 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
                 html! { <a class="name" href=path>{client.name.clone()}</a><code>{client.id.to_string()}</code> },
                 kind_words(&client),
                 hosts.join(", "),
-                moment(client.created_at),
-                moment_or(client.last_used_at, "Never"),
+                distance(client.created_at),
+                distance_or(client.last_used_at, "Never"),
             ]
         });
         table(["Name and client ID", "Kind", "Answers go to", "Made", "Last token"], rows)

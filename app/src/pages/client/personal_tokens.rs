@@ -72,7 +72,7 @@ pub(super) fn token_table(
             },
             person_name,
             html! { {server}{sub(scope_tags(token.scopes.iter()))} },
-            moment(token.expires_at),
+            distance(token.expires_at),
             last_use(token.last_used_at, token.last_used_from),
             post_button(links::REVOKE_PERSONAL_TOKEN, [("token", token.id.to_string())], None, true, words),
         ]

@@ -48,7 +48,7 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
         body_panel("remove", "Remove this client", content)
     };
     let action = match client.removed_at {
-        Some(at) => html! { <p>"Removed "{moment(at)}"."</p> },
+        Some(at) => html! { <p>"Removed "{distance(at)}"."</p> },
         None => html! { {client.takes_secret().then(replace)}{remove()} },
     };
     let edit = client.is_editable().then(|| button_link(links::edit_client(&client.id), "Edit"));
@@ -63,8 +63,8 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
                 <div><dt>"Secret"</dt><dd>{secret_words(hint, client.secret_ended)}{leaked_chip(client.leaked_at)}</dd></div>
             })}
             <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
-            <div><dt>"Made"</dt><dd>{moment(client.created_at)}" by "{client.created_by.clone()}</dd></div>
-            <div><dt>"Last token"</dt><dd>{moment_or(client.last_used_at, "Never")}</dd></div>
+            <div><dt>"Made"</dt><dd>{distance(client.created_at)}" by "{client.created_by.clone()}</dd></div>
+            <div><dt>"Last token"</dt><dd>{distance_or(client.last_used_at, "Never")}</dd></div>
         </dl>
         {action}
     };

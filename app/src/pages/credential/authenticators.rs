@@ -107,9 +107,9 @@ pub(crate) fn keys_panel(keys: Vec<ClientKey>, client_id: &str, changeable: bool
         cells![
             html! { {key.label}<div class="sub"><code>{format!("{print}…")}</code></div> },
             html! { {key.key.algorithm().as_str()}{sub(key.key.kind())} },
-            moment(key.created_at),
+            distance(key.created_at),
             last_use(key.last_used_at, key.last_used_from),
-            moment_or(end.moment(), "Never"),
+            distance_or(end.moment(), "Never"),
             state(end, now, key.last_used_at.is_some()),
             remove,
         ]

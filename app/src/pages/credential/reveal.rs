@@ -38,7 +38,7 @@ impl NewSecret {
     pub fn page(self) -> Page {
         let Self { connection, expires_at, occasion } = self;
         let expiry = match expires_at {
-            Some(at) => html! { "Expires "{moment(at)} },
+            Some(at) => html! { "Expires "{distance(at)} },
             None => "Never expires".into_any(),
         };
         let (title, [first, second, third], old) = match occasion {

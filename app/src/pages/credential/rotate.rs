@@ -178,9 +178,9 @@ fn advice(old: &[Side], new: &[Side]) -> (&'static str, &'static str) {
 fn side_row(side: Side, place: &'static str) -> Vec<AnyView> {
     cells![
         html! { {side.name}{sub(place)} },
-        moment(side.created_at),
+        distance(side.created_at),
         last_use(side.last_used_at, side.last_used_from),
-        moment_or(side.end.moment(), "Never"),
+        distance_or(side.end.moment(), "Never"),
     ]
 }
 

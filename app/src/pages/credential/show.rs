@@ -183,7 +183,7 @@ fn ended(credential: &Credential, status: Status, member: bool) -> AnyView {
         }
         (Status::Disabled, _, Some(at)) => {
             let words = " Exchanges and live tokens are refused until it is enabled again.";
-            notice("warn", view! { <p>"Stopped "{moment(at)}"."{words}</p> })
+            notice("warn", view! { <p>"Stopped "{distance(at)}"."{words}</p> })
         }
         (Status::Expired, ..) => {
             notice("danger", view! { <p>"This credential has expired. None of its secrets works."</p><p>{replace}</p> })
@@ -228,7 +228,7 @@ fn leaked(secrets: &[ClientSecret], revoked: bool, now: Timestamp) -> Option<Any
     let ended = if works { "It still works: rotate or revoke it." } else { "It does not work any more." };
     let place = secret.leaked_where.as_ref().map(|place| format!(" Found at {place}."));
     let what = format!("The secret css_…{} was reported as leaked ", secret.hint);
-    Some(notice("danger", view! { <p><b>{what}{secret.leaked_at.map(moment)}". "</b>{ended}{place}</p> }))
+    Some(notice("danger", view! { <p><b>{what}{secret.leaked_at.map(distance)}". "</b>{ended}{place}</p> }))
 }
 
 /// The rotation in progress.
@@ -236,7 +236,7 @@ fn rotation(credential: &Credential, now: Timestamp, member: bool) -> Option<Any
     let at = credential.rotation_ends_at.filter(|_| credential.is_rotating(now))?;
     let href = links::rotate_credential(&credential.client_id);
     let act = member.then(|| view! { <p><a href=href>"Finish, extend or cancel"</a></p> });
-    let words = view! { <p><b>"Rotation in progress. "</b>"The old one stops working "{moment(at)}"."</p>{act} };
+    let words = view! { <p><b>"Rotation in progress. "</b>"The old one stops working "{distance(at)}"."</p>{act} };
     Some(notice("warn", words))
 }
 
@@ -245,7 +245,7 @@ fn facts(credential: &Credential, team: Option<Team>, servers: &[McpServer], imp
     let lifetime =
         credential.token_lifetime.or(first.map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
     let live = match (impact.live_tokens, impact.last_token_ends_at) {
-        (count @ 1.., Some(at)) => html! { {grouped(count)}" "{muted("the last ends ")}{moment(at)} },
+        (count @ 1.., Some(at)) => html! { {grouped(count)}" "{muted("the last ends ")}{distance(at)} },
         _ => muted("None"),
     };
     let ranges: Vec<String> = credential.ip_ranges.iter().map(ToString::to_string).collect();
@@ -264,15 +264,15 @@ fn facts(credential: &Credential, team: Option<Team>, servers: &[McpServer], imp
             <div><dt>"MCP server"</dt><dd>{server_names(credential, servers).join(", ")}</dd></div>
             <div><dt>"Scopes"</dt><dd>{scope_tags(credential.scopes.iter())}</dd></div>
             <div><dt>"Last used"</dt><dd>
-                {moment_or(credential.last_used_at, "Never")}{from}{credential.last_used_agent.clone().map(sub)}
+                {distance_or(credential.last_used_at, "Never")}{from}{credential.last_used_agent.clone().map(sub)}
             </dd></div>
             <div><dt>"Live tokens"</dt><dd>{live}</dd></div>
             <div><dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd></div>
-            <div><dt>"Expires"</dt><dd>{moment_or(credential.ends_at, "Never")}</dd></div>
+            <div><dt>"Expires"</dt><dd>{distance_or(credential.ends_at, "Never")}</dd></div>
             <div><dt>"Allowed IP ranges"</dt><dd>{ranges}</dd></div>
             {exceptions(credential.assertions).map(|text| view! { <div><dt>"Exceptions"</dt><dd>{text}</dd></div> })}
             <div><dt>"Generated"</dt><dd>
-                {moment(credential.created_at)}" "{muted(format!("by {}", credential.created_by))}
+                {distance(credential.created_at)}" "{muted(format!("by {}", credential.created_by))}
             </dd></div>
         </dl>
     }
@@ -305,9 +305,9 @@ fn secrets_panel(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> A
         };
         cells![
             html! { <code>{format!("css_…{}", secret.hint)}</code> },
-            moment(secret.created_at),
+            distance(secret.created_at),
             last_use(secret.last_used_at, secret.last_used_from),
-            moment_or(end.moment(), "Never"),
+            distance_or(end.moment(), "Never"),
             chip(word, tone),
         ]
     });

@@ -156,7 +156,7 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
                 <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
                 <div><dt>"From"</dt><dd>{addresses}</dd></div>
                 <div><dt>"Live tokens that end now"</dt><dd>{impact.live_tokens}</dd></div>
-                <div><dt>"Last used"</dt><dd>{moment_or(last_used, "Never")}<span class="muted">{from}</span></dd></div>
+                <div><dt>"Last used"</dt><dd>{distance_or(last_used, "Never")}<span class="muted">{from}</span></dd></div>
             </dl>
             {post_form(links::REVOKE_CREDENTIALS_NOW, "body", fields)}
         </section>

@@ -16,7 +16,7 @@ pub fn recent(exchanges: Vec<RecentExchange>, servers: &[McpServer]) -> AnyView 
         let server = server.map(|server| short_resource(&server.resource)).unwrap_or_default();
         view! {
             <li class="entry">
-                {moment(exchange.issued_at)}
+                {distance(exchange.issued_at)}
                 <span><code>{exchange.scope}</code>" "{server}</span>
                 {muted(exchange.address.unwrap_or_default())}
             </li>
@@ -75,7 +75,7 @@ pub fn refused(
         cells![
             html! { {cause_words(refusal.cause)}{refusal.last_detail.map(sub)}{received}{switch} },
             grouped(refusal.count),
-            html! { {moment(refusal.last_at)}{from}{refusal.last_agent.map(sub)} },
+            html! { {distance(refusal.last_at)}{from}{refusal.last_agent.map(sub)} },
         ]
     });
     let rows = table(["Cause".into(), Column::number("Times"), "Latest".into()], rows);
@@ -85,7 +85,7 @@ pub fn refused(
 
 /// Refusals hour by hour, behind a summary.
 fn by_hour(hours: Vec<RefusalHour>) -> AnyView {
-    let rows = hours.into_iter().map(|hour| cells![cause_words(hour.cause), grouped(hour.count), moment(hour.hour)]);
+    let rows = hours.into_iter().map(|hour| cells![cause_words(hour.cause), grouped(hour.count), distance(hour.hour)]);
     let rows = table(["Cause".into(), Column::number("Times"), "In the hour from".into()], rows);
     html! { <details class="more"><summary>"By hour, last 72 hours"</summary>{rows}</details> }
 }

@@ -28,7 +28,7 @@ pub fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
         let credentials = counted(count, "credential is", "credentials are");
         let fields = [("stopped_at", at.millis().to_string())];
         let words = view! {
-            <p><b>"Emergency stop "{moment(at)}". "</b>{credentials}" still disabled by it."</p>
+            <p><b>"Emergency stop "{distance(at)}". "</b>{credentials}" still disabled by it."</p>
             {post_button(links::UNDO_STOP, fields, None, true, "Undo: enable them again")}
         };
         notice("warn", words)

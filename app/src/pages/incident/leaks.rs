@@ -146,7 +146,7 @@ fn evidence_words(evidence: &Evidence) -> AnyView {
             html! { <p><b>"An access token of it"</b>" is in the text, and works until "{moment(*ends_at)}"."</p> }
         }
         Evidence::Token { ends_at, works: false } => {
-            html! { <p>"An access token of it is in the text; it does not work any more (its end: "{moment(*ends_at)}")."</p> }
+            html! { <p>"An access token of it is in the text; it does not work any more (its end: "{distance(*ends_at)}")."</p> }
         }
         Evidence::ClientId => {
             html! { <p>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</p> }

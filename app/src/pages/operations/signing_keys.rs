@@ -26,9 +26,9 @@ pub(crate) fn keys_panel(keys: &[SigningKeyState], now: Timestamp) -> AnyView {
         let print: String = key.kid.chars().take(12).collect();
         cells![
             html! { <code>{format!("{print}…")}</code>{sub(key.alg.clone())} },
-            moment(key.created_at),
-            moment(key.active_from),
-            moment_or(key.retired_at, "Not planned"),
+            distance(key.created_at),
+            distance(key.active_from),
+            distance_or(key.retired_at, "Not planned"),
             chip(word, tone),
         ]
     });

@@ -20,8 +20,8 @@ pub(crate) fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
         let words = one_of_many("Remove", format!(" passkey {}", passkey.name));
         cells![
             passkey.name,
-            moment(passkey.created_at),
-            moment_or(passkey.last_used_at, "Never"),
+            distance(passkey.created_at),
+            distance_or(passkey.last_used_at, "Never"),
             small_link(links::remove_passkey(&passkey.id), words),
         ]
     });

@@ -66,7 +66,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         cells![
             html! { <a class="name" href=href>{listed.person.name.clone()}</a>{sub(listed.person.email.clone())} },
             access(&listed),
-            moment_or(listed.seen_at, "Not lately"),
+            distance_or(listed.seen_at, "Not lately"),
             state(&listed),
         ]
     });
@@ -124,10 +124,10 @@ pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form
         </div>
         <dl class="panel facts">
             <div><dt>"Access"</dt><dd>{access(&listed)}</dd></div>
-            <div><dt>"Last seen"</dt><dd>{moment_or(listed.seen_at, "Not lately")}</dd></div>
+            <div><dt>"Last seen"</dt><dd>{distance_or(listed.seen_at, "Not lately")}</dd></div>
             <div><dt>"Second factor"</dt><dd>{if person.factors.any() { "On" } else { "Off" }}</dd></div>
             {openid}
-            {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd>{moment(at)}</dd></div> })}
+            {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd>{distance(at)}</dd></div> })}
         </dl>
         {panel("teams", "Teams", (), view! { {memberships(&listed)}{add_to_team(&visit, &listed, teams, form)} })}
         {(!sessions.is_empty() || held.personal_tokens > 0 || held.apps > 0)
@@ -196,7 +196,7 @@ async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, 
     let name = relying_party.provider().name.clone();
     Ok(link.map(|link| {
         let account = if link.account.is_empty() { "An account".to_owned() } else { link.account };
-        let since = moment(link.connected_at);
+        let since = distance(link.connected_at);
         html! { <div><dt>{format!("Sign in with {name}")}</dt><dd>{account}", connected "{since}</dd></div> }
     }))
 }

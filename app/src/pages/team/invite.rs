@@ -36,7 +36,7 @@ pub(crate) fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -
         cells![
             html! { {invitation.email}{sub(format!("by {}", invitation.invited_by))} },
             gives,
-            moment(invitation.expires_at),
+            distance(invitation.expires_at),
             post_button(links::WITHDRAW_INVITATION, [("id", invitation.id.to_string())], None, true, words),
         ]
     });

@@ -54,7 +54,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
                 html! { <a class="name" href=href>{webhook.name.clone()}</a>{sub(webhook.host.clone())} },
                 html! { <span>{summary(&webhook.events)}</span> },
                 state(&webhook),
-                html! { {moment_or(webhook.last_attempt_at, "Never")}{webhook.last_problem.map(sub)} },
+                html! { {distance_or(webhook.last_attempt_at, "Never")}{webhook.last_problem.map(sub)} },
             ]
         });
         let rows = table(["Name", "Events", "State", "Last sent"], rows);

@@ -83,8 +83,8 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
             <div><dt>"State"</dt><dd>{state(&webhook)}</dd></div>
             <div><dt>"Sends to"</dt><dd>{webhook.host.clone()}</dd></div>
             <div><dt>"Events"</dt><dd>{summary(&webhook.events)}</dd></div>
-            <div><dt>"Added"</dt><dd>{moment(webhook.created_at)}{format!(" by {}", webhook.created_by)}</dd></div>
-            <div><dt>"Signing secret made"</dt><dd>{moment(webhook.secret_made_at)}</dd></div>
+            <div><dt>"Added"</dt><dd>{distance(webhook.created_at)}{format!(" by {}", webhook.created_by)}</dd></div>
+            <div><dt>"Signing secret made"</dt><dd>{distance(webhook.secret_made_at)}</dd></div>
             {old_secret.map(|at| view! { <div><dt>"The one before signs too"</dt><dd>"until "{moment(at)}</dd></div> })}
             <div><dt>"Waiting"</dt><dd>{counted(waiting, "delivery", "deliveries")}</dd></div>
         </dl>
@@ -120,7 +120,7 @@ fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
             if webhook.gone_at.is_some() { "The receiver answered 410 Gone: it wants nothing more. " } else { "" };
         let words = view! {
             <p>
-                <b>"Paused "{moment(at)}". "</b>{why}
+                <b>"Paused "{distance(at)}". "</b>{why}
                 "What happens meanwhile is not sent, also not after it is resumed. What waited before is sent then."
             </p>
         };
@@ -175,13 +175,13 @@ fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> Vec<
     let next = match delivery.next_attempt_at {
         Some(_) if paused => muted("When resumed"),
         Some(at) if at <= now => html! { <span>"Now"</span> },
-        at => moment_or(at, "None"),
+        at => distance_or(at, "None"),
     };
     let again = if delivery.next_attempt_at.is_some() { "Send now" } else { "Send again" };
     let ids = [("id", id.to_string()), ("delivery", delivery.id.to_string())];
     cells![
         html! { {delivery.event}{sub(delivery.subject)} },
-        moment(delivery.created_at),
+        distance(delivery.created_at),
         html! { <span>{delivery.attempts}</span> },
         html! { {chip(word, tone)}{detail.map(sub)} },
         next,
