@@ -104,7 +104,7 @@ async fn secrets(context: &Context, id: &ClientId) -> Result<Value, CliError> {
             "id": secret.id.as_str(),
             "hint": format!("css_…{}", secret.hint),
             "created_at": secret.created_at.rfc3339(),
-            "expires_at": secret.end().distance().map(Timestamp::rfc3339),
+            "expires_at": secret.end().moment().map(Timestamp::rfc3339),
             "revoked_at": secret.revoked_at.map(Timestamp::rfc3339),
             "last_used_at": secret.last_used_at.map(Timestamp::rfc3339),
         })
@@ -120,7 +120,7 @@ async fn public_keys(context: &Context, id: &ClientId) -> Result<Value, CliError
             "alg": key.key.algorithm().as_str(),
             "thumbprint": key.key.thumbprint(),
             "created_at": key.created_at.rfc3339(),
-            "expires_at": key.end().distance().map(Timestamp::rfc3339),
+            "expires_at": key.end().moment().map(Timestamp::rfc3339),
             "removed_at": key.revoked_at.map(Timestamp::rfc3339),
             "last_used_at": key.last_used_at.map(Timestamp::rfc3339),
         })
