@@ -12,12 +12,15 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
+use crate::base::id::{ClientId, McpServerId, PersonId, SecretId, TeamId};
 use crate::base::word_enum::word_enum;
 use crate::model::server::scope::Scopes;
 
 /// A credential that ends within this time counts as expiring.
 pub(crate) const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// The longest tag, in characters.
+pub(crate) const LONGEST_TAG: usize = 32;
 
 /// A credential that was not used for this long counts as idle.
 pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -47,6 +50,17 @@ pub struct AssertionRules {
     pub jwt_bearer: bool,
 }
 
+/// The person who answers for a credential: whom to ask, and who is told. Owning a credential gives no right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Identifier of the person.
+    pub id: PersonId,
+    /// Name of the person.
+    pub name: String,
+    /// Whether the person is disabled. Then somebody else should answer for the credential.
+    pub disabled: bool,
+}
+
 /// A credential. It holds no secret, hashed or not.
 #[derive(Debug, Clone)]
 pub struct Credential {
@@ -58,6 +72,12 @@ pub struct Credential {
     pub name: String,
     /// What it is for; may be empty.
     pub description: String,
+    /// What people should know about it; may be empty.
+    pub notes: String,
+    /// The person who answers for it.
+    pub owner: Option<Owner>,
+    /// Its tags, sorted: see [`is_tag`].
+    pub tags: Vec<String>,
     /// How it proves itself.
     pub auth_method: AuthMethod,
     /// The rules of its assertions.
@@ -94,6 +114,14 @@ pub struct Credential {
     pub last_used_agent: Option<String>,
     /// When the last of the secrets or keys that are being replaced stops working.
     pub rotation_ends_at: Option<Timestamp>,
+}
+
+/// Whether the text is a tag: 1 to 32 characters of `a-z 0-9 : _ . -`, of which the first is a letter or a digit.
+pub(crate) fn is_tag(text: &str) -> bool {
+    let is_letter_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= LONGEST_TAG
+        && text.bytes().next().is_some_and(is_letter_or_digit)
+        && text.bytes().all(|byte| is_letter_or_digit(byte) || b":_.-".contains(&byte))
 }
 
 /// The status of a credential at a moment. It is derived and never stored, so no job is needed to let a credential
@@ -232,6 +260,16 @@ pub struct Impact {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_have_few_characters() {
+        for tag in ["prod", "env:prod", "a", "0", "team_a.b-c", &"x".repeat(32)] {
+            assert!(is_tag(tag), "{tag}");
+        }
+        for text in ["", "Prod", ":prod", "-a", "a b", "ä", "a/b", &"x".repeat(33)] {
+            assert!(!is_tag(text), "{text}");
+        }
+    }
 
     #[test]
     fn the_end_is_the_latest_secret_cut_by_the_hard_end() {
