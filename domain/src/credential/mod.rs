@@ -7,6 +7,7 @@
 //! | [`list`], [`inspect`], [`usage`] | search, filter and sort; one credential; its exchanges by the hour |
 //! | [`edit`] | name, description, scopes, lifetimes, address ranges |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
+//! | [`several`], [`export`] | one action on several credentials; the list as a file |
 //! | [`renew`] | rotations of several credentials at once, after a leak |
 //! | [`disable`], [`revoke`] | stop a credential until it is enabled again; end it permanently |
 //!
@@ -14,6 +15,7 @@
 
 pub mod disable;
 pub mod edit;
+pub mod export;
 pub mod federated;
 pub mod generate;
 pub mod import;
@@ -23,6 +25,7 @@ pub mod list;
 pub mod renew;
 pub mod revoke;
 pub mod rotate;
+pub mod several;
 pub mod usage;
 
 use crate::base::id::{ClientId, McpServerId};

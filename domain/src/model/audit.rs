@@ -175,6 +175,7 @@ word_enum! {
         CredentialEnabled = "credential.enabled",
         CredentialRevoked = "credential.revoked",
         CredentialExpiring = "credential.expiring",
+        CredentialsExported = "credentials.exported",
         CredentialRetiredSecretTried = "credential.retired_secret_tried",
         TokenRevoked = "token.revoked",
         SigningKeyRotated = "signing_key.rotated",
