@@ -48,7 +48,10 @@ assets! {
     );
     /// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so
     /// the page does not flicker when the person chose a theme.
-    SCRIPT = "enhance" "js" "text/javascript; charset=utf-8": include_str!("../../style/enhance.js");
+    SCRIPT = "enhance" "js" "text/javascript; charset=utf-8": concat!(
+        include_str!("../../style/enhance.js"),
+        include_str!("../../style/search.js"),
+    );
     /// The script of the pages that show a value once.
     REVEAL = "reveal" "js" "text/javascript; charset=utf-8": include_str!("../../style/reveal.js");
     /// The script of the list of credentials.
