@@ -4,12 +4,13 @@ use leptos::prelude::*;
 
 use crate::assets;
 use crate::components::icon::{Brand, Drawing, Icon};
-use crate::html::html;
+use crate::html::{escaped, html};
 use crate::links;
 use crate::page::{Frame, Page};
 use crate::visit::{Viewer, Visit};
 
-/// The whole document. The title uses an element of our own, because the `Title` of Leptos does not escape its text.
+/// The whole document. The `Title` of Leptos does not escape its text. A child of an element of our own would bring a
+/// marker with it, which the browser's tab would show: so the title is written as HTML.
 #[component]
 pub fn Document(page: Page) -> impl IntoView {
     let Page { title, frame, body, secret, .. } = page;
@@ -35,7 +36,7 @@ pub fn Document(page: Page) -> impl IntoView {
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
-                <title>{format!("{title} · Countersign")}</title>
+                <title inner_html=escaped(&format!("{title} · Countersign"))></title>
                 <link rel="icon" href=assets::ICON.path.as_str() type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::STYLE.path.as_str()/>
                 <script src=assets::SCRIPT.path.as_str()></script>
