@@ -32,7 +32,9 @@ const open = () => {
    e.preventDefault()
    all[(Math.max(all.indexOf(D.activeElement), 0) + step + all.length) % all.length].focus()
   }
-  box.onclick = e => e.target == box && box.close()
+  box.onclick = e => {
+   if (e.target == box) box.close()
+  }
  }
  const input = one("input", box)
  input.value = ""

@@ -75,7 +75,7 @@ fn commands() -> AnyView {
         ("countersign backup FILE", "Writes a backup of the database."),
         ("countersign --help", "Lists all commands."),
     ];
-    let rows = rows.map(|(command, what)| cells![html! { <code>{command}</code> }, what]);
+    let rows = rows.map(|(command, what)| cells![html! { <code class="words">{command}</code> }, what]);
     panel(
         "commands",
         "Command line",
