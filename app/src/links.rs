@@ -27,6 +27,8 @@ macro_rules! links {
 links! {
     pages {
         OVERVIEW = "/": "The overview.";
+        SEARCH = "/search": "Searching everything.";
+        HELP = "/docs": "Help.";
         SETUP = "/setup": "Creating the first administrator.";
         INVITATION = "/invitation": "What an invitation's link opens.";
         SIGN_IN = "/login": "Signing in.";

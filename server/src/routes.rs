@@ -110,6 +110,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/logout", anybody, post(form(person::sign_in::sign_out))),
         row("/invitation", anybody, get(form(person::invitation::form)).post(form(person::invitation::accept))),
         row("/", person, page(operations::overview)),
+        row("/search", person, page(operations::search)),
+        row("/docs", person, page(operations::help)),
         row("/credentials", person, page(credential::list)),
         again("/credentials/new", member, page(credential::new).post(form(credential::generate))),
         row("/credentials/revoke", member, page(credential::revoke_several_form)),

@@ -1,5 +1,6 @@
 //! The instance: overview, settings, signing keys.
 
+use app::pages::operations::search;
 use app::pages::operations::settings::{self, Outcome};
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use domain::crypto::keys::signing::TokenAlgorithm;
@@ -10,7 +11,12 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::overview::page as overview;
+pub(crate) use app::pages::operations::{help::page as help, overview::page as overview};
+
+/// `GET /search`
+pub(crate) async fn search(fields: Fields) -> PageResult {
+    search::page(&fields.get("q")).await
+}
 
 /// `GET /settings`
 pub(crate) async fn settings(fields: Fields) -> PageResult {

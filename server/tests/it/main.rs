@@ -25,6 +25,7 @@ mod restore;
 mod revocation;
 mod roles;
 mod routes;
+mod search;
 mod second_factor;
 mod server_access;
 mod serving;

@@ -72,7 +72,7 @@ async fn manager_of<'app>(app: &'app App, team: &TeamId) -> Browser<'app> {
     signed_in_as(app, &joined(app, "manager@example.com", role).await).await
 }
 
-async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) -> Generated {
+pub(crate) async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) -> Generated {
     let draft = Draft { team: Some(team.clone()), name: name.to_owned(), proof, ..Draft::default() };
     generate(&app.instance.context, &operator(), &draft, None).await.expect("generates")
 }
@@ -151,6 +151,8 @@ pub(crate) fn rows() -> Vec<Row> {
             200,
             &[("client_ids", "{client_id}"), ("how", "rotate"), ("overlap", "900"), ("confirmed", "yes")],
         ),
+        ("/search?q=job", GET, PERSON, Nothing, 200, &[]),
+        ("/docs", GET, PERSON, Nothing, 200, &[]),
         ("/activity", GET, PERSON, Nothing, 200, &[]),
         ("/activity/export", GET, PERSON, Nothing, 200, &[]),
         ("/activity/export", POST, PERSON, Nothing, 200, &[("format", "jsonl")]),
@@ -643,6 +645,7 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
         "/",
         "/activity",
         "/activity?target=job",
+        "/search?q=their",
         "/teams",
         "/fn/credentials?query[q]=",
         "/fn/activity?query[actor]=",

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::components::form::button::PasskeyButton;
 use crate::components::icon::{Drawing, Icon};
 use crate::form::Errors;
-use crate::html::html;
+use crate::html::{escaped, html};
 use crate::links;
 use crate::visit::Visit;
 
@@ -86,10 +86,10 @@ pub(crate) fn TextArea(
     })
 }
 
-/// Escapes the content of a `<textarea>`, because Leptos does not escape the text of that element. A line break is put
-/// first, because browsers drop the first line break after the tag.
+/// The content of a `<textarea>`. Leptos does not escape the text of that element. A line break is put first, because
+/// browsers drop the first line break after the tag.
 fn text_area_content(value: &str) -> String {
-    format!("\n{}", value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+    format!("\n{}", escaped(value))
 }
 
 /// A choice of one of a few options. `otherwise` is chosen where `chosen` is empty.

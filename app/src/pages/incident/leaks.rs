@@ -20,11 +20,11 @@ pub async fn page(form: Form) -> Result<Page, ActionError> {
     let status = form.errors.status();
     let lead = "Paste what was found. It is searched for secrets, tokens and client IDs, and not kept.";
     let body = view! {
-        {head((), "Respond to a leak", lead, ())}
+        {head((), "Leaks", lead, ())}
         <ErrorSummary errors=form.errors/>
         <section class="panel" aria-label="Search">{fields(7)}</section>
     };
-    Ok(Page::new("Respond to a leak", body).answering(status))
+    Ok(Page::new("Leaks", body).answering(status))
 }
 
 /// Finds the secrets in `text`, with their use in the last `days`.
@@ -40,7 +40,7 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
     let findings = leak::find(&visit.context, visit.authority()?, &text, since).await?;
     let servers = server::list(&visit.context).await?;
     let body = view! {
-        {head((), "Respond to a leak", summary(&findings), ())}
+        {head((), "Leaks", summary(&findings), ())}
         {all_at_once(&visit, &findings)}
         {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
@@ -48,7 +48,7 @@ pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
             <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
         </section>
     };
-    Ok(Page::new("Leak", body))
+    Ok(Page::new("Leaks", body))
 }
 
 fn fields(days: u32) -> AnyView {
