@@ -112,6 +112,7 @@ fn text(action: Action) -> &'static str {
         Action::CredentialEnabled => "Credential enabled",
         Action::CredentialRevoked => "Credential revoked",
         Action::CredentialExpiring => "Credential expires soon",
+        Action::CredentialsExported => "List of credentials exported",
         Action::CredentialRetiredSecretTried => "Retired secret tried",
         Action::InstanceRestored => "Backup restored",
         Action::SigningKeyRotated => "Signing key rotated",

@@ -1,6 +1,7 @@
 //! `countersign credential`
 
 mod create;
+mod list;
 mod show;
 
 use std::path::PathBuf;
@@ -30,11 +31,7 @@ pub(super) enum Command {
     /// Generate a credential and print its secret, once
     Create(Box<create::Create>),
     /// List the credentials, newest first
-    List {
-        /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
+    List(Box<list::List>),
     /// Show one credential
     Show {
         #[command(flatten)]
@@ -125,7 +122,7 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
     let actor = &operator();
     match command {
         Command::Create(arguments) => create::run(context, *arguments).await,
-        Command::List { format } => show::list(context, format).await,
+        Command::List(arguments) => list::run(context, *arguments).await,
         Command::Show { credential, format } => show::show(context, &credential.client_id, format).await,
         Command::Rotate { credential: OneCredential { client_id }, public_key: None, overlap, expires_in, format } => {
             let overlap = Overlap::For(overlap);
