@@ -1,6 +1,6 @@
 //! The instance: overview, settings, signing keys.
 
-use app::pages::operations::settings::{self, Outcome};
+use app::pages::operations::settings;
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
@@ -14,7 +14,7 @@ pub(crate) use app::pages::operations::overview::page as overview;
 
 /// `GET /settings`
 pub(crate) async fn settings(fields: Fields) -> PageResult {
-    settings::page(read!(fields => Outcome { done, count, apps, personal_tokens, clients })).await
+    settings::page(fields.find("done")).await
 }
 
 /// `GET /settings/keys`: asks before a signing key is replaced.

@@ -63,6 +63,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(27, "server access", include_str!("../../../../migrations/0027_server_access.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
         migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
+        migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");
