@@ -54,6 +54,11 @@ receipts! {
         CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
         CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
     }
+    Emergency "The emergency stop." {
+        EmergencyDisabled = "disabled": "Stopped: ";
+        EmergencyRevoked = "revoked": "Revoked: ";
+        EmergencyUndone = "undone": "Enabled again: ";
+    }
     People "The list of people." {
         PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
     }
@@ -82,9 +87,6 @@ receipts! {
             "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended.";
         SettingsKeyReplaced = "replaced":
             "The key is replaced. The old one left the JWKS, and the tokens that it signed are refused.";
-        SettingsDisabled = "disabled": "Stopped: ";
-        SettingsRevoked = "revoked": "Revoked: ";
-        SettingsUndone = "undone": "Enabled again: ";
     }
     Team "A team." {
         TeamCreated = "created": "Team created. Invite people, or generate its first credential.";

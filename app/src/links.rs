@@ -42,6 +42,7 @@ links! {
         SERVERS = "/servers": "The list of MCP servers.";
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
+        EMERGENCY = "/emergency": "The emergency stop: what it selects, what it would end, and stops in force.";
         RENEW = "/leaks/renew": "New secrets for several credentials.";
         ACTIVITY = "/activity": "The audit log.";
         EXPORT_ACTIVITY = "/activity/export": "The audit log as a file.";
@@ -51,7 +52,6 @@ links! {
         INVITE = "/people/invite": "Inviting a person, into any team.";
         SETTINGS = "/settings": "The settings.";
         SIGNING_KEYS = "/settings/keys": "Replacing a signing key.";
-        STOP = "/settings/stop": "The emergency stop.";
         WEBHOOKS = "/settings/webhooks": "The list of webhooks.";
         NEW_WEBHOOK = "/settings/webhooks/new": "Adding a webhook.";
         APPS = "/apps": "Connected apps.";
@@ -137,6 +137,11 @@ pub(crate) fn credentials_of_team(team_id: impl Display) -> String {
 /// Generating a credential with the settings of this one.
 pub(crate) fn credential_like(client_id: impl Display) -> String {
     with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string())])
+}
+
+/// One entry of the audit log.
+pub(crate) fn entry(seq: i64) -> String {
+    with_query(ACTIVITY, &[("entry", &seq.to_string())])
 }
 
 /// The entries of the audit log about this.

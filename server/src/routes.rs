@@ -133,6 +133,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/servers/{id}", person, page(server::show)),
         sometimes("/servers/{id}/access", admin, page(server::access_form).post(form(server::set_access))),
         row("/leaks", person, page(incident::leaks).post(form(incident::find_leaks))),
+        row("/emergency", admin, page(incident::emergency).post(form(incident::stop))),
         again("/leaks/renew", member, post(form(credential::renew))),
         row("/activity", person, page(audit::activity)),
         again("/activity/export", person, page(audit::export_form).post(form(audit::export))),

@@ -4,6 +4,7 @@
 use ParameterKind::{Number, Text};
 
 use crate::store::client::{consent, personal_token};
+use crate::store::incident::emergency_stop;
 use crate::store::person::{session, team};
 use crate::store::token::{ledger, usage};
 use crate::store::{Columns, Engine, FromRow, Result, Store, audit, composed_sql, webhook};
@@ -18,19 +19,23 @@ enum ParameterKind {
 
 const AUDIT_FILTER: &[ParameterKind] = &[Number, Text, Text, Text, Text, Text, Number, Number, Number, Text];
 
+const REACHED: &[ParameterKind] = &[Text, Text, Text, Text, Text, Number, Number];
+
 /// The statements, and the types of their parameters.
-const STATEMENTS: [(&str, &str, &[ParameterKind]); 14] = [
+const STATEMENTS: [(&str, &str, &[ParameterKind]); 16] = [
     ("newest exchanges", ledger::RECENT, &[Text, Number]),
     ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
     ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
-    ("reached addresses", ledger::REACHED_ADDRESSES, &[Text, Text, Number]),
-    ("reached servers", ledger::REACHED_SERVERS, &[Text, Text]),
+    ("reached addresses", ledger::REACHED_ADDRESSES, REACHED),
+    ("reached servers", ledger::REACHED_SERVERS, REACHED),
     ("refusals", usage::REFUSALS, &[Text, Number]),
     ("refusals by hour", usage::REFUSALS_BY_HOUR, &[Text, Number]),
     ("the log", audit::EVERYTHING, AUDIT_FILTER),
     ("the log of a reader", audit::SEEN_BY_READER, AUDIT_FILTER),
     ("the log of one thing", audit::OF_TARGET, &[Text, Number]),
     ("the log in order", audit::WALK, &[Number, Number]),
+    ("emergency stops", emergency_stop::RECORDED, &[Number]),
+    ("what a stop disables", emergency_stop::STOPPED_AT, &[Number]),
     ("deliveries", webhook::DELIVERIES, &[Text, Number]),
     ("waiting deliveries", webhook::WAITING, &[Text]),
     ("sessions", session::LIVE_SESSIONS, &[Text, Number, Number]),

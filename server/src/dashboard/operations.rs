@@ -1,7 +1,7 @@
 //! The instance: overview, settings, signing keys.
 
 use app::pages::operations::search;
-use app::pages::operations::settings::{self, Outcome};
+use app::pages::operations::settings;
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
@@ -20,7 +20,7 @@ pub(crate) async fn search(fields: Fields) -> PageResult {
 
 /// `GET /settings`
 pub(crate) async fn settings(fields: Fields) -> PageResult {
-    settings::page(read!(fields => Outcome { done, count, apps, personal_tokens, clients })).await
+    settings::page(fields.find("done")).await
 }
 
 /// `GET /settings/keys`: asks before a signing key is replaced.

@@ -25,6 +25,17 @@ pub(crate) fn post_button(
     }
 }
 
+/// A button that asks before it acts. It opens the question, and below it the form with the real button. For small final
+/// things; a big one has a page with facts.
+pub(crate) fn ask(small: bool, words: impl IntoAny, question: impl IntoAny, form: impl IntoAny) -> AnyView {
+    html! {
+        <details class="ask">
+            <summary class="button" data-size=small.then_some("small")>{words.into_any()}</summary>
+            <div><p>{question.into_any()}</p>{form.into_any()}</div>
+        </details>
+    }
+}
+
 /// The text of a button that is repeated in each row of a table. `of` names the row for people who do not see the
 /// table.
 pub(crate) fn one_of_many(words: &'static str, of: String) -> AnyView {

@@ -76,10 +76,11 @@ pub(crate) fn TextArea(
     #[prop(default = "")] hint: &'static str,
     #[prop(default = "")] placeholder: &'static str,
     #[prop(default = None)] error: Option<String>,
+    #[prop(default = false)] autofocus: bool,
 ) -> AnyView {
     labelled(id, label, hint, error, |invalid, described| {
         view! {
-            <textarea id=id name=id rows="3" placeholder=placeholder aria-invalid=invalid aria-describedby=described>
+            <textarea id=id name=id rows="3" autofocus=autofocus placeholder=placeholder aria-invalid=invalid aria-describedby=described>
                 {text_area_content(&value)}
             </textarea>
         }

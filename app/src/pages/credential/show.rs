@@ -18,7 +18,7 @@ use leptos::server_fn::codec::GetUrl;
 
 use crate::components::chart::HourChart;
 use crate::components::snippet::{Snippets, TryIt};
-use crate::pages::audit::activity::{EntryView, entry_list};
+use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::credential::authenticators::{identities_panel, keys_panel};
 use crate::pages::credential::find;
 use crate::pages::credential::list::server_names;

@@ -75,6 +75,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
         migration(31, "owners and tags", include_str!("../../../../migrations/0031_owners_and_tags.sql")),
         migration(32, "list", list),
+        migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

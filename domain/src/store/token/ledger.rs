@@ -118,32 +118,69 @@ pub(crate) async fn impact(
     Ok(Impact { exchanges, addresses, live_tokens, last_token_ends_at })
 }
 
-/// The use of a credential since a moment.
+/// The use of a credential. Each count has four values: the exchanges since each of four moments, the earliest first.
 pub struct Reach {
     /// Number of exchanges.
-    pub exchanges: i64,
-    /// The addresses that they came from, with the number of each, the most frequent first.
-    pub addresses: Vec<(String, i64)>,
-    /// The MCP servers that the tokens were for, with the number of each.
-    pub servers: Vec<(McpServerId, i64)>,
+    pub exchanges: [i64; 4],
+    /// The addresses that they came from, the most frequent first.
+    pub addresses: Vec<Reached>,
+    /// The identifiers of the MCP servers that the tokens were for, the most frequent first.
+    pub servers: Vec<Reached>,
 }
 
-/// The MCP servers of the exchanges of the credential `$1` since the identifier `$2`.
-pub(crate) const REACHED_SERVERS: &str = "SELECT l.server_id AS server_id, COUNT(*) AS n
-         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
-         GROUP BY l.server_id ORDER BY n DESC";
+/// An address or an MCP server in the use of a credential.
+pub struct Reached {
+    /// The address; empty when it is not known. Or the identifier of the MCP server.
+    pub name: String,
+    /// Number of exchanges.
+    pub exchanges: [i64; 4],
+    /// The first of them since the earliest moment.
+    pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
+}
 
-/// The addresses of the exchanges of the credential `$1` since the identifier `$2`, at most `$3`.
-pub(crate) const REACHED_ADDRESSES: &str = "SELECT COALESCE(l.address, '') AS address, COUNT(*) AS n
-         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
-         GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3";
+row! { "ledger" => Reached {
+    name,
+    exchanges: |columns| Ok([columns.get("n1")?, columns.get("n2")?, columns.get("n3")?, columns.get("n4")?]),
+    first_at,
+    last_at,
+} }
+
+/// The most exchanges of a credential that are read for its [`Reach`]: the newest ones.
+const MOST_READ: i64 = 200_000;
+
+/// The exchanges of the credential `$1` since the identifier `$2`, by `$by`: their numbers since the identifiers `$2` to
+/// `$5`. At most `$6` exchanges are read, and at most `$7` rows are returned.
+macro_rules! reached {
+    ($by:literal) => {
+        concat!(
+            "SELECT ",
+            $by,
+            " AS name, COUNT(*) AS n1, CAST(SUM(CASE WHEN f.jti >= $3 THEN 1 ELSE 0 END) AS BIGINT) AS n2,
+                CAST(SUM(CASE WHEN f.jti >= $4 THEN 1 ELSE 0 END) AS BIGINT) AS n3,
+                CAST(SUM(CASE WHEN f.jti >= $5 THEN 1 ELSE 0 END) AS BIGINT) AS n4,
+                MIN(l.issued_at) AS first_at, MAX(l.issued_at) AS last_at
+             FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti >= $2 ORDER BY jti DESC LIMIT $6) AS f
+             JOIN ledger AS l ON l.jti = f.jti GROUP BY ",
+            $by,
+            " ORDER BY n1 DESC, 1 LIMIT $7"
+        )
+    };
+}
+
+pub(crate) const REACHED_SERVERS: &str = reached!("l.server_id");
+pub(crate) const REACHED_ADDRESSES: &str = reached!("COALESCE(l.address, '')");
 
 /// See [`Reach`]. At most `most` addresses.
-pub(crate) async fn reach(store: &Store, client_id: &ClientId, since: Timestamp, most: i64) -> Result<Reach> {
-    let addresses = sql!(REACHED_ADDRESSES; client_id, first_jti(since), most).all(store).await?;
-    let servers: Vec<(McpServerId, i64)> =
-        sql!(REACHED_SERVERS; client_id, first_jti(since)).about("ledger").all(store).await?;
-    Ok(Reach { exchanges: servers.iter().map(|(_, count)| count).sum(), addresses, servers })
+pub(crate) async fn reach(store: &Store, client_id: &ClientId, since: [Timestamp; 4], most: i64) -> Result<Reach> {
+    let [first, second, third, fourth] = since.map(first_jti);
+    let reached = async |sql, most| -> Result<Vec<Reached>> {
+        sql!(sql; client_id, first, second, third, fourth, MOST_READ, most).all(store).await
+    };
+    let (addresses, servers) = (reached(REACHED_ADDRESSES, most).await?, reached(REACHED_SERVERS, i64::MAX).await?);
+    let exchanges = [0, 1, 2, 3].map(|period| servers.iter().map(|server| server.exchanges[period]).sum());
+    Ok(Reach { exchanges, addresses, servers })
 }
 
 /// The smallest `jti` that can have been issued at `moment`.
