@@ -25,6 +25,30 @@ pub(crate) fn post_button(
     }
 }
 
+/// A small action that cannot be undone: a button that opens a question, and behind it the button that acts. It works
+/// without script.
+pub(crate) fn asking_button(
+    action: &'static str,
+    fields: impl IntoIterator<Item = (&'static str, String)>,
+    small: bool,
+    words: (&'static str, String),
+    question: impl IntoAny,
+) -> AnyView {
+    let fields = fields.into_iter().map(|(name, value)| hidden(name, value)).collect_view();
+    let (verb, of) = words;
+    html! {
+        <details class="ask">
+            <summary class="button" data-size=small.then_some("small")>{one_of_many(verb, of.clone())}</summary>
+            <form method="post" action=action>
+                <FormToken/>
+                {fields}
+                <p>{question.into_any()}</p>
+                <button class="button" data-kind="danger" data-size="small">{one_of_many(verb, of)}" now"</button>
+            </form>
+        </details>
+    }
+}
+
 /// The text of a button that is repeated in each row of a table. `of` names the row for people who do not see the
 /// table.
 pub(crate) fn one_of_many(words: &'static str, of: String) -> AnyView {
