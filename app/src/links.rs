@@ -57,6 +57,7 @@ links! {
         APPS = "/apps": "Connected apps.";
         CLIENTS = "/apps/clients": "The list of clients.";
         NEW_CLIENT = "/apps/clients/new": "Adding a client.";
+        TOKENS = "/tokens": "Looking up a token.";
         ACCOUNT = "/account": "The account of the signed-in person.";
         ACCOUNT_NAME = "/account/name": "Changing the name of that account.";
         ACCOUNT_PASSWORD = "/account/password": "Changing the password of that account.";
@@ -91,6 +92,7 @@ links! {
         SEND_DELIVERY_AGAIN = "/fn/send_delivery_again": "Sends a delivery of a webhook again.";
         REMOVE_CLIENT = "/fn/remove_client": "Removes a client.";
         END_SESSION = "/fn/end_session": "Ends a session of the signed-in person.";
+        REVOKE_TOKEN = "/fn/revoke_token": "Revokes one access token.";
         END_ACCESS = "/fn/end_grant": "Ends the access of a connected app.";
         REVOKE_PERSONAL_TOKEN = "/fn/revoke_personal_token": "Revokes a personal token.";
     }
@@ -102,6 +104,7 @@ links! {
         disable_credential(client_id) = "/credentials/{client_id}/disable": "Disabling it.";
         enable_credential(client_id) = "/credentials/{client_id}/enable": "Enabling it.";
         revoke_credential(client_id) = "/credentials/{client_id}/revoke": "Revoking it.";
+        test_credential(client_id) = "/credentials/{client_id}/test": "Testing it.";
         new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         server(id) = "/servers/{id}": "An MCP server.";

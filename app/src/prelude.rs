@@ -3,7 +3,7 @@
 pub(crate) use leptos::prelude::*;
 
 pub(crate) use crate::components::chart::{counted, grouped};
-pub(crate) use crate::components::form::button::{PasskeyButton, ask, one_of_many, post_button};
+pub(crate) use crate::components::form::button::{PasskeyButton, ask, asking_button, one_of_many, post_button};
 pub(crate) use crate::components::form::field::{
     ConfirmPassword, Select, TextArea, TextField, choice, choices, options, options_after,
 };

@@ -21,6 +21,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 pub use crate::dashboard::auth::enter::Permission;
 use crate::dashboard::auth::enter::enter;
 use crate::dashboard::auth::session_store::Sessions;
+use crate::dashboard::client::token as tokens;
 use crate::dashboard::person::{passkeys, people, second_factor, second_step};
 use crate::dashboard::{
     assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
@@ -122,6 +123,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/credentials/{client_id}/disable", member, page(credential::disable_form)),
         again("/credentials/{client_id}/enable", member, page(credential::enable_form)),
         row("/credentials/{client_id}/revoke", member, page(credential::revoke_form)),
+        row("/credentials/{client_id}/test", member, page(tokens::test_form).post(form(tokens::test))),
         again("/credentials/{client_id}/keys/new", manager, page(credential::new_key).post(form(credential::add_key))),
         again(
             "/credentials/{client_id}/identities/new",
@@ -163,6 +165,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/apps/clients/{id}", admin, page(client::show)),
         again("/apps/clients/{id}/edit", admin, page(client::edit_form).post(form(client::edit))),
         again("/apps/clients/{id}/secret", admin, page(client::secret_form).post(form(client::replace_secret))),
+        row("/tokens", person, page(tokens::form).post(form(tokens::look_up))),
         row("/account", person, get(form(person::account::page))),
         row("/account/name", person, post(form(person::account::rename))),
         again("/account/tokens", person, page(client::tokens).post(form(client::generate_token))),
@@ -202,6 +205,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/send_delivery_again", admin, post(server_functions::call)),
         row("/fn/remove_client", admin, post(server_functions::call)),
         row("/fn/end_session", person, post(server_functions::call)),
+        row("/fn/revoke_token", person, post(server_functions::call)),
         row("/fn/end_grant", person, post(server_functions::call)),
         row("/fn/revoke_personal_token", person, post(server_functions::call)),
     ]

@@ -3,7 +3,10 @@
 
 use ParameterKind::{Number, Text};
 
-use crate::store::client::{consent, personal_token};
+use crate::base::id::{AppClientId, PersonId};
+use crate::base::random::SystemRandom;
+use crate::store::client::consent::{self, ConsentOwner};
+use crate::store::client::personal_token;
 use crate::store::incident::emergency_stop;
 use crate::store::person::{session, team};
 use crate::store::token::{ledger, usage};
@@ -22,10 +25,11 @@ const AUDIT_FILTER: &[ParameterKind] = &[Number, Text, Text, Text, Text, Text, N
 const REACHED: &[ParameterKind] = &[Text, Text, Text, Text, Text, Number, Number];
 
 /// The statements, and the types of their parameters.
-const STATEMENTS: [(&str, &str, &[ParameterKind]); 16] = [
+const STATEMENTS: [(&str, &str, &[ParameterKind]); 17] = [
     ("newest exchanges", ledger::RECENT, &[Text, Number]),
     ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
     ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
+    ("list of live tokens", ledger::LISTED_TOKENS, &[Text, Text, Text, Number, Number]),
     ("reached addresses", ledger::REACHED_ADDRESSES, REACHED),
     ("reached servers", ledger::REACHED_SERVERS, REACHED),
     ("refusals", usage::REFUSALS, &[Text, Number]),
@@ -73,11 +77,15 @@ fn reads_everything(step: &str) -> bool {
 #[tokio::test]
 async fn no_page_reads_a_table_that_grows_from_end_to_end() {
     let instance = Instance::without_whole_reads().await;
-    let (grants, grants_of_one) = (consent::list_sql(false), consent::list_sql(true));
+    let (person, client) = (PersonId::generate(&SystemRandom), AppClientId::generate(&SystemRandom));
+    let grants = consent::list_sql(ConsentOwner::Everybody);
+    let grants_of_one = consent::list_sql(ConsentOwner::Person(&person));
+    let grants_of_client = consent::list_sql(ConsentOwner::Client(&client));
     let (tokens, tokens_of_one) = (personal_token::list_sql(false), personal_token::list_sql(true));
-    let of_people: [(&str, &str, &[ParameterKind]); 4] = [
+    let of_people: [(&str, &str, &[ParameterKind]); 5] = [
         ("connected apps", &grants, &[Number, Number, Number, Text, Number, Text]),
         ("connected apps of a person", &grants_of_one, &[Number, Number, Number, Text, Number, Text]),
+        ("connected apps of a client", &grants_of_client, &[Number, Number, Number, Text, Number, Text]),
         ("personal tokens", &tokens, &[Number, Number, Text, Number, Text]),
         ("personal tokens of a person", &tokens_of_one, &[Number, Number, Text, Number, Text]),
     ];

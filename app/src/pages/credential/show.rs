@@ -22,7 +22,9 @@ use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::credential::authenticators::{identities_panel, keys_panel};
 use crate::pages::credential::find;
 use crate::pages::credential::list::server_names;
+use crate::pages::credential::tokens::tokens_view;
 use crate::pages::credential::usage::{impact_facts, recent, refused};
+use crate::pages::token::trial::test_button;
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -80,7 +82,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
     let waiting =
         (status == Status::Unverified).then(|| view! { <TryIt connection=connection.clone() reload=Some(address)/> });
     let about = match credential.auth_method {
-        AuthMethod::ClientSecret => "Without the secret: it was shown once.",
+        AuthMethod::ClientSecret => "Add the secret you saved.",
         AuthMethod::PrivateKeyJwt => "The private key stays with the program.",
         AuthMethod::Federated => "The issuer gives the program its token.",
     };
@@ -97,6 +99,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
         AuthMethod::PrivateKeyJwt => keys_panel(keys, &client_id, manages, now),
         AuthMethod::Federated => identities_panel(identities, &client_id, manages, shared, now),
     };
+    let tokens = tokens_view(&visit, &credential).await?;
     let chart = view! { <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/> };
     let body = view! {
         <Receipt on=On::Credential done/>
@@ -109,6 +112,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
         {waiting}
         {facts(&credential, team, &servers, &impact)}
         {proof}
+        {tokens}
         {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
         <div class="split">{recent(exchanges, &servers)}{recent_changes(changes, &client_id)}</div>
         {refused(&credential, refusals, refusal_hours, manages)}
@@ -130,6 +134,7 @@ fn title_row(credential: &Credential, status: Status, works: bool, manages: bool
         };
         view! {
             <div class="row">
+                {test_button(credential)}
                 {rotate_link(credential)}
                 {manages.then(|| button_link(links::edit_credential(id), "Edit"))}
                 {stop}
