@@ -11,7 +11,7 @@ use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::server;
 
-use crate::pages::credential::show::rotate_link;
+use crate::pages::credential::head::rotate_link;
 use crate::prelude::*;
 
 /// The form.
