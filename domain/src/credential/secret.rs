@@ -38,7 +38,7 @@ pub async fn add(
     let secrets = store::credential::secrets(&mut change, client_id).await?;
     if secrets.iter().filter(|secret| secret.end().is_live(now)).count() >= MOST_SECRETS {
         let message = format!("This credential has {MOST_SECRETS} secrets already. Remove one first.");
-        return Err(FieldError::new("expiry", message).into());
+        return Err(FieldError::new("main", message).into());
     }
     let (id, secret) = add_secret(&mut change, actor, client_id, expires_at).await?;
     update_ends(&mut change, &credential).await?;

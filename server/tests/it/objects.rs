@@ -164,7 +164,7 @@ async fn two_secrets_work_until_one_is_removed() {
     let first = app.generated("job", &[]).await;
     let id = &first.credential.client_id;
     let second = secret::add(context, &operator(), id, Expiry::default(), None).await.expect("added");
-    assert_eq!(refused(secret::add(context, &operator(), id, Expiry::default(), None).await.map(drop)), "expiry");
+    assert_eq!(refused(secret::add(context, &operator(), id, Expiry::default(), None).await.map(drop)), "main");
     for one in [&first, &second] {
         assert_eq!(exchange(&app, one).await, StatusCode::OK);
     }
