@@ -17,6 +17,7 @@ mod leaks;
 mod mcp;
 mod metadata;
 mod metrics;
+mod objects;
 mod openid;
 mod passkeys;
 mod personal_tokens;

@@ -24,6 +24,8 @@ pub struct NewSecret {
 pub enum Occasion {
     /// The credential is new.
     Generated,
+    /// The secret is a second one. The other secret stays.
+    Added,
     /// The secret replaces another one. The old secret works until this time, or no longer works.
     Rotated(Option<Timestamp>),
 }
@@ -87,6 +89,11 @@ impl NewSecret {
             Occasion::Generated => {
                 ("Save your client secret", ["Generate", "Store the secret", "Connect"], ().into_any())
             }
+            Occasion::Added => (
+                "Save your new client secret",
+                ["Add a secret", "Store the new secret", "Give it to a program"],
+                " The other secret still works.".into_any(),
+            ),
             Occasion::Rotated(until) => {
                 let old = match until {
                     Some(at) => html! { " The old secret works until "{moment(at)}"." },
