@@ -32,4 +32,5 @@ mod sign_in;
 mod sockets;
 mod support;
 mod token;
+mod tokens;
 mod webhooks;

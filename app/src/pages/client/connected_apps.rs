@@ -46,7 +46,9 @@ pub(super) fn consent_table(
     shown: ConsentTable,
 ) -> AnyView {
     let client_of = |consent: &Consent, name: &str| match shown {
-        ConsentTable::OfEverybody => html! { <a class="name" href=links::client(&consent.client_id)>{name.to_owned()}</a> },
+        ConsentTable::OfEverybody => {
+            html! { <a class="name" href=links::client(&consent.client_id)>{name.to_owned()}</a> }
+        }
         _ => name.to_owned().into_any(),
     };
     let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind }| {

@@ -56,12 +56,7 @@ impl TypedToken {
 }
 
 /// Tokens, each with a button that ends it. The list of all people's tokens also shows the person.
-fn token_table(
-    tokens: Vec<ListedToken>,
-    servers: &[McpServer],
-    authority: &Authority,
-    of_everybody: bool,
-) -> AnyView {
+fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], authority: &Authority, of_everybody: bool) -> AnyView {
     if tokens.is_empty() {
         let words = if of_everybody { "Nobody has a personal token." } else { "You have no personal tokens." };
         return empty(words);

@@ -51,17 +51,24 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
     let page_of_list = |after: &str| links::with_query(&links::client(&id), &[("after", after)]);
     let first = (!after.is_empty()).then(|| page_of_list(""));
     let next = next.map(|after| page_of_list(&after));
-    let pages = (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
+    let pages =
+        (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
     let people = counted(count, "person or MCP server", "people and MCP servers");
     let access = panel("access", "Access", muted(format!("{} live", grouped(count))), view! { {list}{pages} });
     let replace = client.takes_secret().then(|| button_link(links::client_secret(&client.id), "Replace secret"));
     let remove = || {
         let fields = [("client", client.id.to_string())];
-        let question = format!("The client can no longer ask anybody, and its access ends now ({people}). This cannot be undone.");
+        let question =
+            format!("The client can no longer ask anybody, and its access ends now ({people}). This cannot be undone.");
         let button = asking_button(links::REMOVE_CLIENT, fields, false, ("Remove client", String::new()), question);
         let words = "Replacing the secret ends the old one at once; the access that people gave stays. Removing the client ends all of it.";
-        let words = if replace.is_some() { words } else { "Removing the client ends the access of everybody who allowed it." };
-        danger_panel("stop", "Danger zone", view! { <div class="body"><p class="muted">{words}</p><div class="row">{replace}{button}</div></div> })
+        let words =
+            if replace.is_some() { words } else { "Removing the client ends the access of everybody who allowed it." };
+        danger_panel(
+            "stop",
+            "Danger zone",
+            view! { <div class="body"><p class="muted">{words}</p><div class="row">{replace}{button}</div></div> },
+        )
     };
     let action = match client.removed_at {
         Some(at) => notice("danger", view! { <p>"Removed "{distance(at)}". It has no access any more."</p> }),

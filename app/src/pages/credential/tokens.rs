@@ -39,7 +39,8 @@ pub(crate) async fn tokens_view(visit: &Visit, credential: &Credential) -> Resul
     };
     let first = before.is_some().then(|| address(""));
     let next = tokens.last().filter(|_| has_more).map(|token| address(token.jti.as_str()));
-    let pages = (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
+    let pages =
+        (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
     let look_up = view! { <a href=links::TOKENS>"Look up a token"</a> };
     let content = if tokens.is_empty() {
         empty(none(credential))

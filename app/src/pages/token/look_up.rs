@@ -1,7 +1,7 @@
 //! Looking up a token: whose it is, what it is for, whether it is accepted, and why not.
 
-use domain::model::client::consent::EndCause;
 use domain::crypto::secret::SecretKind;
+use domain::model::client::consent::EndCause;
 use domain::token::look_up::{ForeignToken, LookUp, TokenEnd, TokenEndCause, TokenOwner, TokenReport};
 
 use crate::prelude::*;
@@ -37,7 +37,9 @@ fn result(visit: &Visit, found: LookUp) -> AnyView {
 fn no_token(kind: Option<SecretKind>) -> AnyView {
     let leaks = || view! { <a href=links::LEAKS>"Respond to a leak"</a> };
     match kind {
-        None => "This is not a token: it is neither a JWT nor a personal token. Check that you copied all of it.".into_any(),
+        None => {
+            "This is not a token: it is neither a JWT nor a personal token. Check that you copied all of it.".into_any()
+        }
         Some(SecretKind::PersonalToken) => {
             "This looks like a personal token, but this Countersign does not know it.".into_any()
         }
@@ -45,7 +47,9 @@ fn no_token(kind: Option<SecretKind>) -> AnyView {
             html! { "This is a client secret, not a token. "{leaks()}" finds its credential." }
         }
         Some(SecretKind::RefreshToken) => html! { "This is a refresh token of an app. "{leaks()}" finds its owner." },
-        Some(SecretKind::AuthorizationCode) => "This is an authorization code. It is used up within a minute.".into_any(),
+        Some(SecretKind::AuthorizationCode) => {
+            "This is an authorization code. It is used up within a minute.".into_any()
+        }
         Some(SecretKind::RegistrationToken) => {
             html! { "With this token an app manages its registration. "{leaks()}" finds the app." }
         }
@@ -60,7 +64,9 @@ fn foreign(token: ForeignToken) -> AnyView {
         }
         false => "Another issuer signed it. Nothing below was checked.",
     };
-    let expiry = token.expires_at.map(|at| view! { <p class="muted">"As the token states, it expires: "{moment(at)}" ("{distance(at)}")."</p> });
+    let expiry = token
+        .expires_at
+        .map(|at| view! { <p class="muted">"As the token states, it expires: "{moment(at)}" ("{distance(at)}")."</p> });
     let rows = token.claims.into_iter().map(|(name, value)| cells![html! { <code>{name}</code> }, value]);
     html! {
         <section class="panel" aria-labelledby="result">
@@ -143,9 +149,14 @@ fn why(end: TokenEnd) -> AnyView {
         TokenEndCause::Revoked => "The token was revoked.".to_owned(),
         TokenEndCause::CredentialRevoked(reason) => {
             let reason = reason.filter(|reason| !reason.is_empty());
-            format!("Its credential was revoked.{}", reason.map(|reason| format!(" Reason: {reason}.")).unwrap_or_default())
+            format!(
+                "Its credential was revoked.{}",
+                reason.map(|reason| format!(" Reason: {reason}.")).unwrap_or_default()
+            )
         }
-        TokenEndCause::CredentialDisabled => "Its credential is disabled. Enabling it makes the token work again.".to_owned(),
+        TokenEndCause::CredentialDisabled => {
+            "Its credential is disabled. Enabling it makes the token work again.".to_owned()
+        }
         TokenEndCause::CredentialEnded => "Its credential has expired.".to_owned(),
         TokenEndCause::AuthenticatorRevoked => "The secret or key that it was exchanged for was revoked.".to_owned(),
         TokenEndCause::AuthenticatorReplaced => {

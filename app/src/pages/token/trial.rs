@@ -54,7 +54,8 @@ impl TypedTrial {
         credential: &Credential,
         servers: &'servers [McpServer],
     ) -> Option<&'servers McpServer> {
-        let is_chosen = |server: &&McpServer| credential.servers.contains(&server.id) && server.id.as_str() == self.server;
+        let is_chosen =
+            |server: &&McpServer| credential.servers.contains(&server.id) && server.id.as_str() == self.server;
         let is_first = |server: &&McpServer| credential.servers.first() == Some(&server.id);
         servers.iter().find(is_chosen).or_else(|| servers.iter().find(is_first))
     }
@@ -66,13 +67,15 @@ pub(crate) fn test_button(credential: &Credential) -> AnyView {
     html! { <form method="get" action=action><button class="button">"Test now"</button></form> }
 }
 
-/// The same form on the page that shows the secret. Its answer shows the secret again.
+/// The same form on the page that shows the secret. Its answer shows the secret again. With script the page stays, and
+/// takes the result out of the answer.
 pub(crate) fn test_form(client_id: &str, secret: &str, occasion: Occasion) -> AnyView {
     let content = view! {
         {hidden("client_secret", secret)}{hidden("occasion", occasion.word())}
         {submit(Some("primary"), "Test now")}
     };
-    post_form(format!("{}#result", links::test_credential(client_id)), "stack", content)
+    let action = format!("{}#result", links::test_credential(client_id));
+    html! { <form method="post" action=action class="stack" data-stays=""><FormToken/>{content}</form> }
 }
 
 /// The page without a result.
@@ -84,7 +87,9 @@ pub async fn form(client_id: String) -> Result<Page, ActionError> {
 /// shown once must not be lost by a test of it, also when the database does not answer.
 pub async fn page(client_id: String, form: Form<TypedTrial>, trial: Option<Trial>) -> Result<Page, ActionError> {
     let Form { typed, errors, .. } = form;
-    let Some(occasion) = Occasion::parse(&typed.occasion) else { return test_page(client_id, typed, errors, trial).await };
+    let Some(occasion) = Occasion::parse(&typed.occasion) else {
+        return test_page(client_id, typed, errors, trial).await;
+    };
     match revealed(&client_id, &typed, occasion, &errors, trial).await {
         Ok(page) => Ok(page),
         Err(_) => {
@@ -130,7 +135,10 @@ async fn test_page(
     let credential = find(&visit, &client_id).await?;
     let mut servers = server::list(&visit.context).await?;
     servers.retain(|server| credential.servers.contains(&server.id));
-    let result = trial.map(|trial| result(&visit, trial, typed.server(&credential, &servers)));
+    let result = trial.map(|trial| {
+        let panel = result(&visit, trial, typed.server(&credential, &servers));
+        view! { <div id="result">{panel}</div> }
+    });
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => html! {
             <TextField id="client_secret" label="Client secret" kind="password" error=errors.at("client_secret")
@@ -218,9 +226,10 @@ fn result(visit: &Visit, trial: Trial, server: Option<&McpServer>) -> AnyView {
     };
     let steps = [issued, greeted, listed].map(step_line).collect_view();
     let word = if works { chip("It works", "ok") } else { chip("It does not work yet", "danger") };
-    let claims = claims.map(|claims| view! { <details class="more" open=works><summary>"The token"</summary>{claims}</details> });
+    let claims = claims
+        .map(|claims| view! { <details class="more" open=works><summary>"The token"</summary>{claims}</details> });
     html! {
-        <section class="panel" id="result" aria-labelledby="result-title">
+        <section class="panel" aria-labelledby="result-title">
             <header><h2 id="result-title">"Test result"</h2>{word}</header>
             <ol class="checks">{steps}</ol>
             {claims}
@@ -233,7 +242,8 @@ fn refused(visit: &Visit, error: &OAuthError) -> AnyView {
     let address = visit.address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
     let words = match (error.refusal, error.code) {
         (Some(Refusal::WrongSecret), _) => {
-            "The secret is not one of this credential. Check that you pasted all of it, and that it belongs here.".to_owned()
+            "The secret is not one of this credential. Check that you pasted all of it, and that it belongs here."
+                .to_owned()
         }
         (Some(Refusal::TooManyGuesses), _) => {
             "There were too many wrong secrets for this credential. Wait a little, then test again.".to_owned()
@@ -264,7 +274,8 @@ fn refused(visit: &Visit, error: &OAuthError) -> AnyView {
             error.description.to_string()
         }
         (None, OAuthErrorCode::TemporarilyUnavailable | OAuthErrorCode::ServerError) => {
-            "Countersign could not decide: it is too busy, or the database does not answer. Test again in a moment.".to_owned()
+            "Countersign could not decide: it is too busy, or the database does not answer. Test again in a moment."
+                .to_owned()
         }
         (None, _) => error.description.to_string(),
     };
@@ -288,9 +299,10 @@ fn call_failed(visit: &Visit, resource: &str, problem: CallProblem) -> AnyView {
             let scope = challenge.as_deref().and_then(demanded_scope).map(|scope| format!(" It demands {scope}."));
             at(format!("answered 403: the scopes of the token do not suffice.{}", scope.unwrap_or_default()))
         }
-        CallProblem::Status { status: 404 | 405, .. } => at(
-            "has no MCP endpoint at this address. Its resource identifier must be the address that clients call.".to_owned(),
-        ),
+        CallProblem::Status { status: 404 | 405, .. } => {
+            at("has no MCP endpoint at this address. Its resource identifier must be the address that clients call."
+                .to_owned())
+        }
         CallProblem::Status { status: status @ 300..=399, .. } => at(format!(
             "answered {status}, a redirect, which Countersign does not follow. Register the address that it leads to."
         )),

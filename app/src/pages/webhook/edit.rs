@@ -102,7 +102,10 @@ pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
 /// Shows the signing secret. This answer is the only place where it appears.
 pub fn reveal(webhook: &Webhook, secret: &SigningSecret) -> Page {
     let (title, old) = match webhook.previous_until {
-        Some(at) => ("Save your new signing secret", Some(view! { " Messages are also signed with the former secret until "{moment(at)}"." })),
+        Some(at) => (
+            "Save your new signing secret",
+            Some(view! { " Messages are also signed with the former secret until "{moment(at)}"." }),
+        ),
         None => ("Save your signing secret", None),
     };
     let checks = view! { <p class="muted">"The receiver checks each message with this secret. The page of the webhook has programs for that."</p> };

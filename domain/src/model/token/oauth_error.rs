@@ -122,10 +122,7 @@ impl OAuthError {
 
     /// A failed client authentication. The answer is the same for every cause; only the log says which cause it was.
     pub(crate) fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            detail: detail.into(),
-            ..Self::new(OAuthErrorCode::InvalidClient, "Client authentication failed.")
-        }
+        Self { detail: detail.into(), ..Self::new(OAuthErrorCode::InvalidClient, "Client authentication failed.") }
     }
 
     /// The same error with its cause.

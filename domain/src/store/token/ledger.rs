@@ -147,8 +147,7 @@ macro_rules! token_authenticators {
 
 /// The token with this identifier, also when it has ended.
 pub(crate) async fn find_token(on: impl On<'_>, jti: &TokenId) -> Result<Option<LedgerToken>> {
-    let sql =
-        concat!("SELECT ", token_columns!(), " FROM ledger AS l ", token_authenticators!(), " WHERE l.jti = $1");
+    let sql = concat!("SELECT ", token_columns!(), " FROM ledger AS l ", token_authenticators!(), " WHERE l.jti = $1");
     sql!(sql; jti).optional(on).await
 }
 

@@ -16,9 +16,7 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::client::{
-    edit::form as edit_form, new::form as new_form, secret::form as secret_form,
-};
+pub(crate) use app::pages::client::{edit::form as edit_form, new::form as new_form, secret::form as secret_form};
 
 /// `GET /apps`
 pub(crate) async fn connected_apps(fields: Fields) -> PageResult {

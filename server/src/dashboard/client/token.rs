@@ -43,7 +43,8 @@ pub(crate) async fn test(form: Submission, client_id: String) -> Response {
     match tested {
         Ok(trial) => respond(form.visit, trial_page::page(client_id, Form::new(typed), Some(trial))).await,
         Err(Refused::Action(ActionError::StaleForm)) if !typed.occasion.is_empty() => {
-            let problem = "You signed in again since this page was opened. The secret was not tested: test it once more.";
+            let problem =
+                "You signed in again since this page was opened. The secret was not tested: test it once more.";
             let errors = Errors(vec![FieldError::new("main", problem)]);
             respond(form.visit, trial_page::page(client_id, Form { typed, errors, confirm: false }, None)).await
         }
