@@ -35,4 +35,5 @@ mod sign_in;
 mod sockets;
 mod support;
 mod token;
+mod tokens;
 mod webhooks;

@@ -256,6 +256,11 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/apps/clients/{interactive_id}/secret", POST, Administrator, Nothing, 200, &[]),
         ("/fn/remove_client", POST, Administrator, Nothing, 303, &[("client", "{interactive_id}")]),
         // Of a grant that is not one's own: not there.
+        ("/credentials/{client_id}/test", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/test", POST, Member, Team, 422, &[]),
+        ("/tokens", GET, PERSON, Nothing, 200, &[]),
+        ("/tokens", POST, PERSON, Nothing, 422, &[]),
+        ("/fn/revoke_token", POST, PERSON, Nothing, 404, &[("token", "tok_00000000000000000000000000")]),
         ("/fn/end_grant", POST, PERSON, Nothing, 404, &[("grant", "gra_0000000000000000000000")]),
         // Of a token that is not one's own: not there.
         ("/fn/revoke_personal_token", POST, PERSON, Nothing, 404, &[("token", "ptk_0000000000000000000000")]),

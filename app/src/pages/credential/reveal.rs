@@ -118,7 +118,7 @@ impl NewSecret {
         .secret("client-secret", "Client secret", &secret)
         .facts(facts)
         .below(view! {
-            {result}
+            <div id="result" role="status">{result}</div>
             {test_panel(&connection, &secret, occasion, is_tested)}
             <Snippets connection about="Ready to paste, with the secret."/>
         })

@@ -19,6 +19,7 @@ const PAGES: [&str; 10] = [
     links::SETTINGS,
     links::ACCOUNT,
     links::APPS,
+    links::TOKENS,
 ];
 
 /// The address after a sign-in: a page of ours, or the overview. A link from outside can never choose another address.
