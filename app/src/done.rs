@@ -54,6 +54,12 @@ receipts! {
         CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
         CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
     }
+    Overview "The overview." {
+        OverviewBackupTicked = "backup": "Ticked: the master key and a backup are kept elsewhere.";
+        OverviewBackupUnticked = "no-backup": "The tick of the backup is gone.";
+        OverviewDismissed = "dismissed": "Checklist dismissed.";
+        OverviewShown = "checklist": "The checklist is shown again.";
+    }
     People "The list of people." {
         PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
     }

@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use domain::base::clock::Timestamp;
+
 /// Builds a constant for each address without parameters, a function for each address with parameters, and the list of
 /// all addresses.
 macro_rules! links {
@@ -41,6 +43,7 @@ links! {
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
         RENEW = "/leaks/renew": "New secrets for several credentials.";
+        REFUSALS = "/refusals": "Refused exchanges of some hours.";
         ACTIVITY = "/activity": "The audit log.";
         EXPORT_ACTIVITY = "/activity/export": "The audit log as a file.";
         TEAMS = "/teams": "The list of teams.";
@@ -71,6 +74,7 @@ links! {
         JWKS = "/mcp/oauth/jwks": "The public keys.";
 
         // Server functions.
+        CHANGE_CHECKLIST = "/fn/change_checklist": "Ticks a step of the checklist, or dismisses it.";
         FIRST_EXCHANGE = "/fn/first_exchange": "Whether a credential was exchanged yet.";
         ENABLE_CREDENTIAL = "/fn/enable_credential": "Enables a credential.";
         DISABLE_CREDENTIAL = "/fn/disable_credential": "Disables a credential.";
@@ -135,6 +139,16 @@ pub(crate) fn credentials_of_team(team_id: impl Display) -> String {
 /// Generating a credential with the settings of this one.
 pub(crate) fn credential_like(client_id: impl Display) -> String {
     with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string())])
+}
+
+/// The refused exchanges in `hours` hours from this hour on. `whose` is a credential or a team; without it, those of
+/// all credentials.
+pub(crate) fn refused_within(hour: i64, hours: i64, whose: &[(&'static str, String)]) -> String {
+    let from = Timestamp::from_millis(hour.saturating_mul(3_600_000)).rfc3339();
+    let hours = hours.to_string();
+    let mut parameters = vec![("from", from.get(..13).unwrap_or_default()), ("hours", &hours)];
+    parameters.extend(whose.iter().map(|(name, value)| (*name, value.as_str())));
+    with_query(REFUSALS, &parameters)
 }
 
 /// The entries of the audit log about this.

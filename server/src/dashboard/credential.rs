@@ -2,8 +2,10 @@
 
 use app::components::form::proof::{TypedIdentity, TypedKeys};
 use app::pages::credential::list::{self, CredentialsQuery};
+use app::pages::credential::refused::{self, RefusedQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
 use app::pages::credential::rotate::{self, Step};
+use app::pages::credential::usage::read_period;
 use app::pages::credential::{authenticators, edit, fields, new, renew, show, stop};
 use app::pages::message;
 use domain::base::id::ClientId;
@@ -30,7 +32,12 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 
 /// `GET /credentials/{client_id}`
 pub(crate) async fn show(client_id: String, fields: Fields) -> PageResult {
-    show::page(client_id, fields.find("done")).await
+    show::page(client_id, read_period(fields.find("period")), fields.find("done")).await
+}
+
+/// `GET /refusals`
+pub(crate) async fn refused(fields: Fields) -> PageResult {
+    refused::page(read!(fields => RefusedQuery { from, hours, credential, team })).await
 }
 
 /// `GET /credentials/new`

@@ -1,5 +1,7 @@
 //! The instance: overview, settings, signing keys.
 
+use app::pages::credential::usage::read_period;
+use app::pages::operations::overview;
 use app::pages::operations::settings::{self, Outcome};
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use domain::crypto::keys::signing::TokenAlgorithm;
@@ -9,8 +11,10 @@ use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
 };
 
-/// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::overview::page as overview;
+/// `GET /`
+pub(crate) async fn overview(fields: Fields) -> PageResult {
+    overview::page(read_period(fields.find("period")), fields.find("done")).await
+}
 
 /// `GET /settings`
 pub(crate) async fn settings(fields: Fields) -> PageResult {

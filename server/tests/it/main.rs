@@ -17,6 +17,7 @@ mod mcp;
 mod metadata;
 mod metrics;
 mod openid;
+mod overview;
 mod passkeys;
 mod personal_tokens;
 mod registration;

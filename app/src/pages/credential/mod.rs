@@ -5,6 +5,7 @@ pub mod edit;
 pub mod fields;
 pub mod list;
 pub mod new;
+pub mod refused;
 pub mod renew;
 pub mod reveal;
 pub mod rotate;

@@ -5,9 +5,8 @@ use domain::base::clock::Timestamp;
 use domain::credential::federated;
 use domain::credential::inspect;
 use domain::credential::keys;
-use domain::credential::usage;
 use domain::incident::leak;
-use domain::model::credential::usage::Whose;
+use domain::model::credential::usage::Period;
 use domain::model::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, Impact, Status};
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
@@ -16,13 +15,12 @@ use domain::person::team;
 use domain::server;
 use leptos::server_fn::codec::GetUrl;
 
-use crate::components::chart::HourChart;
 use crate::components::snippet::{Snippets, TryIt};
 use crate::pages::audit::activity::{EntryView, entry_list};
 use crate::pages::credential::authenticators::{identities_panel, keys_panel};
 use crate::pages::credential::find;
 use crate::pages::credential::list::server_names;
-use crate::pages::credential::usage::{impact_facts, recent, refused};
+use crate::pages::credential::usage::{impact_facts, usage_view};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -51,7 +49,7 @@ pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpSer
 }
 
 /// The page. `done` names the receipt.
-pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionError> {
+pub async fn page(client_id: String, period: Period, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
     let (context, id, now) = (&visit.context, &credential.client_id, visit.now());
@@ -62,10 +60,7 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
     let identities = federated::list(context, id).await?;
     let shared = federated::is_shared(context, &identities).await?;
     let impact = inspect::impact(context, &credential).await?;
-    let hours = usage::hours(context, Whose::Credential(id), 72).await?;
-    let exchanges = usage::recent_exchanges(context, id).await?;
-    let refusals = usage::refusals(context, id).await?;
-    let refusal_hours = usage::refusals_by_hour(context, id, 72).await?;
+    let usage = usage_view(&visit, &credential, period, &links::credential(id)).await?;
     let changes: Vec<_> = audit::of_target(context, id.as_str(), 5).await?.iter().map(EntryView::of).collect();
     let status = credential.status(now);
     let server = servers.iter().find(|server| credential.servers.first() == Some(&server.id));
@@ -97,7 +92,6 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
         AuthMethod::PrivateKeyJwt => keys_panel(keys, &client_id, manages, now),
         AuthMethod::Federated => identities_panel(identities, &client_id, manages, shared, now),
     };
-    let chart = view! { <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/> };
     let body = view! {
         <Receipt on=On::Credential done/>
         {title_row(&credential, status, changeable && member, manages)}
@@ -109,9 +103,8 @@ pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionE
         {waiting}
         {facts(&credential, team, &servers, &impact)}
         {proof}
-        {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
-        <div class="split">{recent(exchanges, &servers)}{recent_changes(changes, &client_id)}</div>
-        {refused(&credential, refusals, refusal_hours, manages)}
+        {usage}
+        {recent_changes(changes, &client_id)}
         {connect}
         {(status != Status::Revoked).then(|| if_leaked(&impact, member))}
     };

@@ -82,6 +82,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::ClientAdded
         // Nobody used these clients, and each may register again.
         | Action::ClientsPruned
+        | Action::ChecklistChanged
         | Action::GrantAllowed
         | Action::GrantDenied
         | Action::GrantEnded

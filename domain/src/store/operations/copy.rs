@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 45] = [
+const TABLES: [&str; 49] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -34,6 +34,9 @@ const TABLES: [&str; 45] = [
     "counters",
     "usage_hours",
     "refusal_hours",
+    "exchange_hours",
+    "team_exchange_hours",
+    "team_refusal_hours",
     "audit",
     "audit_head",
     "audit_readers",
@@ -58,6 +61,7 @@ const TABLES: [&str; 45] = [
     "write_probe",
     "reported_tokens",
     "repeated_events",
+    "checklist",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;
