@@ -67,6 +67,12 @@ receipts! {
         EmergencyRevoked = "revoked": "Revoked: ";
         EmergencyUndone = "undone": "Enabled again: ";
     }
+    Overview "The overview." {
+        OverviewBackupTicked = "backup": "Ticked: the master key and a backup are kept elsewhere.";
+        OverviewBackupUnticked = "no-backup": "The tick of the backup is gone.";
+        OverviewDismissed = "dismissed": "Checklist dismissed.";
+        OverviewShown = "checklist": "The checklist is shown again.";
+    }
     People "The list of people." {
         PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
     }

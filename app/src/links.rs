@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use domain::base::clock::Timestamp;
+
 /// Builds a constant for each address without parameters, a function for each address with parameters, and the list of
 /// all addresses.
 macro_rules! links {
@@ -44,6 +46,7 @@ links! {
         LEAKS = "/leaks": "Responding to a leak.";
         EMERGENCY = "/emergency": "The emergency stop: what it selects, what it would end, and stops in force.";
         RENEW = "/leaks/renew": "New secrets for several credentials.";
+        REFUSALS = "/refusals": "Refused exchanges of some hours.";
         ACTIVITY = "/activity": "The audit log.";
         EXPORT_ACTIVITY = "/activity/export": "The audit log as a file.";
         TEAMS = "/teams": "The list of teams.";
@@ -74,6 +77,7 @@ links! {
         JWKS = "/mcp/oauth/jwks": "The public keys.";
 
         // Server functions.
+        CHANGE_CHECKLIST = "/fn/change_checklist": "Ticks a step of the checklist, or dismisses it.";
         FIRST_EXCHANGE = "/fn/first_exchange": "Whether a credential was exchanged yet.";
         ENABLE_CREDENTIAL = "/fn/enable_credential": "Enables a credential.";
         DISABLE_CREDENTIAL = "/fn/disable_credential": "Disables a credential.";
@@ -158,6 +162,16 @@ pub(crate) fn duplicate_of(client_id: impl Display) -> String {
 /// The view of a credential's secrets, keys or identities.
 pub fn secrets_of(client_id: impl Display) -> String {
     with_query(&credential(client_id), &[("view", "secrets")])
+}
+
+/// The refused exchanges in `hours` hours from this hour on. `whose` is a credential or a team; without it, those of
+/// all credentials.
+pub(crate) fn refused_within(hour: i64, hours: i64, whose: &[(&'static str, String)]) -> String {
+    let from = Timestamp::from_millis(hour.saturating_mul(3_600_000)).rfc3339();
+    let hours = hours.to_string();
+    let mut parameters = vec![("from", from.get(..13).unwrap_or_default()), ("hours", &hours)];
+    parameters.extend(whose.iter().map(|(name, value)| (*name, value.as_str())));
+    with_query(REFUSALS, &parameters)
 }
 
 /// The entries of the audit log about this.

@@ -10,7 +10,7 @@ use crate::crypto::keys::MasterKey;
 use crate::crypto::password::HashQueue;
 use crate::error::Fault;
 use crate::model::credential::query::Counts;
-use crate::model::credential::usage::Hour;
+use crate::model::credential::usage::{Bar, Leaders};
 use crate::model::ports::{Fetch, Post};
 use crate::model::settings::Settings;
 use crate::services::client_documents::ClientDocuments;
@@ -58,8 +58,10 @@ pub struct Context {
     pub status_lists: StatusLists,
     /// Counts of credentials, of a large instance.
     pub counts: StaleCache<Counts>,
-    /// Exchanges by hour, of a large instance.
-    pub hours: StaleCache<Vec<Hour>>,
+    /// The bars of charts, of a large instance.
+    pub bars: StaleCache<Vec<Bar>>,
+    /// The most used and most refused credentials, of an instance with very much use.
+    pub leaders: StaleCache<Leaders>,
     /// Emergency stops in force, by the number of the newest audit entry.
     pub stops: StaleCache<Vec<(Timestamp, i64)>>,
     /// Sends messages to webhooks.
@@ -100,7 +102,8 @@ impl Context {
             documents: ClientDocuments::new(fetch),
             status_lists: StatusLists::new(store.clone(), Arc::clone(&keys), Arc::clone(&settings)),
             counts: StaleCache::default(),
-            hours: StaleCache::default(),
+            bars: StaleCache::default(),
+            leaders: StaleCache::default(),
             stops: StaleCache::default(),
             post,
             openid: None,

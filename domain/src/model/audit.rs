@@ -200,6 +200,7 @@ word_enum! {
         ClientSecretReplaced = "client.secret_replaced",
         ClientRemoved = "client.removed",
         ClientsPruned = "clients.pruned",
+        ChecklistChanged = "checklist.changed",
         GrantAllowed = "grant.allowed",
         GrantDenied = "grant.denied",
         GrantEnded = "grant.ended",

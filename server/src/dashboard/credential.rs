@@ -4,6 +4,7 @@ use app::components::form::proof::{TypedIdentity, TypedKeys};
 use app::pages::credential::authenticators::TypedSecret;
 use app::pages::credential::head::ListPlace;
 use app::pages::credential::list::{self, CredentialsQuery};
+use app::pages::credential::refused::{self, RefusedQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
 use app::pages::credential::rotate::{self, Step};
 use app::pages::credential::show::ShowQuery;
@@ -34,7 +35,12 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 
 /// `GET /credentials/{client_id}`
 pub(crate) async fn show(client_id: String, fields: Fields) -> PageResult {
-    show::page(client_id, read!(fields => ShowQuery { view, done, ended, list })).await
+    show::page(client_id, read!(fields => ShowQuery { view, done, ended, period, list })).await
+}
+
+/// `GET /refusals`
+pub(crate) async fn refused(fields: Fields) -> PageResult {
+    refused::page(read!(fields => RefusedQuery { from, hours, credential, team })).await
 }
 
 /// `GET /credentials/new`
@@ -114,7 +120,7 @@ pub(crate) async fn add_secret(form: Submission, client_id: String) -> Response 
         Refused::if_sent_before(generate::made_by_form(context, &form_token).await?)?;
         let generated = secret::add(context, &form.actor().await?, &id, expiry, Some(&form_token)).await?;
         let secret = NewSecret::of(&form.visit, &generated, Occasion::Added).ok_or(ActionError::NotFound)?;
-        Ok(Answer::page(|| secret.page()))
+        Ok(Answer::page(|| secret.page(None)))
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! MCP servers.
 
+use app::pages::credential::usage::read_period;
 use app::pages::server::access::{self, TypedAccess};
 use app::pages::server::{new, show};
 use domain::base::id::McpServerId;
@@ -15,7 +16,7 @@ pub(crate) use app::pages::server::{access::form as access_form, list::page as l
 
 /// `GET /servers/{id}`
 pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
-    show::page(id, fields.find("done")).await
+    show::page(id, read_period(fields.find("period")), fields.find("done")).await
 }
 
 /// `POST /servers/new`

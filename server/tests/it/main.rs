@@ -19,6 +19,7 @@ mod metadata;
 mod metrics;
 mod objects;
 mod openid;
+mod overview;
 mod passkeys;
 mod personal_tokens;
 mod registration;

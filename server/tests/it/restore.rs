@@ -595,7 +595,6 @@ fn test_of(action: Action) -> [&'static str; 2] {
             ["roles", "a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in"]
         }
         Action::MasterKeyReplaced => ["command_line", "a_restore_tells_what_ended_what_is_lost_and_what_is_left"],
-        // Only gives, makes or tells something.
         Action::PersonCreated
         | Action::PersonRenamed
         | Action::PersonEnabled
@@ -611,6 +610,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::WebhookResumed
         | Action::ClientAdded
         | Action::ClientsPruned
+        | Action::ChecklistChanged
         | Action::CredentialGenerated
         | Action::CredentialImported
         | Action::CredentialSecretAdded

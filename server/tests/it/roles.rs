@@ -130,6 +130,7 @@ pub(crate) fn rows() -> Vec<Row> {
             303,
             &[("issuer", "https://ci.example"), ("subject", "job:two")],
         ),
+        ("/refusals", GET, PERSON, Nothing, 200, &[]),
         ("/servers", GET, PERSON, Nothing, 200, &[]),
         ("/servers/new", GET, Administrator, Nothing, 200, &[]),
         (
@@ -230,6 +231,7 @@ pub(crate) fn rows() -> Vec<Row> {
             303,
             &[("id", "{webhook_id}"), ("delivery", "{delivery_id}")],
         ),
+        ("/fn/change_checklist", POST, Administrator, Nothing, 303, &[("mark", "backup"), ("on", "yes")]),
         ("/fn/remove_webhook", POST, Administrator, Nothing, 303, &[("id", "{webhook_id}")]),
         ("/apps", GET, PERSON, Nothing, 200, &[]),
         ("/apps/clients", GET, Administrator, Nothing, 200, &[]),
@@ -672,7 +674,7 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     assert!(browser.get("/fn/overview").await.json()["all"] == 1);
     assert!(browser.get(&format!("/credentials?team={theirs}")).await.body.contains("No credential matches"));
     // The chart counts our exchange alone.
-    assert!(browser.get("/").await.body.contains("1 token issued"));
+    assert!(browser.get("/").await.body.contains(">1 exchange<"));
 
     // A leak of theirs is counted, not shown; a client ID of theirs is nothing.
     let secret = foreign.secret.as_ref().expect("a secret").expose();

@@ -108,6 +108,7 @@ fn text(action: Action) -> &'static str {
         Action::ClientChanged => "Client changed",
         Action::ClientSecretEnded => "Client’s secret ended",
         Action::ClientRemoved => "Client removed",
+        Action::ChecklistChanged => "Checklist changed",
         Action::ClientsPruned => "Unused clients removed",
         Action::GrantAllowed => "Access allowed",
         Action::GrantDenied => "Access denied",

@@ -35,6 +35,7 @@ impl Occasion {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Generated => "generated",
+            Self::Added => "added",
             Self::Rotated(_) => "rotated",
         }
     }
@@ -43,6 +44,7 @@ impl Occasion {
     pub(crate) fn parse(word: &str) -> Option<Self> {
         match word {
             "generated" => Some(Self::Generated),
+            "added" => Some(Self::Added),
             "rotated" => Some(Self::Rotated(None)),
             _ => None,
         }
@@ -51,7 +53,7 @@ impl Occasion {
     /// The same occasion. A rotation ends at this moment.
     pub(crate) fn until(self, rotation_ends_at: Option<Timestamp>) -> Self {
         match self {
-            Self::Generated => Self::Generated,
+            Self::Generated | Self::Added => self,
             Self::Rotated(_) => Self::Rotated(rotation_ends_at),
         }
     }

@@ -3,14 +3,13 @@
 use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::credential::{federated, inspect, keys, usage};
-use domain::model::credential::usage::Whose;
+use domain::model::credential::usage::{Period, Whose};
 use domain::model::credential::{AssertionRules, AuthMethod, Credential, Impact, Status};
 use domain::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer};
 use domain::person::team;
 use domain::server;
 use leptos::server_fn::codec::GetUrl;
 
-use crate::components::chart::HourChart;
 use crate::components::parts::{View, key_figures, view_links};
 use crate::components::snippet::{Snippets, TryIt};
 use crate::pages::audit::entry::{EntryView, entry_list};
@@ -19,7 +18,7 @@ use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::tokens::tokens_view;
-use crate::pages::credential::usage::{impact_facts, recent, refused};
+use crate::pages::credential::usage::{exchanges_panel, impact_facts, read_period, usage_view};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -56,6 +55,8 @@ pub struct ShowQuery {
     pub done: Option<String>,
     /// How many live tokens ended with the change that the receipt is about.
     pub ended: Option<String>,
+    /// The word of the period that charts show.
+    pub period: Option<String>,
     /// The list from which the page was opened.
     pub list: ListPlace,
 }
@@ -85,14 +86,18 @@ pub async fn page(client_id: String, query: ShowQuery) -> Result<Page, ActionErr
         visit: visit.clone(),
         credential: credential.clone(),
     };
+    let period = read_period(query.period.as_deref());
     let (view, named) = *VIEWS.iter().find(|(word, _)| *word == query.view).unwrap_or(&VIEWS[0]);
     let content = match view {
         "secrets" => proofs(&shown).await?,
-        "usage" => usage_view(&shown).await?,
+        "usage" => {
+            let address = shown.list.view(&shown.credential, "usage");
+            usage_view(&visit, &shown.credential, period, &address).await?
+        }
         "tokens" => tokens_view(&visit, &shown.credential).await?,
         "activity" => activity(&shown).await?,
         "connect" => connect(&shown),
-        _ => overview(&shown).await?,
+        _ => overview(&shown, period).await?,
     };
     let ended = query.ended.and_then(|ended| ended.parse::<u32>().ok()).unwrap_or_default();
     let ended =
@@ -124,14 +129,16 @@ fn views(shown: &Shown, current: &str) -> AnyView {
     view_links("Views of the credential", VIEWS.into_iter().zip(names).map(view))
 }
 
-async fn overview(shown: &Shown) -> Result<AnyView, ActionError> {
+async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError> {
     let (context, credential) = (&shown.visit.context, &shown.credential);
     let id = &credential.client_id;
     let impact = inspect::impact(context, credential).await?;
-    let hours = usage::hours(context, Whose::Credential(id), 72).await?;
-    let refusals: i64 = hours.iter().rev().take(24).map(|hour| hour.refusals).sum();
+    let day = usage::bars(context, Whose::Credential(id), Period::Day).await?;
+    let refusals: i64 = day.iter().map(|bar| bar.refusals).sum();
     let changes: Vec<_> = audit::of_target(context, id.as_str(), 5).await?.iter().map(EntryView::of).collect();
-    let chart = view! { <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/> };
+    let refused = vec![("credential", id.to_string())];
+    let address = shown.list.view(credential, "");
+    let exchanges = exchanges_panel(&shown.visit, Whose::Credential(id), period, &address, Some(refused)).await?;
     let waiting = (shown.status() == Status::Unverified && credential.disabled_at.is_none()).then(|| {
         let reload = Some(shown.list.view(credential, ""));
         view! { <TryIt connection=connection_of(shown) reload/> }
@@ -145,7 +152,7 @@ async fn overview(shown: &Shown) -> Result<AnyView, ActionError> {
         {waiting}
         <div class="duo">
             <div class="stack">
-                {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
+                {exchanges}
                 {proofs(shown).await?}
             </div>
             <div class="stack">{facts(shown)}{notes}{latest_changes(shown, changes)}</div>
@@ -260,22 +267,6 @@ async fn proofs(shown: &Shown) -> Result<AnyView, ActionError> {
             let shared = federated::is_shared(&shown.visit.context, &shown.identities).await?;
             identities_panel(shown, shared)
         }
-    })
-}
-
-/// Exchanges and refusals.
-async fn usage_view(shown: &Shown) -> Result<AnyView, ActionError> {
-    let (context, credential) = (&shown.visit.context, &shown.credential);
-    let id = &credential.client_id;
-    let hours = usage::hours(context, Whose::Credential(id), 72).await?;
-    let exchanges = usage::recent_exchanges(context, id).await?;
-    let refusals = usage::refusals(context, id).await?;
-    let refusal_hours = usage::refusals_by_hour(context, id, 72).await?;
-    let chart = view! { <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/> };
-    Ok(html! {
-        {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
-        {recent(exchanges, &shown.servers)}
-        {refused(credential, refusals, refusal_hours, shown.may_change())}
     })
 }
 

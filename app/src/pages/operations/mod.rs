@@ -1,5 +1,6 @@
 //! The instance: its overview, search and help, its settings and its signing keys.
 
+pub mod checklist;
 pub mod help;
 pub mod overview;
 pub mod search;

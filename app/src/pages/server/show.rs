@@ -1,14 +1,18 @@
 //! The page of one MCP server, with the setup for its operator.
 
+use domain::model::credential::usage::Period;
+
+use crate::pages::credential::usage::server_usage;
 use crate::pages::server::access::{access_panel, find};
 use crate::prelude::*;
 use crate::snippets;
 
 /// The page of one server.
-pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
+pub async fn page(id: String, period: Period, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let server = find(&visit, &id).await?;
     let access = access_panel(&visit, &server).await?;
+    let usage = server_usage(&visit, &server.id, period, &links::server(&id)).await?;
     let issuer = visit.context.settings.public_url.clone();
     // The setup for the server's operator: the document that leads clients here, and the token check.
     let publish = (!server.built_in).then(|| {
@@ -30,6 +34,7 @@ pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
         </dl>
         {access}
         {panel("scopes", "Scopes", (), rows)}
+        {usage}
         {publish}
     };
     Ok(Page::new(server.name, body))

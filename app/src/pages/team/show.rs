@@ -1,11 +1,13 @@
 //! The page of one team: its members and their roles.
 
 use domain::base::id::TeamId;
+use domain::model::credential::usage::Period;
 use domain::model::person::authority::Role;
 use domain::model::person::team::{Member, Team};
 use domain::person::invitation;
 use domain::person::team;
 
+use crate::pages::credential::usage::team_usage;
 use crate::pages::team::find;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
@@ -21,7 +23,12 @@ pub(crate) async fn remove_team(team: String) -> Result<String, ActionError> {
 }
 
 /// The page of a team. The form holds a name that was not accepted.
-pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) -> Result<Page, ActionError> {
+pub async fn page(
+    id: String,
+    period: Period,
+    done: Option<&str>,
+    form: Form<Option<String>>,
+) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let team = find(&visit, &id).await?;
     let members = team::members(&visit.context, &team.id).await?;
@@ -49,12 +56,14 @@ pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) ->
     });
     let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Invite a person"));
     let credentials = html! { <a href=links::credentials_of_team(&team.id)>"See its credentials"</a> };
+    let usage = team_usage(&visit, &team.id, period, &links::team(&team.id)).await?;
     let body = view! {
         <ErrorSummary errors=errors.clone()/>
         <Receipt on=On::Team done/>
         {head((links::TEAMS, "Back to the teams"), title.clone(), credentials, invite)}
         {panel("people", "People", (), people(&visit, &team, members, manages))}
         {(!invitations.is_empty()).then(|| open_invitations(invitations, Vec::new()))}
+        {usage}
         <div class="split">{rename}{remove}</div>
     };
     Ok(Page::new(title, body).answering(status))

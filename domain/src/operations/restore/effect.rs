@@ -86,6 +86,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::ClientAdded
         // Nobody used these clients, and each may register again.
         | Action::ClientsPruned
+        | Action::ChecklistChanged
         | Action::GrantAllowed
         | Action::GrantDenied
         | Action::GrantEnded

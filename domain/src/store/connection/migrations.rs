@@ -75,6 +75,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
         migration(31, "owners and tags", include_str!("../../../../migrations/0031_owners_and_tags.sql")),
         migration(32, "list", list),
+        migration(33, "use", include_str!("../../../../migrations/0033_use.sql")),
         migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
     ];
     if engine == Engine::Sqlite {
@@ -89,8 +90,12 @@ mod tests {
     use sqlx::Row;
 
     use super::*;
+    use crate::base::id::{ClientId, TeamId};
+    use crate::model::credential::usage::{Bar, Whose};
+    use crate::model::person::authority::Authority;
     use crate::store::connection::url::DatabaseUrl;
     use crate::store::connection::{Store, StoreOptions};
+    use crate::store::token::usage;
     use crate::testing;
 
     #[tokio::test]
@@ -127,6 +132,37 @@ mod tests {
         assert_eq!(found, [100, 4950, 7]);
         store.close().await;
         // A folder that remains is untidy, but does no harm.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[tokio::test]
+    async fn hours_of_earlier_versions_are_in_the_charts_of_credentials_and_teams() {
+        let folder = testing::folder();
+        let url = testing::database_url(&folder.join("countersign.db")).await;
+        let url = DatabaseUrl::parse(&url).expect("an address");
+        let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
+        let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 33).collect();
+        apply(store.changes.connections(), earlier).await.expect("the schema of an earlier version");
+        let mut transaction = store.begin().await.expect("begins");
+        for sql in [
+            "INSERT INTO credentials (client_id, name, description, mcp_servers, scopes, auth_method, ip_ranges, created_at,
+                                      created_by, search_text, team_id)
+             SELECT 'csc_0000000000000000000001', 'old', '', '[]', '', 'client_secret', '[]', 1, '', 'old', id FROM teams",
+            "INSERT INTO usage_hours (client_id, hour, exchanges) VALUES ('csc_0000000000000000000001', 48, 5)",
+            "INSERT INTO usage_hours (client_id, hour, exchanges) VALUES ('csc_0000000000000000000001', 71, 2)",
+            "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at)
+             VALUES ('csc_0000000000000000000001', 50, 'wrong_secret', 3, 1)",
+        ] {
+            sqlx::query(sql).execute(&mut *transaction).await.expect("inserts");
+        }
+        transaction.commit().await.expect("commits");
+        store.migrate().await.expect("the schema of this version");
+        let id = ClientId::parse("csc_0000000000000000000001").expect("an identifier");
+        for whose in [Whose::Credential(&id), Whose::All(&Authority::Everything), Whose::Team(&TeamId::first())] {
+            let bars = usage::bars(&store, &whose.into(), 0, 24).await.expect("reads");
+            assert_eq!(bars, [Bar { hour: 48, exchanges: 7, refusals: 3 }], "{whose:?}");
+        }
+        store.close().await;
         let _ = std::fs::remove_dir_all(folder);
     }
 

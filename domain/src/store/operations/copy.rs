@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 47] = [
+const TABLES: [&str; 51] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -37,6 +37,9 @@ const TABLES: [&str; 47] = [
     "counters",
     "usage_hours",
     "refusal_hours",
+    "exchange_hours",
+    "team_exchange_hours",
+    "team_refusal_hours",
     "audit",
     "audit_head",
     "audit_readers",
@@ -61,6 +64,7 @@ const TABLES: [&str; 47] = [
     "write_probe",
     "reported_tokens",
     "repeated_events",
+    "checklist",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;

@@ -2,12 +2,14 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`checklist`] | what a person ticked in the list on the overview |
 //! | [`copy`] | copies a whole database |
 //! | [`restore`] | compares a backup with the database that it replaces |
 //! | [`housekeeping`] | removes rows that no decision can need |
 //! | [`keys`], [`wrapped`] | instance keys and signing keys; every value that is wrapped under the master key |
 //! | [`idempotency`] | tokens of forms that were sent |
 
+pub mod checklist;
 pub mod copy;
 pub mod housekeeping;
 pub mod idempotency;
