@@ -87,8 +87,8 @@ pub async fn problems(context: &Context, before: &Credential, edit: &Edit) -> Re
     Ok(checked(edit, before, &servers, context.now()).err().unwrap_or_default())
 }
 
-/// Applies `edit`. The next exchange obeys the new values. Tokens that were issued before keep their servers and scopes,
-/// unless the edit takes some away and ends the tokens.
+/// Applies `edit`. The next exchange obeys the new values. Tokens that were issued before keep their servers and
+/// scopes, unless the edit takes some away and ends the tokens.
 pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: &Edit) -> Result<Edited> {
     let now = context.now();
     // The tokens that end are found under the credential, where the roll-up lists them.

@@ -260,7 +260,7 @@ fn steps(credential: &Credential, safe: Option<bool>, asked: bool, errors: &Erro
     let extend = html! {
         <div class="stack dated">
             <Select id="deadline" label options=deadlines(None) chosen="86400" error=errors.at("overlap")
-                hint="At most until it expires."/>
+                hint="At most until its own expiry, and 90 days."/>
             {last_day(String::new(), errors)}
         </div>
         {proof(("your_password", "your_code"))}

@@ -85,7 +85,7 @@ pub async fn page(client_id: String, query: ShowQuery) -> Result<Page, ActionErr
     };
     let (view, named) = *VIEWS.iter().find(|(word, _)| *word == query.view).unwrap_or(&VIEWS[0]);
     let content = match view {
-        "secrets" => proofs(&shown).await?,
+        "secrets" => proofs(&shown, true).await?,
         "usage" => usage_view(&shown).await?,
         "activity" => activity(&shown).await?,
         "connect" => connect(&shown),
@@ -143,7 +143,7 @@ async fn overview(shown: &Shown) -> Result<AnyView, ActionError> {
         <div class="duo">
             <div class="stack">
                 {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
-                {proofs(shown).await?}
+                {proofs(shown, false).await?}
             </div>
             <div class="stack">{facts(shown)}{notes}{latest_changes(shown, changes)}</div>
         </div>
@@ -186,7 +186,7 @@ fn facts(shown: &Shown) -> AnyView {
         credential.token_lifetime.or(own.first().map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
     let server = |server: &&McpServer| {
         let (href, resource) = (links::server(&server.id), short_resource(&server.resource));
-        view! { <div><a href=href title=server.name.clone()>{resource}</a></div> }
+        view! { <div><a href=href title=server.name.clone()>{breaking_at_slashes(&resource)}</a></div> }
     };
     let range = |range: String| view! { <div><code>{range}</code></div> };
     let ranges = match credential.ip_ranges.as_slice() {
@@ -231,6 +231,11 @@ fn facts(shown: &Shown) -> AnyView {
     panel("facts", "What it may do", duplicate, view! { <div class="body">{rows}</div> })
 }
 
+/// An address that breaks after a slash, and not inside a name.
+fn breaking_at_slashes(address: &str) -> AnyView {
+    address.split_inclusive('/').map(|part| view! { {part.to_owned()}<wbr/> }).collect_view().into_any()
+}
+
 /// The exceptions that its assertions may use.
 fn exceptions(rules: AssertionRules) -> Option<String> {
     let words = [
@@ -248,14 +253,14 @@ fn latest_changes(shown: &Shown, changes: Vec<EntryView>) -> AnyView {
     panel("changes", "Latest changes", all, entry_list(unnamed))
 }
 
-/// The secrets, keys or identities.
-async fn proofs(shown: &Shown) -> Result<AnyView, ActionError> {
+/// The secrets, keys or identities; `whole`: with their actions.
+async fn proofs(shown: &Shown, whole: bool) -> Result<AnyView, ActionError> {
     Ok(match shown.credential.auth_method {
-        AuthMethod::ClientSecret => secrets_panel(shown),
-        AuthMethod::PrivateKeyJwt => keys_panel(shown),
+        AuthMethod::ClientSecret => secrets_panel(shown, whole),
+        AuthMethod::PrivateKeyJwt => keys_panel(shown, whole),
         AuthMethod::Federated => {
             let shared = federated::is_shared(&shown.visit.context, &shown.identities).await?;
-            identities_panel(shown, shared)
+            identities_panel(shown, shared, whole)
         }
     })
 }

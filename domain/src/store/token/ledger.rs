@@ -75,8 +75,8 @@ pub(crate) async fn revoke_token(transaction: &mut Transaction, jti: &TokenId, n
     sql!("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL"; now, jti).changed(transaction).await
 }
 
-/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The second
-/// half finds exchanges that were not rolled up yet.
+/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The
+/// second half finds exchanges that were not rolled up yet.
 pub(crate) async fn end_live_tokens(
     transaction: &mut Transaction,
     client_id: &ClientId,
