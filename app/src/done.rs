@@ -32,15 +32,17 @@ receipts! {
         AccountPasskeyRemoved = "passkey-removed": "Passkey removed. Remove it from your device too.";
     }
     Apps "Connected apps." {
-        AppsAccessEnded = "ended": "Access ended. What it had is refused from now on.";
-        AppsTokenRevoked = "revoked": "Token revoked. It is refused from now on.";
+        AppsAccessEnded = "ended": "Access ended. Its tokens no longer work.";
+        AppsAppTokenRevoked = "token-revoked":
+            "Token revoked. The app can get another one: to stop the app, end its access.";
     }
     Client "A client." {
         ClientAdded = "added": "Client added.";
         ClientEdited = "edited": "Changes saved.";
+        ClientAccessEnded = "ended": "Access ended. Its tokens no longer work.";
     }
     Clients "The list of clients." {
-        ClientsRemoved = "removed": "Client removed. The access that people gave it ended with it.";
+        ClientsRemoved = "removed": "Client removed. Access that people gave it has ended: ";
     }
     Credential "A credential." {
         CredentialEnabled = "enabled": "Enabled. Exchanges are accepted again.";
@@ -57,6 +59,13 @@ receipts! {
         CredentialKeyRemoved = "key_removed": "Key removed. Requests signed with it are refused.";
         CredentialIdentityRemoved = "identity_removed": "Identity removed. Its tokens are refused.";
         CredentialSecretRemoved = "secret_removed": "Secret removed. The secret and its tokens are refused.";
+        CredentialTokenRevoked = "token-revoked":
+            "Token revoked. Introspection and the built-in MCP server refuse it now.";
+    }
+    Emergency "The emergency stop." {
+        EmergencyDisabled = "disabled": "Stopped: ";
+        EmergencyRevoked = "revoked": "Revoked: ";
+        EmergencyUndone = "undone": "Enabled again: ";
     }
     People "The list of people." {
         PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
@@ -87,9 +96,6 @@ receipts! {
             "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended.";
         SettingsKeyReplaced = "replaced":
             "The key is replaced. The old one left the JWKS, and the tokens that it signed are refused.";
-        SettingsDisabled = "disabled": "Stopped: ";
-        SettingsRevoked = "revoked": "Revoked: ";
-        SettingsUndone = "undone": "Enabled again: ";
     }
     Team "A team." {
         TeamCreated = "created": "Team created. Invite people, or generate its first credential.";
@@ -101,6 +107,9 @@ receipts! {
     }
     Teams "The list of teams." {
         TeamsRemoved = "removed": "Team removed.";
+    }
+    Tokens "The personal tokens." {
+        TokensRevoked = "revoked": "Token revoked. It no longer works.";
     }
     Webhook "A webhook." {
         WebhookTested = "tested": "The test arrived. The receiver answered ";

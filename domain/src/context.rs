@@ -60,6 +60,8 @@ pub struct Context {
     pub counts: StaleCache<Counts>,
     /// Exchanges by hour, of a large instance.
     pub hours: StaleCache<Vec<Hour>>,
+    /// Emergency stops in force, by the number of the newest audit entry.
+    pub stops: StaleCache<Vec<(Timestamp, i64)>>,
     /// Sends messages to webhooks.
     pub post: Arc<dyn Post>,
     /// The OpenID provider that people may sign in with.
@@ -99,6 +101,7 @@ impl Context {
             status_lists: StatusLists::new(store.clone(), Arc::clone(&keys), Arc::clone(&settings)),
             counts: StaleCache::default(),
             hours: StaleCache::default(),
+            stops: StaleCache::default(),
             post,
             openid: None,
             metrics,

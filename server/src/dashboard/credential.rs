@@ -58,7 +58,7 @@ pub(crate) async fn generate(form: Submission) -> Response {
         Refused::if_sent_before(generate::made_by_form(form.context(), &form.token()).await?)?;
         let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
-            Some(secret) => Answer::page(|| secret.page()),
+            Some(secret) => Answer::page(|| secret.page(None)),
             None => Answer::Next(Done::CredentialGenerated.at(links::credential(&generated.credential.client_id))),
         })
     })
@@ -114,7 +114,7 @@ pub(crate) async fn add_secret(form: Submission, client_id: String) -> Response 
         Refused::if_sent_before(generate::made_by_form(context, &form_token).await?)?;
         let generated = secret::add(context, &form.actor().await?, &id, expiry, Some(&form_token)).await?;
         let secret = NewSecret::of(&form.visit, &generated, Occasion::Added).ok_or(ActionError::NotFound)?;
-        Ok(Answer::page(|| secret.page()))
+        Ok(Answer::page(|| secret.page(None)))
     })
     .await
 }
@@ -186,7 +186,7 @@ pub(crate) async fn rotate(form: Submission, client_id: String) -> Response {
         let generated = rotation::secret(context, &actor, &id, overlap, None, Some(&form_token)).await?;
         let occasion = Occasion::Rotated(generated.credential.rotation_ends_at);
         let secret = NewSecret::of(&form.visit, &generated, occasion).ok_or(ActionError::NotFound)?;
-        Ok(Answer::page(|| secret.page()))
+        Ok(Answer::page(|| secret.page(None)))
     })
     .await
 }

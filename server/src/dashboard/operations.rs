@@ -1,6 +1,7 @@
 //! The instance: overview, settings, signing keys.
 
-use app::pages::operations::settings::{self, Outcome};
+use app::pages::operations::search;
+use app::pages::operations::settings;
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
@@ -10,11 +11,16 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::overview::page as overview;
+pub(crate) use app::pages::operations::{help::page as help, overview::page as overview};
+
+/// `GET /search`
+pub(crate) async fn search(fields: Fields) -> PageResult {
+    search::page(&fields.get("q")).await
+}
 
 /// `GET /settings`
 pub(crate) async fn settings(fields: Fields) -> PageResult {
-    settings::page(read!(fields => Outcome { done, count, apps, personal_tokens, clients })).await
+    settings::page(fields.find("done")).await
 }
 
 /// `GET /settings/keys`: asks before a signing key is replaced.

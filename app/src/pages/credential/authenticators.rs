@@ -107,18 +107,8 @@ async fn added(client_id: &str, page: FormPage, errors: Errors) -> Result<Page, 
 
 /// A button that removes something after a question: `what` is its name, `effect` what happens.
 fn remove_button(action: &'static str, client_id: &str, id: String, what: &str, effect: &'static str) -> AnyView {
-    let fields = view! {
-        {hidden("client_id", client_id)}{hidden("id", id)}
-        <p>{format!("Remove {what}?")}</p>
-        <p class="muted">{effect}</p>
-        <div class="row"><button class="button" data-kind="danger" data-size="small">"Remove now"</button></div>
-    };
-    html! {
-        <details class="menu ask">
-            <summary class="button" data-size="small">"Remove"<span class="vh">{format!(" {what}")}</span></summary>
-            {post_form(action, "stack", fields)}
-        </details>
-    }
+    let fields = [("client_id", client_id.to_owned()), ("id", id)];
+    asking_button(action, fields, true, ("Remove", format!(" {what}")), effect)
 }
 
 /// The state of a secret or key.

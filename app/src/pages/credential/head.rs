@@ -12,6 +12,7 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 
+use crate::pages::token::trial::test_button;
 use crate::prelude::*;
 
 /// The parameters of the list's address. Others are dropped: the address of a page is not to be trusted.
@@ -176,6 +177,7 @@ fn actions(shown: &Shown) -> Option<AnyView> {
     };
     Some(html! {
         <div class="row">
+            {test_button(&shown.credential)}
             {shown.may_change().then(|| button_link(links::edit_credential(id), "Edit"))}
             {rotate_link(&shown.credential)}
             {stop}

@@ -13,12 +13,13 @@ use leptos::server_fn::codec::GetUrl;
 use crate::components::chart::HourChart;
 use crate::components::parts::{View, key_figures, view_links};
 use crate::components::snippet::{Snippets, TryIt};
-use crate::pages::audit::activity::{EntryView, entry_list};
+use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::credential::authenticators::{identities_panel, keys_panel, secrets_panel};
 use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
-use crate::pages::credential::usage::{impact_facts, recent, refused};
+use crate::pages::credential::tokens::tokens_view;
+use crate::pages::credential::usage::{recent, refused};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -60,10 +61,11 @@ pub struct ShowQuery {
 }
 
 /// The views: the word in the address, and the title of the page with the name of the credential.
-const VIEWS: [(&str, &str); 5] = [
+const VIEWS: [(&str, &str); 6] = [
     ("", ""),
     ("secrets", "Secrets of "),
     ("usage", "Usage of "),
+    ("tokens", "Live tokens of "),
     ("activity", "Activity of "),
     ("connect", "Connect "),
 ];
@@ -87,6 +89,7 @@ pub async fn page(client_id: String, query: ShowQuery) -> Result<Page, ActionErr
     let content = match view {
         "secrets" => proofs(&shown, true).await?,
         "usage" => usage_view(&shown).await?,
+        "tokens" => tokens_view(&visit, &shown.credential).await?,
         "activity" => activity(&shown).await?,
         "connect" => connect(&shown),
         _ => overview(&shown).await?,
@@ -111,7 +114,7 @@ fn views(shown: &Shown, current: &str) -> AnyView {
         AuthMethod::PrivateKeyJwt => "Keys",
         AuthMethod::Federated => "Identities",
     };
-    let names = ["Overview", proofs, "Usage", "Activity", "Connect"];
+    let names = ["Overview", proofs, "Usage", "Live tokens", "Activity", "Connect"];
     let view = |((word, _), name): ((&str, &str), &'static str)| View {
         href: shown.list.view(&shown.credential, word),
         name,
@@ -334,30 +337,23 @@ fn danger_zone(shown: &Shown, impact: &Impact) -> Option<AnyView> {
         let words = "You can look at this credential, not stop it. If it leaked, tell a member of its team or an administrator now.";
         return Some(danger_panel("danger", "Danger zone", empty(words)));
     }
-    let disable = (status != Status::Disabled).then(|| {
-        let form = post_form(links::DISABLE_CREDENTIAL, "stack", view! {
-            {hidden("client_id", id.to_string())}
-            <p class="muted">{format!("{} are refused while the credential is disabled.", counted(impact.live_tokens, "live token", "live tokens"))}</p>
-            {submit(None, "Disable now")}
-        });
-        view! {
-            <div class="act">
-                <p><b>"Disable"</b><span class="sub">"Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay."</span></p>
-                <details><summary class="button">"Disable…"</summary>{form}</details>
-            </div>
-        }
-    });
-    let revoke = view! {
-        <div class="act">
-            <p><b>"Revoke"</b><span class="sub">"Every secret and live token ends. This cannot be undone."</span></p>
-            <details>
-                <summary class="button" data-kind="danger">"Revoke…"</summary>
-                <div class="stack">
-                    {impact_facts(impact)}
-                    <a class="button" data-kind="danger" href=links::revoke_credential(id)>"Give a reason and revoke"</a>
-                </div>
-            </details>
-        </div>
+    let live = counted(impact.live_tokens, "live token", "live tokens");
+    let act = |name: &'static str, words: &'static str, act: AnyView| {
+        view! { <div class="act"><p><b>{name}</b><span class="sub">{words}</span></p>{act}</div> }
     };
+    let disable = (status != Status::Disabled).then(|| {
+        let fields = view! { {hidden("client_id", id.to_string())}{submit(None, "Disable now")} };
+        let form = post_form(links::DISABLE_CREDENTIAL, "stack", fields);
+        let question = format!("Exchanges and {live} are refused until somebody enables the credential.");
+        let words = "Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay.";
+        act("Disable", words, ask(false, "Disable…", question, form))
+    });
+    let used = counted(impact.exchanges, "time", "times");
+    let from = counted(impact.addresses, "address", "addresses");
+    let question = format!("Used {used} in the last 24 hours from {from}; {live} now. All secrets and tokens end.");
+    let href = links::revoke_credential(id);
+    let onward = html! { <a class="button" data-kind="danger" href=href>"Give a reason and revoke"</a> };
+    let words = "Every secret and live token ends. This cannot be undone.";
+    let revoke = act("Revoke", words, ask(false, "Revoke…", question, onward));
     Some(danger_panel("danger", "Danger zone", view! { {disable}{revoke} }))
 }

@@ -11,7 +11,7 @@ use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::components::chart::HourChart;
-use crate::pages::audit::activity::{EntryView, entry_list};
+use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::prelude::*;
 
 /// Numbers of credentials, by what needs attention.

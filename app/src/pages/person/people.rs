@@ -109,7 +109,7 @@ pub async fn one(
         notice("warn", view! { <p>{words}</p> })
     });
     let actions = (!is_self).then(|| actions(person, openid.is_some()));
-    let revoke = links::with_query(links::STOP, &[("made_by", &id), ("means", "revoke")]);
+    let revoke = links::with_query(links::EMERGENCY, &[("made_by", &id), ("means", "revoke")]);
     let made = view! {
         <div class="body">
             <p class="muted">

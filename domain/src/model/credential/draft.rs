@@ -134,6 +134,7 @@ impl Checked {
             last_used_from: None,
             last_used_agent: None,
             rotation_ends_at: None,
+            leak_ends_at: None,
         }
     }
 }

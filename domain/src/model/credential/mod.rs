@@ -114,6 +114,8 @@ pub struct Credential {
     pub last_used_agent: Option<String>,
     /// When the last of the secrets or keys that are being replaced stops working.
     pub rotation_ends_at: Option<Timestamp>,
+    /// The moment until which a secret or token that was reported as leaked still works, at the latest.
+    pub leak_ends_at: Option<Timestamp>,
 }
 
 /// Whether the text is a tag: 1 to 32 characters of `a-z 0-9 : _ . -`, of which the first is a letter or a digit.
@@ -128,6 +130,8 @@ pub(crate) fn is_tag(text: &str) -> bool {
 /// expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// It works, and a secret or token of it that works was reported as leaked.
+    Leaked,
     /// It works, and was never exchanged.
     Unverified,
     /// It works, and was exchanged.
@@ -152,6 +156,8 @@ impl Credential {
             Status::Expired
         } else if self.disabled_at.is_some() {
             Status::Disabled
+        } else if self.leak_ends_at.is_some_and(|end| end > now) {
+            Status::Leaked
         } else if self.verified_at.is_none() {
             Status::Unverified
         } else if self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN)) {
@@ -199,6 +205,7 @@ impl ClientSecret {
             expires_at: self.expires_at,
             retires_at: self.retires_at,
             revoked: self.revoked_at.is_some(),
+            leaked: self.leaked_at.is_some(),
         }
     }
 }
@@ -212,6 +219,8 @@ pub struct AuthenticatorEnd {
     pub retires_at: Option<Timestamp>,
     /// Whether it was revoked before these moments.
     pub revoked: bool,
+    /// Whether it was reported as leaked.
+    pub leaked: bool,
 }
 
 impl AuthenticatorEnd {
@@ -242,6 +251,13 @@ pub(crate) fn end_of(
         _ => live.map(|end| end.moment()).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
     };
     [expires_at, last].into_iter().flatten().min()
+}
+
+/// The latest moment until which a leaked authenticator among these works. Without an end of its own, that is a moment
+/// that never comes.
+pub(crate) fn leak_end_of(ends: &[AuthenticatorEnd]) -> Option<Timestamp> {
+    let leaked = ends.iter().filter(|end| end.leaked && !end.revoked);
+    leaked.map(|end| end.moment().unwrap_or(Timestamp::from_millis(i64::MAX))).max()
 }
 
 /// What depends on a credential. A person should read it before they stop the credential.
@@ -278,7 +294,12 @@ mod tests {
         let end = |hard: Option<Timestamp>, ends: &[(Option<Timestamp>, Option<Timestamp>, bool)]| {
             let ends: Vec<_> = ends
                 .iter()
-                .map(|&(expires_at, retires_at, revoked)| AuthenticatorEnd { expires_at, retires_at, revoked })
+                .map(|&(expires_at, retires_at, revoked)| AuthenticatorEnd {
+                    expires_at,
+                    retires_at,
+                    revoked,
+                    leaked: false,
+                })
                 .collect();
             end_of(AuthMethod::ClientSecret, hard, &ends, now)
         };

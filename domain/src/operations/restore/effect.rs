@@ -72,6 +72,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::CredentialIdentityAdded
         | Action::CredentialEnabled
         | Action::CredentialExpiring
+        | Action::CredentialsExported
         | Action::CredentialRetiredSecretTried
         | Action::InstanceRestored
         | Action::EmergencyUndone

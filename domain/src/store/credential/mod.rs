@@ -22,7 +22,7 @@ use crate::store::{Columns, FromRow, On, Result, Store, Transaction, composed_sq
 pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
-    last_used_from, last_used_agent, rotation_ends_at, notes, owner_id,
+    last_used_from, last_used_agent, rotation_ends_at, leak_ends_at, notes, owner_id,
     (SELECT name FROM people WHERE people.id = credentials.owner_id) AS owner_name,
     (SELECT disabled_at FROM people WHERE people.id = credentials.owner_id) AS owner_disabled_at,
     (SELECT string_agg(tag, ' ') FROM credential_tags AS t WHERE t.client_id = credentials.client_id)
@@ -36,7 +36,7 @@ row! { "credentials" => Credential {
     client_id, team = "team_id", name, description, notes, owner: owner, tags: tags, auth_method,
     assertions: FromRow::from_row, scopes, servers = "mcp_servers", token_lifetime, ip_ranges, created_by, created_at,
     expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at, last_used_from,
-    last_used_agent, rotation_ends_at
+    last_used_agent, rotation_ends_at, leak_ends_at
 } }
 
 fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
@@ -260,25 +260,36 @@ pub(crate) async fn mark_leaked(
     sql!(sql; now, found, id).execute(transaction).await
 }
 
-/// Stores the end of a credential that follows from the ends of its authenticators.
-pub(crate) async fn set_ends(
-    transaction: &mut Transaction,
-    client_id: &ClientId,
-    ends_at: Option<Timestamp>,
-    rotation_ends_at: Option<Timestamp>,
-) -> Result<()> {
-    let sql = "UPDATE credentials SET ends_at = $1, rotation_ends_at = $2 WHERE client_id = $3";
-    sql!(sql; ends_at, rotation_ends_at, client_id).execute(transaction).await
+/// The moments of a credential that follow from its authenticators.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// When the last authenticator ends.
+    pub ends_at: Option<Timestamp>,
+    /// When the rotation ends.
+    pub rotation_ends_at: Option<Timestamp>,
+    /// Until when a leaked authenticator works.
+    pub leak_ends_at: Option<Timestamp>,
 }
 
-row! { "client_secrets" => AuthenticatorEnd { expires_at, retires_at, revoked = "revoked_at" } }
+/// Stores the moments of a credential that follow from its authenticators.
+pub(crate) async fn set_ends(transaction: &mut Transaction, client_id: &ClientId, ends: Ends) -> Result<()> {
+    sql!("UPDATE credentials SET ends_at = $1, rotation_ends_at = $2, leak_ends_at = $3 WHERE client_id = $4";
+        ends.ends_at, ends.rotation_ends_at, ends.leak_ends_at, client_id)
+    .execute(transaction)
+    .await
+}
+
+row! { "client_secrets" => AuthenticatorEnd {
+    expires_at, retires_at, revoked = "revoked_at", leaked = "leaked_at"
+} }
 
 /// The ends of each secret and key.
 pub(crate) async fn authenticator_ends_in(
     transaction: &mut Transaction,
     client_id: &ClientId,
 ) -> Result<Vec<AuthenticatorEnd>> {
-    let sql = "SELECT expires_at, retires_at, revoked_at FROM client_secrets WHERE client_id = $1
-         UNION ALL SELECT expires_at, retires_at, revoked_at FROM client_keys WHERE client_id = $1";
+    let sql = "SELECT expires_at, retires_at, revoked_at, leaked_at FROM client_secrets WHERE client_id = $1
+         UNION ALL SELECT expires_at, retires_at, revoked_at, CAST(NULL AS BIGINT) AS leaked_at FROM client_keys
+         WHERE client_id = $1";
     sql!(sql; client_id).all(transaction).await
 }

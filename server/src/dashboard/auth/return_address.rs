@@ -8,16 +8,18 @@ use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::oauth::AUTHORIZE_PATH;
 
 /// The pages that a sign-in may lead to, including all pages below them.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     links::CREDENTIALS,
     links::SERVERS,
     links::LEAKS,
+    links::EMERGENCY,
     links::ACTIVITY,
     links::TEAMS,
     links::PEOPLE,
     links::SETTINGS,
     links::ACCOUNT,
     links::APPS,
+    links::TOKENS,
 ];
 
 /// The address after a sign-in: a page of ours, or the overview. A link from outside can never choose another address.
