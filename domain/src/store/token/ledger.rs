@@ -71,8 +71,8 @@ pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option
     sql!(sql; jti).optional(on).await
 }
 
-/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The second
-/// half finds exchanges that were not rolled up yet.
+/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The
+/// second half finds exchanges that were not rolled up yet.
 pub(crate) async fn end_live_tokens(
     transaction: &mut Transaction,
     client_id: &ClientId,
