@@ -8,7 +8,10 @@ let lost = new Set
 const keep = t => lost.forEach(v => t.includes(v) && lost.delete(v))
 const show = on => all("[data-secret]").map(n => {
  n.toggleAttribute("data-shown", on)
- all("[data-unmask]").map(b => b.ariaLabel || (b.firstChild.textContent = (on ? "Hide" : "Show") + b.textContent.slice(4)))
+ all("[data-unmask]").map(b => {
+  const word = b.firstElementChild
+  word.textContent = (on ? "Hide" : "Show") + word.textContent.slice(4)
+ })
 })
 listen("DOMContentLoaded", () => lost = new Set(all("[data-guard] :is([data-secret], [data-once])").map(text)))
 listen("beforeunload", e => lost.size && e.preventDefault())

@@ -32,15 +32,17 @@ receipts! {
         AccountPasskeyRemoved = "passkey-removed": "Passkey removed. Remove it from your device too.";
     }
     Apps "Connected apps." {
-        AppsAccessEnded = "ended": "Access ended. What it had is refused from now on.";
-        AppsTokenRevoked = "revoked": "Token revoked. It is refused from now on.";
+        AppsAccessEnded = "ended": "Access ended. Its tokens no longer work.";
+        AppsAppTokenRevoked = "token-revoked":
+            "Token revoked. The app can get another one: to stop the app, end its access.";
     }
     Client "A client." {
         ClientAdded = "added": "Client added.";
         ClientEdited = "edited": "Changes saved.";
+        ClientAccessEnded = "ended": "Access ended. Its tokens no longer work.";
     }
     Clients "The list of clients." {
-        ClientsRemoved = "removed": "Client removed. The access that people gave it ended with it.";
+        ClientsRemoved = "removed": "Client removed. Access that people gave it has ended: ";
     }
     Credential "A credential." {
         CredentialEnabled = "enabled": "The credential works again.";
@@ -52,7 +54,14 @@ receipts! {
         CredentialRotated = "rotated": "Rotation started. The new key works from now on.";
         CredentialRotationFinished = "rotation_finished": "Rotation finished. What was replaced is refused from now on.";
         CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
+        CredentialTokenRevoked = "token-revoked":
+            "Token revoked. Introspection and the built-in MCP server refuse it from now on.";
         CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
+    }
+    Emergency "The emergency stop." {
+        EmergencyDisabled = "disabled": "Stopped: ";
+        EmergencyRevoked = "revoked": "Revoked: ";
+        EmergencyUndone = "undone": "Enabled again: ";
     }
     Overview "The overview." {
         OverviewBackupTicked = "backup": "Ticked: the master key and a backup are kept elsewhere.";
@@ -88,9 +97,6 @@ receipts! {
             "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended.";
         SettingsKeyReplaced = "replaced":
             "The key is replaced. The old one left the JWKS, and the tokens that it signed are refused.";
-        SettingsDisabled = "disabled": "Stopped: ";
-        SettingsRevoked = "revoked": "Revoked: ";
-        SettingsUndone = "undone": "Enabled again: ";
     }
     Team "A team." {
         TeamCreated = "created": "Team created. Invite people, or generate its first credential.";
@@ -102,6 +108,9 @@ receipts! {
     }
     Teams "The list of teams." {
         TeamsRemoved = "removed": "Team removed.";
+    }
+    Tokens "The personal tokens." {
+        TokensRevoked = "revoked": "Token revoked. It no longer works.";
     }
     Webhook "A webhook." {
         WebhookTested = "tested": "The test arrived. The receiver answered ";

@@ -29,6 +29,8 @@ macro_rules! links {
 links! {
     pages {
         OVERVIEW = "/": "The overview.";
+        SEARCH = "/search": "Searching everything.";
+        HELP = "/docs": "Help.";
         SETUP = "/setup": "Creating the first administrator.";
         INVITATION = "/invitation": "What an invitation's link opens.";
         SIGN_IN = "/login": "Signing in.";
@@ -42,6 +44,7 @@ links! {
         SERVERS = "/servers": "The list of MCP servers.";
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
+        EMERGENCY = "/emergency": "The emergency stop: what it selects, what it would end, and stops in force.";
         RENEW = "/leaks/renew": "New secrets for several credentials.";
         REFUSALS = "/refusals": "Refused exchanges of some hours.";
         ACTIVITY = "/activity": "The audit log.";
@@ -52,12 +55,12 @@ links! {
         INVITE = "/people/invite": "Inviting a person, into any team.";
         SETTINGS = "/settings": "The settings.";
         SIGNING_KEYS = "/settings/keys": "Replacing a signing key.";
-        STOP = "/settings/stop": "The emergency stop.";
         WEBHOOKS = "/settings/webhooks": "The list of webhooks.";
         NEW_WEBHOOK = "/settings/webhooks/new": "Adding a webhook.";
         APPS = "/apps": "Connected apps.";
         CLIENTS = "/apps/clients": "The list of clients.";
         NEW_CLIENT = "/apps/clients/new": "Adding a client.";
+        TOKENS = "/tokens": "Looking up a token.";
         ACCOUNT = "/account": "The account of the signed-in person.";
         ACCOUNT_NAME = "/account/name": "Changing the name of that account.";
         ACCOUNT_PASSWORD = "/account/password": "Changing the password of that account.";
@@ -93,6 +96,7 @@ links! {
         SEND_DELIVERY_AGAIN = "/fn/send_delivery_again": "Sends a delivery of a webhook again.";
         REMOVE_CLIENT = "/fn/remove_client": "Removes a client.";
         END_SESSION = "/fn/end_session": "Ends a session of the signed-in person.";
+        REVOKE_TOKEN = "/fn/revoke_token": "Revokes one access token.";
         END_ACCESS = "/fn/end_grant": "Ends the access of a connected app.";
         REVOKE_PERSONAL_TOKEN = "/fn/revoke_personal_token": "Revokes a personal token.";
     }
@@ -104,6 +108,7 @@ links! {
         disable_credential(client_id) = "/credentials/{client_id}/disable": "Disabling it.";
         enable_credential(client_id) = "/credentials/{client_id}/enable": "Enabling it.";
         revoke_credential(client_id) = "/credentials/{client_id}/revoke": "Revoking it.";
+        test_credential(client_id) = "/credentials/{client_id}/test": "Testing it.";
         new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         server(id) = "/servers/{id}": "An MCP server.";
@@ -149,6 +154,11 @@ pub(crate) fn refused_within(hour: i64, hours: i64, whose: &[(&'static str, Stri
     let mut parameters = vec![("from", from.get(..13).unwrap_or_default()), ("hours", &hours)];
     parameters.extend(whose.iter().map(|(name, value)| (*name, value.as_str())));
     with_query(REFUSALS, &parameters)
+}
+
+/// One entry of the audit log.
+pub(crate) fn entry(seq: i64) -> String {
+    with_query(ACTIVITY, &[("entry", &seq.to_string())])
 }
 
 /// The entries of the audit log about this.

@@ -62,6 +62,8 @@ pub struct Context {
     pub bars: StaleCache<Vec<Bar>>,
     /// The most used and most refused credentials, of an instance with very much use.
     pub leaders: StaleCache<Leaders>,
+    /// Emergency stops in force, by the number of the newest audit entry.
+    pub stops: StaleCache<Vec<(Timestamp, i64)>>,
     /// Sends messages to webhooks.
     pub post: Arc<dyn Post>,
     /// The OpenID provider that people may sign in with.
@@ -102,6 +104,7 @@ impl Context {
             counts: StaleCache::default(),
             bars: StaleCache::default(),
             leaders: StaleCache::default(),
+            stops: StaleCache::default(),
             post,
             openid: None,
             metrics,

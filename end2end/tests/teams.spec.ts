@@ -183,7 +183,7 @@ test('a member leaves', async () => {
   await open(administrator, '/activity');
   await expect(administrator.getByText('Person disabled: Lin')).toBeVisible();
   await open(manager, '/activity');
-  await expect(manager.getByText('Credential revoked: made-by-lin')).toBeVisible();
+  await expect(manager.getByRole('row', { name: /Credential revoked.*made-by-lin/ })).toBeVisible();
   await expect(manager.getByText('Person disabled: Lin')).toHaveCount(0);
   await examine(manager, 'activity-as-manager');
 });

@@ -11,8 +11,10 @@ use domain::context::Context;
 use domain::crypto::public_key::PublicKey;
 use domain::incident::emergency_stop;
 use domain::model::incident::Policy;
+use domain::model::ports::McpConnection;
 use ipnet::IpNet;
 
+use crate::egress::mcp::McpServers;
 use crate::health::Health;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
@@ -48,6 +50,10 @@ pub struct Shared {
     /// Counts client registrations that pages of other sites send: they must not use up what programs at the address of
     /// their visitors may do.
     pub(crate) registrations_by_pages: Arc<RegistrationLimits>,
+    /// Counts trials of credentials per source: each calls an MCP server.
+    pub(crate) trials: Arc<RateLimit>,
+    /// Calls MCP servers other than the built-in one.
+    pub(crate) mcp_servers: Arc<dyn McpConnection>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// Number of credentials that an emergency stop ends at a time.
@@ -95,6 +101,8 @@ impl AppState {
             leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
             registrations: Arc::default(),
             registrations_by_pages: Arc::default(),
+            trials: Arc::new(RateLimit::a_minute(30)),
+            mcp_servers: Arc::new(McpServers::new(Vec::new())),
             leak_reports: Arc::default(),
             stop_batch_size: emergency_stop::BATCH_SIZE,
             health: Arc::default(),
@@ -108,6 +116,12 @@ impl AppState {
     /// The same state with another policy for reports of leaks.
     pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
         Arc::make_mut(&mut self.0).leak_reports = Arc::new(leak_reports);
+        self
+    }
+
+    /// The same state, which calls MCP servers in this way.
+    pub fn with_mcp_servers(mut self, mcp_servers: Arc<dyn McpConnection>) -> Self {
+        Arc::make_mut(&mut self.0).mcp_servers = mcp_servers;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Charts of exchanges: bars with a scale and times below them, and a table with the same values. A bar shows its
-//! values while the pointer is over it. A bar with refused exchanges is a link to their list, and shows its values while
-//! it has the focus too.
+//! values while the pointer is over it. A bar with refused exchanges leads to their list, and shows its values while it
+//! has the focus too.
 //!
 //! The drawing has no coordinates of its own, only percentages: it fills its box at every width, and its texts keep
 //! their size. Its rules are in `style/chart.css`, because the policy of the pages allows no inline styles.

@@ -132,7 +132,7 @@ impl From<Changes> for Value {
 
 word_enum! {
     /// The kinds of changes that are recorded. The text of each on the Activity page stands in `app`, in
-    /// `pages/audit/activity.rs`.
+    /// `pages/audit/entry.rs`.
     pub enum Action {
         PersonCreated = "person.created",
         PersonRenamed = "person.renamed",
@@ -175,6 +175,7 @@ word_enum! {
         CredentialEnabled = "credential.enabled",
         CredentialRevoked = "credential.revoked",
         CredentialExpiring = "credential.expiring",
+        CredentialsExported = "credentials.exported",
         CredentialRetiredSecretTried = "credential.retired_secret_tried",
         TokenRevoked = "token.revoked",
         SigningKeyRotated = "signing_key.rotated",
@@ -311,7 +312,7 @@ impl AuditEntry {
 pub struct Filter {
     /// Part of the actor's name, or its identifier.
     pub actor: Option<String>,
-    /// The word of the action, exactly.
+    /// The word of the action, exactly; or words of several, with commas between them.
     pub action: Option<String>,
     /// Part of the target's name, or its identifier.
     pub target: Option<String>,

@@ -3,7 +3,11 @@
 
 use ParameterKind::{Number, Text};
 
-use crate::store::client::{consent, personal_token};
+use crate::base::id::{AppClientId, PersonId};
+use crate::base::random::SystemRandom;
+use crate::store::client::consent::{self, ConsentOwner};
+use crate::store::client::personal_token;
+use crate::store::incident::emergency_stop;
 use crate::store::person::{session, team};
 use crate::store::token::{ledger, usage};
 use crate::store::{Columns, Engine, FromRow, Result, Store, audit, composed_sql, webhook};
@@ -18,19 +22,24 @@ enum ParameterKind {
 
 const AUDIT_FILTER: &[ParameterKind] = &[Number, Text, Text, Text, Text, Text, Number, Number, Number, Text];
 
+const REACHED: &[ParameterKind] = &[Text, Text, Text, Text, Text, Number, Number];
+
 /// The statements, and the types of their parameters.
-const STATEMENTS: [(&str, &str, &[ParameterKind]); 14] = [
+const STATEMENTS: [(&str, &str, &[ParameterKind]); 17] = [
     ("newest exchanges", ledger::RECENT, &[Text, Number]),
     ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
     ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
-    ("reached addresses", ledger::REACHED_ADDRESSES, &[Text, Text, Number]),
-    ("reached servers", ledger::REACHED_SERVERS, &[Text, Text]),
+    ("list of live tokens", ledger::LISTED_TOKENS, &[Text, Text, Text, Number, Number]),
+    ("reached addresses", ledger::REACHED_ADDRESSES, REACHED),
+    ("reached servers", ledger::REACHED_SERVERS, REACHED),
     ("refusals", usage::REFUSALS, &[Text, Number]),
     ("exchanges of each secret", usage::BY_AUTHENTICATOR, &[Text, Number]),
     ("the log", audit::EVERYTHING, AUDIT_FILTER),
     ("the log of a reader", audit::SEEN_BY_READER, AUDIT_FILTER),
     ("the log of one thing", audit::OF_TARGET, &[Text, Number]),
     ("the log in order", audit::WALK, &[Number, Number]),
+    ("emergency stops", emergency_stop::RECORDED, &[Number]),
+    ("what a stop disables", emergency_stop::STOPPED_AT, &[Number]),
     ("deliveries", webhook::DELIVERIES, &[Text, Number]),
     ("waiting deliveries", webhook::WAITING, &[Text]),
     ("sessions", session::LIVE_SESSIONS, &[Text, Number, Number]),
@@ -71,11 +80,15 @@ fn reads_everything(plan: &[String], step: &str) -> bool {
 #[tokio::test]
 async fn no_page_reads_a_table_that_grows_from_end_to_end() {
     let instance = Instance::without_whole_reads().await;
-    let (grants, grants_of_one) = (consent::list_sql(false), consent::list_sql(true));
+    let (person, client) = (PersonId::generate(&SystemRandom), AppClientId::generate(&SystemRandom));
+    let grants = consent::list_sql(ConsentOwner::Everybody);
+    let grants_of_one = consent::list_sql(ConsentOwner::Person(&person));
+    let grants_of_client = consent::list_sql(ConsentOwner::Client(&client));
     let (tokens, tokens_of_one) = (personal_token::list_sql(false), personal_token::list_sql(true));
-    let of_people: [(&str, &str, &[ParameterKind]); 4] = [
+    let of_people: [(&str, &str, &[ParameterKind]); 5] = [
         ("connected apps", &grants, &[Number, Number, Number, Text, Number, Text]),
         ("connected apps of a person", &grants_of_one, &[Number, Number, Number, Text, Number, Text]),
+        ("connected apps of a client", &grants_of_client, &[Number, Number, Number, Text, Number, Text]),
         ("personal tokens", &tokens, &[Number, Number, Text, Number, Text]),
         ("personal tokens of a person", &tokens_of_one, &[Number, Number, Text, Number, Text]),
     ];

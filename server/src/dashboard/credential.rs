@@ -57,7 +57,7 @@ pub(crate) async fn generate(form: Submission) -> Response {
         Refused::if_sent_before(generate::made_by_form(form.context(), &form.token()).await?)?;
         let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
-            Some(secret) => Answer::page(|| secret.page()),
+            Some(secret) => Answer::page(|| secret.page(None)),
             None => Answer::Next(Done::CredentialGenerated.at(links::credential(&generated.credential.client_id))),
         })
     })
@@ -151,7 +151,7 @@ pub(crate) async fn rotate(form: Submission, client_id: String) -> Response {
         let generated = rotation::secret(context, &actor, &id, overlap, None, Some(&form_token)).await?;
         let occasion = Occasion::Rotated(generated.credential.rotation_ends_at);
         let secret = NewSecret::of(&form.visit, &generated, occasion).ok_or(ActionError::NotFound)?;
-        Ok(Answer::page(|| secret.page()))
+        Ok(Answer::page(|| secret.page(None)))
     })
     .await
 }

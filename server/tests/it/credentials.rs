@@ -215,7 +215,7 @@ async fn a_credential_is_edited_disabled_enabled_and_revoked() {
     assert!(revoked.contains("Generate a replacement with the same settings"));
     let activity = browser.get("/activity").await.body;
     for word in
-        ["Credential revoked: renamed", "Credential disabled", "Credential enabled", "Credential changed", "job"]
+        ["Credential revoked", ">renamed", "Credential disabled", "Credential enabled", "Credential changed", "job"]
     {
         assert!(activity.contains(word), "{word}");
     }

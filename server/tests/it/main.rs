@@ -1,6 +1,7 @@
 //! The server from outside: the real router on a real database, with a clock that stands still. One binary, a module a
 //! topic.
 
+mod activity;
 mod assertions;
 mod client_documents;
 mod command_line;
@@ -26,6 +27,7 @@ mod restore;
 mod revocation;
 mod roles;
 mod routes;
+mod search;
 mod second_factor;
 mod server_access;
 mod serving;

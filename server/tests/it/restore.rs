@@ -630,6 +630,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::CredentialIdentityAdded
         | Action::CredentialEnabled
         | Action::CredentialExpiring
+        | Action::CredentialsExported
         | Action::CredentialRetiredSecretTried
         // Every restore ends these.
         | Action::InvitationCreated

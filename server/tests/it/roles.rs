@@ -72,7 +72,7 @@ async fn manager_of<'app>(app: &'app App, team: &TeamId) -> Browser<'app> {
     signed_in_as(app, &joined(app, "manager@example.com", role).await).await
 }
 
-async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) -> Generated {
+pub(crate) async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) -> Generated {
     let draft = Draft { team: Some(team.clone()), name: name.to_owned(), proof, ..Draft::default() };
     generate(&app.instance.context, &operator(), &draft, None).await.expect("generates")
 }
@@ -152,6 +152,10 @@ pub(crate) fn rows() -> Vec<Row> {
             200,
             &[("client_ids", "{client_id}"), ("how", "rotate"), ("overlap", "900"), ("confirmed", "yes")],
         ),
+        ("/search?q=job", GET, PERSON, Nothing, 200, &[]),
+        ("/docs", GET, PERSON, Nothing, 200, &[]),
+        ("/emergency", GET, Administrator, Nothing, 200, &[]),
+        ("/emergency", POST, Administrator, Nothing, 422, &[("confirmation", "no")]),
         ("/activity", GET, PERSON, Nothing, 200, &[]),
         ("/activity/export", GET, PERSON, Nothing, 200, &[]),
         ("/activity/export", POST, PERSON, Nothing, 200, &[("format", "jsonl")]),
@@ -645,6 +649,7 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
         "/",
         "/activity",
         "/activity?target=job",
+        "/search?q=their",
         "/teams",
         "/fn/credentials?query[q]=",
         "/fn/activity?query[actor]=",
@@ -662,13 +667,10 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     // A leak of theirs is counted, not shown; a client ID of theirs is nothing.
     let secret = foreign.secret.as_ref().expect("a secret").expose();
     let found = browser.submit("/leaks", "/leaks", &[("text", secret), ("days", "7")]).await.body;
-    assert!(
-        found.contains("1 secret or token of teams or people that you do not answer for")
-            && !found.contains("their job")
-    );
+    assert!(found.contains("holds 1 secret or token that belongs to teams") && !found.contains("their job"));
     let id = foreign.credential.client_id.as_str();
     let found = browser.submit("/leaks", "/leaks", &[("text", id), ("days", "7")]).await.body;
-    assert!(found.contains("Nothing in the text belongs to this Countersign"));
+    assert!(found.contains("No Countersign secret, token or client ID found."));
 
     // Ticked together with one of ours, none is revoked.
     let ids = format!("{} {id}", own.credential.client_id);
@@ -819,7 +821,7 @@ async fn disabling_a_person_ends_their_sessions_and_not_their_teams_credentials(
     assert!(page.contains("Revoke 1 credential?") && page.contains("1 live token"), "{page}");
     let fields = [("made_by", person.id.as_str()), ("means", "revoke"), ("confirmation", "STOP"), ("reason", "left")];
     let stopped = administrator.submit("/settings/stop", "/settings/stop", &fields).await;
-    assert_eq!(stopped.header("location"), "/settings?done=revoked&count=1");
+    assert_eq!(stopped.header("location"), "/emergency?done=revoked&count=1");
     let body = format!("grant_type=client_credentials&client_secret=css_{secret}");
     assert_eq!(app.token(&[], body).await.status, StatusCode::UNAUTHORIZED);
 
@@ -971,12 +973,12 @@ async fn moving_a_credential_moves_no_privilege_and_leaves_its_history() {
     let page = format!("/credentials/{job}");
     assert_eq!(stays.get(&page).await.status, StatusCode::NOT_FOUND);
     assert_eq!(there.get(&page).await.status, StatusCode::OK);
-    let seen_by_stays = stays.get("/activity").await.body;
-    let seen_by_there = there.get("/activity").await.body;
-    assert!(seen_by_stays.contains("Credential generated: moving job"));
-    assert!(seen_by_stays.contains("Credential changed: moving job"));
-    assert!(!seen_by_there.contains("Credential generated: moving job"));
-    assert!(seen_by_there.contains("Credential changed: moving job"));
+    let sees = async |browser: &Browser<'_>, action: &str| {
+        let path = format!("/activity?target=moving+job&action=credential.{action}");
+        browser.get(&path).await.body.contains(">moving job<")
+    };
+    assert!(sees(&stays, "generated").await && sees(&stays, "edited").await);
+    assert!(!sees(&there, "generated").await && sees(&there, "edited").await);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ pub mod reveal;
 pub mod rotate;
 pub mod show;
 pub mod stop;
+pub mod tokens;
 pub mod usage;
 
 use domain::base::id::ClientId;

@@ -79,6 +79,7 @@ impl Typed {
                 AuthMethod::Federated => DraftProof::Federated(identity_draft(&self.identity)),
             },
             assertions: read_rules(&self.assertions),
+            ..Draft::default()
         })
     }
 

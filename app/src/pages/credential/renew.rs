@@ -5,6 +5,7 @@ use domain::credential::renew::{Renewal, Renewed};
 use domain::model::credential::AuthMethod;
 use domain::model::field_error::FieldError;
 
+use crate::components::reveal::{identifier_field, secret_field};
 use crate::pages::credential::find;
 use crate::pages::credential::rotate::{deadlines, read_overlap};
 use crate::pages::credential::stop::read_ids;
@@ -94,11 +95,11 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 pub fn reveal(renewed: Vec<Renewed>) -> Page {
     let made = renewed.iter().filter(|one| one.result.is_ok()).count();
     let made = counted(made, "new secret", "new secrets");
-    let lead = format!("{made} of {}. This is the only time they are shown.", renewed.len());
+    let lead = format!("{made} of {}.", renewed.len());
     let panels = renewed.into_iter().enumerate().map(|(number, one)| secret_panel(number, one)).collect_view();
     Reveal::new("Save your new client secrets", None, links::CREDENTIALS)
         .lead(lead)
-        .warning("Shown once. ", "Only fingerprints are kept here.")
+        .if_lost("If a secret is lost, rotate that credential again.")
         .inside(panels)
         .stored("I have stored these secrets")
         .page()
@@ -106,25 +107,13 @@ pub fn reveal(renewed: Vec<Renewed>) -> Page {
 
 fn secret_panel(number: usize, one: Renewed) -> AnyView {
     let name = one.credential.name;
-    let of = |what: &str| view! { <span class="vh">{format!("{what} of {name}")}</span> };
     let fields = match one.result {
         Ok(generated) => {
-            let id = format!("id-{number}");
-            let secret = format!("secret-{number}");
-            let plain = generated.secret.map(|secret| secret.expose().to_owned());
+            let plain = generated.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default();
+            let id = generated.credential.client_id.to_string();
             html! {
-                <div class="field">
-                    <label for=id.clone()>"Client ID"{of("")}</label>
-                    <input id=id type="text" readonly=true value=generated.credential.client_id.to_string()/>
-                </div>
-                <div class="field">
-                    <label for=secret.clone()>"Client secret"{of("")}</label>
-                    <div class="copy">
-                        <input id=secret.clone() type="text" readonly=true data-once="" autocomplete="off"
-                            spellcheck="false" value=plain/>
-                        {copy_button(secret, view! { "Copy"{of(" client secret")} })}
-                    </div>
-                </div>
+                {identifier_field(format!("id-{number}"), "Client ID", Some(&name), id)}
+                {secret_field(format!("secret-{number}"), "Client secret", Some(&name), plain)}
             }
         }
         Err(error) => html! { <p>{why(error)}</p> },

@@ -16,11 +16,13 @@ use domain::server;
 use leptos::server_fn::codec::GetUrl;
 
 use crate::components::snippet::{Snippets, TryIt};
-use crate::pages::audit::activity::{EntryView, entry_list};
+use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::credential::authenticators::{identities_panel, keys_panel};
 use crate::pages::credential::find;
 use crate::pages::credential::list::server_names;
+use crate::pages::credential::tokens::tokens_view;
 use crate::pages::credential::usage::{impact_facts, usage_view};
+use crate::pages::token::trial::test_button;
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -75,7 +77,7 @@ pub async fn page(client_id: String, period: Period, done: Option<&str>) -> Resu
     let waiting =
         (status == Status::Unverified).then(|| view! { <TryIt connection=connection.clone() reload=Some(address)/> });
     let about = match credential.auth_method {
-        AuthMethod::ClientSecret => "Without the secret: it was shown once.",
+        AuthMethod::ClientSecret => "Add the secret you saved.",
         AuthMethod::PrivateKeyJwt => "The private key stays with the program.",
         AuthMethod::Federated => "The issuer gives the program its token.",
     };
@@ -92,6 +94,7 @@ pub async fn page(client_id: String, period: Period, done: Option<&str>) -> Resu
         AuthMethod::PrivateKeyJwt => keys_panel(keys, &client_id, manages, now),
         AuthMethod::Federated => identities_panel(identities, &client_id, manages, shared, now),
     };
+    let tokens = tokens_view(&visit, &credential).await?;
     let body = view! {
         <Receipt on=On::Credential done/>
         {title_row(&credential, status, changeable && member, manages)}
@@ -103,6 +106,7 @@ pub async fn page(client_id: String, period: Period, done: Option<&str>) -> Resu
         {waiting}
         {facts(&credential, team, &servers, &impact)}
         {proof}
+        {tokens}
         {usage}
         {recent_changes(changes, &client_id)}
         {connect}
@@ -123,6 +127,7 @@ fn title_row(credential: &Credential, status: Status, works: bool, manages: bool
         };
         view! {
             <div class="row">
+                {test_button(credential)}
                 {rotate_link(credential)}
                 {manages.then(|| button_link(links::edit_credential(id), "Edit"))}
                 {stop}

@@ -98,7 +98,7 @@ pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form
     let is_self = visit.viewer()?.id == person.id;
     let openid = openid_of(&visit, &person.id).await?;
     let actions = (!is_self).then(|| actions(person, openid.is_some()));
-    let revoke = links::with_query(links::STOP, &[("made_by", &id), ("means", "revoke")]);
+    let revoke = links::with_query(links::EMERGENCY, &[("made_by", &id), ("means", "revoke")]);
     let made = view! {
         <div class="body">
             <p class="muted">

@@ -124,11 +124,8 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
         </div>
     };
     Reveal::new(title, "Your recovery codes", links::ACCOUNT)
-        .lead("Each lets you in once when you have lost your other factor. This is the only time they are shown.")
-        .warning(
-            "Shown once. ",
-            "Only fingerprints are kept here. Store the codes where you find them without your telephone.",
-        )
+        .lead("Each code lets you in once when you have lost your other factor.")
+        .if_lost("Store the codes where you find them without your phone. If you lose them, create new ones.")
         .inside(codes)
         .facts(save)
         .stored("I have stored these codes")

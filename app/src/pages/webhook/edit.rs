@@ -102,14 +102,16 @@ pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
 /// Shows the signing secret. This answer is the only place where it appears.
 pub fn reveal(webhook: &Webhook, secret: &SigningSecret) -> Page {
     let (title, old) = match webhook.previous_until {
-        Some(at) => ("Save your new signing secret", Some(view! { " The one before signs too until "{moment(at)}"." })),
+        Some(at) => (
+            "Save your new signing secret",
+            Some(view! { " Messages are also signed with the former secret until "{moment(at)}"." }),
+        ),
         None => ("Save your signing secret", None),
     };
-    let checks = view! { <p class="muted">"The receiver checks each message with it; the webhook’s page has programs for that."</p> };
+    let checks = view! { <p class="muted">"The receiver checks each message with this secret. The page of the webhook has programs for that."</p> };
     Reveal::new(title, "Signing secret", links::webhook(&webhook.id))
         .lead(view! { {shown_once(&webhook.name)}{old} })
-        .warning("Shown once. ", "It is kept encrypted, to sign with. If you lose it, replace it.")
-        .unmask("Show or hide the signing secret")
+        .if_lost("Countersign keeps it encrypted, to sign messages. If you lose it, replace it.")
         .secret("signing-secret", "Signing secret", secret.expose().as_str())
         .inside(checks)
         .page()

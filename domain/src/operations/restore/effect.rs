@@ -69,6 +69,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::CredentialIdentityAdded
         | Action::CredentialEnabled
         | Action::CredentialExpiring
+        | Action::CredentialsExported
         | Action::CredentialRetiredSecretTried
         | Action::InstanceRestored
         | Action::EmergencyUndone
@@ -126,9 +127,18 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
     // Of entries that count what strangers repeated.
     const REPEATED: [&str; 3] = ["repeats", "within_the_hour_from", "network"];
     let known: &[&str] = match action {
-        Action::CredentialEdited => {
-            &["name", "description", "scopes", "token_lifetime", "ip_ranges", "hard_end_at", "assertions", "team"]
-        }
+        Action::CredentialEdited => &[
+            "name",
+            "description",
+            "scopes",
+            "token_lifetime",
+            "ip_ranges",
+            "hard_end_at",
+            "assertions",
+            "team",
+            "tags",
+            "owner",
+        ],
         Action::WebhookEdited => &["name", "host", "events", "address"],
         Action::ClientChanged => &["name", "redirect_uris", "by"],
         Action::McpServerEdited => &["teams"],

@@ -93,6 +93,7 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
         expiry: arguments.expires_in,
         token_lifetime: arguments.token_lifetime,
         ip_ranges: arguments.allow_ip,
+        ..Draft::default()
     };
     let generated = generate(context, &operator(), &draft, None).await?;
     print_new(context, &generated, arguments.format);

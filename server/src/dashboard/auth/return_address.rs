@@ -8,10 +8,11 @@ use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::oauth::AUTHORIZE_PATH;
 
 /// The pages that a sign-in may lead to, including all pages below them.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     links::CREDENTIALS,
     links::SERVERS,
     links::LEAKS,
+    links::EMERGENCY,
     links::ACTIVITY,
     links::TEAMS,
     links::PEOPLE,
