@@ -1,6 +1,6 @@
 //! Charts of exchanges: bars with a scale and times below them, and a table with the same values. A bar shows its
-//! values while the pointer is over it. A bar with refused exchanges is a link to their list, and shows its values while
-//! it has the focus too.
+//! values while the pointer is over it. A bar with refused exchanges leads to their list, and shows its values while it
+//! has the focus too.
 //!
 //! The drawing has no coordinates of its own, only percentages: it fills its box at every width, and its texts keep
 //! their size. Its rules are in `style/chart.css`, because the policy of the pages allows no inline styles.
@@ -13,6 +13,7 @@ use crate::components::parts::pill;
 use crate::components::time::day_of;
 use crate::html::html;
 use crate::links;
+use crate::number::{counted, grouped};
 
 /// What a chart shows.
 pub(crate) struct Chart {
@@ -110,8 +111,9 @@ fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<Strin
         rect("", 100.0 - good, good),
         rect(" class='bad'", (100.0 - good - bad).max(0.0), bad)
     );
-    let refused = if bar.refusals > 0 { format!(", {} refused", grouped(bar.refusals)) } else { String::new() };
-    let text = format!("{}: {}{refused}", range(bar.hour, hours), counted(bar.exchanges, "exchange", "exchanges"));
+    // Short, so that it fits on a phone. The legend says what is counted.
+    let refused = if bar.refusals > 0 { format!(" and {} refused", grouped(bar.refusals)) } else { String::new() };
+    let text = format!("{}: {}{refused}", range(bar.hour, hours), grouped(bar.exchanges));
     match link {
         Some(href) => format!("<a href='{}'>{shape}<text>{text}</text></a>", in_markup(&href)),
         None => format!("<g>{shape}<text>{text}</text></g>"),
@@ -247,38 +249,9 @@ fn short(number: i64) -> String {
     }
 }
 
-/// `4120` as `4,120`.
-pub(crate) fn grouped(number: impl TryInto<i64>) -> String {
-    let number = number.try_into().unwrap_or(i64::MAX);
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
-}
-
-/// "1 live token", "17 live tokens".
-pub fn counted(number: impl TryInto<i64>, one: &str, many: &str) -> String {
-    let number = number.try_into().unwrap_or(i64::MAX);
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(4_120), "4,120");
-        assert_eq!(grouped(10_000_000), "10,000,000");
-        assert_eq!(counted(1, "token", "tokens"), "1 token");
-    }
 
     #[test]
     fn the_scale_has_round_numbers_that_reach_the_highest_bar() {
@@ -296,7 +269,7 @@ mod tests {
             text,
             format!(
                 "<a href='/refusals?from=1970-01-01T00&amp;hours=1'><svg x='0%' width='1.25%'>{rects}</svg>\
-                 <text>1 Jan, 00:00–01:00: 3 exchanges, 1 refused</text></a>"
+                 <text>1 Jan, 00:00–01:00: 3 and 1 refused</text></a>"
             )
         );
         let quiet = drawn(&Bar { refusals: 0, ..bar }, 0.0, 1.25, 4, 1, None);

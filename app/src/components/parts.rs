@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::components::chart::grouped;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::html::html;
+use crate::number::grouped;
 
 /// A part of a page that may be absent: nothing, a text, or a view.
 #[derive(Default)]

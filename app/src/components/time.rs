@@ -46,8 +46,7 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 
 /// "5 Dec".
 pub(crate) fn day_of(at: Timestamp) -> String {
-    let text = calendar(at, at);
-    text.split(',').next().unwrap_or_default().to_owned()
+    day_and_month(&at.rfc3339())
 }
 
 /// "5 Dec, 20:14"; with the year if it is not the year of `now`.

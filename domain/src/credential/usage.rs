@@ -12,7 +12,7 @@ use crate::prelude::{Context, Fault, Timestamp};
 use crate::store;
 use crate::store::token::usage::Selection;
 
-pub use crate::store::token::ledger::{LiveTokens, RecentExchange};
+pub use crate::store::token::ledger::{LiveCount, RecentExchange};
 
 /// The most hours of the lists of credentials. The lists read a row for each credential and hour.
 const LIST_HOURS: i64 = 7 * 24;
@@ -101,9 +101,9 @@ pub async fn by_authenticator(
 }
 
 /// The live tokens of the credentials that `authority` sees.
-pub async fn live_tokens(context: &Context, authority: &Authority) -> Result<LiveTokens, Fault> {
+pub async fn live_tokens(context: &Context, authority: &Authority) -> Result<LiveCount, Fault> {
     let now = context.now();
-    Ok(store::token::ledger::count_live_tokens(&context.store, authority.key(), now, now.minus(LONGEST_TOKEN_LIFETIME))
+    Ok(store::token::ledger::count_live(&context.store, authority.key(), now, now.minus(LONGEST_TOKEN_LIFETIME))
         .await?)
 }
 

@@ -10,13 +10,13 @@ use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
 };
 
+/// Pages that need no more than the parameters of their path.
+pub(crate) use app::pages::operations::help::page as help;
+
 /// `GET /`
 pub(crate) async fn overview(fields: Fields) -> PageResult {
     overview::page(read_period(fields.find("period")), fields.find("done")).await
 }
-
-/// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::help::page as help;
 
 /// `GET /search`
 pub(crate) async fn search(fields: Fields) -> PageResult {

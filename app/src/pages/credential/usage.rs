@@ -194,7 +194,7 @@ fn recent(exchanges: Vec<RecentExchange>, servers: &[McpServer]) -> AnyView {
     } else {
         html! { <ol class="list">{exchanges.into_iter().map(row).collect_view()}</ol> }
     };
-    panel("recent-exchanges", "Newest exchanges", (), list)
+    panel("recent-exchanges", "Recent exchanges", (), list)
 }
 
 /// The text for a cause of refusal.

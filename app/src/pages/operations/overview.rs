@@ -2,7 +2,7 @@
 
 use domain::audit;
 use domain::credential::list::counts;
-use domain::credential::usage::{self, LiveTokens};
+use domain::credential::usage::{self, LiveCount};
 use domain::model::audit::Filter;
 use domain::model::credential::query::Counts;
 use domain::model::credential::usage::{Period, Whose};
@@ -33,6 +33,8 @@ pub struct OverviewCounts {
     pub all: i64,
     /// Working.
     pub working: i64,
+    /// Working, with a secret or token that was reported as leaked and works.
+    pub leaked: i64,
     /// Working, and without an expiry.
     pub never_expires: i64,
     /// Working, and never used or not used for 90 days.
@@ -51,9 +53,9 @@ pub struct OverviewCounts {
 #[server(prefix = "/fn", endpoint = "overview", input = GetUrl)]
 pub(crate) async fn read_overview() -> Result<OverviewCounts, ActionError> {
     let visit = signed_in()?;
-    let Counts { all, working, never_expires, idle, expiring, unverified, rotating, imported, .. } =
+    let Counts { all, working, leaked, never_expires, idle, expiring, unverified, rotating, imported, .. } =
         counts(&visit.context, visit.authority()?).await?;
-    Ok(OverviewCounts { all, working, never_expires, idle, expiring, unverified, rotating, imported })
+    Ok(OverviewCounts { all, working, leaked, never_expires, idle, expiring, unverified, rotating, imported })
 }
 
 /// The page. `done` names the receipt.
@@ -166,6 +168,7 @@ fn attention(counts: OverviewCounts, failing_webhooks: i64) -> AnyView {
         tone,
     };
     let concerns = [
+        of(counts.leaked, ["leaked and still works", "leaked and still work"], "leaked", "danger"),
         of(counts.expiring, ["expires within 14 days", "expire within 14 days"], "expiring", "warn"),
         Concern {
             count: failing_webhooks,
@@ -217,7 +220,7 @@ async fn figures(visit: &Visit, counts: OverviewCounts) -> Result<AnyView, Actio
     let bars = usage::bars(&visit.context, Whose::All(authority), Period::Day).await?;
     let [exchanges, refusals] =
         [bars.iter().map(|bar| bar.exchanges).sum::<i64>(), bars.iter().map(|bar| bar.refusals).sum()];
-    let LiveTokens { tokens, or_more } = usage::live_tokens(&visit.context, authority).await?;
+    let LiveCount { tokens, or_more } = usage::live_tokens(&visit.context, authority).await?;
     let unused = match counts.unverified {
         0 => "all were used".to_owned(),
         unused => format!("{} never used", grouped(unused)),

@@ -208,7 +208,7 @@ pub(crate) const LIVE_TOKENS: &str = concat!(
 
 /// How many tokens of the newest exchanges live, and whether there are further exchanges that were not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LiveTokens {
+pub struct LiveCount {
     /// How many live.
     pub tokens: i64,
     /// Whether there may be more.
@@ -217,12 +217,12 @@ pub struct LiveTokens {
 
 /// The live tokens of credentials whose teams are behind `key`, among the newest exchanges since `longest_ago`. The
 /// number of exchanges that are read is bounded, so the time does not grow with the use.
-pub(crate) async fn count_live_tokens(
+pub(crate) async fn count_live(
     store: &Store,
     key: Option<&str>,
     now: Timestamp,
     longest_ago: Timestamp,
-) -> Result<LiveTokens> {
+) -> Result<LiveCount> {
     const MOST: i64 = 10_000;
     let teams = if key.is_none() { "$4 IS NULL" } else { concat!("c.team_id IN ", team::of!("$4")) };
     let is_of_live_authenticator = is_of_live_authenticator!("$2");
@@ -236,7 +236,7 @@ pub(crate) async fn count_live_tokens(
     )
     .one(store)
     .await?;
-    Ok(LiveTokens { tokens, or_more: read == MOST })
+    Ok(LiveCount { tokens, or_more: read == MOST })
 }
 
 /// The exchanges of the credential `$1` since the identifier `$2`.
