@@ -78,6 +78,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     let (proxies, origins) = (config.network.trusted_proxies.clone(), config.network.allowed_origins.clone());
     let state = AppState::new(context.clone(), proxies, origins)
         .with_leak_reports(config.incident.leak_reports())
+        .with_settings(config.in_force.clone())
         .comparing_clocks();
     let stop = stop_signal(state.clone(), config.network.drain_delay)?;
     announce(&context, address).await?;

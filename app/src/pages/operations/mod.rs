@@ -1,5 +1,6 @@
-//! The instance: its overview, its settings and its signing keys.
+//! The instance: its overview, its settings, its signing keys, and what it is.
 
+pub mod about;
 pub mod overview;
 pub mod settings;
 pub mod signing_keys;
