@@ -33,26 +33,34 @@ receipts! {
     }
     Apps "Connected apps." {
         AppsAccessEnded = "ended": "Access ended. Its tokens no longer work.";
-        AppsTokenRevoked = "revoked": "Token revoked. Requests with it are refused.";
+        AppsAppTokenRevoked = "token-revoked":
+            "Token revoked. The app can get another one: to stop the app, end its access.";
     }
     Client "A client." {
         ClientAdded = "added": "Client added.";
         ClientEdited = "edited": "Changes saved.";
+        ClientAccessEnded = "ended": "Access ended. Its tokens no longer work.";
     }
     Clients "The list of clients." {
-        ClientsRemoved = "removed": "Client removed. The access that people gave it ended with it.";
+        ClientsRemoved = "removed": "Client removed. Access that people gave it has ended: ";
     }
     Credential "A credential." {
-        CredentialEnabled = "enabled": "The credential works again.";
+        CredentialEnabled = "enabled": "Enabled. Exchanges are accepted again.";
         CredentialDisabled = "disabled": "Disabled. Exchanges and live tokens are refused until you enable it again.";
         CredentialRevoked = "revoked": "Revoked. Exchanges are refused and its live tokens have ended.";
-        CredentialSaved = "saved": "Changes saved.";
-        CredentialGenerated = "generated": "Generated. Nothing secret was made: connect the program as shown below.";
-        CredentialAdded = "added": "Added. It works from now on.";
-        CredentialRotated = "rotated": "Rotation started. The new key works from now on.";
-        CredentialRotationFinished = "rotation_finished": "Rotation finished. What was replaced is refused from now on.";
-        CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
-        CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
+        CredentialSaved = "saved": "Changes saved. They count from the next exchange.";
+        CredentialGenerated = "generated": "Generated. There is no secret to store: connect the program as shown below.";
+        CredentialKeyAdded = "key_added": "Key added. Requests signed with it are accepted.";
+        CredentialIdentityAdded = "identity_added": "Identity added. Its tokens are accepted.";
+        CredentialRotated = "rotated": "Rotation started. The new key works now.";
+        CredentialRotationFinished = "rotation_finished": "Rotation finished. The old secret or key no longer works.";
+        CredentialRotationCancelled = "rotation_cancelled":
+            "Rotation cancelled. The new secret or key no longer works, the old one stays.";
+        CredentialKeyRemoved = "key_removed": "Key removed. Requests signed with it are refused.";
+        CredentialIdentityRemoved = "identity_removed": "Identity removed. Its tokens are refused.";
+        CredentialSecretRemoved = "secret_removed": "Secret removed. The secret and its tokens are refused.";
+        CredentialTokenRevoked = "token-revoked":
+            "Token revoked. Introspection and the built-in MCP server refuse it now.";
     }
     Emergency "The emergency stop." {
         EmergencyDisabled = "disabled": "Stopped: ";
@@ -68,6 +76,7 @@ receipts! {
         PersonEnabled = "enabled": "Enabled. They can sign in again.";
         PersonAdministrator = "administrator": "Administrator added. They can see and change everything.";
         PersonNoAdministrator = "person": "Administrator removed. Their roles in teams stay.";
+        PersonGaveCredentials = "gave": "Another owner: ";
         PersonRole = "role": "Role saved.";
         PersonSessionsEnded = "ended": "Sessions ended.";
         PersonSecondFactorRemoved = "second-factor-removed":
@@ -99,6 +108,9 @@ receipts! {
     Teams "The list of teams." {
         TeamsRemoved = "removed": "Team removed.";
     }
+    Tokens "The personal tokens." {
+        TokensRevoked = "revoked": "Token revoked. It no longer works.";
+    }
     Webhook "A webhook." {
         WebhookTested = "tested": "Test delivered. Receiver returned ";
         WebhookSaved = "saved": "Changes saved. They apply to the next message.";
@@ -119,7 +131,9 @@ impl Done {
 
     /// The address of the page that shows the receipt.
     pub fn at(self, address: impl AsRef<str>) -> String {
-        format!("{}?done={}", address.as_ref(), self.row().0)
+        let address = address.as_ref();
+        let separator = if address.contains('?') { '&' } else { '?' };
+        format!("{address}{separator}done={}", self.row().0)
     }
 
     /// The text of the receipt.

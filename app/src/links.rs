@@ -27,6 +27,8 @@ macro_rules! links {
 links! {
     pages {
         OVERVIEW = "/": "The overview.";
+        SEARCH = "/search": "Searching everything.";
+        HELP = "/docs": "Help.";
         SETUP = "/setup": "Creating the first administrator.";
         INVITATION = "/invitation": "What an invitation's link opens.";
         SIGN_IN = "/login": "Signing in.";
@@ -56,6 +58,7 @@ links! {
         APPS = "/apps": "Connected apps.";
         CLIENTS = "/apps/clients": "The list of clients.";
         NEW_CLIENT = "/apps/clients/new": "Adding a client.";
+        TOKENS = "/tokens": "Looking up a token.";
         ACCOUNT = "/account": "The account of the signed-in person.";
         ACCOUNT_NAME = "/account/name": "Changing the name of that account.";
         ACCOUNT_PASSWORD = "/account/password": "Changing the password of that account.";
@@ -76,6 +79,7 @@ links! {
         ENABLE_CREDENTIAL = "/fn/enable_credential": "Enables a credential.";
         DISABLE_CREDENTIAL = "/fn/disable_credential": "Disables a credential.";
         REVOKE_CREDENTIALS_NOW = "/fn/revoke_credentials": "Revokes one or several credentials.";
+        REMOVE_SECRET = "/fn/remove_secret": "Removes a secret of a credential.";
         REMOVE_KEY = "/fn/remove_key": "Removes a key of a credential.";
         REMOVE_IDENTITY = "/fn/remove_identity": "Removes an identity of a credential.";
         WITHDRAW_INVITATION = "/fn/withdraw_invitation": "Withdraws an invitation.";
@@ -90,6 +94,7 @@ links! {
         SEND_DELIVERY_AGAIN = "/fn/send_delivery_again": "Sends a delivery of a webhook again.";
         REMOVE_CLIENT = "/fn/remove_client": "Removes a client.";
         END_SESSION = "/fn/end_session": "Ends a session of the signed-in person.";
+        REVOKE_TOKEN = "/fn/revoke_token": "Revokes one access token.";
         END_ACCESS = "/fn/end_grant": "Ends the access of a connected app.";
         REVOKE_PERSONAL_TOKEN = "/fn/revoke_personal_token": "Revokes a personal token.";
     }
@@ -101,6 +106,8 @@ links! {
         disable_credential(client_id) = "/credentials/{client_id}/disable": "Disabling it.";
         enable_credential(client_id) = "/credentials/{client_id}/enable": "Enabling it.";
         revoke_credential(client_id) = "/credentials/{client_id}/revoke": "Revoking it.";
+        test_credential(client_id) = "/credentials/{client_id}/test": "Testing it.";
+        new_secret(client_id) = "/credentials/{client_id}/secrets/new": "Adding a secret to it.";
         new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         server(id) = "/servers/{id}": "An MCP server.";
@@ -112,6 +119,7 @@ links! {
         person(person_id) = "/people/{person_id}": "A person.";
         change_person(person_id) = "/people/{person_id}/change": "Changing them.";
         person_teams(person_id) = "/people/{person_id}/teams": "Putting them into a team.";
+        owned_by(person_id) = "/people/{person_id}/owned": "Giving the credentials that they own to somebody else.";
         webhook(id) = "/settings/webhooks/{id}": "A webhook.";
         edit_webhook(id) = "/settings/webhooks/{id}/edit": "Editing it.";
         webhook_secret(id) = "/settings/webhooks/{id}/secret": "Replacing its signing secret.";
@@ -141,6 +149,16 @@ pub(crate) fn credential_like(client_id: impl Display) -> String {
 /// One entry of the audit log.
 pub(crate) fn entry(seq: i64) -> String {
     with_query(ACTIVITY, &[("entry", &seq.to_string())])
+}
+
+/// The same, to have another one of its kind beside it.
+pub(crate) fn duplicate_of(client_id: impl Display) -> String {
+    with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string()), ("as", "duplicate")])
+}
+
+/// The view of a credential's secrets, keys or identities.
+pub fn secrets_of(client_id: impl Display) -> String {
+    with_query(&credential(client_id), &[("view", "secrets")])
 }
 
 /// The entries of the audit log about this.

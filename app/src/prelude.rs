@@ -3,7 +3,7 @@
 pub(crate) use leptos::prelude::*;
 
 pub(crate) use crate::components::chart::{counted, grouped};
-pub(crate) use crate::components::form::button::{PasskeyButton, ask, one_of_many, post_button};
+pub(crate) use crate::components::form::button::{PasskeyButton, ask, asking_button, one_of_many, post_button};
 pub(crate) use crate::components::form::field::{
     ConfirmPassword, Select, TextArea, TextField, choice, choices, options, options_after,
 };
@@ -12,8 +12,8 @@ pub(crate) use crate::components::icon::{Drawing, Icon};
 pub(crate) use crate::components::layout::FormToken;
 pub(crate) use crate::components::notice::{Alert, DoneNotice, ErrorSummary, Receipt, done_notice};
 pub(crate) use crate::components::parts::{
-    body_panel, button_link, chip, copy_button, danger_panel, empty, head, hidden, muted, notice, panel, post_form,
-    primary_link, small_link, sub, submit,
+    address, body_panel, button_link, chip, copy_button, danger_panel, empty, head, hidden, muted, notice, panel,
+    post_form, primary_link, small_link, sub, submit,
 };
 pub(crate) use crate::components::reveal::{Reveal, shown_once};
 pub(crate) use crate::components::snippet::Texts;

@@ -21,6 +21,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 pub use crate::dashboard::auth::enter::Permission;
 use crate::dashboard::auth::enter::enter;
 use crate::dashboard::auth::session_store::Sessions;
+use crate::dashboard::client::token as tokens;
 use crate::dashboard::person::{passkeys, people, second_factor, second_step};
 use crate::dashboard::{
     assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
@@ -110,6 +111,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/logout", anybody, post(form(person::sign_in::sign_out))),
         row("/invitation", anybody, get(form(person::invitation::form)).post(form(person::invitation::accept))),
         row("/", person, page(operations::overview)),
+        row("/search", person, page(operations::search)),
+        row("/docs", person, page(operations::help)),
         row("/credentials", person, page(credential::list)),
         again("/credentials/new", member, page(credential::new).post(form(credential::generate))),
         row("/credentials/revoke", member, page(credential::revoke_several_form)),
@@ -120,6 +123,12 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/credentials/{client_id}/disable", member, page(credential::disable_form)),
         again("/credentials/{client_id}/enable", member, page(credential::enable_form)),
         row("/credentials/{client_id}/revoke", member, page(credential::revoke_form)),
+        row("/credentials/{client_id}/test", member, page(tokens::test_form).post(form(tokens::test))),
+        again(
+            "/credentials/{client_id}/secrets/new",
+            member,
+            page(credential::new_secret).post(form(credential::add_secret)),
+        ),
         again("/credentials/{client_id}/keys/new", manager, page(credential::new_key).post(form(credential::add_key))),
         again(
             "/credentials/{client_id}/identities/new",
@@ -145,6 +154,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         again("/people/invite", admin, page(team::invite_form).post(form(team::invite))),
         row("/people/{person_id}", admin, page(people::one)),
         sometimes("/people/{person_id}/change", admin, page(people::change_form).post(form(people::change))),
+        row("/people/{person_id}/owned", admin, post(form(people::give_credentials))),
         again("/people/{person_id}/teams", admin, post(form(team::add_to_team))),
         row("/settings", admin, page(operations::settings)),
         again("/settings/keys", admin, page(operations::signing_keys).post(form(operations::rotate_key))),
@@ -162,6 +172,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/apps/clients/{id}", admin, page(client::show)),
         again("/apps/clients/{id}/edit", admin, page(client::edit_form).post(form(client::edit))),
         again("/apps/clients/{id}/secret", admin, page(client::secret_form).post(form(client::replace_secret))),
+        row("/tokens", person, page(tokens::form).post(form(tokens::look_up))),
         row("/account", person, get(form(person::account::page))),
         row("/account/name", person, post(form(person::account::rename))),
         again("/account/tokens", person, page(client::tokens).post(form(client::generate_token))),
@@ -187,6 +198,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         again("/fn/enable_credential", member, post(server_functions::call)),
         row("/fn/disable_credential", member, post(server_functions::call)),
         row("/fn/revoke_credentials", member, post(server_functions::call)),
+        row("/fn/remove_secret", member, post(server_functions::call)),
         row("/fn/remove_key", manager, post(server_functions::call)),
         row("/fn/remove_identity", manager, post(server_functions::call)),
         row("/fn/withdraw_invitation", manager, post(server_functions::call)),
@@ -201,6 +213,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/send_delivery_again", admin, post(server_functions::call)),
         row("/fn/remove_client", admin, post(server_functions::call)),
         row("/fn/end_session", person, post(server_functions::call)),
+        row("/fn/revoke_token", person, post(server_functions::call)),
         row("/fn/end_grant", person, post(server_functions::call)),
         row("/fn/revoke_personal_token", person, post(server_functions::call)),
     ]

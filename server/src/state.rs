@@ -12,8 +12,10 @@ use domain::context::Context;
 use domain::crypto::public_key::PublicKey;
 use domain::incident::emergency_stop;
 use domain::model::incident::Policy;
+use domain::model::ports::McpConnection;
 use ipnet::IpNet;
 
+use crate::egress::mcp::McpServers;
 use crate::health::Health;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
@@ -49,6 +51,10 @@ pub struct Shared {
     /// Counts client registrations that pages of other sites send: they must not use up what programs at the address of
     /// their visitors may do.
     pub(crate) registrations_by_pages: Arc<RegistrationLimits>,
+    /// Counts trials of credentials per source: each calls an MCP server.
+    pub(crate) trials: Arc<RateLimit>,
+    /// Calls MCP servers other than the built-in one.
+    pub(crate) mcp_servers: Arc<dyn McpConnection>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// When the server started.
@@ -102,6 +108,8 @@ impl AppState {
             leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
             registrations: Arc::default(),
             registrations_by_pages: Arc::default(),
+            trials: Arc::new(RateLimit::a_minute(30)),
+            mcp_servers: Arc::new(McpServers::new(Vec::new())),
             leak_reports: Arc::default(),
             stop_batch_size: emergency_stop::BATCH_SIZE,
             health: Arc::default(),
@@ -121,6 +129,12 @@ impl AppState {
     /// The same state with the settings in force. They hold no secret.
     pub fn with_settings(mut self, settings: Vec<ShownSetting>) -> Self {
         Arc::make_mut(&mut self.0).settings = settings.into();
+        self
+    }
+
+    /// The same state, which calls MCP servers in this way.
+    pub fn with_mcp_servers(mut self, mcp_servers: Arc<dyn McpConnection>) -> Self {
+        Arc::make_mut(&mut self.0).mcp_servers = mcp_servers;
         self
     }
 

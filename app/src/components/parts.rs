@@ -160,6 +160,12 @@ pub(crate) fn muted(text: impl IntoAny) -> AnyView {
     html! { <span class="muted">{text.into_any()}</span> }
 }
 
+/// An address or another identifier with slashes. A line may break after a slash and nowhere else.
+pub(crate) fn address(text: &str) -> AnyView {
+    let parts: Vec<String> = text.split_inclusive('/').map(str::to_owned).collect();
+    html! { <code>{parts.into_iter().map(|part| view! { {part}<wbr/> }).collect_view()}</code> }
+}
+
 /// The second line of a cell.
 pub fn sub(text: impl IntoAny) -> AnyView {
     html! { <div class="sub">{text.into_any()}</div> }

@@ -155,11 +155,6 @@ pub async fn generate(
     Ok((token, secret))
 }
 
-/// The live tokens of `person`, newest first.
-pub async fn list_own(context: &Context, person: &PersonId) -> Result<Vec<ListedToken>> {
-    Ok(store::client::personal_token::list(&context.store, Some(person), None, context.now(), MOST_LIVE).await?)
-}
-
 /// The live tokens that `authority` sees, newest first, at most `limit` after a cursor. A person sees their own tokens.
 /// Administrators see all of them.
 pub async fn list(

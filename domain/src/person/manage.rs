@@ -52,6 +52,11 @@ pub async fn generated_by(context: &Context, id: &PersonId, limit: u16) -> Resul
     Ok((newest, store::credential::generated::count(&context.store, id, MOST_COUNTED + 1).await?))
 }
 
+/// At most `limit` people whose name or email address contains `text`, by name.
+pub async fn search(context: &Context, text: &str, limit: u16) -> Result<Vec<Person>, Fault> {
+    Ok(store::person::search(&context.store, text, i64::from(limit)).await?)
+}
+
 /// Disables a person. These end now: their sessions, the apps that act for them, and their personal tokens. Sign-in is
 /// refused like a wrong password. Their open invitations are withdrawn. The credentials that they generated belong to
 /// the team and go on.

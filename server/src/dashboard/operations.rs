@@ -1,6 +1,7 @@
 //! The instance: overview, settings, signing keys.
 
 use app::pages::operations::about::{self, About};
+use app::pages::operations::search;
 use app::pages::operations::settings;
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use domain::crypto::keys::signing::TokenAlgorithm;
@@ -12,7 +13,12 @@ use crate::dashboard::prelude::{
 use crate::state::Shared;
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::overview::page as overview;
+pub(crate) use app::pages::operations::{help::page as help, overview::page as overview};
+
+/// `GET /search`
+pub(crate) async fn search(fields: Fields) -> PageResult {
+    search::page(&fields.get("q")).await
+}
 
 /// `GET /settings`
 pub(crate) async fn settings(fields: Fields) -> PageResult {

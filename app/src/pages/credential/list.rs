@@ -35,8 +35,9 @@ pub struct CredentialsQuery {
     pub after: String,
 }
 
-const STATUSES: [(&str, &str, Show); 11] = [
+const STATUSES: [(&str, &str, Show); 12] = [
     ("", "All", Show::All),
+    ("leaked", "Leaked", Show::Leaked),
     ("in_use", "In use", Show::InUse),
     ("unverified", "Unverified", Show::Unverified),
     ("expiring", "Expiring within 14 days", Show::Expiring),
@@ -114,7 +115,7 @@ pub(crate) async fn list_credentials(query: CredentialsQuery) -> Result<Credenti
     };
     let cursor = (!query.after.is_empty()).then_some(query.after);
     let authority = visit.authority()?;
-    let query = Query { search: Some(query.q), team, show, sort, cursor };
+    let query = Query { search: Some(query.q), team, show, sort, cursor, ..Query::default() };
     let page = list(&visit.context, authority, &query, PAGE_SIZE).await?;
     let teams = team::list(&visit.context, authority).await?;
     let several = teams.len() > 1;

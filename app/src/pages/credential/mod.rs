@@ -3,6 +3,7 @@
 pub mod authenticators;
 pub mod edit;
 pub mod fields;
+pub mod head;
 pub mod list;
 pub mod new;
 pub mod renew;
@@ -10,6 +11,7 @@ pub mod reveal;
 pub mod rotate;
 pub mod show;
 pub mod stop;
+pub mod tokens;
 pub mod usage;
 
 use domain::base::id::ClientId;

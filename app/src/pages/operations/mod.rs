@@ -1,6 +1,8 @@
-//! The instance: its overview, its settings, its signing keys, and what it is.
+//! The instance: its overview, search and help, its settings, its signing keys, and what it is.
 
 pub mod about;
+pub mod help;
 pub mod overview;
+pub mod search;
 pub mod settings;
 pub mod signing_keys;

@@ -124,11 +124,8 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
         </div>
     };
     Reveal::new(title, "Your recovery codes", links::ACCOUNT)
-        .lead("Each code works once, if you lose your other factor. This is the only time the codes are shown.")
-        .warning(
-            "Shown once. ",
-            "Countersign keeps only hashes of them. Store the codes where you can find them without your phone.",
-        )
+        .lead("Each code works once, if you lose your other factor.")
+        .if_lost("Store the codes where you can find them without your phone. If you lose them, create new ones.")
         .inside(codes)
         .facts(save)
         .stored("I have stored these codes")

@@ -109,11 +109,7 @@ pub fn reveal(webhook: &Webhook, secret: &SigningSecret) -> Page {
     let checks = view! { <p class="muted">"The receiver verifies each message with this secret. The page of the webhook has code for that."</p> };
     Reveal::new(title, "Signing secret", links::webhook(&webhook.id))
         .lead(view! { {shown_once(&webhook.name)}{old} })
-        .warning(
-            "Shown once. ",
-            "Countersign keeps it encrypted, to sign messages. If you lose the secret, replace it.",
-        )
-        .unmask("Show or hide the signing secret")
+        .if_lost("Countersign keeps it encrypted, to sign messages. If you lose the secret, replace it.")
         .secret("signing-secret", "Signing secret", secret.expose().as_str())
         .inside(checks)
         .page()

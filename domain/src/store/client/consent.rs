@@ -89,23 +89,40 @@ fn select_listed() -> String {
     )
 }
 
-/// The consents of all people, or of `person`, that live at `now`, newest first.
+/// Whose consents are listed.
+#[derive(Clone, Copy)]
+pub(crate) enum ConsentOwner<'id> {
+    Everybody,
+    Person(&'id PersonId),
+    Client(&'id AppClientId),
+}
+
+/// The consents that live at `now`, newest first.
 pub(crate) async fn list(
     store: &Store,
-    person: Option<&PersonId>,
+    owner: ConsentOwner<'_>,
     after: Option<&Cursor>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedConsent>> {
-    let sql = list_sql(person.is_some());
+    let sql = list_sql(owner);
+    let owner = match owner {
+        ConsentOwner::Everybody => None,
+        ConsentOwner::Person(id) => Some(id.as_str()),
+        ConsentOwner::Client(id) => Some(id.as_str()),
+    };
     let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
-    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, person, at, id).all(store).await
+    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, owner, at, id).all(store).await
 }
 
-/// The statement of [`list`]. Its parameters are two moments, the limit, the person, and the cursor: a moment and an
+/// The statement of [`list`]. Its parameters are two moments, the limit, the owner, and the cursor: a moment and an
 /// identifier.
-pub(crate) fn list_sql(of_one: bool) -> String {
-    let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
+pub(crate) fn list_sql(owner: ConsentOwner<'_>) -> String {
+    let of = match owner {
+        ConsentOwner::Everybody => "CAST($4 AS TEXT) IS NULL",
+        ConsentOwner::Person(_) => "g.person_id = $4",
+        ConsentOwner::Client(_) => "g.client_id = $4",
+    };
     let listed = select_listed();
     format!(
         "{listed} WHERE {of} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
@@ -200,6 +217,13 @@ pub(crate) async fn count_live(on: impl On<'_>, person: &PersonId, now: Timestam
     let sql = "SELECT COUNT(*) AS live FROM consents
          WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3";
     sql!(sql; person, now, now.minus(IDLE_LIMIT)).one(on).await
+}
+
+/// How many consents for the client live at `now`.
+pub(crate) async fn count_live_of_client(store: &Store, client: &AppClientId, now: Timestamp) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS live FROM consents
+         WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3";
+    sql!(sql; client, now, now.minus(IDLE_LIMIT)).one(store).await
 }
 
 /// Deletes the codes of a person that were not redeemed.

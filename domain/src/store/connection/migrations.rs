@@ -35,6 +35,16 @@ fn all(engine: Engine) -> Vec<Migration> {
         Engine::Sqlite => include_str!("../../../../migrations/sqlite/0002_audit_append_only.sql"),
         Engine::Postgres => include_str!("../../../../migrations/postgres/0002_audit_append_only.sql"),
     };
+    let list = match engine {
+        Engine::Sqlite => concat!(
+            include_str!("../../../../migrations/0032_list.sql"),
+            include_str!("../../../../migrations/sqlite/0032_list.sql")
+        ),
+        Engine::Postgres => concat!(
+            include_str!("../../../../migrations/0032_list.sql"),
+            include_str!("../../../../migrations/postgres/0032_list.sql")
+        ),
+    };
     let mut migrations = vec![
         migration(1, "initial", include_str!("../../../../migrations/0001_initial.sql")),
         migration(2, "audit append only", append_only),
@@ -63,6 +73,8 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(27, "server access", include_str!("../../../../migrations/0027_server_access.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
         migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
+        migration(31, "owners and tags", include_str!("../../../../migrations/0031_owners_and_tags.sql")),
+        migration(32, "list", list),
         migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
     ];
     if engine == Engine::Sqlite {

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 45] = [
+const TABLES: [&str; 47] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -26,7 +26,10 @@ const TABLES: [&str; 45] = [
     "invitations",
     "mcp_servers",
     "server_teams",
+    // Before the credentials: a trigger adds what is missing as they arrive.
+    "credential_servers",
     "credentials",
+    "credential_tags",
     "client_secrets",
     "client_keys",
     "federated_identities",

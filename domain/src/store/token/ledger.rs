@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::encoding::base62;
-use crate::base::id::{ClientId, McpServerId, TokenId};
+use crate::base::id::{AuthenticatorId, ClientId, McpServerId, TokenId};
 use crate::model::credential::Impact;
 use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
@@ -70,9 +70,19 @@ pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option
     sql!(sql; jti).optional(on).await
 }
 
-/// Ends one token; false when there is no live token with this identifier.
-pub(crate) async fn revoke_token(transaction: &mut Transaction, jti: &TokenId, now: Timestamp) -> Result<bool> {
-    sql!("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL"; now, jti).changed(transaction).await
+/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The second
+/// half finds exchanges that were not rolled up yet.
+pub(crate) async fn end_live_tokens(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    oldest: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
+    let sql = "UPDATE ledger SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND jti IN (
+             SELECT jti FROM credential_exchanges WHERE client_id = $2 AND jti >= $3
+             UNION ALL SELECT l.jti FROM pending_exchanges AS p JOIN ledger AS l ON l.jti = p.jti
+             WHERE l.client_id = $2)";
+    sql!(sql; now, client_id, first_jti(oldest)).affected(transaction).await
 }
 
 /// Condition: the authenticator that the token `l` was made with still works at the moment in this parameter.
@@ -91,6 +101,101 @@ macro_rules! is_of_live_authenticator {
     };
 }
 pub(crate) use is_of_live_authenticator;
+
+/// A token, and the secret, key or identity that it was exchanged for.
+pub struct LedgerToken {
+    /// Its identifier.
+    pub jti: TokenId,
+    /// Whose it is.
+    pub client_id: ClientId,
+    authenticator: AuthenticatorId,
+    authenticator_name: String,
+    /// The MCP server that it is for.
+    pub server: McpServerId,
+    /// The granted scopes.
+    pub scope: String,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// The address that asked for it.
+    pub address: Option<String>,
+    pub(crate) revoked_at: Option<Timestamp>,
+    pub(crate) authenticator_revoked_at: Option<Timestamp>,
+    pub(crate) authenticator_retires_at: Option<Timestamp>,
+}
+
+impl LedgerToken {
+    /// The name of what was exchanged for the token: the last characters of the secret, the label of the key, or the
+    /// subject of the identity.
+    pub fn exchanged(&self) -> String {
+        match &self.authenticator {
+            AuthenticatorId::Secret(_) if self.authenticator_name.is_empty() => "imported secret".to_owned(),
+            AuthenticatorId::Secret(_) => format!("css_…{}", self.authenticator_name),
+            _ => self.authenticator_name.clone(),
+        }
+    }
+}
+
+row! { "ledger" => LedgerToken {
+    jti, client_id, authenticator = "authenticator_id", authenticator_name, server = "server_id", scope, issued_at,
+    expires_at, address, revoked_at, authenticator_revoked_at, authenticator_retires_at = "retires_at"
+} }
+
+/// The columns of a [`LedgerToken`], and the tables of what it may have been exchanged for.
+macro_rules! token_columns {
+    () => {
+        "l.jti AS jti, l.client_id AS client_id, l.authenticator_id AS authenticator_id, l.server_id AS server_id,
+         l.scope AS scope, l.issued_at AS issued_at, l.expires_at AS expires_at, l.address AS address,
+         l.revoked_at AS revoked_at, COALESCE(s.hint, k.label, i.subject, '') AS authenticator_name,
+         COALESCE(s.revoked_at, k.revoked_at, i.revoked_at) AS authenticator_revoked_at,
+         COALESCE(s.retires_at, k.retires_at) AS retires_at"
+    };
+}
+macro_rules! token_authenticators {
+    () => {
+        "LEFT JOIN client_secrets AS s ON s.id = l.authenticator_id
+         LEFT JOIN client_keys AS k ON k.id = l.authenticator_id
+         LEFT JOIN federated_identities AS i ON i.id = l.authenticator_id"
+    };
+}
+
+/// The token with this identifier, also when it has ended.
+pub(crate) async fn find_token(on: impl On<'_>, jti: &TokenId) -> Result<Option<LedgerToken>> {
+    let sql = concat!("SELECT ", token_columns!(), " FROM ledger AS l ", token_authenticators!(), " WHERE l.jti = $1");
+    sql!(sql; jti).optional(on).await
+}
+
+/// The tokens of the credential `$1` from the identifier `$2` up to but not including `$3` that live at the moment
+/// `$4`, newest first, at most `$5`.
+pub(crate) const LISTED_TOKENS: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti ",
+    token_authenticators!(),
+    " WHERE f.client_id = $1 AND f.jti >= $2 AND f.jti < $3 AND l.expires_at > $4 AND l.revoked_at IS NULL AND ",
+    is_of_live_authenticator!("$4"),
+    " ORDER BY f.jti DESC LIMIT $5"
+);
+
+/// The live tokens of a credential that were issued since `since` and, where a token is named, before that one.
+pub(crate) async fn live_tokens(
+    store: &Store,
+    client_id: &ClientId,
+    since: Timestamp,
+    before: Option<&TokenId>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<LedgerToken>> {
+    // A tilde comes after each character of an identifier.
+    let before = before.map_or("tok_~", TokenId::as_str);
+    sql!(LISTED_TOKENS; client_id, first_jti(since), before, now, limit).all(store).await
+}
+
+/// Ends one token; false when there is no live token with this identifier.
+pub(crate) async fn revoke_token(transaction: &mut Transaction, jti: &TokenId, now: Timestamp) -> Result<bool> {
+    sql!("UPDATE ledger SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL"; now, jti).changed(transaction).await
+}
 
 /// The tokens of the credential `$1` since the identifier `$2` that live at the moment `$3`.
 pub(crate) const LIVE_TOKENS: &str = concat!(
