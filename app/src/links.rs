@@ -55,6 +55,7 @@ links! {
         INVITE = "/people/invite": "Inviting a person, into any team.";
         SETTINGS = "/settings": "The settings.";
         SIGNING_KEYS = "/settings/keys": "Replacing a signing key.";
+        ABOUT = "/settings/about": "The instance, and the settings in force.";
         WEBHOOKS = "/settings/webhooks": "The list of webhooks.";
         NEW_WEBHOOK = "/settings/webhooks/new": "Adding a webhook.";
         APPS = "/apps": "Connected apps.";

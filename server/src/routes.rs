@@ -160,6 +160,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/settings", admin, page(operations::settings)),
         again("/settings/keys", admin, page(operations::signing_keys).post(form(operations::rotate_key))),
         row("/settings/stop", admin, page(incident::stop_form).post(form(incident::stop))),
+        row("/settings/about", admin, get(form(operations::about))),
         row("/settings/webhooks", admin, page(webhook::list)),
         again("/settings/webhooks/new", admin, page(webhook::new_form).post(form(webhook::add))),
         row("/settings/webhooks/{id}", admin, page(webhook::show)),

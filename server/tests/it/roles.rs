@@ -195,6 +195,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/settings", GET, Administrator, Nothing, 200, &[]),
         ("/settings/keys", GET, Administrator, Nothing, 200, &[]),
         ("/settings/keys", POST, Administrator, Nothing, 303, &[("algorithm", "ES256"), ("haste", "emergency")]),
+        ("/settings/about", GET, Administrator, Nothing, 200, &[]),
         ("/settings/stop", GET, Administrator, Nothing, 200, &[]),
         ("/settings/stop", POST, Administrator, Nothing, 422, &[("confirmation", "no")]),
         ("/settings/webhooks", GET, Administrator, Nothing, 200, &[]),

@@ -3,10 +3,12 @@
 //! | module | tables |
 //! |---|---|
 //! | [`authenticators`] | `client_keys`, `federated_identities`, and what all authenticators have in common |
+//! | [`generated`] | pages of `credentials` by the person who generated them |
 //! | [`import`] | many credentials in one statement |
 //! | [`list`] | pages of `credentials`, in every order and with every filter |
 
 pub mod authenticators;
+pub(crate) mod generated;
 pub mod import;
 pub mod list;
 
