@@ -15,6 +15,7 @@ mod health;
 mod html;
 mod interactive;
 mod leaks;
+mod list;
 mod mcp;
 mod metadata;
 mod metrics;

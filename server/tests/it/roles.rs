@@ -107,7 +107,12 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/credentials", GET, PERSON, Nothing, 200, &[]),
         ("/credentials/new", GET, Member, Nothing, 200, &[]),
         ("/credentials/new", POST, Member, Team, 200, &[("name", "job"), ("team", "{team_id}")]),
-        ("/credentials/revoke", GET, Member, Nothing, 422, &[]),
+        ("/credentials/several", GET, Member, Nothing, 422, &[]),
+        ("/credentials/several", POST, Member, Team, 303, &[("do", "disable"), ("client_id", "{client_id}")]),
+        // Without an entry there is no receipt.
+        ("/credentials/receipt", GET, PERSON, Nothing, 404, &[]),
+        ("/credentials/export", GET, PERSON, Nothing, 200, &[]),
+        ("/credentials/export", POST, PERSON, Nothing, 200, &[("format", "csv")]),
         ("/credentials/{client_id}", GET, Viewer, Team, 200, &[]),
         ("/credentials/{client_id}/edit", GET, Manager, Team, 200, &[]),
         ("/credentials/{client_id}/edit", POST, Manager, Team, 303, &[("name", "other")]),

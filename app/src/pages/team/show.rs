@@ -2,18 +2,18 @@
 
 use domain::audit;
 use domain::base::id::TeamId;
-use domain::model::credential::usage::Period;
 use domain::credential::list;
 use domain::model::audit::AuditEntry;
 use domain::model::credential::Credential;
 use domain::model::credential::query::Query;
+use domain::model::credential::usage::Period;
 use domain::model::person::authority::Role;
 use domain::model::person::team::{Member, Team};
 use domain::person::invitation;
 use domain::person::team;
 
-use crate::pages::credential::usage::team_usage;
 use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::credential::usage::team_usage;
 use crate::pages::team::find;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
