@@ -94,9 +94,9 @@ pub(crate) fn key_figures(figures: impl IntoIterator<Item = (&'static str, AnyVi
 }
 
 /// A link that turns a filter on or off. `count` says how many things it shows.
-pub(crate) fn pill(href: String, words: &'static str, count: Option<i64>, is_on: bool) -> AnyView {
+pub(crate) fn pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
     let count = count.map(|count| view! { " "<b>{grouped(count)}</b> });
-    html! { <a class="pill" href=href aria-current=is_on.then_some("true")>{words}{count}</a> }
+    html! { <a class="pill" href=href aria-current=is_on.then_some("true")>{words.into_any()}{count}</a> }
 }
 
 /// A panel with a heading. `aside` stands beside the heading.

@@ -57,6 +57,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// Whether the content type is JSON.
     pub(super) is_json: bool,
+    /// `WWW-Authenticate`; several are joined by commas.
+    pub(super) challenge: Option<String>,
     pub(super) body: Incoming,
     /// The task that transfers the bytes. It stops when the answer is dropped.
     _connection: JoinSet<Result<(), hyper::Error>>,
@@ -113,7 +115,14 @@ async fn ask(
     let mut task = JoinSet::new();
     task.spawn(connection);
     let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
-    Ok(Answer { status: head.status, is_json: is_json(&head.headers), body, _connection: task })
+    let (is_json, challenge) = (is_json(&head.headers), challenge(&head.headers));
+    Ok(Answer { status: head.status, is_json, challenge, body, _connection: task })
+}
+
+fn challenge(headers: &HeaderMap) -> Option<String> {
+    let all: Vec<&str> =
+        headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// `application/json`, or a type with the suffix `+json` (RFC 6839 §3.1).

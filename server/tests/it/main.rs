@@ -27,6 +27,7 @@ mod roles;
 mod routes;
 mod second_factor;
 mod server_access;
+mod servers;
 mod serving;
 mod sign_in;
 mod sockets;

@@ -91,7 +91,10 @@ pub(super) fn token_table(
 /// The name of the server, and whether it is closed to the person who looks. Administrators see no such mark, because
 /// nothing is closed to them.
 pub(super) fn named_server(server: &McpServer, authority: &Authority) -> AnyView {
-    let closed = (!server.access.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} });
+    let closed = match server.is_archived() {
+        true => Some(view! { " "{chip("Archived", "warn")} }),
+        false => (!server.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} }),
+    };
     html! { {server.name.clone()}{closed} }
 }
 
@@ -103,7 +106,7 @@ pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
     let mut servers = server::list(&visit.context).await?;
     let authority = visit.authority()?;
     let table = token_table(tokens, &servers, authority, false);
-    servers.retain(|server| server.access.admits(authority) || server.id.as_str() == typed.server);
+    servers.retain(|server| server.admits(authority) || server.id.as_str() == typed.server);
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));

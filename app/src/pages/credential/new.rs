@@ -125,7 +125,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let mut servers = server::list(&visit.context).await?;
     // A server that was asked for stays, so that the error about it stands beside it.
     let authority = visit.authority()?;
-    servers.retain(|server| server.access.admits(authority) || typed.servers.contains(&server.resource));
+    servers.retain(|server| server.admits(authority) || typed.servers.contains(&server.resource));
     let mut left_out = None;
     if !visit.authority()?.is_administrator() {
         servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&[]));

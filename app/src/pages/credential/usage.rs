@@ -49,6 +49,7 @@ fn cause_words(cause: Refusal) -> &'static str {
         Refusal::ScopeMalformed => "Malformed scope",
         Refusal::ScopeNotAllowed => "Scope not allowed",
         Refusal::TeamNotAllowed => "MCP server not open to the team",
+        Refusal::ServerArchived => "MCP server archived",
         Refusal::TargetNotAllowed => "MCP server not allowed",
     }
 }

@@ -195,6 +195,9 @@ fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>
     }
     let find = |resource: &String| {
         let found = resource::server(resource, known).cloned();
+        if found.as_ref().is_some_and(McpServer::is_archived) {
+            return Err(format!("The MCP server {resource} is archived. Choose another one."));
+        }
         found.ok_or_else(|| format!("There is no MCP server {resource}. Choose one that is registered."))
     };
     asked.iter().map(find).collect()

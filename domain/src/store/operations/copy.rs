@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 45] = [
+const TABLES: [&str; 47] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -26,6 +26,9 @@ const TABLES: [&str; 45] = [
     "invitations",
     "mcp_servers",
     "server_teams",
+    "server_checks",
+    // Before the credentials: each of them brings its rows along, and rows that are there already stay.
+    "credential_access",
     "credentials",
     "client_secrets",
     "client_keys",
