@@ -155,6 +155,9 @@ impl Outbound {
     /// Looks at an MCP server.
     async fn look(&self, request: &ProbeRequest) -> Result<ProbeAnswer, String> {
         let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
+        if url.scheme() != "https" && !self.upstreams.cover(&url) {
+            return Err(format!("plain http is for hosts that the setting {} lists", self.upstreams.setting));
+        }
         let mut headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         if let Some(token) = &request.token {
             let value = Zeroizing::new(format!("Bearer {}", token.as_str()));

@@ -27,14 +27,14 @@ pub async fn archive_form(id: String, form: Form) -> Result<Page, ActionError> {
             {fact(&server, "Personal tokens", "tokens", facts.callers.personal_tokens, None)}
             <div><dt>"Exchanges, last 24 hours"</dt><dd>{exchanges}</dd></div>
         </dl>
-        <ul class="body">
-            <li>"New tokens stop now: exchanges, refreshes and new consents for it are refused."</li>
-            <li>"Personal tokens for it are refused at each use."</li>
+        <div class="body"><ul class="what">
+            <li>"The server gets no new tokens: exchanges, refreshes and new consents are refused."</li>
+            <li>"Personal tokens for the server are refused at each use."</li>
             <li>
                 "Access tokens that exist work until they expire, one hour at most. To stop them at once, revoke the credentials."
             </li>
-            <li>"It leaves the lists and choices. You can unarchive it at any time: everything works again as before."</li>
-        </ul>
+            <li>"The server leaves the lists and choices. You can unarchive it at any time: everything works again as before."</li>
+        </ul></div>
     };
     let page = FormPage::new(format!("Archive {}?", server.name), links::archive_server(&id), "Archive MCP server")
         .back(links::server(&id), server.name.clone())
@@ -66,7 +66,7 @@ pub async fn unarchive_form(id: String, form: Form) -> Result<Page, ActionError>
     let page =
         FormPage::new(format!("Unarchive {}?", server.name), links::unarchive_server(&id), "Unarchive MCP server")
             .back(links::server(&id), server.name.clone())
-            .question(format!("{} can get tokens for it again, from their next request.", listed(callers)));
+            .question(format!("{} can get tokens for this server again, from their next request.", listed(callers)));
     Ok(page.page(form.errors))
 }
 

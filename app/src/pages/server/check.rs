@@ -24,6 +24,7 @@ const WHAT_IS_SENT: &str = "Countersign sends three requests to the server: one 
 pub(super) fn verdict(check: &ServerCheck) -> AnyView {
     match check.problems() {
         0 => chip("Passed", "ok"),
+        _ if check.is_unanswered() => chip("Not reached", "warn"),
         _ => chip("Failed", "danger"),
     }
 }
@@ -48,9 +49,9 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
         );
     };
     let rows = check.steps.iter().map(|step| row(step, server, issuer));
-    let columns = ["Step", "Result", "Received", "What to do"].map(Column::from);
+    let columns = ["Step", "Result", "Received, and what to do"].map(Column::from);
     let aside = html! { <span class="muted">{distance(check.at)}{format!(" by {}", check.by)}</span> };
-    let private = check.steps.iter().any(|step| step.received.contains("private_upstreams")).then(|| {
+    let private = check.needs_exception().then(|| {
         notice("warn", view! {
             <p>
                 <b>"The check could not reach the server. "</b>
@@ -59,7 +60,7 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
             </p>
         })
     });
-    html! { {private}{panel("check", "Check", aside, table(columns, rows))} }
+    html! { {private}{panel("check", "Check", aside, html! { <div class="dense checked">{table(columns, rows)}</div> })} }
 }
 
 fn row(step: &StepResult, server: &McpServer, issuer: &str) -> Vec<AnyView> {
@@ -68,9 +69,9 @@ fn row(step: &StepResult, server: &McpServer, issuer: &str) -> Vec<AnyView> {
         StepOutcome::Failed => ("Failed", "danger"),
         StepOutcome::Skipped => ("Not checked", "idle"),
     };
-    let remedy = match step.outcome {
-        StepOutcome::Failed => step.remedy(server, issuer),
-        _ => String::new(),
+    let remedy = (step.outcome == StepOutcome::Failed).then(|| step.remedy(server, issuer));
+    let received = html! {
+        <div class="received"><span class="muted">{step.received.clone()}</span>{remedy.map(|remedy| view! { <b>{remedy}</b> })}</div>
     };
-    cells![step.step.title(), chip(word, tone), step.received.clone(), remedy]
+    cells![step.step.title(), chip(word, tone), received]
 }

@@ -51,7 +51,7 @@ pub async fn page(status: &str, done: Option<&str>) -> Result<Page, ActionError>
         <Receipt on=On::Servers done/>
         {head((), "MCP servers", lead, add)}
         {filter}
-        <section class="panel" aria-label="MCP servers">{rows}</section>
+        <section class="panel dense servers" aria-label="MCP servers">{rows}</section>
     };
     Ok(Page::new("MCP servers", body))
 }
@@ -73,8 +73,7 @@ fn row(server: McpServer, credentials: i64, check: Option<ServerCheck>) -> Vec<A
     };
     cells![
         html! {
-            <a class="name" href=links::server(&server.id)>{server.name.clone()}</a>
-            {marks(&server)}
+            <span class="named"><a class="name" href=links::server(&server.id)>{server.name.clone()}</a>{marks(&server)}</span>
             {sub(resource(&server))}
         },
         callers,
@@ -87,19 +86,24 @@ fn row(server: McpServer, credentials: i64, check: Option<ServerCheck>) -> Vec<A
 
 /// The chips beside the name of a server.
 pub(super) fn marks(server: &McpServer) -> AnyView {
-    let built_in = server.built_in.then(|| view! { " "{chip("Built in", "idle")} });
-    let archived = server.is_archived().then(|| view! { " "{chip("Archived", "warn")} });
+    let built_in = server.built_in.then(|| chip("Built in", "idle"));
+    let archived = server.is_archived().then(|| chip("Archived", "warn"));
     html! { {built_in}{archived} }
 }
 
 /// The resource of a server, with a button that copies it.
 pub(super) fn resource(server: &McpServer) -> AnyView {
-    let id = format!("resource-{}", server.id);
+    let words = format!("Copy the resource of {}", server.name);
+    copied(format!("resource-{}", server.id), server.resource.clone(), words)
+}
+
+/// An address on one line, with a button that copies it.
+pub(super) fn copied(id: String, address: String, words: String) -> AnyView {
     html! {
         <span class="copied">
-            <code id=id.clone()>{server.resource.clone()}</code>
+            <code id=id.clone() title=address.clone()>{address.clone()}</code>
             <button type="button" class="button needs-script" data-kind="quiet" data-size="icon" data-copy=id
-                aria-label=format!("Copy the resource of {}", server.name)>
+                aria-label=words>
                 <Drawing icon=Icon::Copy/>
             </button>
         </span>

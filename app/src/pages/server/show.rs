@@ -9,7 +9,7 @@ use domain::server::{callers, check};
 use crate::components::parts::{View, key_figures, view_links};
 use crate::pages::server::access::{access_panel, find};
 use crate::pages::server::callers::CallersQuery;
-use crate::pages::server::list::{marks, resource};
+use crate::pages::server::list::{copied, marks, resource};
 use crate::pages::server::{callers as who, check as checks};
 use crate::prelude::*;
 use crate::snippets;
@@ -54,11 +54,11 @@ pub async fn page(id: String, view: &str, query: CallersQuery, done: Option<&str
     });
     let may_generate = authority.has_anywhere(Role::Member) && server.admits(authority);
     let next = (Done::read(On::Server, done) == Some(Done::ServerAdded)).then(|| next_steps(&server));
-    let title = html! { {server.name.clone()}{marks(&server)} };
+    let title = html! { <span class="named">{server.name.clone()}{marks(&server)}</span> };
     let body = view! {
         <Receipt on=On::Server done/>
-        {next}
         {head((links::SERVERS, "MCP servers"), title, resource(&server), actions(&server, administers, may_generate))}
+        {next}
         {condition(&server, check.as_ref(), administers)}
         {figures(&server, &callers, check)}
         {view_links("Views of the MCP server", tabs)}
@@ -106,13 +106,14 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
     });
     let failed = check.filter(|check| check.problems() > 0).map(|check| {
         let href = links::server_view(&server.id, &[("view", "check")]);
-        let words = view! {
-            <p>
-                <b>{format!("{} of the last check did not pass. ", counted(check.problems(), "step", "steps"))}</b>
-                <a href=href>"See what to do"</a>
-            </p>
+        let (tone, words) = match check.is_unanswered() {
+            true => ("warn", "The last check could not reach the server. ".to_owned()),
+            false => {
+                let steps = counted(check.problems(), "step", "steps");
+                ("danger", format!("The server may not be protected: {steps} of the last check did not pass. "))
+            }
         };
-        notice("danger", words)
+        notice(tone, view! { <p><b>{words}</b><a href=href>"See what to do"</a></p> })
     });
     let bare: Vec<&str> =
         server.scopes.iter().filter(|scope| scope.description.is_empty()).map(|scope| scope.name.as_str()).collect();
@@ -132,7 +133,11 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
 fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>) -> AnyView {
     let linked = |kind: &'static str, count: i64| {
         let href = links::server_view(&server.id, &[("view", "access"), ("kind", kind)]);
-        html! { <a href=href>{grouped(count)}</a> }
+        if count == 0 {
+            html! { "0" }
+        } else {
+            html! { <a href=href>{grouped(count)}</a> }
+        }
     };
     let checked = match (check, server.built_in) {
         (Some(check), _) => (checks::verdict(&check), distance(check.at)),
@@ -188,7 +193,10 @@ fn technical(server: &McpServer, issuer: &str) -> AnyView {
             <div><dt>"Issuer"</dt><dd>{issuer.to_owned()}</dd></div>
             <div><dt>"Signature"</dt><dd>{server.alg.as_str()}</dd></div>
             <div><dt>"Keys"</dt><dd><a href=links::JWKS>"JWKS"</a></dd></div>
-            <div><dt>"Metadata"</dt><dd>{server.metadata_url()}</dd></div>
+            <div>
+                <dt>"Metadata"</dt>
+                <dd>{copied("metadata-url".to_owned(), server.metadata_url(), "Copy the address of the metadata".to_owned())}</dd>
+            </div>
         </dl>
     };
     panel("tokens", "Tokens", (), content)

@@ -87,14 +87,21 @@ pub struct StepResult {
 
 /// How a result begins that says that there was no answer.
 const NO_ANSWER: &str = "No answer";
+/// The setting that lists servers with private addresses.
+const EXCEPTIONS: &str = "private_upstreams";
 
 impl StepResult {
     /// What to do when the step has failed.
     pub fn remedy(&self, server: &McpServer, issuer: &str) -> String {
-        match self.received.starts_with(NO_ANSWER) {
-            true => "Make sure that the server runs and that Countersign can reach it.".to_owned(),
-            false => self.step.remedy(server, issuer),
+        match (self.is_unanswered(), self.received.contains(EXCEPTIONS)) {
+            (true, true) => format!("List the host in the setting {EXCEPTIONS}, and restart Countersign."),
+            (true, false) => "Make sure that the server runs and that Countersign can reach it.".to_owned(),
+            (false, _) => self.step.remedy(server, issuer),
         }
+    }
+
+    fn is_unanswered(&self) -> bool {
+        self.received.starts_with(NO_ANSWER)
     }
 }
 
@@ -113,6 +120,16 @@ impl ServerCheck {
     /// How many steps did not pass.
     pub fn problems(&self) -> usize {
         self.steps.iter().filter(|step| step.outcome != StepOutcome::Passed).count()
+    }
+
+    /// Whether no request was answered.
+    pub fn is_unanswered(&self) -> bool {
+        self.steps.iter().all(|step| step.outcome == StepOutcome::Skipped || step.is_unanswered())
+    }
+
+    /// Whether a setting keeps Countersign from asking the server.
+    pub fn needs_exception(&self) -> bool {
+        self.steps.iter().any(|step| step.is_unanswered() && step.received.contains(EXCEPTIONS))
     }
 }
 
