@@ -5,9 +5,10 @@ use std::future::Future;
 use leptos::prelude::*;
 use leptos::reactive::computed::ScopedFuture;
 
-use crate::components::layout::Document;
+use crate::components::layout;
 use crate::error::ActionError;
 use crate::page::Page;
+use crate::pages::incident::alerts::{self, Alerts};
 use crate::pages::message;
 use crate::visit::Visit;
 
@@ -39,20 +40,21 @@ pub async fn render<Work>(visit: Visit, page: impl FnOnce() -> Work) -> Rendered
 where
     Work: Future<Output = Result<Page, ActionError>>,
 {
-    scoped(visit, || {
+    scoped(visit.clone(), || {
         let work = page();
         async move {
             let page = work.await.unwrap_or_else(message::of_error);
             let (status, secret) = (page.status, page.secret);
-            Rendered { status, html: document(page), secret }
+            let alerts = alerts::read(&visit).await;
+            Rendered { status, html: document(page, alerts), secret }
         }
     })
     .await
 }
 
 /// This is outside [`render`], so that it is compiled once and not for every page.
-fn document(page: Page) -> String {
-    format!("<!DOCTYPE html>{}", without_markers(&view! { <Document page/> }.to_html()))
+fn document(page: Page, alerts: Alerts) -> String {
+    format!("<!DOCTYPE html>{}", without_markers(&layout::document(page, alerts).to_html()))
 }
 
 /// The same document without comments. Leptos writes them for scripts that take over a page. No page has such a script,

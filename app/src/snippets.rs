@@ -53,27 +53,16 @@ impl Connection {
         self.secret.as_deref().unwrap_or(PLACEHOLDER)
     }
 
-    /// Says which environment variable [`Connection::try_it`] reads.
-    pub(crate) fn try_it_needs(&self) -> &'static str {
-        match self.method {
-            AuthMethod::ClientSecret => "With the secret in the variable MCP_CLIENT_SECRET:",
-            AuthMethod::PrivateKeyJwt => {
-                "With a signed assertion in the variable ASSERTION (the Python and TypeScript texts sign one themselves):"
-            }
-            AuthMethod::Federated => "With the issuer’s token in the variable IDENTITY_TOKEN:",
+    /// The message with which the curl lines call the MCP server. Only the built-in server is known to have a certain
+    /// tool. Other servers answer `initialize`.
+    fn call(&self) -> &'static str {
+        if self.mcp_server.strip_prefix(&self.issuer) == Some("/mcp") {
+            return r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}"#;
         }
-    }
-
-    /// The command that proves that the credential works. It reads the secret, assertion or token from the environment.
-    pub(crate) fn try_it(&self) -> String {
-        let text = match self.method {
-            AuthMethod::ClientSecret => {
-                "curl __TOKEN_URL__ \\\n  -u \"__CLIENT_ID__:$MCP_CLIENT_SECRET\" \\\n  -d grant_type=client_credentials"
-            }
-            AuthMethod::PrivateKeyJwt => include_str!("../snippets/connect/key.sh").trim_end(),
-            AuthMethod::Federated => include_str!("../snippets/connect/federated.sh").trim_end(),
-        };
-        self.filled(text)
+        concat!(
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","#,
+            r#""capabilities":{},"clientInfo":{"name":"curl","version":"8"}}}"#
+        )
     }
 
     /// Every text, in the order of the tabs.
@@ -97,6 +86,7 @@ impl Connection {
             ("__OBJECT__", &object_name(&self.name)),
             ("__ALGORITHM__", self.algorithm),
             ("__AUDIENCE__", &self.audience),
+            ("__CALL__", self.call()),
         ];
         fill(text, &values)
     }
@@ -140,51 +130,58 @@ macro_rules! texts {
 }
 
 const SECRET_TEXTS: &[Text] = texts! {
+    "curl" "curl" "call.sh" "connect/secret.sh": "Exchanges the secret for a token, and calls the MCP server";
     "env" ".env" "countersign.env" "connect/secret.env": "Environment file";
-    "json" "JSON" "countersign.json" "connect/secret.json": "JSON";
-    "curl" "curl" "exchange.sh" "connect/secret.sh": "Exchange the secret for a token";
     "python" "Python" "client.py" "client.py": "pip install mcp, with the variables of the .env tab";
     "typescript" "TypeScript" "client.mjs" "client.mjs":
         "npm install @modelcontextprotocol/client, with the variables of the .env tab";
-    "python-v1" "Python SDK 1" "client.py" "client_v1.py": "pip install 'mcp<2', with the variables of the .env tab";
-    "typescript-v1" "TypeScript SDK 1" "client.mjs" "client_v1.mjs":
-        "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
     "actions" "GitHub Actions" "countersign.yml" "connect/secret.yml":
-        "Store the secret as MCP_CLIENT_SECRET in the repository's settings";
+        "Set the secret once, then call the MCP server in a job";
     "kubernetes" "Kubernetes" "secret.yaml" "connect/secret.yaml": "kubectl apply -f secret.yaml";
-    "desktop" "Claude, Cursor, VS Code" "mcp.json" "connect/desktop.json":
-        "Desktop clients, through mcp-remote, which exchanges the secret itself";
+    "json" "JSON" "countersign.json" "connect/secret.json": "For a program that reads JSON";
+    "claude" "Claude" "claude_desktop_config.json" "connect/desktop.json":
+        "Settings, Developer, Edit config. mcp-remote exchanges the secret itself";
+    "cursor" "Cursor" "mcp.json" "connect/desktop.json":
+        "In .cursor/mcp.json. mcp-remote exchanges the secret itself";
+    "vscode" "VS Code" "mcp.json" "connect/vscode.json":
+        "In .vscode/mcp.json. mcp-remote exchanges the secret itself";
+    "python-v1" "Python (mcp 1)" "client.py" "client_v1.py": "pip install 'mcp<2', with the variables of the .env tab";
+    "typescript-v1" "TypeScript (sdk 1)" "client.mjs" "client_v1.mjs":
+        "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
 };
 
 const KEY_TEXTS: &[Text] = texts! {
+    "curl" "curl" "call.sh" "connect/key.sh":
+        "With a signed assertion in the variable ASSERTION. The Python and TypeScript programs sign one themselves";
     "env" ".env" "countersign.env" "connect/key.env": "Environment file";
     "python" "Python" "client.py" "client_key.py": "pip install mcp, with the variables of the .env tab";
     "typescript" "TypeScript" "client.mjs" "client_key.mjs":
         "npm install @modelcontextprotocol/client, with the variables of the .env tab";
-    "python-v1" "Python SDK 1" "client.py" "client_key_v1.py": "pip install 'mcp<2', with the variables of the .env tab";
-    "typescript-v1" "TypeScript SDK 1" "client.mjs" "client_key_v1.mjs":
+    "python-v1" "Python (mcp 1)" "client.py" "client_key_v1.py":
+        "pip install 'mcp<2', with the variables of the .env tab";
+    "typescript-v1" "TypeScript (sdk 1)" "client.mjs" "client_key_v1.mjs":
         "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
-    "curl" "curl" "exchange.sh" "connect/key.sh": "Exchange a signed assertion";
 };
 
 const FEDERATED_TEXTS: &[Text] = texts! {
+    "curl" "curl" "call.sh" "connect/federated.sh": "With the issuer’s token in the variable IDENTITY_TOKEN";
     "env" ".env" "countersign.env" "connect/federated.env": "Environment file";
-    "curl" "curl" "exchange.sh" "connect/federated.sh": "Exchange the issuer’s token";
     "python" "Python" "client.py" "client_federated.py": "pip install mcp, with the variables of the .env tab";
     "typescript" "TypeScript" "client.mjs" "client_federated.mjs":
         "npm install @modelcontextprotocol/client, with the variables of the .env tab";
-    "python-v1" "Python SDK 1" "client.py" "client_federated_v1.py":
-        "pip install 'mcp<2', with the variables of the .env tab";
-    "typescript-v1" "TypeScript SDK 1" "client.mjs" "client_federated_v1.mjs":
-        "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
-    "actions" "GitHub Actions" "countersign.yml" "connect/federated.yml": "In the job that needs the token";
+    "actions" "GitHub Actions" "countersign.yml" "connect/federated.yml": "In the job that calls the MCP server";
     "kubernetes" "Kubernetes" "identity.yaml" "connect/federated.yaml": "In the pod’s specification";
+    "python-v1" "Python (mcp 1)" "client.py" "client_federated_v1.py":
+        "pip install 'mcp<2', with the variables of the .env tab";
+    "typescript-v1" "TypeScript (sdk 1)" "client.mjs" "client_federated_v1.mjs":
+        "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
 };
 
 const PERSONAL_TOKEN_TEXTS: &[Text] = texts! {
-    "curl" "curl" "tools.sh" "connect/token.sh": "Lists the tools.";
-    "mcp-use" "mcp-use, Python" "client.py" "connect/token.py": "A client with this server.";
-    "servers" "mcp command line" "servers.json" "connect/token.json": "Its file of servers, which reads the variable.";
+    "curl" "curl" "tools.sh" "connect/token.sh": "Lists the tools";
+    "mcp-use" "mcp-use, Python" "client.py" "connect/token.py": "With the token in the variable MCP_TOKEN";
+    "servers" "mcp command line" "servers.json" "connect/token.json":
+        "Its file of servers, with the token in the variable MCP_TOKEN";
 };
 
 const VALIDATORS: &[Text] = texts! {
@@ -199,9 +196,9 @@ const WEBHOOK_CHECKS: &[Text] = texts! {
     "typescript" "TypeScript" "webhook.mjs" "server/webhook.mjs": "Node, without packages";
 };
 
-/// The texts for programs that call the MCP server `resource` with a personal token.
-pub fn personal_token(resource: &str) -> Vec<Snippet> {
-    let filled = |text: &str| fill(text, &[("__SERVER_URL__", resource)]);
+/// The texts for programs that call the MCP server `resource` with this personal token.
+pub fn personal_token(resource: &str, token: &str) -> Vec<Snippet> {
+    let filled = |text: &str| fill(text, &[("__SERVER_URL__", resource), ("__TOKEN__", token)]);
     PERSONAL_TOKEN_TEXTS.iter().map(|text| text.snippet(filled)).collect()
 }
 

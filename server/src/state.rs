@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use app::pages::operations::about::ShownSetting;
 use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::crypto::public_key::PublicKey;
 use domain::incident::emergency_stop;
 use domain::model::incident::Policy;
+use domain::model::ports::McpConnection;
 use ipnet::IpNet;
 
+use crate::egress::mcp::McpServers;
 use crate::health::Health;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
@@ -48,8 +51,16 @@ pub struct Shared {
     /// Counts client registrations that pages of other sites send: they must not use up what programs at the address of
     /// their visitors may do.
     pub(crate) registrations_by_pages: Arc<RegistrationLimits>,
+    /// Counts trials of credentials per source: each calls an MCP server.
+    pub(crate) trials: Arc<RateLimit>,
+    /// Calls MCP servers other than the built-in one.
+    pub(crate) mcp_servers: Arc<dyn McpConnection>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
+    /// When the server started.
+    pub(crate) started_at: Timestamp,
+    /// The settings in force, for the page about the instance.
+    pub(crate) settings: Arc<[ShownSetting]>,
     /// Number of credentials that an emergency stop ends at a time.
     pub stop_batch_size: usize,
     /// Whether the server is ready, as it was found last.
@@ -88,6 +99,8 @@ impl AppState {
         let mut start = [0; 4];
         context.random.fill(&mut start);
         Self(Arc::new(Shared {
+            started_at: context.now(),
+            settings: Arc::default(),
             context,
             trusted_proxies: trusted_proxies.into(),
             allowed_origins: allowed_origins.into(),
@@ -95,6 +108,8 @@ impl AppState {
             leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
             registrations: Arc::default(),
             registrations_by_pages: Arc::default(),
+            trials: Arc::new(RateLimit::a_minute(30)),
+            mcp_servers: Arc::new(McpServers::new(Vec::new())),
             leak_reports: Arc::default(),
             stop_batch_size: emergency_stop::BATCH_SIZE,
             health: Arc::default(),
@@ -108,6 +123,18 @@ impl AppState {
     /// The same state with another policy for reports of leaks.
     pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
         Arc::make_mut(&mut self.0).leak_reports = Arc::new(leak_reports);
+        self
+    }
+
+    /// The same state with the settings in force. They hold no secret.
+    pub fn with_settings(mut self, settings: Vec<ShownSetting>) -> Self {
+        Arc::make_mut(&mut self.0).settings = settings.into();
+        self
+    }
+
+    /// The same state, which calls MCP servers in this way.
+    pub fn with_mcp_servers(mut self, mcp_servers: Arc<dyn McpConnection>) -> Self {
+        Arc::make_mut(&mut self.0).mcp_servers = mcp_servers;
         self
     }
 

@@ -6,13 +6,14 @@ use crate::assets;
 use crate::components::icon::{Brand, Drawing, Icon};
 use crate::html::{escaped, html};
 use crate::links;
+use crate::number::grouped;
 use crate::page::{Frame, Page};
+use crate::pages::incident::alerts::Alerts;
 use crate::visit::{Viewer, Visit};
 
 /// The whole document. The `Title` of Leptos does not escape its text. A child of an element of our own would bring a
 /// marker with it, which the browser's tab would show: so the title is written as HTML.
-#[component]
-pub fn Document(page: Page) -> impl IntoView {
+pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
     let Page { title, frame, body, secret, .. } = page;
     let viewer = Visit::current().viewer;
     let framed = match viewer {
@@ -21,8 +22,8 @@ pub fn Document(page: Page) -> impl IntoView {
             let guard = (frame == Frame::Guarded).then_some("");
             html! {
                 <div class="frame">
-                    <Rail viewer/>
-                    <main id="main" tabindex="-1" data-width=width data-guard=guard>{body}</main>
+                    <Rail viewer leaked=alerts.leaked/>
+                    <main id="main" tabindex="-1" data-width=width data-guard=guard>{alerts.lines}{body}</main>
                 </div>
             }
         }
@@ -56,7 +57,7 @@ pub fn Document(page: Page) -> impl IntoView {
 /// The menus are popovers: they open without script, and Escape closes them. On narrow screens the whole navigation is
 /// one popover behind a button. "Sign out" is outside the person's menu, so that one click always ends the session.
 #[component]
-fn Rail(viewer: Viewer) -> AnyView {
+fn Rail(viewer: Viewer, leaked: i64) -> AnyView {
     let administers = viewer.authority.is_administrator();
     html! {
         <header class="rail">
@@ -70,20 +71,21 @@ fn Rail(viewer: Viewer) -> AnyView {
             <div id="menu" popover="">
                 <nav aria-label="Main">
                     {group("Use", [
-                        item(links::OVERVIEW, Icon::Overview, "Overview"),
-                        item(links::CREDENTIALS, Icon::Credentials, "Credentials"),
-                        item(links::SERVERS, Icon::Server, "MCP servers"),
-                        item(links::APPS, Icon::Apps, "Apps"),
+                        item(links::OVERVIEW, Icon::Overview, "Overview", 0),
+                        item(links::CREDENTIALS, Icon::Credentials, "Credentials", 0),
+                        item(links::SERVERS, Icon::Server, "MCP servers", 0),
+                        item(links::APPS, Icon::Apps, "Apps", 0),
                     ])}
                     {group("Respond", [
-                        item(links::LEAKS, Icon::Warning, "Leaks"),
-                        item(links::ACTIVITY, Icon::Activity, "Activity"),
+                        item(links::LEAKS, Icon::Warning, "Leaks", leaked),
+                        administers.then(|| item(links::EMERGENCY, Icon::Stop, "Emergency stop", 0)).into_any(),
+                        item(links::ACTIVITY, Icon::Activity, "Activity", 0),
                     ])}
                     {group("Organise", [
-                        item(links::TEAMS, Icon::Teams, "Teams"),
-                        administers.then(|| item(links::PEOPLE, Icon::Person, "People")).into_any(),
+                        item(links::TEAMS, Icon::Teams, "Teams", 0),
+                        administers.then(|| item(links::PEOPLE, Icon::Person, "People", 0)).into_any(),
                     ])}
-                    {administers.then(|| group("System", [item(links::SETTINGS, Icon::Settings, "Settings")]))}
+                    {administers.then(|| group("System", [item(links::SETTINGS, Icon::Settings, "Settings", 0)]))}
                 </nav>
                 <Foot viewer/>
             </div>
@@ -95,13 +97,15 @@ fn group<const N: usize>(title: &'static str, items: [AnyView; N]) -> AnyView {
     html! { <div role="group" aria-label=title><p aria-hidden="true">{title}</p>{items.into_iter().collect_view()}</div> }
 }
 
-/// A link of the navigation. It shows whether the present page is this page or below it.
-fn item(href: &'static str, icon: Icon, label: &'static str) -> AnyView {
+/// A link of the navigation. It shows whether the present page is this page or below it, and how many leaked credentials
+/// wait there.
+fn item(href: &'static str, icon: Icon, label: &'static str, leaked: i64) -> AnyView {
     let path = Visit::current().path;
     let page = path.split('?').next().unwrap_or_default();
     let below = href != links::OVERVIEW && page.starts_with(&format!("{href}/"));
     let current = if page == href { Some("page") } else { below.then_some("true") };
-    html! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span></a> }
+    let count = (leaked > 0).then(|| view! { " "<b>{grouped(leaked)}<span class="vh">" leaked"</span></b> });
+    html! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span>{count}</a> }
 }
 
 /// The lower end of the navigation.
@@ -122,8 +126,8 @@ fn Foot(viewer: Viewer) -> AnyView {
             </form>
             <div id="person-menu" class="pop" popover="">
                 <p>{viewer.email}</p>
-                {item(links::ACCOUNT, Icon::Person, "Account")}
-                {item(links::PERSONAL_TOKENS, Icon::Credentials, "Personal tokens")}
+                {item(links::ACCOUNT, Icon::Person, "Account", 0)}
+                {item(links::PERSONAL_TOKENS, Icon::Credentials, "Personal tokens", 0)}
                 <button class="item needs-script" type="button" data-shade="">
                     <Drawing icon=Icon::Theme/><span>"Theme: system"</span>
                 </button>

@@ -15,16 +15,65 @@ pub struct Reveal {
     above: AnyView,
     lead: AnyView,
     warning: AnyView,
-    unmask: Option<&'static str>,
     inside: Vec<AnyView>,
     facts: Option<AnyView>,
     stored: &'static str,
     below: AnyView,
 }
 
-/// A sentence that names what the secret is for, and says that it is not shown again.
+/// The sentence that names what the secret is for.
 pub(crate) fn shown_once(name: &str) -> AnyView {
-    html! { "For "<b>{name.to_owned()}</b>". This is the only time it is shown." }
+    html! { "For "<b>{name.to_owned()}</b>"." }
+}
+
+/// A read-only field with an identifier, and the button that copies it. Where a page has several, `of` names the thing.
+pub(crate) fn identifier_field(id: impl Into<String>, label: &'static str, of: Option<&str>, value: String) -> AnyView {
+    let id: String = id.into();
+    let of = of.map(|name| format!(" of {name}"));
+    let hidden = || of.clone().map(|of| view! { <span class="vh">{of}</span> });
+    let copy = view! { {format!("Copy {}", label.replacen("Client", "client", 1))}{hidden()} };
+    html! {
+        <div class="field">
+            <label for=id.clone()>{label}{hidden()}</label>
+            <div class="copy">
+                <input id=id.clone() type="text" readonly=true value=value/>
+                {copy_button(id, copy)}
+            </div>
+        </div>
+    }
+}
+
+/// A field with a secret, and the buttons that copy and show it. The script masks the secret until the person asks to
+/// see it, and password managers do not get it.
+pub(crate) fn secret_field(
+    id: impl Into<String>,
+    label: &'static str,
+    of: Option<&str>,
+    secret: impl ToString,
+) -> AnyView {
+    let (id, name): (String, String) = (id.into(), label.to_lowercase());
+    let of = of.map(|name| format!(" of {name}"));
+    let hidden = || of.clone().map(|of| view! { <span class="vh">{of}</span> });
+    html! {
+        <div class="field">
+            <label for=id.clone()>{label}{hidden()}</label>
+            <input id=id.clone() type="text" readonly=true data-secret="" autocomplete="off" spellcheck="false"
+                value=secret.to_string()/>
+            <div class="row">
+                <button type="button" class="button needs-script" data-kind="primary" data-copy=id>
+                    <Drawing icon=Icon::Copy/><span>{format!("Copy {name}")}{hidden()}</span>
+                </button>
+                <button type="button" class="button needs-script" data-unmask="">
+                    <span>{format!("Show {name}")}</span>{hidden()}
+                </button>
+            </div>
+        </div>
+    }
+}
+
+/// The warning of every page with a secret.
+fn once(sentence: &'static str) -> AnyView {
+    notice("warn", html! { <p><b>"Shown once. "</b>{sentence}</p> })
 }
 
 impl Reveal {
@@ -37,8 +86,7 @@ impl Reveal {
             onward: onward.into(),
             above: ().into_any(),
             lead: ().into_any(),
-            warning: ().into_any(),
-            unmask: None,
+            warning: once("Store it now: no other page shows it."),
             inside: Vec::new(),
             facts: None,
             stored: "I have stored this secret",
@@ -51,9 +99,6 @@ impl Reveal {
         above(view: impl IntoAny) = view.into_any();
         /// Adds a sentence below the heading.
         lead(lead: impl IntoAny) = lead.into_any();
-        /// Sets the accessible name of the button that unmasks the secret, for when the label of the secret is not
-        /// clear enough.
-        unmask(label: &'static str) = Some(label);
         /// Adds content beside the button that leads on.
         facts(facts: impl IntoAny) = Some(facts.into_any());
         /// Sets the text of the button that leads on.
@@ -62,7 +107,13 @@ impl Reveal {
         below(view: impl IntoAny) = view.into_any();
     }
 
-    /// Adds a warning: a word and a sentence.
+    /// Sets what the page says after "Shown once": what to do when the secret is lost.
+    pub(crate) fn if_lost(mut self, sentence: &'static str) -> Self {
+        self.warning = once(sentence);
+        self
+    }
+
+    /// Sets another warning: a word and a sentence.
     pub(crate) fn warning(mut self, word: &'static str, sentence: impl IntoView + 'static) -> Self {
         self.warning = notice("warn", view! { <p><b>{word}</b>{sentence}</p> });
         self
@@ -70,37 +121,12 @@ impl Reveal {
 
     /// Adds the identifier that the secret belongs to. It can be copied too.
     pub fn identifier(self, id: &'static str, label: &'static str, value: String) -> Self {
-        self.inside(view! {
-            <div class="field">
-                <label for=id>{label}</label>
-                <div class="copy">
-                    <input id=id type="text" readonly=true value=value/>
-                    {copy_button(id, format!("Copy {}", label.replacen("Client", "client", 1)))}
-                </div>
-            </div>
-        })
+        self.inside(identifier_field(id, label, None, value))
     }
 
-    /// Adds the secret. It is masked until the person asks to see it, and password managers do not get it.
+    /// Adds the secret.
     pub fn secret(self, id: &'static str, label: &'static str, secret: impl ToString) -> Self {
-        let name = label.to_lowercase();
-        let unmask = self.unmask.map_or_else(|| format!("Show {name}"), |_| "Show or hide".to_owned());
-        let unmask_label = self.unmask;
-        self.inside(view! {
-            <div class="field">
-                <label for=id>{label}</label>
-                <input id=id type="text" readonly=true data-secret="" autocomplete="off" spellcheck="false"
-                    value=secret.to_string()/>
-                <div class="row">
-                    <button type="button" class="button needs-script" data-kind="primary" data-copy=id>
-                        <Drawing icon=Icon::Copy/><span>{format!("Copy {name}")}</span>
-                    </button>
-                    <button type="button" class="button needs-script" data-unmask="" aria-label=unmask_label>
-                        <span>{unmask}</span>
-                    </button>
-                </div>
-            </div>
-        })
+        self.inside(secret_field(id, label, None, secret))
     }
 
     /// Adds other content inside the panel.

@@ -17,6 +17,9 @@ pub(crate) fn Snippets(connection: Connection, about: &'static str) -> AnyView {
     html! { <Texts title="Connect" about=about.to_owned() texts=connection.snippets() secret/> }
 }
 
+/// The number of texts that have a tab from the beginning. The others get theirs behind "More".
+const FIRST: usize = 4;
+
 /// Tabs of texts.
 #[component]
 pub(crate) fn Texts(
@@ -25,19 +28,24 @@ pub(crate) fn Texts(
     texts: Vec<Snippet>,
     #[prop(default = None)] secret: Option<String>,
 ) -> AnyView {
-    let tabs = texts.into_iter().enumerate();
-    let tabs = tabs.map(|(position, snippet)| tab(snippet, position == 0, secret.as_deref())).collect_view();
-    let tabs = view! { <fieldset class="tabs"><legend class="vh">"Format"</legend>{tabs}</fieldset> };
+    let has_more = texts.len() > FIRST + 1;
+    let more = || view! { <details><summary>"More"</summary></details> };
+    let tabs = texts.into_iter().enumerate().map(|(position, snippet)| {
+        let is_more = has_more && position >= FIRST;
+        view! { {(is_more && position == FIRST).then(more)}{tab(snippet, position == 0, is_more, secret.as_deref())} }
+    });
+    let tabs = view! { <fieldset class="tabs"><legend class="vh">"Format"</legend>{tabs.collect_view()}</fieldset> };
     panel("connect", title, muted(about), tabs)
 }
 
-fn tab(snippet: Snippet, first: bool, secret: Option<&str>) -> impl IntoView + use<> {
+fn tab(snippet: Snippet, first: bool, is_more: bool, secret: Option<&str>) -> impl IntoView + use<> {
     let (tab_id, code_id) = (format!("tab-{}", snippet.id), format!("code-{}", snippet.id));
     // The download is part of the page. To fetch it later, the server would have to still know the secret.
     let href = format!("data:text/plain;charset=utf-8;base64,{}", STANDARD.encode(&snippet.text));
     let shown = marked(&snippet.text, secret);
     view! {
-        <input type="radio" name="format" id=tab_id.clone() checked=first/><label for=tab_id>{snippet.tab}</label>
+        <input type="radio" name="format" id=tab_id.clone() checked=first data-more=is_more.then_some("")/>
+        <label for=tab_id>{snippet.tab}</label>
         <div>
             <div class="row">
                 <span class="muted">{snippet.about}</span>
@@ -74,11 +82,7 @@ pub(crate) fn TryIt(connection: Connection, reload: Option<String>) -> AnyView {
             <p class="wait" data-poll=poll data-done="It works. The first exchange arrived.">
                 "Waiting for the first exchange…"
             </p>
-            <div class="row" data-spread="">
-                <p class="muted">{connection.try_it_needs()}</p>
-                {small_copy_button("try-line", "Copy command")}
-            </div>
-            <pre id="try-line" tabindex="0" role="region" aria-label="Command">{connection.try_it()}</pre>
+            <p class="muted">"Run the curl lines under Connect, start the program, or use Test now."</p>
         </div>
     };
     panel("try", "Try it", again, content)

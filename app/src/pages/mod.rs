@@ -10,4 +10,5 @@ pub mod operations;
 pub mod person;
 pub mod server;
 pub mod team;
+pub mod token;
 pub mod webhook;

@@ -4,12 +4,12 @@
 use serde_json::json;
 
 use crate::base::cursor::Cursor;
-use crate::base::id::{ConsentId, TokenId};
+use crate::base::id::{AppClientId, ConsentId, TokenId};
 use crate::model::client::consent::{EndCause, ListedConsent};
 use crate::model::person::authority::Authority;
 use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Result, Target, operation_error};
 use crate::store;
-use crate::store::client::consent::ConsentSelection;
+use crate::store::client::consent::{ConsentOwner, ConsentSelection, TokenState};
 
 operation_error! {
     /// Why a consent was not ended.
@@ -29,7 +29,25 @@ pub async fn list(
     limit: u16,
 ) -> Result<Vec<ListedConsent>> {
     let Ok(person) = authority.person() else { return Ok(Vec::new()) };
-    Ok(store::client::consent::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
+    let owner = person.map_or(ConsentOwner::Everybody, ConsentOwner::Person);
+    Ok(store::client::consent::list(&context.store, owner, after, context.now(), i64::from(limit)).await?)
+}
+
+/// The live consents for a client, newest first, at most `limit` after a cursor, and how many there are. Only
+/// administrators may see them.
+pub async fn list_of_client(
+    context: &Context,
+    authority: &Authority,
+    client: &AppClientId,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<(Vec<ListedConsent>, i64)> {
+    if !authority.is_administrator() {
+        return Ok((Vec::new(), 0));
+    }
+    let (now, owner) = (context.now(), ConsentOwner::Client(client));
+    let listed = store::client::consent::list(&context.store, owner, after, now, i64::from(limit)).await?;
+    Ok((listed, store::client::consent::count_live_of_client(&context.store, client, now).await?))
 }
 
 /// Ends a consent of the actor, or any consent when the actor is an administrator. When this returns, its refresh
@@ -55,10 +73,29 @@ pub(crate) async fn end_token(context: &Context, actor: &Actor, jti: &TokenId, p
         return Ok(false);
     }
     let state = store::client::consent::token_state(&context.store, jti).await?.ok_or(Fault::Damaged)?;
-    let event = Event::new(Action::TokenRevoked, Target::Client, state.client_id.as_str(), &state.client_name)
-        .with(json!({ "jti": jti.as_str(), "person": state.person.as_str(), "found_at": place }));
-    change.commit(actor, &event).await?;
+    change.commit(actor, &token_ended(&state, jti, place)).await?;
     Ok(true)
+}
+
+/// Ends one access token that acts for the actor, or any such token when the actor is an administrator. The consent
+/// stays, so the client can get another token.
+pub async fn end_one_token(context: &Context, actor: &Actor, jti: &TokenId) -> Result<(), ConsentError> {
+    let mut change = context.begin_change().await?;
+    let authority = change.authority(actor).await?;
+    let now = change.now();
+    let found = store::client::consent::token_state(&mut change, jti).await?;
+    let state = found.filter(|state| authority.end_cause(actor, &state.person).is_some());
+    let state = state.ok_or(ConsentError::NotFound)?;
+    if store::client::consent::revoke_token(&mut change, jti, now).await? {
+        change.commit(actor, &token_ended(&state, jti, None)).await?;
+    }
+    Ok(())
+}
+
+/// The audit event of one access token that ended. It says where the token was found, if it leaked.
+fn token_ended(state: &TokenState, jti: &TokenId, place: Option<&str>) -> Event {
+    Event::new(Action::TokenRevoked, Target::Client, state.client_id.as_str(), &state.client_name)
+        .with(json!({ "jti": jti.as_str(), "person": state.person.as_str(), "found_at": place }))
 }
 
 /// Ends a consent after one of its tokens was found at `place` and reported.

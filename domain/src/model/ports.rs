@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// The answer of another server, or why there is none, in words for the person or the log.
@@ -48,6 +49,43 @@ pub struct WebhookMessage {
     pub body: String,
 }
 
+/// A request that looks at how an MCP server protects itself.
+#[derive(Clone)]
+pub struct ProbeRequest {
+    /// Where to send it.
+    pub url: String,
+    /// What to send.
+    pub method: ProbeMethod,
+    /// The access token to send along.
+    pub token: Option<Zeroizing<String>>,
+}
+
+/// What a [`ProbeRequest`] sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeMethod {
+    /// GET, for a document.
+    Get,
+    /// The first message of an MCP client, by POST. The body of the answer is not read: it may never end.
+    Initialize,
+}
+
+/// The answer to a [`ProbeRequest`].
+pub struct ProbeAnswer {
+    /// The status.
+    pub status: u16,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
+    /// The body of a document.
+    pub body: Vec<u8>,
+}
+
+/// Looks at MCP servers. The implementation refuses what the operator did not allow: plain http, private addresses, and
+/// answers that are too long or too slow. It follows no redirect.
+pub trait Probe: Send + Sync {
+    /// Every status is returned, error statuses too.
+    fn probe<'call>(&'call self, request: &'call ProbeRequest) -> Answer<'call, ProbeAnswer>;
+}
+
 /// A token request (OpenID Connect Core 1.0 §3.1.3.1).
 pub struct TokenRequest {
     /// The issuer of the endpoint: an address that is allowed for one issuer is not allowed for another.
@@ -73,4 +111,41 @@ pub struct TokenAnswer {
 pub trait ProviderConnection: Fetch {
     /// Sends a token request.
     fn redeem<'call>(&'call self, request: &'call TokenRequest) -> Answer<'call, TokenAnswer>;
+}
+
+/// A message to an MCP server, over streamable HTTP.
+pub struct McpRequest {
+    /// The address of the server, which is its resource identifier.
+    pub url: String,
+    /// The access token.
+    pub token: Zeroizing<String>,
+    /// The method of the message (`Mcp-Method`).
+    pub method: &'static str,
+    /// The version of the protocol (`MCP-Protocol-Version`), as soon as both sides have agreed on one.
+    pub version: Option<String>,
+    /// The session (`Mcp-Session-Id`), if the server has begun one.
+    pub session: Option<String>,
+    /// The identifier of the message. A notification has none.
+    pub id: Option<i64>,
+    /// The message, in JSON.
+    pub body: String,
+}
+
+/// The answer of an MCP server.
+pub struct McpAnswer {
+    /// The status.
+    pub status: u16,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
+    /// `Mcp-Session-Id`.
+    pub session: Option<String>,
+    /// The message in the answer that has the identifier of the request. `None` when there is no such message.
+    pub message: Option<Value>,
+}
+
+/// Calls MCP servers. The implementation refuses what the operator did not allow: plain http, private addresses,
+/// redirects, and answers that are too long or too slow.
+pub trait McpConnection: Send + Sync {
+    /// Sends a message. Every status is returned, error statuses too.
+    fn call<'call>(&'call self, request: &'call McpRequest) -> Answer<'call, McpAnswer>;
 }

@@ -11,6 +11,9 @@
 //! | [`introspect`] | says whether a token is valid now (RFC 7662) |
 //! | [`revoke`] | ends a token before it expires (RFC 7009) |
 //! | [`verify`] | checks a token that a protected resource received |
+//! | [`look_up`] | says what is known about a token that a person has: whose it is, and why it is not accepted |
+//! | [`live`] | the live tokens of a credential, and how a person ends one |
+//! | [`trial`] | tries a credential: an exchange, and calls of the MCP server with the token |
 //!
 //! Elsewhere: [`crate::services::ledger`] decides about exchanges of credentials and records them,
 //! [`crate::store::token`] holds the SQL statements, [`crate::model::token`] the vocabulary, [`crate::base::form_body`]
@@ -21,5 +24,8 @@ pub mod assertion;
 pub mod client_authentication;
 pub mod grants;
 pub mod introspect;
+pub mod live;
+pub mod look_up;
 pub mod revoke;
+pub mod trial;
 pub mod verify;

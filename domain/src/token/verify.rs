@@ -232,9 +232,24 @@ async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String)
     Ok((subject, state.client_name))
 }
 
+/// A token of ours: its signature is right. Whether the token is accepted is another question.
+#[derive(Debug, Clone)]
+pub struct SignatureCheck {
+    /// The claims.
+    pub claims: Claims,
+    /// The name of the key.
+    pub kid: String,
+    /// The algorithm.
+    pub algorithm: &'static str,
+}
+
+async fn verify_signature(context: &Context, token: &str) -> Result<Claims, VerifyError> {
+    Ok(check_signature(context, token).await?.claims)
+}
+
 /// Checks form, type, key and signature. We choose the algorithm, never the token. The `kid` only selects one of our
 /// published keys.
-async fn verify_signature(context: &Context, token: &str) -> Result<Claims, VerifyError> {
+pub(crate) async fn check_signature(context: &Context, token: &str) -> Result<SignatureCheck, VerifyError> {
     if token.len() > LONGEST_TOKEN || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
         return Err(VerifyError::Foreign("not a compact JWS"));
     }
@@ -254,7 +269,8 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation)
-        .map(|data| data.claims)
-        .map_err(|_| VerifyError::Foreign("bad signature"))
+    match jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation) {
+        Ok(data) => Ok(SignatureCheck { claims: data.claims, kid, algorithm: key.algorithm_name() }),
+        Err(_) => Err(VerifyError::Foreign("bad signature")),
+    }
 }

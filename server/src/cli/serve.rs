@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::future::pending;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -23,6 +24,7 @@ use super::shared::instance::Absent;
 use super::shared::repeated::{self, Repeated};
 use super::shared::{CliError, instance, make_data_folder};
 use crate::config::Config;
+use crate::egress::mcp::McpServers;
 use crate::http::accept::{self, Limits};
 use crate::http::middleware::log_panics;
 use crate::state::AppState;
@@ -78,6 +80,8 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     let (proxies, origins) = (config.network.trusted_proxies.clone(), config.network.allowed_origins.clone());
     let state = AppState::new(context.clone(), proxies, origins)
         .with_leak_reports(config.incident.leak_reports())
+        .with_settings(config.in_force.clone())
+        .with_mcp_servers(Arc::new(McpServers::new(config.egress.private_hosts().upstreams)))
         .comparing_clocks();
     let stop = stop_signal(state.clone(), config.network.drain_delay)?;
     announce(&context, address).await?;

@@ -230,6 +230,9 @@ pub(crate) struct Egress {
     /// Hosts of clients' metadata documents that may be at private addresses, separated by commas
     #[arg(long, value_name = "HOST[:PORT],…", value_parser = hosts)]
     private_clients: List<String>,
+    /// Hosts of MCP servers that may be called over http and at private addresses, separated by commas
+    #[arg(long, value_name = "HOST[:PORT],…", value_parser = hosts)]
+    private_upstreams: List<String>,
 }
 
 impl Egress {
@@ -239,6 +242,7 @@ impl Egress {
             issuers: self.private_issuers.clone(),
             webhooks: self.private_webhooks.clone(),
             clients: self.private_clients.clone(),
+            upstreams: self.private_upstreams.clone(),
         }
     }
 }

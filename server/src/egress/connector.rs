@@ -55,8 +55,10 @@ impl Connector {
 /// An answer whose body was not read yet.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
     /// Whether the content type is JSON.
     pub(super) is_json: bool,
+
     pub(super) body: Incoming,
     /// The task that transfers the bytes. It stops when the answer is dropped.
     _connection: JoinSet<Result<(), hyper::Error>>,
@@ -113,7 +115,8 @@ async fn ask(
     let mut task = JoinSet::new();
     task.spawn(connection);
     let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
-    Ok(Answer { status: head.status, is_json: is_json(&head.headers), body, _connection: task })
+    let is_json = is_json(&head.headers);
+    Ok(Answer { status: head.status, headers: head.headers, is_json, body, _connection: task })
 }
 
 /// `application/json`, or a type with the suffix `+json` (RFC 6839 §3.1).

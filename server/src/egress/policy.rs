@@ -13,6 +13,8 @@ pub struct PrivateHosts {
     pub webhooks: Vec<String>,
     /// Documents of clients.
     pub clients: Vec<String>,
+    /// MCP servers. Plain http is allowed too.
+    pub upstreams: Vec<String>,
 }
 
 /// Hosts (`host` or `host:port`) that may be asked over plain http and at private addresses.

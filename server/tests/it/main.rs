@@ -1,6 +1,8 @@
 //! The server from outside: the real router on a real database, with a clock that stands still. One binary, a module a
 //! topic.
 
+mod about;
+mod activity;
 mod assertions;
 mod client_documents;
 mod command_line;
@@ -17,7 +19,9 @@ mod list;
 mod mcp;
 mod metadata;
 mod metrics;
+mod objects;
 mod openid;
+mod overview;
 mod passkeys;
 mod personal_tokens;
 mod registration;
@@ -29,9 +33,11 @@ mod routes;
 mod search;
 mod second_factor;
 mod server_access;
+mod servers;
 mod serving;
 mod sign_in;
 mod sockets;
 mod support;
 mod token;
+mod tokens;
 mod webhooks;

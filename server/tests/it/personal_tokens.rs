@@ -73,7 +73,7 @@ async fn a_token_is_shown_once_and_acts_for_its_person() {
     let app = App::new().await;
     let browser = app.signed_in().await;
     let page = browser.get(LIST).await;
-    assert!(page.body.contains("There is no personal token."), "{}", page.body);
+    assert!(page.body.contains("Nobody has a personal token."), "{}", page.body);
     let form_token = crate::support::form_token(&page.body);
     let fields = [("form_token", form_token.as_str()), ("name", "laptop"), ("expiry", "7")];
     let answer = browser.post(LIST, &fields).await;
@@ -155,10 +155,10 @@ async fn a_token_needs_a_fresh_password_and_ends_with_its_person() {
     let another = shown(&browser.submit(LIST, LIST, &[("name", "another"), ("your_password", PASSWORD)]).await);
 
     // Its person ends one from the list.
-    let list = browser.get("/apps").await.body;
+    let list = browser.get(LIST).await.body;
     let id = format!("ptk_{}", between(&list, "value=\"ptk_", "\""));
-    let ended = browser.submit("/apps", "/fn/revoke_personal_token", &[("token", &id)]).await;
-    assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, "/apps?done=revoked"));
+    let ended = browser.submit(LIST, "/fn/revoke_personal_token", &[("token", &id)]).await;
+    assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, "/account/tokens?done=revoked"));
     assert_eq!(
         (is_accepted(&app, &token).await, is_accepted(&app, &another).await),
         (true, false),
@@ -191,10 +191,10 @@ async fn a_pasted_text_gives_away_apps_and_tokens_with_a_way_to_end_them() {
     let page = browser.submit("/leaks", "/leaks", &[("text", &text)]).await;
     let words = page.body.replace("<!>", "");
     for expected in [
-        "about 3 apps and personal tokens",
-        "A personal token of Ada Lovelace",
-        "A token with which this app acts for Ada Lovelace",
-        "The secret of this client",
+        "Found 1 working secret and 2 working tokens.",
+        "Personal token of Ada Lovelace",
+        "Token with which this app acts for Ada Lovelace",
+        "Secret of this client",
         "Revoke token",
         "End access",
         "Open the client",
@@ -206,7 +206,7 @@ async fn a_pasted_text_gives_away_apps_and_tokens_with_a_way_to_end_them() {
     browser.submit("/leaks", "/fn/end_grant", &[("grant", &grant)]).await;
     assert!(!is_accepted(&app, &access).await);
     let page = browser.submit("/leaks", "/leaks", &[("text", &refresh)]).await;
-    assert!(page.body.contains("it does not work any more"), "{}", page.body);
+    assert!(page.body.contains("no longer works."), "{}", page.body);
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn what_has_ended_of_a_grant_that_goes_on_does_not_work() {
     let next_refresh = crate::interactive::text(&next, "refresh_token");
     // For half a minute the client may repeat its request, so the used token works.
     let page = browser.submit("/leaks", "/leaks", &[("text", &refresh)]).await.body;
-    assert!(page.contains("and works."), "{page}");
+    assert!(page.contains("Found 1 working token."), "{page}");
     app.instance.clock.advance(Duration::from_secs(31));
     for (text, works) in [
         (access.clone(), false),
@@ -230,7 +230,7 @@ async fn what_has_ended_of_a_grant_that_goes_on_does_not_work() {
         (crate::interactive::text(&next, "access_token"), true),
     ] {
         let page = browser.submit("/leaks", "/leaks", &[("text", &text)]).await.body;
-        assert_eq!(page.contains("and works."), works, "{text}: {page}");
+        assert_eq!(page.contains("Found 1 working token."), works, "{text}: {page}");
         assert_eq!(page.contains("End access"), works, "{text}");
     }
     // A report of what has ended ends nothing.
@@ -330,7 +330,7 @@ async fn with_the_policy_alert_a_report_is_written_down_and_people_decide() {
     let page = browser.get("/activity").await.body;
     assert!(page.contains("Leak reported"), "{page}");
     // Both are marked where people decide.
-    assert_eq!(browser.get("/apps").await.body.matches("Leaked").count(), 2);
+    assert_eq!(browser.get("/apps").await.body.matches("Leaked").count(), 1);
     assert_eq!(browser.get(LIST).await.body.matches("Leaked").count(), 1);
 }
 
@@ -354,7 +354,7 @@ async fn an_emergency_stop_ends_what_acts_for_people() {
     assert_eq!(stop(&early).await, (0, 0));
     assert!(is_accepted(&app, &personal).await && is_accepted(&app, &access).await);
     let page = browser.get("/settings/stop?means=disable").await.body;
-    assert!(page.contains("Connected apps and personal tokens end for good"), "{page}");
+    assert!(page.contains("Connected apps and personal tokens end: people have to reconnect"), "{page}");
     let waiting = crate::interactive::code(&browser, &client_id, &[]).await;
     let of_person = Selection { made_by: Some(person_of(&app).await), ..Selection::default() };
     assert_eq!(stop(&of_person).await, (1, 1));

@@ -25,6 +25,38 @@ pub(crate) fn post_button(
     }
 }
 
+/// A button that asks before it acts. It opens the question, and below it the form with the real button. For small final
+/// things; a big one has a page with facts.
+pub(crate) fn ask(small: bool, words: impl IntoAny, question: impl IntoAny, form: impl IntoAny) -> AnyView {
+    html! {
+        <details class="ask">
+            <summary class="button" data-size=small.then_some("small")>{words.into_any()}</summary>
+            <div><p>{question.into_any()}</p>{form.into_any()}</div>
+        </details>
+    }
+}
+
+/// A small action that cannot be undone: a button that opens a question, and behind it the button that acts. It works
+/// without script.
+pub(crate) fn asking_button(
+    action: &'static str,
+    fields: impl IntoIterator<Item = (&'static str, String)>,
+    small: bool,
+    words: (&'static str, String),
+    question: impl IntoAny,
+) -> AnyView {
+    let fields = fields.into_iter().map(|(name, value)| hidden(name, value)).collect_view();
+    let (verb, of) = words;
+    let form = html! {
+        <form method="post" action=action>
+            <FormToken/>
+            {fields}
+            <button class="button" data-kind="danger" data-size="small">{one_of_many(verb, of.clone())}" now"</button>
+        </form>
+    };
+    ask(small, one_of_many(verb, of), question, form)
+}
+
 /// The text of a button that is repeated in each row of a table. `of` names the row for people who do not see the
 /// table.
 pub(crate) fn one_of_many(words: &'static str, of: String) -> AnyView {

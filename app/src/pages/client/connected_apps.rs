@@ -1,100 +1,124 @@
 //! Connected apps: the consents that people gave.
 
 use domain::base::cursor::Cursor;
-use domain::base::id::ConsentId;
+use domain::base::id::{AppClientId, ConsentId};
 use domain::client::consent;
-use domain::client::personal_token;
 use domain::model::client::ClientKind;
 use domain::model::client::consent::{Consent, ListedConsent};
-use domain::model::client::personal_token::ListedToken;
+use domain::model::person::authority::Authority;
+use domain::model::server::McpServer;
 use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::components::table::used_from;
-use crate::pages::client::personal_tokens::{named_server, token_table};
+use crate::pages::client::app_views;
+use crate::pages::client::personal_tokens::named_server;
 use crate::prelude::*;
 
-/// Ends a consent.
+/// Ends a consent. It leads back to the page of `client`, if the form names one.
 #[server(prefix = "/fn", endpoint = "end_grant")]
-pub(crate) async fn end_grant(grant: String) -> Result<String, ActionError> {
+pub(crate) async fn end_grant(grant: String, #[server(default)] client: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(Done::AppsAccessEnded.at(links::APPS))
+    Ok(match AppClientId::parse(&client) {
+        Some(client) => Done::ClientAccessEnded.at(links::client(&client)),
+        None => Done::AppsAccessEnded.at(links::APPS),
+    })
 }
 
-/// The cursors of the two lists on the page.
-#[derive(Debug, Clone, Default)]
-pub struct AppsQuery {
-    /// Cursor in the list of consents.
-    pub after: String,
-    /// Cursor in the list of personal tokens.
-    pub tokens_after: String,
+/// What a table of consents shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConsentTable {
+    /// The consents of the person who looks.
+    Own,
+    /// The consents of all people.
+    OfEverybody,
+    /// The consents for one client.
+    OfClient,
 }
 
-/// The consents of the signed-in person. Administrators also see the consents of all people.
-pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionError> {
-    let visit = signed_in()?;
-    let authority = visit.authority()?;
-    let administers = authority.is_administrator();
-    let after = Cursor::parse(&query.after);
-    let grants = consent::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
-    let (grants, next) = page_of(grants, ListedConsent::cursor);
-    let after = Cursor::parse(&query.tokens_after);
-    let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
-    let (tokens, next_tokens) = page_of(tokens, ListedToken::cursor);
-    let client_of = |consent: &Consent, name: &str| match administers {
-        true => html! { <a class="name" href=links::client(&consent.client_id)>{name.to_owned()}</a> },
-        false => name.to_owned().into_any(),
+/// Consents, each with a button that ends it.
+pub(super) fn consent_table(
+    grants: Vec<ListedConsent>,
+    servers: &[McpServer],
+    authority: &Authority,
+    shown: ConsentTable,
+) -> AnyView {
+    let client_of = |consent: &Consent, name: &str| match shown {
+        ConsentTable::OfEverybody => {
+            html! { <a class="name" href=links::client(&consent.client_id)>{name.to_owned()}</a> }
+        }
+        _ => name.to_owned().into_any(),
     };
-    let servers = server::list(&visit.context).await?;
-    let is_empty = grants.is_empty();
     let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind }| {
         let server = servers.iter().find(|server| server.id == consent.server_id);
+        let server_name = server.map(|server| server.name.clone()).unwrap_or_default();
         let server = server.map(|server| named_server(server, authority));
-        let words = one_of_many("End access", format!(" of {client_name} for {person_name}"));
+        let back = match shown {
+            ConsentTable::OfClient => consent.client_id.to_string(),
+            _ => String::new(),
+        };
+        let fields = [("grant", consent.id.to_string()), ("client", back)];
+        let words = ("End access", format!(" of {client_name} for {person_name}"));
+        let question = format!(
+            "{client_name} loses the access of {person_name} to {server_name}, and its tokens no longer work. It can ask again."
+        );
+        let unchecked = (client_kind != ClientKind::Registered).then(|| sub("name not checked"));
+        let first = match shown {
+            ConsentTable::OfClient => person_name.clone().into_any(),
+            _ => html! { {client_of(&consent, &client_name)}{leaked_chip(consent.leaked_at)} },
+        };
         cells![
-            html! { {client_of(&consent, &client_name)}{leaked_chip(consent.leaked_at)} },
-            html! {
-                {consent.redirect_host}
-                {(client_kind != ClientKind::Registered).then(|| sub("name not checked"))}
-            },
+            first,
+            html! { {consent.redirect_host}{unchecked} },
             person_name,
             html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
             distance(consent.created_at),
             html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
-            post_button(links::END_ACCESS, [("grant", consent.id.to_string())], None, true, words),
+            asking_button(links::END_ACCESS, fields, true, words, question),
         ]
     });
     let columns = [
-        "App".into(),
-        "Access goes to".into(),
-        Column::when("Person", administers),
+        if shown == ConsentTable::OfClient { "Person" } else { "App" }.into(),
+        Column::when("Runs at", true),
+        Column::when("Person", shown == ConsentTable::OfEverybody),
         Column::labelled("MCP server and scopes", "MCP server"),
         "Allowed".into(),
         "Last token".into(),
         "".into(),
     ];
-    let list = if is_empty {
+    table(columns, rows)
+}
+
+/// The consents of the signed-in person. Administrators also see the consents of all people.
+pub async fn page(after: &str, done: Option<&str>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let authority = visit.authority()?;
+    let administers = authority.is_administrator();
+    let cursor = Cursor::parse(after);
+    let grants = consent::list(&visit.context, authority, cursor.as_ref(), PAGE_SIZE + 1).await?;
+    let (grants, next) = page_of(grants, ListedConsent::cursor);
+    let servers = server::list(&visit.context).await?;
+    let list = if grants.is_empty() {
         empty(
             "No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it \
              appears here.",
         )
     } else {
-        table(columns, rows)
+        let shown = if administers { ConsentTable::OfEverybody } else { ConsentTable::Own };
+        consent_table(grants, &servers, authority, shown)
     };
     let lead = match administers {
-        true => "Programs that act for people, by their consent.",
-        false => "Programs that act for you, by your consent.",
+        true => "Apps that people have allowed to act for them.",
+        false => "Apps that you have allowed to act for you.",
     };
-    let generate = view! { <a href=links::PERSONAL_TOKENS>"Generate a token"</a> };
     let body = view! {
         <Receipt on=On::Apps done/>
-        {head((), "Connected apps", lead, administers.then(|| button_link(links::CLIENTS, "Clients")))}
+        {head((), "Connected apps", lead, ())}
+        {app_views(links::APPS, administers)}
         <section class="panel" aria-label="Connected apps">{list}</section>
-        {pager(links::APPS, &[("after", next)], !query.after.is_empty())}
-        {panel("tokens", "Personal tokens", generate, token_table(tokens, &servers, authority, administers))}
-        {pager(links::APPS, &[("tokens_after", next_tokens)], !query.tokens_after.is_empty())}
+        {pager(links::APPS, &[("after", next)], !after.is_empty())}
     };
     Ok(Page::new("Connected apps", body))
 }

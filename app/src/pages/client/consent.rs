@@ -46,11 +46,13 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         .iter()
         .filter(|scope| scopes.contains(&scope.name))
         .map(|scope| {
-            let words = allows_for_person(scope);
-            let words = if words.is_empty() { &scope.name } else { words }.to_owned();
-            view! { <li>{words}" "<span class="scope">{scope.name.clone()}</span></li> }
+            let words = allows_for_person(scope).to_owned();
+            let words = (!words.is_empty()).then(|| format!("{words} "));
+            view! { <li>{words}<span class="scope">{scope.name.clone()}</span></li> }
         })
         .collect_view();
+    // Nobody checked the other clients. So the page does not lead to "Allow".
+    let allow = (client.kind == ClientKind::Registered).then_some("primary");
     let body = view! {
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Allow access"</h1>
@@ -61,21 +63,21 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
             <dl class="stack">
                 {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
                 <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div>
-                <div><dt class="sub">"Access goes to"</dt><dd>{lead}" "<b>{redirect_uri.host()}</b></dd></div>
+                <div><dt class="sub">"Runs at"</dt><dd>{lead}" "<b>{redirect_uri.host()}</b></dd></div>
                 <div><dt class="sub">"For"</dt><dd>
-                    "90 days at most, or until 30 days without use; each token "{duration(server.token_lifetime)}
+                    "At most 90 days, less after 30 days without use. Each token works for "{duration(server.token_lifetime)}"."
                 </dd></div>
             </dl>
             {warning}
             <form method="post" action=links::AUTHORIZE>
                 <FormToken/>{hidden("request", query)}
                 <div class="row">
-                    <button class="button" data-kind="primary" name="decision" value="allow">"Allow"</button>
+                    <button class="button" data-kind=allow name="decision" value="allow">"Allow"</button>
                     <button class="button" name="decision" value="deny">"Deny"</button>
                 </div>
             </form>
         </section>
-        <p class="sub">"You can end it at any time under Connected apps."</p>
+        <p class="sub">"You can end the access at any time under Connected apps."</p>
     };
     Ok(Page::new("Allow access", body).framed(Frame::Gate))
 }

@@ -17,10 +17,10 @@ pub async fn form(id: String, form: Form<Option<TypedClient>>) -> Result<Page, A
     let TypedClient { name, redirect_uris, .. } = typed.unwrap_or_else(|| TypedClient::of(&client));
     let fields = view! {
         {description_fields(name, redirect_uris, &errors)}
-        <p class="muted">"Consents stay valid. Countersign sends answers to the new addresses only."</p>
+        <p class="muted">"The access that people gave stays. Countersign redirects to the new addresses only."</p>
     };
     let page = FormPage::new(format!("Edit {}", client.name), links::edit_client(&id), "Save changes")
-        .back(links::client(&id), format!("Back to {}", client.name))
+        .back(links::client(&id), client.name)
         .panel("Settings", fields);
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }

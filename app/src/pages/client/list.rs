@@ -9,6 +9,7 @@ use domain::model::client::{AppClient, ClientKind, ClientQuery};
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::components::parts::toolbar;
+use crate::pages::client::app_views;
 use crate::prelude::*;
 
 /// The filter in the list's address.
@@ -20,11 +21,14 @@ pub struct ClientsQuery {
     pub kind: String,
     /// Cursor of the page.
     pub after: String,
+    /// How many consents ended with the client that was removed.
+    pub ended: String,
 }
 
 /// The list of the clients that may ask people for consent.
 pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
+    let ended = format!("{}.", query.ended.parse::<i64>().unwrap_or_default());
     let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
     let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Cursor::parse(&query.after) };
     let clients = client::list(&visit.context, &asked, PAGE_SIZE + 1).await?;
@@ -58,8 +62,8 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
         empty(view! { "No client matches. "<a href=links::CLIENTS>"Show all"</a> })
     } else if is_empty {
         empty(
-            "There is no client yet. Clients that can register themselves do so when somebody connects them; for others, add \
-             one.",
+            "There is no client yet. Clients that can register themselves do so when somebody connects them. Add the others \
+             here.",
         )
     } else {
         let rows = clients.into_iter().map(|client| {
@@ -73,18 +77,19 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
                 distance_or(client.last_used_at, "Never"),
             ]
         });
-        table(["Name and client ID", "Kind", "Answers go to", "Made", "Last token"], rows)
+        table(["Name and client ID", "Kind", "Redirects to", "Created", "Last token"], rows)
     };
     let lead = format!(
-        "Programs that may ask people for access. Countersign removes clients that registered themselves: after {} days if nobody \
-         allowed them anything, otherwise after {} days without use, when the record of the access that people gave them is gone.",
+        "Apps that may ask people for access. Self-registered clients are removed after {} days if nobody approves them, or \
+         after {} days without use.",
         days(prune::NEVER_USED),
         days(prune::IDLE)
     );
-    let add = primary_link(links::NEW_CLIENT, "Add a client");
+    let add = primary_link(links::NEW_CLIENT, "Add client");
     let body = view! {
-        <Receipt on=On::Clients done/>
-        {head((links::APPS, "Back to connected apps"), "Clients", lead, add)}
+        <Receipt on=On::Clients done more=ended/>
+        {head((), "Clients", lead, add)}
+        {app_views(links::CLIENTS, true)}
         <section class="panel" aria-label="List">{filters}{list}</section>
         {pages}
     };

@@ -47,7 +47,7 @@ pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
         <Select id="kind" label="Kind" options chosen=typed.kind otherwise="public"
             hint="People who allowed a confidential client once are not asked again."/>
     };
-    let page = FormPage::new("New client", links::NEW_CLIENT, "Add client").back(links::CLIENTS, "Back to the list");
+    let page = FormPage::new("New client", links::NEW_CLIENT, "Add client").back(links::CLIENTS, "Clients");
     Ok(page.panel("Settings", fields).confirm(visit.must_confirm()).page(errors))
 }
 

@@ -1,5 +1,6 @@
 //! Personal tokens of the signed-in person, generating one, and the only page that shows it.
 
+use domain::base::cursor::Cursor;
 use domain::base::id::PersonalTokenId;
 use domain::client::personal_token::{self, TokenDraft, grantable};
 use domain::crypto::secret::PlainSecret;
@@ -8,6 +9,8 @@ use domain::model::person::authority::Authority;
 use domain::model::server::{McpServer, allows_for_person};
 use domain::server;
 
+use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::pages::client::app_views;
 use crate::pages::credential::fields::ScopeChoice;
 use crate::pages::message::message;
 use crate::prelude::*;
@@ -19,7 +22,7 @@ pub(crate) async fn revoke_personal_token(token: String) -> Result<String, Actio
     let visit = signed_in()?;
     let id = PersonalTokenId::parse(&token).ok_or(ActionError::NotFound)?;
     personal_token::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(Done::AppsTokenRevoked.at(links::APPS))
+    Ok(Done::TokensRevoked.at(links::PERSONAL_TOKENS))
 }
 
 /// What was typed.
@@ -53,19 +56,17 @@ impl TypedToken {
 }
 
 /// Tokens, each with a button that ends it. The list of all people's tokens also shows the person.
-pub(super) fn token_table(
-    tokens: Vec<ListedToken>,
-    servers: &[McpServer],
-    authority: &Authority,
-    of_everybody: bool,
-) -> AnyView {
+fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], authority: &Authority, of_everybody: bool) -> AnyView {
     if tokens.is_empty() {
-        return empty("There is no personal token.");
+        let words = if of_everybody { "Nobody has a personal token." } else { "You have no personal tokens." };
+        return empty(words);
     }
     let rows = tokens.into_iter().map(|ListedToken { token, person_name, .. }| {
         let server = servers.iter().find(|server| server.id == token.server_id);
         let server = server.map(|server| named_server(server, authority));
-        let words = one_of_many("Revoke", format!(" {} of {person_name}", token.name));
+        let words = ("Revoke", format!(" {} of {person_name}", token.name));
+        let question = format!("Programs that have the token {} lose access at once. This cannot be undone.", token.name);
+        let fields = [("token", token.id.to_string())];
         cells![
             html! {
                 {token.name}<div class="sub"><code>{format!("csp_…{}", token.hint)}</code></div>{leaked_chip(token.leaked_at)}
@@ -74,14 +75,14 @@ pub(super) fn token_table(
             html! { {server}{sub(scope_tags(token.scopes.iter()))} },
             distance(token.expires_at),
             last_use(token.last_used_at, token.last_used_from),
-            post_button(links::REVOKE_PERSONAL_TOKEN, [("token", token.id.to_string())], None, true, words),
+            asking_button(links::REVOKE_PERSONAL_TOKEN, fields, true, words, question),
         ]
     });
     let columns = [
         "Token".into(),
         Column::when("Person", of_everybody),
         Column::labelled("MCP server and scopes", "MCP server"),
-        "Ends".into(),
+        "Expires".into(),
         "Last used".into(),
         "".into(),
     ];
@@ -91,19 +92,40 @@ pub(super) fn token_table(
 /// The name of the server, and whether it is closed to the person who looks. Administrators see no such mark, because
 /// nothing is closed to them.
 pub(super) fn named_server(server: &McpServer, authority: &Authority) -> AnyView {
-    let closed = (!server.access.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} });
+    let closed = match server.is_archived() {
+        true => Some(view! { " "{chip("Archived", "warn")} }),
+        false => (!server.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} }),
+    };
     html! { {server.name.clone()}{closed} }
 }
 
-/// The tokens of the signed-in person, and the form for another token with the typed values and the errors.
-pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
+/// The address of the list.
+#[derive(Debug, Clone, Default)]
+pub struct TokensQuery {
+    /// Cursor of the page.
+    pub after: String,
+    /// The word of the receipt.
+    pub done: Option<String>,
+}
+
+/// The form, after a form that was refused.
+pub async fn form(form: Form<TypedToken>) -> Result<Page, ActionError> {
+    page(TokensQuery::default(), form).await
+}
+
+/// The tokens of the signed-in person, or for administrators the tokens of all people, and the form for another token
+/// with the typed values and the errors.
+pub async fn page(query: TokensQuery, form: Form<TypedToken>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
-    let tokens = personal_token::list_own(&visit.context, &visit.viewer()?.id).await?;
-    let mut servers = server::list(&visit.context).await?;
     let authority = visit.authority()?;
-    let table = token_table(tokens, &servers, authority, false);
-    servers.retain(|server| server.access.admits(authority) || server.id.as_str() == typed.server);
+    let administers = authority.is_administrator();
+    let after = Cursor::parse(&query.after);
+    let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (tokens, next) = page_of(tokens, ListedToken::cursor);
+    let mut servers = server::list(&visit.context).await?;
+    let table = token_table(tokens, &servers, authority, administers);
+    servers.retain(|server| server.admits(authority) || server.id.as_str() == typed.server);
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));
@@ -119,39 +141,42 @@ pub async fn page(form: Form<TypedToken>) -> Result<Page, ActionError> {
             <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")
                 hint="The program that will hold it, such as mcp-use on my laptop."/>
             <Select id="server" label="MCP server" options=names chosen error=errors.at("server")
-                hint="Other MCP servers accept it only if they ask Countersign (token introspection)."/>
+                hint="MCP servers other than the built-in one accept personal tokens only if they use token introspection."/>
             <ScopeChoice servers chosen=typed.scopes error=errors.at("scopes")
-                hint="None ticked: the first scope of the MCP server you chose. Tick only scopes of that server."/>
+                hint="If you choose none, the token gets the first scope of the MCP server. Choose only scopes of that server."/>
             <Select id="expiry" label="Expires after" options=options(EXPIRIES) chosen=typed.expiry otherwise=DEFAULT_EXPIRY
                 error=errors.at("expiry")/>
         </div>
     };
+    let list = view! {
+        <Receipt on=On::Tokens done=query.done.as_deref()/>
+        {app_views(links::PERSONAL_TOKENS, administers)}
+        <section class="panel" aria-label="Personal tokens">{table}</section>
+        {pager(links::PERSONAL_TOKENS, &[("after", next)], !query.after.is_empty())}
+    };
     let page = FormPage::new("Personal tokens", links::PERSONAL_TOKENS, "Generate token")
-        .back(links::ACCOUNT, "Back to your account")
-        .lead("For programs into which you paste a token. A program that has it acts as you, within its scopes.")
-        .without_cancel()
-        .above(view! { <section class="panel" aria-label="Your tokens">{table}</section> })
-        .fields(panel("new", "Another token", (), fields));
+        .lead("For programs into which you paste a token. A program with your token acts as you, within its scopes.")
+        .above(list)
+        .fields(panel("new", "New token", (), fields));
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
 /// The answer to the form. It is the only page that shows the token, with the texts for programs that call this MCP
 /// server.
 pub fn reveal(token: PersonalToken, secret: &PlainSecret, resource: &str) -> Page {
-    let texts = snippets::personal_token(resource);
-    let lead =
-        view! { "For "<b>{token.name}</b>", until "{moment(token.expires_at)}". This is the only time it is shown." };
+    let texts = snippets::personal_token(resource, secret.expose());
+    let secret = secret.expose().to_owned();
     Reveal::new("Save your token", "Token", links::PERSONAL_TOKENS)
-        .lead(lead)
-        .secret("token", "Token", secret.expose())
-        .stored("I have stored this token")
-        .below(view! { <Texts title="Use it" about="Without the token, which belongs in the variable MCP_TOKEN.".to_owned() texts/> })
+        .lead(view! { {shown_once(&token.name)}" It works until "{moment(token.expires_at)}"." })
+        .if_lost("Countersign keeps only a fingerprint of it. If the token is lost, revoke it and generate another.")
+        .secret("token", "Token", &secret)
+        .below(view! { <Texts title="Use it" about="The curl lines hold the token.".to_owned() texts secret=Some(secret)/> })
         .page()
 }
 
 /// The page for a form that was sent again.
 pub fn already_generated(_: &str) -> Page {
-    let text = "This form was sent before. Its token was shown once and cannot be shown again, and no second one was made. If it \
-                is lost, revoke it and generate another.";
+    let text = "This form was sent before. Its token was shown once and cannot be shown again, and there is no second token. If \
+                the token is lost, revoke it and generate another.";
     message(409, "Already generated", text, (links::PERSONAL_TOKENS, "Open your tokens"))
 }

@@ -12,6 +12,7 @@ use crate::prelude::*;
 pub fn reveal(client: &AppClient, secret: &PlainSecret) -> Page {
     Reveal::new("Save your client secret", "Client ID and secret", links::client(&client.id))
         .lead(shown_once(&client.name))
+        .if_lost("Countersign keeps only a fingerprint of it. If the secret is lost, replace it.")
         .identifier("client-id", "Client ID", client.id.to_string())
         .secret("client-secret", "Client secret", secret.expose())
         .page()
@@ -24,17 +25,17 @@ pub async fn form(id: String, form: Form) -> Result<Page, ActionError> {
     let client = client::find(&visit.context, &id).await?.filter(AppClient::takes_secret);
     let client = client.ok_or(ActionError::NotFound)?;
     let page = FormPage::new("Replace the secret?", links::client_secret(&id), "Replace secret")
-        .back(links::client(&id), format!("Back to {}", client.name))
+        .back(links::client(&id), client.name)
         .question(
-            "The old secret ends now: until the client has the new one it can neither take up what people allow nor refresh \
-             its tokens. The access that people gave it stays.",
+            "The old secret stops now. Until the client has the new one, it can neither redeem what people allow nor refresh \
+             its tokens. The access that people gave stays.",
         );
     Ok(page.confirm(visit.must_confirm()).page(form.errors))
 }
 
 /// The page for a client's form that was sent again.
 pub fn already_added(id: &str) -> Page {
-    let text = "This form was sent before, and nothing was made a second time. The client’s secret was shown once and cannot be \
-                shown again: if it is lost, replace it on the client’s page.";
+    let text = "This form was sent before, and nothing was done a second time. The client’s secret was shown once and cannot be \
+                shown again. If it is lost, replace it on the client’s page.";
     message(409, "Already done", text, (links::client(id), "Open the client"))
 }

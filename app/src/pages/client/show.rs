@@ -1,8 +1,14 @@
 //! The page of one client.
 
+use domain::base::cursor::Cursor;
 use domain::base::id::AppClientId;
-use domain::client;
+use domain::client::{self, consent};
+use domain::model::client::consent::ListedConsent;
+use domain::server;
 
+use crate::components::pager::{PAGE_SIZE, page_of};
+use crate::components::parts::page_links;
+use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::kind_words;
 use crate::prelude::*;
 
@@ -11,61 +17,83 @@ use crate::prelude::*;
 pub(crate) async fn remove_client(client: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = AppClientId::parse(&client).ok_or(ActionError::NotFound)?;
-    client::remove(&visit.context, &visit.actor()?, &id).await?;
-    Ok(Done::ClientsRemoved.at(links::CLIENTS))
+    let ended = client::remove(&visit.context, &visit.actor()?, &id).await?;
+    Ok(format!("{}&ended={ended}", Done::ClientsRemoved.at(links::CLIENTS)))
 }
 
 fn secret_words(hint: &str, ended: bool) -> String {
     match ended {
         false => format!("ends in {hint}"),
         true => format!(
-            "ended in {hint}; it was reported as leaked and no longer works: remove this client and add it again"
+            "ended in {hint}; it was reported as leaked and no longer works. Remove this client, then add it again or let \
+             it register again."
         ),
     }
 }
 
-/// The page of one client.
-pub async fn page(id: String, done: Option<&str>) -> Result<Page, ActionError> {
+/// The page of one client: what it is, who gave it access, and how to stop it.
+pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
     let client = client::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
+    let (authority, cursor) = (visit.authority()?, Cursor::parse(after));
+    let listed = consent::list_of_client(&visit.context, authority, &id, cursor.as_ref(), PAGE_SIZE + 1).await?;
+    let (grants, count) = listed;
+    let (grants, next) = page_of(grants, ListedConsent::cursor);
+    let servers = server::list(&visit.context).await?;
     let issuer = visit.context.settings.public_url.clone();
     let uris = client.redirect_uris.iter().map(|uri| view! { <div>{uri.as_str().to_owned()}</div> }).collect_view();
     let title = client.name.clone();
-    let replace = || {
-        let words = "Use this if the secret leaked or you lost it. The old secret ends at once; consents stay valid.";
-        let link = button_link(links::client_secret(&client.id), "Replace secret");
-        body_panel("replace", "Replace the secret", view! { <p class="muted">{words}</p><div class="row">{link}</div> })
+    let list = match grants.is_empty() {
+        true => empty("Nobody has given this client access. When somebody allows it, they appear here."),
+        false => consent_table(grants, &servers, authority, ConsentTable::OfClient),
     };
+    let page_of_list = |after: &str| links::with_query(&links::client(&id), &[("after", after)]);
+    let first = (!after.is_empty()).then(|| page_of_list(""));
+    let next = next.map(|after| page_of_list(&after));
+    let pages =
+        (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
+    let people = counted(count, "person or MCP server", "people and MCP servers");
+    let access = panel("access", "Access", muted(format!("{} live", grouped(count))), view! { {list}{pages} });
+    let replace = client.takes_secret().then(|| button_link(links::client_secret(&client.id), "Replace secret"));
     let remove = || {
-        let content = view! {
-            <p class="muted">"It cannot ask anybody any more, and all access that people gave it ends now. This is final."</p>
-            <form method="post" action=links::REMOVE_CLIENT>
-                <FormToken/>{hidden("client", client.id.to_string())}
-                <div class="row"><button class="button" data-kind="danger">"Remove client"</button></div>
-            </form>
-        };
-        body_panel("remove", "Remove this client", content)
+        let fields = [("client", client.id.to_string())];
+        let question =
+            format!("The client can no longer ask anybody, and its access ends now ({people}). This cannot be undone.");
+        let button = asking_button(links::REMOVE_CLIENT, fields, false, ("Remove client", String::new()), question);
+        let words = "Replacing the secret ends the old one at once; the access that people gave stays. Removing the client ends all of it.";
+        let words =
+            if replace.is_some() { words } else { "Removing the client ends the access of everybody who allowed it." };
+        danger_panel(
+            "stop",
+            "Danger zone",
+            view! { <div class="body"><p class="muted">{words}</p><div class="row">{replace}{button}</div></div> },
+        )
     };
     let action = match client.removed_at {
-        Some(at) => html! { <p>"Removed "{distance(at)}"."</p> },
-        None => html! { {client.takes_secret().then(replace)}{remove()} },
+        Some(at) => notice("danger", view! { <p>"Removed "{distance(at)}". It has no access any more."</p> }),
+        None => remove(),
     };
     let edit = client.is_editable().then(|| button_link(links::edit_client(&client.id), "Edit"));
+    let created = match client.created_by.as_str() {
+        "Itself" => muted("by itself"),
+        name => muted(format!("by {name}")),
+    };
     let body = view! {
         <Receipt on=On::Client done/>
-        {head((links::CLIENTS, "Back to the list"), client.name.clone(), (), edit)}
+        {head((links::CLIENTS, "Clients"), client.name.clone(), (), edit)}
         <dl class="panel facts">
-            <div><dt>"Client ID"</dt><dd><code>{client.id.to_string()}</code></dd></div>
+            <div><dt>"Client ID"</dt><dd><code id="client-id">{client.id.to_string()}</code>" "{copy_button("client-id", "Copy client ID")}</dd></div>
             <div><dt>"Kind"</dt><dd>{kind_words(&client)}</dd></div>
-            <div><dt>"Redirect URIs"</dt><dd>{uris}</dd></div>
+            <div><dt>"Redirects to"</dt><dd>{uris}</dd></div>
             {client.secret_hint.as_ref().map(|hint| view! {
                 <div><dt>"Secret"</dt><dd>{secret_words(hint, client.secret_ended)}{leaked_chip(client.leaked_at)}</dd></div>
             })}
             <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
-            <div><dt>"Made"</dt><dd>{distance(client.created_at)}" by "{client.created_by.clone()}</dd></div>
+            <div><dt>"Created"</dt><dd>{distance(client.created_at)}" "{created}</dd></div>
             <div><dt>"Last token"</dt><dd>{distance_or(client.last_used_at, "Never")}</dd></div>
         </dl>
+        {access}
         {action}
     };
     Ok(Page::new(title, body))

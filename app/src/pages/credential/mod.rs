@@ -3,13 +3,16 @@
 pub mod authenticators;
 pub mod edit;
 pub mod fields;
+pub mod head;
 pub mod list;
 pub mod new;
+pub mod refused;
 pub mod renew;
 pub mod reveal;
 pub mod rotate;
 pub mod show;
 pub mod stop;
+pub mod tokens;
 pub mod usage;
 
 use domain::base::id::ClientId;

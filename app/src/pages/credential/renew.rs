@@ -5,8 +5,9 @@ use domain::credential::renew::{Renewal, Renewed};
 use domain::model::credential::AuthMethod;
 use domain::model::field_error::FieldError;
 
+use crate::components::reveal::{identifier_field, secret_field};
 use crate::pages::credential::find;
-use crate::pages::credential::rotate::{deadlines, read_overlap};
+use crate::pages::credential::rotate::{deadlines, last_day, read_overlap};
 use crate::pages::credential::stop::read_ids;
 use crate::prelude::*;
 
@@ -59,7 +60,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let (title, words, verb) = if typed.replaces() {
         (
             format!("Generate {count} for new credentials?"),
-            "Each gets the name, team, MCP servers, scopes, token lifetime and address ranges of the credential that it replaces, and 90 days. The leaked credentials work until you revoke them.",
+            "Each new credential has the settings of the one it replaces and expires in 90 days. The leaked credentials keep working until you revoke them.",
             "Generate replacements",
         )
     } else if leaked {
@@ -77,12 +78,13 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     };
     let overlap = (!typed.replaces()).then(|| {
         let options = deadlines(Some(("0", "None: the old secrets stop now")));
+        let hint = if leaked { "Anyone who has the text can use the old secrets for this long." } else { "" };
         view! {
-            <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone()
-                otherwise=if leaked { "900" } else { "86400" } error=errors.at("overlap")
-                hint=if leaked { "Anyone who has the text can use the old secrets for this long." } else { "" }/>
-            <TextField id="overlap_until" label="Date" kind="date" value=typed.overlap_until.clone()
-                error=errors.at("overlap_until") hint="Used with “Until the date below”."/>
+            <div class="stack dated">
+                <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone()
+                    otherwise=if leaked { "900" } else { "86400" } error=errors.at("overlap") hint=hint/>
+                {last_day(typed.overlap_until.clone(), &errors)}
+            </div>
         }
     });
     let names = possible.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
@@ -109,11 +111,11 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 pub fn reveal(renewed: Vec<Renewed>) -> Page {
     let made = renewed.iter().filter(|one| one.result.is_ok()).count();
     let made = counted(made, "new secret", "new secrets");
-    let lead = format!("{made} of {}. This is the only time they are shown.", renewed.len());
+    let lead = format!("{made} of {}.", renewed.len());
     let panels = renewed.into_iter().enumerate().map(|(number, one)| secret_panel(number, one)).collect_view();
     Reveal::new("Save your new client secrets", None, links::CREDENTIALS)
         .lead(lead)
-        .warning("Shown once. ", "Only fingerprints are kept here.")
+        .if_lost("If a secret is lost, rotate that credential again.")
         .inside(panels)
         .stored("I have stored these secrets")
         .page()
@@ -121,25 +123,13 @@ pub fn reveal(renewed: Vec<Renewed>) -> Page {
 
 fn secret_panel(number: usize, one: Renewed) -> AnyView {
     let name = one.credential.name;
-    let of = |what: &str| view! { <span class="vh">{format!("{what} of {name}")}</span> };
     let fields = match one.result {
         Ok(generated) => {
-            let id = format!("id-{number}");
-            let secret = format!("secret-{number}");
-            let plain = generated.secret.map(|secret| secret.expose().to_owned());
+            let plain = generated.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default();
+            let id = generated.credential.client_id.to_string();
             html! {
-                <div class="field">
-                    <label for=id.clone()>"Client ID"{of("")}</label>
-                    <input id=id type="text" readonly=true value=generated.credential.client_id.to_string()/>
-                </div>
-                <div class="field">
-                    <label for=secret.clone()>"Client secret"{of("")}</label>
-                    <div class="copy">
-                        <input id=secret.clone() type="text" readonly=true data-once="" autocomplete="off"
-                            spellcheck="false" value=plain/>
-                        {copy_button(secret, view! { "Copy"{of(" client secret")} })}
-                    </div>
-                </div>
+                {identifier_field(format!("id-{number}"), "Client ID", Some(&name), id)}
+                {secret_field(format!("secret-{number}"), "Client secret", Some(&name), plain)}
             }
         }
         Err(error) => html! { <p>{why(error)}</p> },
@@ -150,10 +140,10 @@ fn secret_panel(number: usize, one: Renewed) -> AnyView {
 /// Why a credential got no new secret.
 fn why(error: CredentialError) -> String {
     let words = match error {
-        CredentialError::OtherMethod => "No new secret: it proves itself in another way.",
+        CredentialError::OtherMethod => "No new secret: this credential has no secret.",
         CredentialError::RotationUnderWay => "No new secret: a rotation is under way. Finish or cancel it first.",
-        CredentialError::Revoked => "No new secret: it is revoked.",
-        CredentialError::AlreadySubmitted(_) => "This form was sent before: its new secret was shown then.",
+        CredentialError::Revoked => "No new secret: this credential is revoked.",
+        CredentialError::AlreadySubmitted(_) => "This form was sent before. Its new secret was shown then.",
         CredentialError::NotFound | CredentialError::Forbidden => "No new secret: your role does not allow it.",
         CredentialError::Invalid(errors) => {
             let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();

@@ -64,7 +64,7 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     let facts = impact_facts(&inspect::impact(&visit.context, &credential).await?);
     let lead = "You can enable it again at any time, with the same secret.";
     let words = view! {
-        <p>"From now on exchanges are refused, and the built-in MCP server refuses its live tokens. Settings and secrets are kept."</p>
+        <p>"Exchanges and live tokens are refused until somebody enables the credential. Settings and secrets stay."</p>
         <div class="row"><button class="button" data-kind="primary">"Disable credential"</button>{cancel(&credential)}</div>
     };
     let form = post_form(links::DISABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{words} });
@@ -80,7 +80,7 @@ pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
         <div class="row"><button class="button" data-kind="primary">"Enable credential"</button>{cancel(&credential)}</div>
     };
     let form = post_form(links::ENABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{button} });
-    Ok(question(credential, "Enable", "Its secrets work again at once.", form))
+    Ok(question(credential, "Enable", "Exchanges with its secrets are accepted again at once.", form))
 }
 
 fn cancel(credential: &Credential) -> AnyView {
@@ -119,7 +119,7 @@ pub async fn revoke_page(client_id: String) -> Result<Page, ActionError> {
             "The built-in MCP server refuses the live tokens at once, servers that read the status list within seconds. "
             "Servers that check only the signature accept them until they expire."
         </p>
-        <TextField id="reason" label="Reason" hint="Optional. Kept in the audit log."/>
+        <TextField id="reason" label="Reason" hint="Optional. Stays in the audit log."/>
         <div class="row">
             <button class="button" data-kind="danger">"Revoke credential"</button>
             <a class="button" data-kind="quiet" href=address.clone()>"Cancel"</a>

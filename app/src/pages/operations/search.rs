@@ -42,7 +42,7 @@ const PLACES: [(&str, &str, &str, For); 23] = [
     ("Clients", "apps registered", links::CLIENTS, For::Administrators),
     ("Add client", "new create app", links::NEW_CLIENT, For::Administrators),
     ("Leaks", "respond incident paste find secret revoke", links::LEAKS, For::Everybody),
-    ("Emergency stop", "disable everything incident", links::STOP, For::Administrators),
+    ("Emergency stop", "disable everything incident", links::EMERGENCY, For::Administrators),
     ("Activity", "audit log history", links::ACTIVITY, For::Everybody),
     ("Export activity", "audit log download csv json", links::EXPORT_ACTIVITY, For::Everybody),
     ("Teams", "groups", links::TEAMS, For::Everybody),

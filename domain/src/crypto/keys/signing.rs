@@ -160,6 +160,11 @@ impl SigningKey {
         self.algorithm.to_jsonwebtoken()
     }
 
+    /// The name of the algorithm.
+    pub(crate) fn algorithm_name(&self) -> &'static str {
+        self.algorithm.as_str()
+    }
+
     /// The public half, for verification.
     pub(crate) fn decoding(&self) -> &DecodingKey {
         &self.decoding

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::base::form_body::FormError;
 use crate::model::server::scope::Scopes;
+use crate::model::token::Refusal;
 
 /// The `error` values we answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct OAuthError {
     pub description: Cow<'static, str>,
     /// What the operator should read.
     pub detail: Cow<'static, str>,
+    /// The cause, for people who may see the credential. It is never sent to the client.
+    pub refusal: Option<Refusal>,
 }
 
 /// What the steps of an answer to a client return.
@@ -85,7 +88,7 @@ const UNAVAILABLE: &str = "The server cannot answer now. Try again soon.";
 impl OAuthError {
     /// An error whose detail is its description.
     pub const fn new(code: OAuthErrorCode, description: &'static str) -> Self {
-        Self { code, description: Cow::Borrowed(description), detail: Cow::Borrowed(description) }
+        Self { code, description: Cow::Borrowed(description), detail: Cow::Borrowed(description), refusal: None }
     }
 
     /// A malformed request.
@@ -119,16 +122,17 @@ impl OAuthError {
 
     /// A failed client authentication. The answer is the same for every cause; only the log says which cause it was.
     pub(crate) fn invalid_client(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code: OAuthErrorCode::InvalidClient,
-            description: "Client authentication failed.".into(),
-            detail: detail.into(),
-        }
+        Self { detail: detail.into(), ..Self::new(OAuthErrorCode::InvalidClient, "Client authentication failed.") }
+    }
+
+    /// The same error with its cause.
+    pub(crate) fn because_of(self, refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), ..self }
     }
 
     /// A fault after which the client may try again. `detail` is for the log.
     pub(crate) fn unavailable(detail: String) -> Self {
-        Self { code: OAuthErrorCode::TemporarilyUnavailable, description: UNAVAILABLE.into(), detail: detail.into() }
+        Self { detail: detail.into(), ..Self::new(OAuthErrorCode::TemporarilyUnavailable, UNAVAILABLE) }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
 use crate::model::server::scope::Scopes;
+use crate::store::credential::contains_pattern;
 use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
 
 /// What an authorization code was issued for.
@@ -89,27 +90,73 @@ fn select_listed() -> String {
     )
 }
 
-/// The consents of all people, or of `person`, that live at `now`, newest first.
+/// Whose consents are listed.
+#[derive(Clone, Copy)]
+pub(crate) enum ConsentOwner<'id> {
+    Everybody,
+    Person(&'id PersonId),
+    Client(&'id AppClientId),
+}
+
+/// The consents that live at `now`, newest first.
 pub(crate) async fn list(
     store: &Store,
-    person: Option<&PersonId>,
+    owner: ConsentOwner<'_>,
     after: Option<&Cursor>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedConsent>> {
-    let sql = list_sql(person.is_some());
+    let sql = list_sql(owner);
+    let owner = match owner {
+        ConsentOwner::Everybody => None,
+        ConsentOwner::Person(id) => Some(id.as_str()),
+        ConsentOwner::Client(id) => Some(id.as_str()),
+    };
     let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
-    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, person, at, id).all(store).await
+    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, owner, at, id).all(store).await
 }
 
-/// The statement of [`list`]. Its parameters are two moments, the limit, the person, and the cursor: a moment and an
+/// The statement of [`list`]. Its parameters are two moments, the limit, the owner, and the cursor: a moment and an
 /// identifier.
-pub(crate) fn list_sql(of_one: bool) -> String {
-    let of = if of_one { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
+pub(crate) fn list_sql(owner: ConsentOwner<'_>) -> String {
+    let of = match owner {
+        ConsentOwner::Everybody => "CAST($4 AS TEXT) IS NULL",
+        ConsentOwner::Person(_) => "g.person_id = $4",
+        ConsentOwner::Client(_) => "g.client_id = $4",
+    };
     let listed = select_listed();
     format!(
         "{listed} WHERE {of} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
              AND (g.created_at, g.id) < ($5, $6)
+         ORDER BY g.created_at DESC, g.id DESC LIMIT $3"
+    )
+}
+
+/// The consents for this server that live at `now`, newest first: of all people or of `person`, with any scope or with
+/// `scope`.
+pub(crate) async fn list_of_server(
+    store: &Store,
+    server: &McpServerId,
+    person: Option<&PersonId>,
+    scope: Option<&str>,
+    after: Option<&Cursor>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<ListedConsent>> {
+    let sql = list_of_server_sql();
+    let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
+    let scope = contains_pattern(&scope.map(|scope| format!(" {scope} ")).unwrap_or_default());
+    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, person, at, id, server, scope).all(store).await
+}
+
+/// The statement of [`list_of_server`]. Its parameters are those of [`list_sql`], the server, and a pattern for the
+/// scopes, which are in lower case here.
+pub(crate) fn list_of_server_sql() -> String {
+    let listed = select_listed();
+    format!(
+        "{listed} WHERE g.server_id = $7 AND (CAST($4 AS TEXT) IS NULL OR g.person_id = $4)
+             AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
+             AND LOWER(' ' || g.scopes || ' ') LIKE $8 ESCAPE '\\' AND (g.created_at, g.id) < ($5, $6)
          ORDER BY g.created_at DESC, g.id DESC LIMIT $3"
     )
 }
@@ -200,6 +247,13 @@ pub(crate) async fn count_live(on: impl On<'_>, person: &PersonId, now: Timestam
     let sql = "SELECT COUNT(*) AS live FROM consents
          WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3";
     sql!(sql; person, now, now.minus(IDLE_LIMIT)).one(on).await
+}
+
+/// How many consents for the client live at `now`.
+pub(crate) async fn count_live_of_client(store: &Store, client: &AppClientId, now: Timestamp) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS live FROM consents
+         WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3";
+    sql!(sql; client, now, now.minus(IDLE_LIMIT)).one(store).await
 }
 
 /// Deletes the codes of a person that were not redeemed.

@@ -3,17 +3,19 @@
 //! | module | tables |
 //! |---|---|
 //! | [`authenticators`] | `client_keys`, `federated_identities`, and what all authenticators have in common |
+//! | [`generated`] | pages of `credentials` by the person who generated them |
 //! | [`import`] | many credentials in one statement |
 //! | [`list`] | pages of `credentials`, in every order and with every filter |
 
 pub mod authenticators;
+pub(crate) mod generated;
 pub mod import;
 pub mod list;
 
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, SecretId};
+use crate::base::id::{ClientId, PersonId, SecretId};
 use crate::crypto::secret::SecretHash;
 use crate::model::credential::{AssertionRules, AuthenticatorEnd, ClientSecret, Credential, Owner};
 use crate::store::token::status_list;
@@ -44,8 +46,8 @@ fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
     Ok(Some(Owner { id, name: columns.get("owner_name")?, disabled: columns.get("owner_disabled_at")? }))
 }
 
-/// The tags, which the statement joins with spaces. They are sorted here: a sort in the statement would be done for each
-/// row that the list reads.
+/// The tags, which the statement joins with spaces. They are sorted here: a sort in the statement would be done for
+/// each row that the list reads.
 fn tags(columns: &Columns<'_>) -> Result<Vec<String>> {
     let tags: Option<String> = columns.get("tags")?;
     let mut tags: Vec<String> = tags.iter().flat_map(|tags| tags.split(' ')).map(str::to_owned).collect();
@@ -146,6 +148,28 @@ pub(crate) async fn revoke(
 
 pub(crate) async fn find(on: impl On<'_>, client_id: &ClientId) -> Result<Option<Credential>> {
     composed_sql!("SELECT {COLUMNS} FROM credentials WHERE client_id = $1"; client_id).optional(on).await
+}
+
+/// Condition: a credential of the owner `$1` that is not revoked.
+const OWNED: &str = "owner_id = $1 AND revoked_at IS NULL";
+
+/// The credentials of an owner, newest first.
+pub(crate) async fn owned(on: impl On<'_>, owner: &PersonId, limit: i64) -> Result<Vec<Credential>> {
+    composed_sql!(
+        "SELECT {COLUMNS} FROM credentials WHERE {OWNED} ORDER BY created_at DESC, client_id DESC LIMIT $2";
+        owner, limit
+    )
+    .all(on)
+    .await
+}
+
+pub(crate) async fn count_owned(on: impl On<'_>, owner: &PersonId) -> Result<i64> {
+    composed_sql!("SELECT COUNT(*) AS n FROM credentials WHERE {OWNED}"; owner).one(on).await
+}
+
+/// Sets the person who answers for a credential.
+pub(crate) async fn set_owner(transaction: &mut Transaction, id: &ClientId, owner: Option<&PersonId>) -> Result<()> {
+    sql!("UPDATE credentials SET owner_id = $1 WHERE client_id = $2"; owner, id).execute(transaction).await
 }
 
 /// A secret to store. It holds the hash, never the secret itself.

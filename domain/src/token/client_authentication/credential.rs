@@ -107,7 +107,7 @@ impl CredentialClaim {
 /// Counts the refusal for the credential that it concerns. The client gets the same answer for every refusal.
 fn refused(context: &Context, refusal: Refusal, client_id: Option<&ClientId>, origin: &Origin) -> OAuthError {
     context.refusals.record(client_id, refusal, origin, context.now());
-    OAuthError::invalid_client(refusal.as_str())
+    OAuthError::invalid_client(refusal.as_str()).because_of(refusal)
 }
 
 async fn proof_of_assertion(

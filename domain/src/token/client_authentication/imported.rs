@@ -163,8 +163,7 @@ impl Guess {
 fn too_many(started_at: Timestamp, now: Timestamp) -> OAuthError {
     let seconds = started_at.plus(WINDOW).since(now).as_secs().max(1);
     OAuthError {
-        code: OAuthErrorCode::TooManyGuesses { seconds },
-        description: "Too many failed attempts. Wait a little.".into(),
         detail: "too many wrong guesses at an imported secret".into(),
+        ..OAuthError::new(OAuthErrorCode::TooManyGuesses { seconds }, "Too many failed attempts. Wait a little.")
     }
 }

@@ -72,10 +72,11 @@ async fn issue(
         Ok(entry) => Ok(access_token::sign(context, &entry).await?),
         Err(LedgerError::Refused { refusal, client_id, offered }) => {
             context.refusals.record(client_id.as_ref(), refusal, origin, context.now());
-            Err(match refusal {
+            let error = match refusal {
                 Refusal::ScopeNotAllowed => OAuthError::no_scope(offered.as_ref()),
                 refusal => oauth_error(grant, refusal),
-            })
+            };
+            Err(error.because_of(refusal))
         }
         Err(LedgerError::Fault(fault)) => Err(fault.into()),
     }
@@ -98,7 +99,7 @@ pub(crate) fn refuse_assertion(
                 Some(ClaimMismatch::TokenEndpoint) => Refusal::AssertionForTokenEndpoint,
                 _ => Refusal::AssertionRejected,
             };
-            let mut answer = oauth_error(grant, refusal);
+            let mut answer = oauth_error(grant, refusal).because_of(refusal);
             answer.detail = format!("assertion: {detail}").into();
             let received = match mismatch {
                 Some(ClaimMismatch::Claims(received)) => Some(received),
@@ -163,6 +164,7 @@ fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
         Refusal::TeamNotAllowed => {
             OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is not open to the team of this client.")
         }
+        Refusal::ServerArchived => OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is archived."),
         Refusal::GrantNotAllowed => OAuthError::unauthorized_client(),
         // In this grant the assertion is the grant. So the error says that the grant is not valid (RFC 7523 §3.1).
         refusal if grant == GrantType::JwtBearer => OAuthError {

@@ -15,6 +15,7 @@ pub(super) async fn show(context: &Context, id: &ClientId, format: Format) -> Re
     let credential = inspect::find(context, &Authority::Everything, id).await?.ok_or(CredentialError::NotFound)?;
     let mut object = Names::read(context, &Authority::Everything).await?.object(&credential, context.now());
     object["description"] = json!(credential.description);
+    object["notes"] = json!(credential.notes);
     object["token_lifetime"] = json!(credential.token_lifetime.map(|lifetime| lifetime.as_secs()));
     object["ip_ranges"] = credential.ip_ranges.iter().map(ToString::to_string).collect();
     object["revoke_reason"] = json!(credential.revoke_reason);
@@ -37,6 +38,7 @@ async fn secrets(context: &Context, id: &ClientId) -> Result<Value, CliError> {
             "expires_at": secret.end().moment().map(Timestamp::rfc3339),
             "revoked_at": secret.revoked_at.map(Timestamp::rfc3339),
             "last_used_at": secret.last_used_at.map(Timestamp::rfc3339),
+            "last_used_from": secret.last_used_from.map(|address| address.to_string()),
         })
     });
     Ok(rows.collect())

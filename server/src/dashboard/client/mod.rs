@@ -1,38 +1,37 @@
-//! Clients that act for people, and personal tokens.
+//! Clients that act for people, and personal tokens. [`token`] looks tokens up and tests credentials.
 
-use app::pages::client::connected_apps::{self, AppsQuery};
+pub(crate) mod token;
+
+use app::pages::client::connected_apps;
 use app::pages::client::list::{self, ClientsQuery};
 use app::pages::client::new::{self, TypedClient};
-use app::pages::client::personal_tokens::{self, TypedToken};
+use app::pages::client::personal_tokens::{self, TokensQuery, TypedToken};
 use app::pages::client::{edit, secret, show};
 use domain::base::id::AppClientId;
 use domain::client::{self, personal_token};
 use domain::server;
 
 use crate::dashboard::prelude::{
-    ActionError, Answer, Done, Fields, PageResult, Refused, Response, Submission, links, read,
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read,
 };
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::client::{
-    edit::form as edit_form, new::form as new_form, personal_tokens::page as tokens, secret::form as secret_form,
-};
+pub(crate) use app::pages::client::{edit::form as edit_form, new::form as new_form, secret::form as secret_form};
 
 /// `GET /apps`
 pub(crate) async fn connected_apps(fields: Fields) -> PageResult {
-    let query = read!(fields => AppsQuery { after, tokens_after });
-    connected_apps::page(query, fields.find("done")).await
+    connected_apps::page(&fields.get("after"), fields.find("done")).await
 }
 
 /// `GET /apps/clients`
 pub(crate) async fn list(fields: Fields) -> PageResult {
-    let query = read!(fields => ClientsQuery { q, kind, after });
+    let query = read!(fields => ClientsQuery { q, kind, after, ended });
     list::page(query, fields.find("done")).await
 }
 
 /// `GET /apps/clients/{id}`
 pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
-    show::page(id, fields.find("done")).await
+    show::page(id, &fields.get("after"), fields.find("done")).await
 }
 
 /// `POST /apps/clients/new`: adds a client. The answer is the only page that shows the secret of a confidential client.
@@ -81,11 +80,16 @@ fn typed(form: &Submission) -> TypedClient {
     read!(form.fields => TypedClient { name, redirect_uris, kind })
 }
 
+/// `GET /account/tokens`
+pub(crate) async fn tokens(fields: Fields) -> PageResult {
+    personal_tokens::page(read!(fields => TokensQuery { after, done }), Form::default()).await
+}
+
 /// `POST /account/tokens`: generates a personal token. The answer is the only page that shows it.
 pub(crate) async fn generate_token(form: Submission) -> Response {
     let form = form.once(personal_tokens::already_generated);
     let typed = read!(form.fields => TypedToken { name, server, scopes: "scope", expiry });
-    form.run(typed, personal_tokens::page, async |form, typed| {
+    form.run(typed, personal_tokens::form, async |form, typed| {
         let (context, form_token) = (form.context(), form.token());
         let was_made = personal_token::was_made_by_form(context, &form_token).await?;
         Refused::if_sent_before(was_made.then_some(""))?;

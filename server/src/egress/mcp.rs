@@ -1,0 +1,171 @@
+//! Calls of MCP servers over streamable HTTP, for people who try a credential.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use domain::model::ports::{McpAnswer, McpConnection, McpRequest};
+use futures::future::BoxFuture;
+use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use serde_json::Value;
+use url::Url;
+
+use crate::egress::connector::{Answer, Connector};
+use crate::egress::policy::{CauseReader, Exceptions};
+use crate::http::{media_type, text};
+
+/// Deadline for one message: name lookup, connection and answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Maximum size of an answer, in bytes. A list of tools describes each parameter of each tool.
+const LONGEST_ANSWER: usize = 512 * 1024;
+/// The type of an event stream.
+const EVENT_STREAM: &str = "text/event-stream";
+/// The header of the session.
+pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// Calls MCP servers that administrators added.
+pub struct McpServers {
+    exceptions: Exceptions,
+    connector: Connector,
+}
+
+impl McpServers {
+    /// Allows plain http and private addresses only for these hosts.
+    pub fn new(private: Vec<String>) -> Self {
+        // An administrator chose the address, and it stands on the page of the MCP server.
+        let reader = CauseReader::Administrators;
+        let exceptions = Exceptions { hosts: private, setting: "private_upstreams", reader };
+        Self { exceptions, connector: Connector::default() }
+    }
+
+    async fn send(&self, request: &McpRequest) -> Result<McpAnswer, String> {
+        let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
+        let body = Bytes::from(request.body.clone());
+        let permission = self.exceptions.permission(&url);
+        let mut answer = self.connector.ask(permission, &url, Method::POST, headers(request)?, body).await?;
+        let message = match request.id {
+            Some(id) => message(&mut answer, id).await?,
+            None => None,
+        };
+        let value = |name: HeaderName| text(&answer.headers, name).map(str::to_owned);
+        Ok(McpAnswer {
+            status: answer.status.as_u16(),
+            challenge: value(header::WWW_AUTHENTICATE),
+            session: value(SESSION),
+            message,
+        })
+    }
+}
+
+impl McpConnection for McpServers {
+    fn call<'call>(&'call self, request: &'call McpRequest) -> BoxFuture<'call, Result<McpAnswer, String>> {
+        let late = || Err("no answer in time".to_owned());
+        Box::pin(async move { tokio::time::timeout(DEADLINE, self.send(request)).await.unwrap_or_else(|_| late()) })
+    }
+}
+
+/// The headers of a message.
+pub(crate) fn headers(request: &McpRequest) -> Result<HeaderMap, String> {
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "not a header".to_owned());
+    let mut token = value(&format!("Bearer {}", *request.token))?;
+    token.set_sensitive(true);
+    let mut headers = HeaderMap::from_iter([
+        (header::AUTHORIZATION, token),
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type::JSON)),
+        (header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream")),
+        (header::USER_AGENT, HeaderValue::from_static(concat!("Countersign/", env!("CARGO_PKG_VERSION")))),
+        (HeaderName::from_static("mcp-method"), HeaderValue::from_static(request.method)),
+    ]);
+    if let Some(version) = &request.version {
+        headers.insert("mcp-protocol-version", value(version)?);
+    }
+    if let Some(session) = &request.session {
+        headers.insert(SESSION, value(session)?);
+    }
+    Ok(headers)
+}
+
+/// The message with this identifier. A server may leave an event stream open behind it.
+async fn message(answer: &mut Answer, id: i64) -> Result<Option<Value>, String> {
+    let is_stream = media_type::of_body(&answer.headers) == EVENT_STREAM;
+    let mut received = Vec::new();
+    while let Some(frame) = answer.body.frame().await {
+        let frame = frame.map_err(|error| format!("the answer broke off: {error}"))?;
+        received.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if received.len() > LONGEST_ANSWER {
+            return Err(format!("the answer is longer than {} KiB", LONGEST_ANSWER / 1024));
+        }
+        if is_stream && let Some(found) = in_events(&received, id) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(if is_stream { None } else { serde_json::from_slice(&received).ok() })
+}
+
+/// The message with this identifier among the complete events of a stream.
+fn in_events(stream: &[u8], id: i64) -> Option<Value> {
+    let text = String::from_utf8_lossy(stream).replace("\r\n", "\n");
+    let (complete, _) = text.rsplit_once("\n\n")?;
+    complete.split("\n\n").find_map(|event| {
+        let lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
+        let data: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        let message: Value = serde_json::from_str(&data.join("\n")).ok()?;
+        (message["id"] == id).then_some(message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn request(url: &str) -> McpRequest {
+        McpRequest {
+            url: url.to_owned(),
+            token: "token".to_owned().into(),
+            method: "tools/list",
+            version: Some("2025-11-25".to_owned()),
+            session: Some("s1".to_owned()),
+            id: Some(7),
+            body: "{}".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_public_and_listed_servers_are_called() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        for url in [format!("http://127.0.0.1:{port}/mcp"), format!("https://localhost:{port}/mcp")] {
+            let problem = McpServers::new(Vec::new()).call(&request(&url)).await.err().expect("refused");
+            assert!(problem.contains("only https") || problem.contains("private_upstreams"), "{problem}");
+        }
+        let asked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(asked.is_err(), "no connection was made");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_found_in_an_event_stream_that_stays_open() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let host = listener.local_addr().expect("an address").to_string();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut head = vec![0; 2048];
+            let length = stream.read(&mut head).await.expect("a request");
+            let events = "data: {\"id\":1}\n\ndata: {\"id\":7,\ndata: \"result\":{}}\n\ndata: {\"id\":7";
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nmcp-session-id: s2\r\ncontent-length: 9999\r\n\r\n{events}"
+            );
+            stream.write_all(answer.as_bytes()).await.expect("sent");
+            (String::from_utf8_lossy(&head[..length]).into_owned(), stream)
+        });
+        let answer = McpServers::new(vec![host.clone()]).call(&request(&format!("http://{host}/mcp"))).await;
+        let answer = answer.expect("an answer");
+        assert_eq!((answer.status, answer.session.as_deref()), (200, Some("s2")));
+        assert_eq!(answer.message, Some(serde_json::json!({ "id": 7, "result": {} })));
+        let (head, _stream) = server.await.expect("one request");
+        for line in ["authorization: Bearer token", "mcp-session-id: s1", "mcp-protocol-version: 2025-11-25"] {
+            assert!(head.contains(line), "{line}: {head}");
+        }
+    }
+}
