@@ -35,5 +35,20 @@ listen("copy", e => {
  const t = unmasked(e.clipboardData)
  if (t) keep(t, e.preventDefault())
 })
+// A test of the secret: the answer to the form shows it again, but a page that stays cannot lose it.
+listen("submit", async e => {
+ const f = e.target, b = f.querySelector("button"), slot = D.getElementById("result")
+ if (!f.matches("[data-stays]")) return
+ e.preventDefault(b.disabled = true)
+ slot.textContent = "Testing…"
+ try {
+  const answer = await fetch(f.action, { method: "POST", body: new URLSearchParams(new FormData(f)), redirect: "error" })
+  const html = new DOMParser().parseFromString(await answer.text(), "text/html")
+  slot.replaceChildren(...html.getElementById("result").childNodes)
+ } catch {
+  slot.textContent = "No result: the server did not answer, or your session ended. The secret is still on this page."
+ }
+ b.disabled = false
+})
 listen("dragstart", e => e.target.href || unmasked(e.dataTransfer))
 }

@@ -45,18 +45,22 @@ receipts! {
         ClientsRemoved = "removed": "Client removed. Access that people gave it has ended: ";
     }
     Credential "A credential." {
-        CredentialEnabled = "enabled": "The credential works again.";
+        CredentialEnabled = "enabled": "Enabled. Exchanges are accepted again.";
         CredentialDisabled = "disabled": "Disabled. Exchanges and live tokens are refused until you enable it again.";
         CredentialRevoked = "revoked": "Revoked. Exchanges are refused and its live tokens have ended.";
-        CredentialSaved = "saved": "Changes saved.";
-        CredentialGenerated = "generated": "Generated. Nothing secret was made: connect the program as shown below.";
-        CredentialAdded = "added": "Added. It works from now on.";
-        CredentialRotated = "rotated": "Rotation started. The new key works from now on.";
-        CredentialRotationFinished = "rotation_finished": "Rotation finished. What was replaced is refused from now on.";
-        CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
+        CredentialSaved = "saved": "Changes saved. They count from the next exchange.";
+        CredentialGenerated = "generated": "Generated. There is no secret to store: connect the program as shown below.";
+        CredentialKeyAdded = "key_added": "Key added. Requests signed with it are accepted.";
+        CredentialIdentityAdded = "identity_added": "Identity added. Its tokens are accepted.";
+        CredentialRotated = "rotated": "Rotation started. The new key works now.";
+        CredentialRotationFinished = "rotation_finished": "Rotation finished. The old secret or key no longer works.";
+        CredentialRotationCancelled = "rotation_cancelled":
+            "Rotation cancelled. The new secret or key no longer works, the old one stays.";
+        CredentialKeyRemoved = "key_removed": "Key removed. Requests signed with it are refused.";
+        CredentialIdentityRemoved = "identity_removed": "Identity removed. Its tokens are refused.";
+        CredentialSecretRemoved = "secret_removed": "Secret removed. The secret and its tokens are refused.";
         CredentialTokenRevoked = "token-revoked":
-            "Token revoked. Introspection and the built-in MCP server refuse it from now on.";
-        CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
+            "Token revoked. Introspection and the built-in MCP server refuse it now.";
     }
     Emergency "The emergency stop." {
         EmergencyDisabled = "disabled": "Stopped: ";
@@ -78,6 +82,7 @@ receipts! {
         PersonEnabled = "enabled": "Enabled. They can sign in again.";
         PersonAdministrator = "administrator": "An administrator from now on.";
         PersonNoAdministrator = "person": "No administrator any more.";
+        PersonGaveCredentials = "gave": "Another owner: ";
         PersonRole = "role": "Role saved.";
         PersonSessionsEnded = "ended": "Sessions ended.";
         PersonSecondFactorRemoved = "second-factor-removed":
@@ -132,7 +137,9 @@ impl Done {
 
     /// The address of the page that shows the receipt.
     pub fn at(self, address: impl AsRef<str>) -> String {
-        format!("{}?done={}", address.as_ref(), self.row().0)
+        let address = address.as_ref();
+        let separator = if address.contains('?') { '&' } else { '?' };
+        format!("{address}{separator}done={}", self.row().0)
     }
 
     /// The text of the receipt.

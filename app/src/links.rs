@@ -82,6 +82,7 @@ links! {
         ENABLE_CREDENTIAL = "/fn/enable_credential": "Enables a credential.";
         DISABLE_CREDENTIAL = "/fn/disable_credential": "Disables a credential.";
         REVOKE_CREDENTIALS_NOW = "/fn/revoke_credentials": "Revokes one or several credentials.";
+        REMOVE_SECRET = "/fn/remove_secret": "Removes a secret of a credential.";
         REMOVE_KEY = "/fn/remove_key": "Removes a key of a credential.";
         REMOVE_IDENTITY = "/fn/remove_identity": "Removes an identity of a credential.";
         WITHDRAW_INVITATION = "/fn/withdraw_invitation": "Withdraws an invitation.";
@@ -109,6 +110,7 @@ links! {
         enable_credential(client_id) = "/credentials/{client_id}/enable": "Enabling it.";
         revoke_credential(client_id) = "/credentials/{client_id}/revoke": "Revoking it.";
         test_credential(client_id) = "/credentials/{client_id}/test": "Testing it.";
+        new_secret(client_id) = "/credentials/{client_id}/secrets/new": "Adding a secret to it.";
         new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         server(id) = "/servers/{id}": "An MCP server.";
@@ -120,6 +122,7 @@ links! {
         person(person_id) = "/people/{person_id}": "A person.";
         change_person(person_id) = "/people/{person_id}/change": "Changing them.";
         person_teams(person_id) = "/people/{person_id}/teams": "Putting them into a team.";
+        owned_by(person_id) = "/people/{person_id}/owned": "Giving the credentials that they own to somebody else.";
         webhook(id) = "/settings/webhooks/{id}": "A webhook.";
         edit_webhook(id) = "/settings/webhooks/{id}/edit": "Editing it.";
         webhook_secret(id) = "/settings/webhooks/{id}/secret": "Replacing its signing secret.";
@@ -146,6 +149,21 @@ pub(crate) fn credential_like(client_id: impl Display) -> String {
     with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string())])
 }
 
+/// One entry of the audit log.
+pub(crate) fn entry(seq: i64) -> String {
+    with_query(ACTIVITY, &[("entry", &seq.to_string())])
+}
+
+/// The same, to have another one of its kind beside it.
+pub(crate) fn duplicate_of(client_id: impl Display) -> String {
+    with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string()), ("as", "duplicate")])
+}
+
+/// The view of a credential's secrets, keys or identities.
+pub fn secrets_of(client_id: impl Display) -> String {
+    with_query(&credential(client_id), &[("view", "secrets")])
+}
+
 /// The refused exchanges in `hours` hours from this hour on. `whose` is a credential or a team; without it, those of
 /// all credentials.
 pub(crate) fn refused_within(hour: i64, hours: i64, whose: &[(&'static str, String)]) -> String {
@@ -154,11 +172,6 @@ pub(crate) fn refused_within(hour: i64, hours: i64, whose: &[(&'static str, Stri
     let mut parameters = vec![("from", from.get(..13).unwrap_or_default()), ("hours", &hours)];
     parameters.extend(whose.iter().map(|(name, value)| (*name, value.as_str())));
     with_query(REFUSALS, &parameters)
-}
-
-/// One entry of the audit log.
-pub(crate) fn entry(seq: i64) -> String {
-    with_query(ACTIVITY, &[("entry", &seq.to_string())])
 }
 
 /// The entries of the audit log about this.

@@ -124,6 +124,11 @@ pub fn table(state: &AppState) -> Vec<Route> {
         again("/credentials/{client_id}/enable", member, page(credential::enable_form)),
         row("/credentials/{client_id}/revoke", member, page(credential::revoke_form)),
         row("/credentials/{client_id}/test", member, page(tokens::test_form).post(form(tokens::test))),
+        again(
+            "/credentials/{client_id}/secrets/new",
+            member,
+            page(credential::new_secret).post(form(credential::add_secret)),
+        ),
         again("/credentials/{client_id}/keys/new", manager, page(credential::new_key).post(form(credential::add_key))),
         again(
             "/credentials/{client_id}/identities/new",
@@ -150,6 +155,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         again("/people/invite", admin, page(team::invite_form).post(form(team::invite))),
         row("/people/{person_id}", admin, page(people::one)),
         sometimes("/people/{person_id}/change", admin, page(people::change_form).post(form(people::change))),
+        row("/people/{person_id}/owned", admin, post(form(people::give_credentials))),
         again("/people/{person_id}/teams", admin, post(form(team::add_to_team))),
         row("/settings", admin, page(operations::settings)),
         again("/settings/keys", admin, page(operations::signing_keys).post(form(operations::rotate_key))),
@@ -192,6 +198,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         again("/fn/enable_credential", member, post(server_functions::call)),
         row("/fn/disable_credential", member, post(server_functions::call)),
         row("/fn/revoke_credentials", member, post(server_functions::call)),
+        row("/fn/remove_secret", member, post(server_functions::call)),
         row("/fn/remove_key", manager, post(server_functions::call)),
         row("/fn/remove_identity", manager, post(server_functions::call)),
         row("/fn/withdraw_invitation", manager, post(server_functions::call)),

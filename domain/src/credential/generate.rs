@@ -11,7 +11,7 @@ use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
-use crate::prelude::{Action, Actor, Change, Context, FieldError, Timestamp};
+use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError, Timestamp};
 use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one. The secret is shown in one answer and then dropped.
@@ -30,6 +30,13 @@ pub struct Generated {
 /// The credential that the form with this one-use token made when it was sent before.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>> {
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(ClientId::parse))
+}
+
+/// What is wrong with a draft, as far as its values alone tell it. A form that cannot be read as a whole says this
+/// together with its own errors.
+pub async fn problems(context: &Context, draft: &Draft) -> Result<Vec<FieldError>, Fault> {
+    let known = store::server::list(&context.store).await?;
+    Ok(draft.check(&context.settings, &known, context.now()).err().unwrap_or_default())
 }
 
 /// Generates a credential.
@@ -156,6 +163,20 @@ pub(crate) async fn add_secret(
     };
     store::credential::insert_secret(change, &row).await?;
     Ok((row.id, secret))
+}
+
+/// The new secret of a credential that exists, with what programs need to use it.
+pub(crate) async fn with_secret(
+    context: &Context,
+    credential: Credential,
+    secret: PlainSecret,
+    expires_at: Option<Timestamp>,
+) -> Result<Generated> {
+    let servers = store::server::list(&context.store).await?;
+    let server = servers.into_iter().find(|server| credential.servers.first() == Some(&server.id));
+    // A credential has at least one server, and servers are not removed.
+    let server = server.ok_or(CredentialError::NotFound)?;
+    Ok(Generated { credential, secret: Some(secret), expires_at, server })
 }
 
 /// Stores the authenticators of the new credential. Returns the secret, if there is one, and the details for the audit

@@ -5,7 +5,8 @@
 //! | [`generate`], [`import`] | a new credential, whose secret is shown once; credentials of another system |
 //! | [`keys`], [`federated`] | public keys; identities of other issuers that stand for a credential |
 //! | [`list`], [`inspect`], [`usage`] | search, filter and sort; one credential; its exchanges by the hour |
-//! | [`edit`] | name, description, scopes, lifetimes, address ranges |
+//! | [`edit`] | name, owner, tags, MCP servers, scopes, lifetimes, address ranges |
+//! | [`secret`] | a second secret without a rotation; removing one |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
 //! | [`several`], [`export`] | one action on several credentials; the list as a file |
 //! | [`renew`] | rotations of several credentials at once, after a leak |
@@ -25,6 +26,7 @@ pub mod list;
 pub mod renew;
 pub mod revoke;
 pub mod rotate;
+pub mod secret;
 pub mod several;
 pub mod usage;
 

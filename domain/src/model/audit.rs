@@ -162,6 +162,8 @@ word_enum! {
         CredentialGenerated = "credential.generated",
         CredentialImported = "credential.imported",
         CredentialEdited = "credential.edited",
+        CredentialSecretAdded = "credential.secret_added",
+        CredentialSecretRemoved = "credential.secret_removed",
         CredentialKeyAdded = "credential.key_added",
         CredentialKeyRemoved = "credential.key_removed",
         CredentialIdentityAdded = "credential.identity_added",

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::base::id::{ClientId, TeamId};
+use domain::context::Context;
 use domain::credential::generate::generate;
 use domain::credential::list::{self, ListError, counts};
 use domain::credential::rotate::{self, Overlap};
@@ -301,6 +302,10 @@ async fn asking_twice_changes_nothing_and_a_revoked_credential_stays_so() {
     assert!(matches!(revoke::revoke(context, &operator(), &unknown, "").await, Err(CredentialError::NotFound)));
 }
 
+async fn edited(context: &Context, id: &ClientId, new: &edit::Edit) -> Result<Outcome, CredentialError> {
+    Ok(edit::edit(context, &operator(), id, new).await?.outcome)
+}
+
 #[tokio::test]
 async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
     let instance = Instance::new().await;
@@ -308,17 +313,11 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
     let generated = generated(context, &Draft { expiry: Expiry::Never, ..draft("job") }).await;
     let id = &generated.credential.client_id;
     let mut new = edit::Edit {
-        team: None,
-        name: "job".to_owned(),
-        description: String::new(),
-        scopes: vec!["mcp:read".to_owned()],
-        token_lifetime: None,
-        ip_ranges: vec![],
         expires_at: Some(context.now().plus(Duration::from_secs(3600))),
-        assertions: Default::default(),
+        ..edit::Edit::of(&generated.credential)
     };
-    assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Changed(_))));
-    assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Unchanged)));
+    assert!(matches!(edited(context, id, &new).await, Ok(Outcome::Changed(_))));
+    assert!(matches!(edited(context, id, &new).await, Ok(Outcome::Unchanged)));
     instance.clock.advance(Duration::from_secs(3600));
     let credential = inspect::find(context, &Authority::Everything, id).await.expect("reads").expect("exists");
     assert_eq!(credential.status(context.now()), Status::Expired);
@@ -326,7 +325,7 @@ async fn a_hard_end_stops_the_credential_whatever_its_secrets_say() {
     new.expires_at = Some(context.now().minus(Duration::from_secs(1)));
     assert!(matches!(edit::edit(context, &operator(), id, &new).await, Err(CredentialError::Invalid(_))));
     new.expires_at = None;
-    assert!(matches!(edit::edit(context, &operator(), id, &new).await, Ok(Outcome::Changed(_))));
+    assert!(matches!(edited(context, id, &new).await, Ok(Outcome::Changed(_))));
     assert!(exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok());
 }
 

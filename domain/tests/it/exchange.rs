@@ -178,14 +178,10 @@ async fn an_edit_is_obeyed_by_the_next_exchange() {
     let context = &instance.context;
     let generated = generated(context, &draft("reader")).await;
     let edit = edit::Edit {
-        team: None,
-        name: "reader".to_owned(),
-        description: String::new(),
         scopes: vec!["credentials:read".to_owned()],
         token_lifetime: Some(Duration::from_secs(120)),
         ip_ranges: vec!["192.0.2.0/24".to_owned()],
-        expires_at: None,
-        assertions: Default::default(),
+        ..edit::Edit::of(&generated.credential)
     };
     edit::edit(context, &operator(), &generated.credential.client_id, &edit).await.expect("edits");
     let token = exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.expect("a token");

@@ -1,18 +1,21 @@
 //! Credentials.
 
 use app::components::form::proof::{TypedIdentity, TypedKeys};
+use app::pages::credential::authenticators::TypedSecret;
+use app::pages::credential::head::ListPlace;
 use app::pages::credential::list::{self, CredentialsQuery};
 use app::pages::credential::refused::{self, RefusedQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
 use app::pages::credential::rotate::{self, Step};
-use app::pages::credential::usage::read_period;
+use app::pages::credential::show::ShowQuery;
 use app::pages::credential::{authenticators, edit, fields, new, renew, show, stop};
 use app::pages::message;
 use domain::base::id::ClientId;
 use domain::credential::renew::renew_all;
-use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
+use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation, secret};
 use domain::error::Fault;
 use domain::model::credential::AuthMethod;
+use domain::model::field_error::FieldError;
 
 use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read, respond,
@@ -21,7 +24,7 @@ use crate::http::fields::FromFields;
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::credential::{
-    authenticators::new_key, edit::page as edit_form, stop::disable_page as disable_form,
+    authenticators::new_key, authenticators::new_secret, edit::page as edit_form, stop::disable_page as disable_form,
     stop::enable_page as enable_form,
 };
 
@@ -32,7 +35,7 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 
 /// `GET /credentials/{client_id}`
 pub(crate) async fn show(client_id: String, fields: Fields) -> PageResult {
-    show::page(client_id, read_period(fields.find("period")), fields.find("done")).await
+    show::page(client_id, read!(fields => ShowQuery { view, done, ended, period, list })).await
 }
 
 /// `GET /refusals`
@@ -42,18 +45,22 @@ pub(crate) async fn refused(fields: Fields) -> PageResult {
 
 /// `GET /credentials/new`
 pub(crate) async fn new(fields: Fields) -> PageResult {
-    new::page(fields.find("from"), fields.find("example")).await
+    new::page(read!(fields => new::NewQuery { from, purpose: "as", example, server })).await
 }
 
 /// `POST /credentials/new`: generates a credential. The answer is the only page that shows the secret.
 pub(crate) async fn generate(form: Submission) -> Response {
     let form = form.once(message::already_generated);
     let typed = read!(form.fields => new::Typed {
-        team, name, description, servers: "server", scopes: "scope", expiry, expires_on, token_lifetime, ip_ranges,
-        method, keys, identity, assertions
+        from, purpose: "as", team, name, description, notes, owner, tags, servers: "server", scopes: "scope", expiry,
+        expires_on, token_lifetime, ip_ranges, method, keys, identity, assertions
     });
     form.run(typed, new::form, async |form, typed| {
-        let draft = typed.draft().map_err(Refused::Invalid)?;
+        let (draft, mut errors) = typed.draft(&new::offered(&form.visit).await?);
+        if !errors.is_empty() {
+            add_others(&mut errors, generate::problems(form.context(), &draft).await?);
+            return Err(errors.into());
+        }
         Refused::if_sent_before(generate::made_by_form(form.context(), &form.token()).await?)?;
         let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
@@ -67,21 +74,55 @@ pub(crate) async fn generate(form: Submission) -> Response {
 /// `POST /credentials/{client_id}/edit`
 pub(crate) async fn edit(form: Submission, client_id: String) -> Response {
     let typed = read!(form.fields => edit::Typed {
-        team, name, description, scopes: "scope", token_lifetime, ip_ranges, hard_end_at, assertions
+        team, name, description, notes, owner, tags, servers: "server", scopes: "scope", expiry, expires_on,
+        token_lifetime, ip_ranges, hard_end_at, assertions, end_tokens
     });
     form.run_of(client_id, typed, edit::form, async |form, client_id, typed| {
-        let change = typed.edit().map_err(Refused::Invalid)?;
-        let id = read_id(client_id)?;
-        editing::edit(form.context(), &form.actor().await?, &id, &change).await?;
-        Ok(Answer::Next(Done::CredentialSaved.at(links::credential(&id))))
+        let (context, id) = (form.context(), read_id(client_id)?);
+        let before = inspect::find(context, form.visit.authority()?, &id).await?.ok_or(ActionError::NotFound)?;
+        let (change, mut errors) = typed.edit(&before, &edit::offered(&form.visit, &before).await?);
+        if !errors.is_empty() {
+            add_others(&mut errors, editing::problems(context, &before, &change).await?);
+            return Err(errors.into());
+        }
+        let edited = editing::edit(context, &form.actor().await?, &id, &change).await?;
+        let receipt = Done::CredentialSaved.at(links::credential(&id));
+        Ok(Answer::Next(match edited.tokens_ended {
+            0 => receipt,
+            ended => format!("{receipt}&ended={ended}"),
+        }))
     })
     .await
+}
+
+/// Adds the errors of fields that have none yet, so that a person reads everything at once.
+fn add_others(errors: &mut Vec<FieldError>, others: Vec<FieldError>) {
+    for other in others {
+        if !errors.iter().any(|error| error.field == other.field) {
+            errors.push(other);
+        }
+    }
 }
 
 /// `GET /credentials/{client_id}/identities/new`
 pub(crate) async fn new_identity(client_id: String, fields: Fields) -> PageResult {
     let example = TypedIdentity::example(&fields.get("example"));
     authenticators::new_identity(client_id, Form::new(example)).await
+}
+
+/// `POST /credentials/{client_id}/secrets/new`: shows a second secret once.
+pub(crate) async fn add_secret(form: Submission, client_id: String) -> Response {
+    let form = form.once(message::already_rotated);
+    let typed = read!(form.fields => TypedSecret { expiry, expires_on });
+    form.run_of(client_id, typed, authenticators::new_secret, async |form, client_id, typed| {
+        let expiry = fields::read_expiry(&typed.expiry, &typed.expires_on)?;
+        let (context, form_token, id) = (form.context(), form.token(), read_id(client_id)?);
+        Refused::if_sent_before(generate::made_by_form(context, &form_token).await?)?;
+        let generated = secret::add(context, &form.actor().await?, &id, expiry, Some(&form_token)).await?;
+        let secret = NewSecret::of(&form.visit, &generated, Occasion::Added).ok_or(ActionError::NotFound)?;
+        Ok(Answer::page(|| secret.page(None)))
+    })
+    .await
 }
 
 /// `POST /credentials/{client_id}/keys/new`
@@ -91,7 +132,7 @@ pub(crate) async fn add_key(form: Submission, client_id: String) -> Response {
         let id = read_id(client_id)?;
         let expiry = fields::read_expiry(&typed.expiry, &typed.expires_on)?;
         keys::add(form.context(), &form.actor().await?, &id, &authenticators::keys_draft(typed), expiry).await?;
-        Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
+        Ok(Answer::Next(Done::CredentialKeyAdded.at(links::secrets_of(&id))))
     })
     .await
 }
@@ -102,7 +143,7 @@ pub(crate) async fn add_identity(form: Submission, client_id: String) -> Respons
     form.run_of(client_id, typed, authenticators::new_identity, async |form, client_id, typed| {
         let id = read_id(client_id)?;
         federated::add(form.context(), &form.actor().await?, &id, &authenticators::identity_draft(typed)).await?;
-        Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
+        Ok(Answer::Next(Done::CredentialIdentityAdded.at(links::secrets_of(&id))))
     })
     .await
 }
@@ -199,6 +240,13 @@ pub(crate) async fn revoke_several_form(fields: Fields) -> PageResult {
 
 fn read_id(client_id: &str) -> Result<ClientId, ActionError> {
     ClientId::parse(client_id).ok_or(ActionError::NotFound)
+}
+
+impl FromFields for ListPlace {
+    /// The field holds the query of the list's address.
+    fn read(fields: &Fields, name: &str) -> Self {
+        Self::of(Fields::parse(fields.get(name).as_bytes()).without(&[]))
+    }
 }
 
 impl FromFields for TypedKeys {

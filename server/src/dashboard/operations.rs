@@ -1,9 +1,8 @@
 //! The instance: overview, settings, signing keys.
 
 use app::pages::credential::usage::read_period;
-use app::pages::operations::settings;
 use app::pages::operations::signing_keys::{self, TypedRotation};
-use app::pages::operations::{overview, search};
+use app::pages::operations::{overview, search, settings};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
 
@@ -11,13 +10,13 @@ use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
 };
 
-/// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::help::page as help;
-
 /// `GET /`
 pub(crate) async fn overview(fields: Fields) -> PageResult {
     overview::page(read_period(fields.find("period")), fields.find("done")).await
 }
+
+/// Pages that need no more than the parameters of their path.
+pub(crate) use app::pages::operations::help::page as help;
 
 /// `GET /search`
 pub(crate) async fn search(fields: Fields) -> PageResult {

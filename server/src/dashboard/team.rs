@@ -1,6 +1,5 @@
 //! Teams, their members, and invitations.
 
-use app::components::sessions::EndedNumbers;
 use app::pages::credential::usage::read_period;
 use app::pages::person::{invitation as invitation_page, people};
 use app::pages::team::role::read_role;
@@ -80,7 +79,7 @@ pub(crate) async fn set_role(form: Submission, team_id: String, person_id: Strin
 /// `POST /people/{person_id}/teams`: adds a person to a team.
 pub(crate) async fn add_to_team(form: Submission, person_id: String) -> Response {
     let typed = read!(form.fields => people::Typed { team, role });
-    let page = |person_id, form| people::one(person_id, None, EndedNumbers::default(), form);
+    let page = |person_id, form| people::one(person_id, None, Default::default(), form);
     form.run_of(person_id, typed, page, async |form, person_id, typed| {
         role_set(form, &typed.team, person_id).await?;
         Ok(Answer::Next(Done::PersonRole.at(links::person(person_id))))

@@ -355,7 +355,7 @@ async fn clients_that_nobody_uses_go_and_the_log_says_so() {
     assert!(is_known(&app, made.id.as_str()).await, "what an administrator made stays");
     browser.sign_in(crate::support::PASSWORD).await;
     let page = browser.get("/apps/clients").await.body;
-    assert!(page.contains("after 7 days if nobody allowed them anything"), "{page}");
+    assert!(page.contains("after 7 days if nobody approves them"), "{page}");
 }
 
 #[tokio::test]

@@ -276,7 +276,9 @@ async fn the_page_says_from_where_and_with_what_it_was_used_and_refused() {
     app.token(&refused, format!("{grant}&scope=other:scope")).await;
     app.instance.context.refusals.flush().await;
     let browser = app.signed_in().await;
-    let page = browser.get(&format!("/credentials/{}", job.credential.client_id)).await.body.replace("<!>", "");
+    let address = format!("/credentials/{}", job.credential.client_id);
+    let usage = browser.get(&format!("{address}?view=usage")).await.body;
+    let page = (browser.get(&address).await.body + &usage).replace("<!>", "");
     for expected in
         ["job/1.0 &lt;b&gt;", "scanner/2.0", "from 192.0.2.1", "By hour, last 72 hours", "Scope not allowed"]
     {

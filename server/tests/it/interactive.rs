@@ -1171,6 +1171,6 @@ async fn an_administrator_makes_a_client_in_the_dashboard() {
     let client_id = format!("csc_{id}");
     let path = format!("/apps/clients/{client_id}");
     let answer = browser.submit(&path, "/fn/remove_client", &[("client", client_id.as_str())]).await;
-    assert_eq!(answer.header("location"), "/apps/clients?done=removed");
+    assert_eq!(answer.header("location"), "/apps/clients?done=removed&ended=0");
     assert!(!browser.get("/apps/clients").await.body.contains(&client_id));
 }

@@ -284,7 +284,7 @@ async fn where_people_decide_a_report_ends_nothing() {
     assert!(exchanges(&app, &owner).await);
     let browser = app.signed_in().await;
     let page = browser.get(&format!("/credentials/{}", owner.credential.client_id)).await.body.replace("<!>", "");
-    assert!(page.contains("It still works: rotate or revoke it."), "{page}");
+    assert!(page.contains("and still works.") && page.contains("Rotate or revoke the credential now."), "{page}");
 }
 
 /// The details of the entries about leaked credentials.

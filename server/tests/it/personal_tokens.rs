@@ -73,7 +73,7 @@ async fn a_token_is_shown_once_and_acts_for_its_person() {
     let app = App::new().await;
     let browser = app.signed_in().await;
     let page = browser.get(LIST).await;
-    assert!(page.body.contains("There is no personal token."), "{}", page.body);
+    assert!(page.body.contains("Nobody has a personal token."), "{}", page.body);
     let form_token = crate::support::form_token(&page.body);
     let fields = [("form_token", form_token.as_str()), ("name", "laptop"), ("expiry", "7")];
     let answer = browser.post(LIST, &fields).await;
@@ -155,10 +155,10 @@ async fn a_token_needs_a_fresh_password_and_ends_with_its_person() {
     let another = shown(&browser.submit(LIST, LIST, &[("name", "another"), ("your_password", PASSWORD)]).await);
 
     // Its person ends one from the list.
-    let list = browser.get("/apps").await.body;
+    let list = browser.get(LIST).await.body;
     let id = format!("ptk_{}", between(&list, "value=\"ptk_", "\""));
-    let ended = browser.submit("/apps", "/fn/revoke_personal_token", &[("token", &id)]).await;
-    assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, "/apps?done=revoked"));
+    let ended = browser.submit(LIST, "/fn/revoke_personal_token", &[("token", &id)]).await;
+    assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, "/account/tokens?done=revoked"));
     assert_eq!(
         (is_accepted(&app, &token).await, is_accepted(&app, &another).await),
         (true, false),
@@ -330,7 +330,7 @@ async fn with_the_policy_alert_a_report_is_written_down_and_people_decide() {
     let page = browser.get("/activity").await.body;
     assert!(page.contains("Leak reported"), "{page}");
     // Both are marked where people decide.
-    assert_eq!(browser.get("/apps").await.body.matches("Leaked").count(), 2);
+    assert_eq!(browser.get("/apps").await.body.matches("Leaked").count(), 1);
     assert_eq!(browser.get(LIST).await.body.matches("Leaked").count(), 1);
 }
 

@@ -114,20 +114,6 @@ async fn found(app: &App, id: &ClientId) -> Credential {
     inspect::find(&app.instance.context, &Authority::Everything, id).await.expect("reads").expect("a credential")
 }
 
-/// An edit that changes nothing.
-fn same(credential: &Credential) -> Edit {
-    Edit {
-        team: None,
-        name: credential.name.clone(),
-        description: credential.description.clone(),
-        scopes: credential.scopes.iter().map(str::to_owned).collect(),
-        token_lifetime: credential.token_lifetime,
-        ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect(),
-        expires_at: credential.expires_at,
-        assertions: credential.assertions,
-    }
-}
-
 /// How and of which credential the differences ended.
 fn told(difference: &Difference) -> Vec<(How, Option<&str>)> {
     difference.ended.iter().map(|one| (one.how, one.client_id.as_ref().map(ClientId::as_str))).collect()
@@ -202,12 +188,12 @@ async fn narrower_rights_and_limits_stay_narrow() {
         scopes: vec!["mcp:read".to_owned()],
         ip_ranges: vec!["198.51.100.0/24".to_owned()],
         expires_at: Some(end),
-        ..same(&limited.credential)
+        ..Edit::of(&limited.credential)
     };
     edit(&context, &operator(), &limited.credential.client_id, &narrowed).await.expect("edits");
-    let elsewhere = Edit { team: Some(team), ..same(&moved.credential) };
+    let elsewhere = Edit { team: Some(team), ..Edit::of(&moved.credential) };
     edit(&context, &operator(), &moved.credential.client_id, &elsewhere).await.expect("edits");
-    let wider = Edit { scopes: vec!["mcp:read".into(), "credentials:write".into()], ..same(&stays.credential) };
+    let wider = Edit { scopes: vec!["mcp:read".into(), "credentials:write".into()], ..Edit::of(&stays.credential) };
     edit(&context, &operator(), &stays.credential.client_id, &wider).await.expect("edits");
 
     let (app, difference) = backup.restored(app, true).await;
@@ -587,6 +573,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
             ["restore", "a_stop_of_many_a_role_and_a_signing_key_stay_ended"]
         }
         Action::CredentialRevoked
+        | Action::CredentialSecretRemoved
         | Action::CredentialKeyRemoved
         | Action::CredentialIdentityRemoved
         | Action::CredentialRotationFinished
@@ -626,6 +613,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::ChecklistChanged
         | Action::CredentialGenerated
         | Action::CredentialImported
+        | Action::CredentialSecretAdded
         | Action::CredentialKeyAdded
         | Action::CredentialIdentityAdded
         | Action::CredentialEnabled

@@ -117,6 +117,8 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/credentials/{client_id}/disable", GET, Member, Team, 200, &[]),
         ("/credentials/{client_id}/enable", GET, Member, Team, 200, &[]),
         ("/credentials/{client_id}/revoke", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/secrets/new", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/secrets/new", POST, Member, Team, 200, &[("expiry", "30")]),
         ("/credentials/{client_id}/keys/new", GET, Manager, Team, 200, &[]),
         ("/credentials/{key_client_id}/keys/new", POST, Manager, Team, 303, &[("public_key", OTHER_KEY)]),
         ("/credentials/{client_id}/identities/new", GET, Manager, Team, 200, &[]),
@@ -181,6 +183,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/people/{person_id}", GET, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/change", GET, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/change", POST, Administrator, Nothing, 303, &[("to", "enabled")]),
+        ("/people/{person_id}/owned", POST, Administrator, Nothing, 303, &[("new_owner", "{person_id}")]),
         (
             "/people/{person_id}/teams",
             POST,
@@ -255,6 +258,11 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/apps/clients/{interactive_id}/secret", POST, Administrator, Nothing, 200, &[]),
         ("/fn/remove_client", POST, Administrator, Nothing, 303, &[("client", "{interactive_id}")]),
         // Of a grant that is not one's own: not there.
+        ("/credentials/{client_id}/test", GET, Member, Team, 200, &[]),
+        ("/credentials/{client_id}/test", POST, Member, Team, 422, &[]),
+        ("/tokens", GET, PERSON, Nothing, 200, &[]),
+        ("/tokens", POST, PERSON, Nothing, 422, &[]),
+        ("/fn/revoke_token", POST, PERSON, Nothing, 404, &[("token", "tok_00000000000000000000000000")]),
         ("/fn/end_grant", POST, PERSON, Nothing, 404, &[("grant", "gra_0000000000000000000000")]),
         // Of a token that is not one's own: not there.
         ("/fn/revoke_personal_token", POST, PERSON, Nothing, 404, &[("token", "ptk_0000000000000000000000")]),
@@ -293,6 +301,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/fn/enable_credential", POST, Member, Team, 303, &[("client_id", "{client_id}")]),
         ("/fn/disable_credential", POST, Member, Team, 303, &[("client_id", "{client_id}")]),
         ("/fn/revoke_credentials", POST, Member, Team, 303, &[("client_ids", "{client_id}"), ("reason", "")]),
+        ("/fn/remove_secret", POST, Member, Team, 303, &[("client_id", "{client_id}"), ("id", "{secret_id}")]),
         ("/fn/remove_key", POST, Manager, Team, 303, &[("client_id", "{key_client_id}"), ("id", "{key_id}")]),
         (
             "/fn/remove_identity",
@@ -333,6 +342,7 @@ impl<'app> Stage<'app> {
     pub(crate) async fn things(&self, row: &Row, round: usize) -> BTreeMap<&'static str, String> {
         let (app, context, team) = (self.app, &self.app.instance.context, &self.team);
         let secret = generated_for(app, team, "secret", DraftProof::Secret).await.credential.client_id;
+        let secret_id = inspect::secrets(context, &secret).await.expect("reads").remove(0).id;
         let draft = KeysDraft { text: KEY.to_owned(), ..KeysDraft::default() };
         let key = generated_for(app, team, "key", DraftProof::Keys(draft)).await.credential.client_id;
         let key_id = keys::list(context, &key).await.expect("reads").remove(0).id;
@@ -383,6 +393,7 @@ impl<'app> Stage<'app> {
             ("{webhook_id}", webhook.to_string()),
             ("{delivery_id}", delivery.to_string()),
             ("{client_id}", secret.to_string()),
+            ("{secret_id}", secret_id.to_string()),
             ("{key_client_id}", key.to_string()),
             ("{key_id}", key_id.to_string()),
             ("{identity_client_id}", identity.to_string()),
@@ -503,7 +514,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 29] = [
+const ASK_AGAIN: [&str; 30] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -521,6 +532,7 @@ const ASK_AGAIN: [&str; 29] = [
     "/credentials/{client_id}/identities/new",
     "/credentials/{client_id}/keys/new",
     "/credentials/{client_id}/rotate",
+    "/credentials/{client_id}/secrets/new",
     "/fn/enable_credential",
     "/fn/undo_emergency_stop",
     "/leaks/renew",

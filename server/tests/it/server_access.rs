@@ -106,7 +106,7 @@ async fn a_credential_obeys_the_list_from_the_next_exchange_on() {
     assert!(is_accepted(&app, &token).await, "what was issued lives until it ends");
 
     app.instance.context.refusals.flush().await;
-    let page = browser.get(&format!("/credentials/{}", outside.credential.client_id)).await.body;
+    let page = browser.get(&format!("/credentials/{}?view=usage", outside.credential.client_id)).await.body;
     for words in ["is not open to the team Search", "MCP server not open to the team"] {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -327,16 +327,7 @@ async fn nobody_generates_for_a_server_that_is_closed_to_them() {
     assert_eq!(refused(by_operator.map(drop)), ["server"], "the credential’s team counts, not who generates");
 
     // What exists can be edited, and does not move to a team that may not use its server.
-    let same = Edit {
-        team: None,
-        name: "renamed".to_owned(),
-        description: String::new(),
-        scopes: before.credential.scopes.iter().map(str::to_owned).collect(),
-        token_lifetime: None,
-        ip_ranges: vec![],
-        expires_at: None,
-        assertions: before.credential.assertions,
-    };
+    let same = Edit { name: "renamed".to_owned(), ..Edit::of(&before.credential) };
     let moved = Edit { team: Some(payments.clone()), ..same.clone() };
     let client_id = &before.credential.client_id;
     assert_eq!(refused(edit(context, &operator(), client_id, &moved).await.map(drop)), ["team"]);

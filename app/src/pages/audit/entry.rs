@@ -72,6 +72,8 @@ fn text(action: Action) -> &'static str {
         Action::CredentialsExported => "Credentials exported",
         Action::CredentialImported => "Credentials imported",
         Action::CredentialEdited => "Credential changed",
+        Action::CredentialSecretAdded => "Secret added",
+        Action::CredentialSecretRemoved => "Secret removed",
         Action::CredentialKeyAdded => "Key added",
         Action::CredentialKeyRemoved => "Key removed",
         Action::CredentialIdentityAdded => "Identity added",

@@ -3,6 +3,7 @@
 pub mod authenticators;
 pub mod edit;
 pub mod fields;
+pub mod head;
 pub mod list;
 pub mod new;
 pub mod refused;

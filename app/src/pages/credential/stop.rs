@@ -60,7 +60,7 @@ pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     let facts = impact_facts(&inspect::impact(&visit.context, &credential).await?);
     let lead = "You can enable it again at any time, with the same secret.";
     let words = view! {
-        <p>"From now on exchanges are refused, and the built-in MCP server refuses its live tokens. Settings and secrets are kept."</p>
+        <p>"Exchanges and live tokens are refused until somebody enables the credential. Settings and secrets stay."</p>
         <div class="row"><button class="button" data-kind="primary">"Disable credential"</button>{cancel(&credential)}</div>
     };
     let form = post_form(links::DISABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{words} });
@@ -76,7 +76,7 @@ pub async fn enable_page(client_id: String) -> Result<Page, ActionError> {
         <div class="row"><button class="button" data-kind="primary">"Enable credential"</button>{cancel(&credential)}</div>
     };
     let form = post_form(links::ENABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{button} });
-    Ok(question(credential, "Enable", "Its secrets work again at once.", form))
+    Ok(question(credential, "Enable", "Exchanges with its secrets are accepted again at once.", form))
 }
 
 fn cancel(credential: &Credential) -> AnyView {
@@ -85,7 +85,7 @@ fn cancel(credential: &Credential) -> AnyView {
 
 fn question(credential: Credential, verb: &'static str, lead: &'static str, content: impl IntoAny) -> Page {
     let Credential { client_id, name, .. } = credential;
-    let back = (links::credential(&client_id), format!("Back to {name}"));
+    let back = (links::credential(&client_id), name.clone());
     let body = view! {
         {head(back, format!("{verb} {name}?"), lead, ())}
         <section class="panel" aria-label="What happens">{content.into_any()}</section>
@@ -106,12 +106,9 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
     let (title, back, address, disable) = match credentials.as_slice() {
         [one] => {
             let id = &one.client_id;
-            let back = format!("Back to {}", one.name);
-            (one.name.clone(), back, links::credential(id), Some(links::disable_credential(id)))
+            (one.name.clone(), one.name.clone(), links::credential(id), Some(links::disable_credential(id)))
         }
-        many => {
-            (format!("{} credentials", many.len()), "Back to the list".to_owned(), links::CREDENTIALS.to_owned(), None)
-        }
+        many => (format!("{} credentials", many.len()), "Credentials".to_owned(), links::CREDENTIALS.to_owned(), None),
     };
     let last_used = credentials.iter().filter_map(|credential| credential.last_used_at).max();
     let from = match credentials.as_slice() {
@@ -135,14 +132,15 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
         {hidden("client_ids", client_ids.join(" "))}
         <p>
             {sentence}
-            {disable.map(|href| view! { " To pause it instead, "<a href=href>"stop it for now"</a>"." })}
+            {disable.map(|href| view! { " You can "<a href=href>"disable it instead"</a>" and enable it later." })}
         </p>
         {names}
         <p class="muted">
-            "The built-in MCP server refuses the live tokens at once, a server that reads the status list within seconds. "
-            "One that only checks signatures accepts them until they end, within an hour at the latest."
+            "The built-in MCP server refuses live tokens at once; servers that read the status list refuse them within \
+             seconds. Servers that check only the signature accept them until they expire"
+            {impact.last_token_ends_at.map(|at| view! { " ("{distance(at)}" at the latest)" })}"."
         </p>
-        <TextField id="reason" label="Reason" hint="Optional. Kept in the audit log."/>
+        <TextField id="reason" label="Reason" hint="Optional. Stays in the audit log."/>
         <div class="row">
             <button class="button" data-kind="danger">{verb}</button>
             <a class="button" data-kind="quiet" href=address.clone()>"Keep it"</a>
@@ -151,7 +149,7 @@ pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
     let body = view! {
         {head((address, back), format!("Revoke {title}?"), (), ())}
         <section class="panel" data-tone="danger" aria-labelledby="final">
-            <header><h2 id="final" class="row"><Drawing icon=Icon::Warning/>"Final. There is no way back."</h2></header>
+            <header><h2 id="final" class="row"><Drawing icon=Icon::Warning/>"This cannot be undone."</h2></header>
             <dl class="facts">
                 <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
                 <div><dt>"From"</dt><dd>{addresses}</dd></div>

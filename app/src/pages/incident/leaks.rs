@@ -14,7 +14,7 @@ use domain::model::server::McpServer;
 use domain::person::team;
 use domain::server;
 
-use crate::pages::credential::show::rotate_link;
+use crate::pages::credential::head::rotate_link;
 use crate::prelude::*;
 
 /// The form.

@@ -12,6 +12,7 @@ use domain::person::session;
 use domain::person::{invitation, team};
 
 use crate::components::sessions::{EndedNumbers, end_also, end_tokens_also, session_table};
+use crate::pages::person::owned::{self, GivenNumbers};
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::{role_choice, role_word};
 use crate::prelude::*;
@@ -88,7 +89,12 @@ async fn find(visit: &Visit, id: &str) -> Result<Listed, ActionError> {
 }
 
 /// The page of a person. Its form adds them to a team.
-pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form<Typed>) -> Result<Page, ActionError> {
+pub async fn one(
+    id: String,
+    done: Option<&str>,
+    (ended, given): (EndedNumbers, GivenNumbers),
+    form: Form<Typed>,
+) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let listed = find(&visit, &id).await?;
     let person = &listed.person;
@@ -97,6 +103,11 @@ pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let is_self = visit.viewer()?.id == person.id;
     let openid = openid_of(&visit, &person.id).await?;
+    let owned = owned::panel_of(&visit, person, &form.errors).await?;
+    let leaves = (person.disabled_at.is_some() && owned.is_some()).then(|| {
+        let words = view! { "This person is disabled and still owns credentials. "<a href="#owned">"Give them to somebody else"</a>"." };
+        notice("warn", view! { <p>{words}</p> })
+    });
     let actions = (!is_self).then(|| actions(person, openid.is_some()));
     let revoke = links::with_query(links::EMERGENCY, &[("made_by", &id), ("means", "revoke")]);
     let made = view! {
@@ -113,7 +124,7 @@ pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form
     let status = errors.status();
     let body = view! {
         <ErrorSummary errors/>
-        <Receipt on=On::Person done more=ended.words()/>
+        <Receipt on=On::Person done more=ended.words() + &given.words()/>
         <div class="head">
             <div>
                 <a href=links::PEOPLE>"Back to the people"</a>
@@ -122,6 +133,7 @@ pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form
             </div>
             {actions}
         </div>
+        {leaves}
         <dl class="panel facts">
             <div><dt>"Access"</dt><dd>{access(&listed)}</dd></div>
             <div><dt>"Last seen"</dt><dd>{distance_or(listed.seen_at, "Not lately")}</dd></div>
@@ -129,6 +141,7 @@ pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form
             {openid}
             {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd>{distance(at)}</dd></div> })}
         </dl>
+        {owned}
         {panel("teams", "Teams", (), view! { {memberships(&listed)}{add_to_team(&visit, &listed, teams, form)} })}
         {(!sessions.is_empty() || held.personal_tokens > 0 || held.apps > 0)
             .then(|| sessions_of(&id, sessions, held))}

@@ -67,13 +67,15 @@ pub(crate) fn test_button(credential: &Credential) -> AnyView {
     html! { <form method="get" action=action><button class="button">"Test now"</button></form> }
 }
 
-/// The same form on the page that shows the secret. Its answer shows the secret again.
+/// The same form on the page that shows the secret. Its answer shows the secret again. With script the page stays, and
+/// takes the result out of the answer.
 pub(crate) fn test_form(client_id: &str, secret: &str, occasion: Occasion) -> AnyView {
     let content = view! {
         {hidden("client_secret", secret)}{hidden("occasion", occasion.word())}
         {submit(Some("primary"), "Test now")}
     };
-    post_form(format!("{}#result", links::test_credential(client_id)), "stack", content)
+    let action = format!("{}#result", links::test_credential(client_id));
+    html! { <form method="post" action=action class="stack" data-stays=""><FormToken/>{content}</form> }
 }
 
 /// The page without a result.
@@ -133,7 +135,10 @@ async fn test_page(
     let credential = find(&visit, &client_id).await?;
     let mut servers = server::list(&visit.context).await?;
     servers.retain(|server| credential.servers.contains(&server.id));
-    let result = trial.map(|trial| result(&visit, trial, typed.server(&credential, &servers)));
+    let result = trial.map(|trial| {
+        let panel = result(&visit, trial, typed.server(&credential, &servers));
+        view! { <div id="result">{panel}</div> }
+    });
     let proof = match credential.auth_method {
         AuthMethod::ClientSecret => html! {
             <TextField id="client_secret" label="Client secret" kind="password" error=errors.at("client_secret")
@@ -224,7 +229,7 @@ fn result(visit: &Visit, trial: Trial, server: Option<&McpServer>) -> AnyView {
     let claims = claims
         .map(|claims| view! { <details class="more" open=works><summary>"The token"</summary>{claims}</details> });
     html! {
-        <section class="panel" id="result" aria-labelledby="result-title">
+        <section class="panel" aria-labelledby="result-title">
             <header><h2 id="result-title">"Test result"</h2>{word}</header>
             <ol class="checks">{steps}</ol>
             {claims}

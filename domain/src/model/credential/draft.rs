@@ -75,7 +75,7 @@ pub struct Draft {
     pub owner: Option<PersonId>,
     /// Tags: see [`is_tag`].
     pub tags: Vec<String>,
-    /// Resource identifiers of MCP servers; the built-in one when empty.
+    /// MCP servers, each by its resource identifier or its ID; the built-in one when empty.
     pub servers: Vec<String>,
     /// Scopes; the default scope of the servers when empty.
     pub scopes: Vec<String>,
@@ -243,16 +243,21 @@ pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>, String> {
     Ok(tags.into_iter().collect())
 }
 
-fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>, String> {
+/// The MCP servers that these resource identifiers or IDs name, each once.
+pub(crate) fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>, String> {
     if asked.is_empty() {
         let built_in = known.iter().find(|server| server.built_in).ok_or("Choose an MCP server.")?;
         return Ok(vec![built_in.clone()]);
     }
-    let find = |resource: &String| {
-        let found = resource::server(resource, known).cloned();
-        found.ok_or_else(|| format!("There is no MCP server {resource}. Choose one that is registered."))
-    };
-    asked.iter().map(find).collect()
+    let mut found: Vec<McpServer> = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let named = known.iter().find(|server| server.id.as_str() == asked).or_else(|| resource::server(asked, known));
+        let server = named.ok_or_else(|| format!("There is no MCP server {asked}. Choose one that is registered."))?;
+        if !found.iter().any(|other| other.id == server.id) {
+            found.push(server.clone());
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Scopes, String> {

@@ -17,7 +17,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
     match action {
         Action::CredentialRevoked
         | Action::CredentialDisabled
-        | Action::CredentialEdited
+        | Action::CredentialSecretRemoved
         | Action::CredentialKeyRemoved
         | Action::CredentialIdentityRemoved
         | Action::CredentialRotationStarted
@@ -25,6 +25,8 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::CredentialRotationFinished
         | Action::CredentialRotationCancelled
         | Action::CredentialLeaked => &[Credentials],
+        // An edit may end live tokens.
+        Action::CredentialEdited => &[Credentials, Tokens],
         Action::EmergencyStopped => &[Credentials, Clients],
         Action::PersonDisabled
         | Action::PersonAdministratorChanged
@@ -65,6 +67,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::SessionEnded
         | Action::CredentialGenerated
         | Action::CredentialImported
+        | Action::CredentialSecretAdded
         | Action::CredentialKeyAdded
         | Action::CredentialIdentityAdded
         | Action::CredentialEnabled
@@ -98,6 +101,7 @@ pub(super) fn lost(action: Action) -> Option<&'static str> {
         Action::CredentialGenerated => "the credential is gone: its secret or key does not work",
         Action::CredentialImported => "imported credentials are gone: import them again",
         Action::CredentialRotationStarted => "the new secret or key is gone, and programs may have it: rotate again",
+        Action::CredentialSecretAdded => "the added secret is gone: exchanges with it are refused",
         Action::CredentialKeyAdded => "the added key is gone: assertions with it are refused",
         Action::CredentialIdentityAdded => "the added identity is gone: its tokens are refused",
         Action::PersonCreated => "the person has no account: invite them again",
@@ -130,14 +134,18 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
         Action::CredentialEdited => &[
             "name",
             "description",
+            "notes",
+            "owner",
+            "tags",
+            "mcp_servers",
             "scopes",
+            "expires_at",
             "token_lifetime",
             "ip_ranges",
             "hard_end_at",
             "assertions",
             "team",
-            "tags",
-            "owner",
+            "tokens_ended",
         ],
         Action::WebhookEdited => &["name", "host", "events", "address"],
         Action::ClientChanged => &["name", "redirect_uris", "by"],

@@ -13,7 +13,7 @@ pub mod list;
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, SecretId};
+use crate::base::id::{ClientId, PersonId, SecretId};
 use crate::crypto::secret::SecretHash;
 use crate::model::credential::{AssertionRules, AuthenticatorEnd, ClientSecret, Credential, Owner};
 use crate::store::token::status_list;
@@ -146,6 +146,28 @@ pub(crate) async fn revoke(
 
 pub(crate) async fn find(on: impl On<'_>, client_id: &ClientId) -> Result<Option<Credential>> {
     composed_sql!("SELECT {COLUMNS} FROM credentials WHERE client_id = $1"; client_id).optional(on).await
+}
+
+/// Condition: a credential of the owner `$1` that is not revoked.
+const OWNED: &str = "owner_id = $1 AND revoked_at IS NULL";
+
+/// The credentials of an owner, newest first.
+pub(crate) async fn owned(on: impl On<'_>, owner: &PersonId, limit: i64) -> Result<Vec<Credential>> {
+    composed_sql!(
+        "SELECT {COLUMNS} FROM credentials WHERE {OWNED} ORDER BY created_at DESC, client_id DESC LIMIT $2";
+        owner, limit
+    )
+    .all(on)
+    .await
+}
+
+pub(crate) async fn count_owned(on: impl On<'_>, owner: &PersonId) -> Result<i64> {
+    composed_sql!("SELECT COUNT(*) AS n FROM credentials WHERE {OWNED}"; owner).one(on).await
+}
+
+/// Sets the person who answers for a credential.
+pub(crate) async fn set_owner(transaction: &mut Transaction, id: &ClientId, owner: Option<&PersonId>) -> Result<()> {
+    sql!("UPDATE credentials SET owner_id = $1 WHERE client_id = $2"; owner, id).execute(transaction).await
 }
 
 /// A secret to store. It holds the hash, never the secret itself.

@@ -71,6 +71,21 @@ pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option
     sql!(sql; jti).optional(on).await
 }
 
+/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The
+/// second half finds exchanges that were not rolled up yet.
+pub(crate) async fn end_live_tokens(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    oldest: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
+    let sql = "UPDATE ledger SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND jti IN (
+             SELECT jti FROM credential_exchanges WHERE client_id = $2 AND jti >= $3
+             UNION ALL SELECT l.jti FROM pending_exchanges AS p JOIN ledger AS l ON l.jti = p.jti
+             WHERE l.client_id = $2)";
+    sql!(sql; now, client_id, first_jti(oldest)).affected(transaction).await
+}
+
 /// Condition: the authenticator that the token `l` was made with still works at the moment in this parameter.
 macro_rules! is_of_live_authenticator {
     ($now:literal) => {

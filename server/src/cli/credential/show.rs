@@ -57,6 +57,9 @@ fn summary(credential: &Credential, now: Timestamp) -> Value {
         "name": credential.name,
         "status": status_word(credential.status(now)),
         "scope": credential.scopes.to_string(),
+        "owner": credential.owner.as_ref().map(|owner| &owner.name),
+        "owner_id": credential.owner.as_ref().map(|owner| owner.id.as_str()),
+        "tags": credential.tags,
         "created_at": credential.created_at.rfc3339(),
         "expires_at": credential.ends_at.map(Timestamp::rfc3339),
         "last_used_at": credential.last_used_at.map(Timestamp::rfc3339),
@@ -70,6 +73,7 @@ pub(super) async fn show(context: &Context, id: &ClientId, format: Format) -> Re
     let credential = inspect::find(context, &Authority::Everything, id).await?.ok_or(CredentialError::NotFound)?;
     let mut object = summary(&credential, context.now());
     object["description"] = json!(credential.description);
+    object["notes"] = json!(credential.notes);
     object["team"] = team_name(context, &credential).await?;
     object["created_by"] = json!(credential.created_by);
     object["mcp_servers"] = resources(context, &credential).await?;
@@ -107,6 +111,7 @@ async fn secrets(context: &Context, id: &ClientId) -> Result<Value, CliError> {
             "expires_at": secret.end().moment().map(Timestamp::rfc3339),
             "revoked_at": secret.revoked_at.map(Timestamp::rfc3339),
             "last_used_at": secret.last_used_at.map(Timestamp::rfc3339),
+            "last_used_from": secret.last_used_from.map(|address| address.to_string()),
         })
     });
     Ok(rows.collect())

@@ -76,7 +76,8 @@ fn option(field: &str) -> Option<String> {
         "scopes" => "--scope".to_owned(),
         "server" => "--mcp-server".to_owned(),
         "subject" => "--federated-subject".to_owned(),
-        "step" => return None,
+        "tags" => "--tag".to_owned(),
+        "step" | "main" => return None,
         field => format!("--{}", field.replace('_', "-")),
     })
 }
