@@ -40,7 +40,9 @@ links! {
         SIGN_OUT = "/logout": "Signing out.";
         CREDENTIALS = "/credentials": "The list of credentials.";
         NEW_CREDENTIAL = "/credentials/new": "Generating a credential.";
-        REVOKE_CREDENTIALS = "/credentials/revoke": "Revoking several credentials.";
+        SEVERAL = "/credentials/several": "One action on several credentials.";
+        RECEIPT = "/credentials/receipt": "What an action on several credentials did.";
+        EXPORT_CREDENTIALS = "/credentials/export": "The list of credentials as a file.";
         SERVERS = "/servers": "The list of MCP servers.";
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
@@ -55,6 +57,7 @@ links! {
         INVITE = "/people/invite": "Inviting a person, into any team.";
         SETTINGS = "/settings": "The settings.";
         SIGNING_KEYS = "/settings/keys": "Replacing a signing key.";
+        ABOUT = "/settings/about": "The instance, and the settings in force.";
         WEBHOOKS = "/settings/webhooks": "The list of webhooks.";
         NEW_WEBHOOK = "/settings/webhooks/new": "Adding a webhook.";
         APPS = "/apps": "Connected apps.";
@@ -137,6 +140,27 @@ links! {
 /// Credentials with this status.
 pub(crate) fn credentials_with_status(status: &str) -> String {
     with_query(CREDENTIALS, &[("status", status)])
+}
+
+/// The list of credentials with this query, which another page carried.
+pub fn credentials_of_query(query: &str) -> String {
+    if query.is_empty() { CREDENTIALS.to_owned() } else { format!("{CREDENTIALS}?{query}") }
+}
+
+/// A credential that was opened from the list with this query. Its page leads back there.
+pub(crate) fn credential_in_list(client_id: impl Display, list: &str) -> String {
+    with_query(&credential(client_id), &[("list", list)])
+}
+
+/// One action on these credentials.
+pub(crate) fn several(action: &str, client_ids: &[String]) -> String {
+    let ids = client_ids.iter().map(|id| ("client_id", id.as_str()));
+    with_query(SEVERAL, &[("do", action)].into_iter().chain(ids).collect::<Vec<_>>())
+}
+
+/// The entries of the audit log from this one back.
+pub(crate) fn activity_from(entry: i64) -> String {
+    with_query(ACTIVITY, &[("before", &(entry + 1).to_string())])
 }
 
 /// Credentials of this team.

@@ -287,9 +287,9 @@ test('a leaked signing key is replaced', async () => {
   await open('/settings');
   await press(page, 'Rotate ES256');
   await page.getByRole('button', { name: 'Rotate ES256' }).click();
-  await expect(page.getByRole('status').first()).toContainText('A new key is published.');
+  await expect(page.getByRole('status').first()).toContainText('The new key is published');
   expect(await keys()).toHaveLength(2);
-  await press(page, 'Replace ES256');
+  await press(page, 'Replace leaked ES256');
   await examine(page, 'key-replace');
   await press(page, 'Replace ES256');
   await expect(page.getByRole('status').first()).toContainText('The key is replaced.');

@@ -40,3 +40,13 @@ async fn the_tab_shows_plain_text() {
     let refused = browser.submit("/teams/new", "/teams/new", &[("name", "")]).await;
     assert_eq!(title(&refused.body), "Error: New team · Countersign");
 }
+
+/// The words of a page: without tags and references to characters.
+pub(crate) fn text(html: &str) -> String {
+    let mut words = String::new();
+    for part in html.replace("<!>", "").split('<') {
+        words.push_str(part.split_once('>').map_or(part, |(_, text)| text));
+    }
+    let words = words.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,6 +1,7 @@
 //! The server from outside: the real router on a real database, with a clock that stands still. One binary, a module a
 //! topic.
 
+mod about;
 mod activity;
 mod assertions;
 mod client_documents;
@@ -14,6 +15,7 @@ mod health;
 mod html;
 mod interactive;
 mod leaks;
+mod list;
 mod mcp;
 mod metadata;
 mod metrics;

@@ -229,7 +229,7 @@ async fn a_later_password_holds_without_a_question() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_removed_for_the_owner_of_the_address_stays_removed() {
+async fn a_password_removed_for_the_owner_of_the_address_stays_removed() {
     let provider = Provider::start().await;
     let app = app_that_links(&provider).await;
     let context = &app.instance.context;
@@ -560,7 +560,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         Action::CredentialEdited => ["restore", "narrower_rights_and_limits_stay_narrow"],
         Action::PersonPasswordChanged => ["restore", "a_later_password_holds_without_a_question"],
         Action::PersonOpenIdConnected => {
-            ["restore", "a_password_that_was_removed_for_the_owner_of_the_address_stays_removed"]
+            ["restore", "a_password_removed_for_the_owner_of_the_address_stays_removed"]
         }
         Action::WebhookEdited
         | Action::WebhookPaused

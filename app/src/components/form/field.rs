@@ -58,11 +58,12 @@ pub(crate) fn TextField(
     #[prop(default = false)] required: bool,
     #[prop(default = None)] error: Option<String>,
     #[prop(default = None)] name: Option<&'static str>,
+    #[prop(default = false)] autofocus: bool,
 ) -> AnyView {
     labelled(id, label, hint, error, |invalid, described| {
         view! {
             <input id=id name=name.unwrap_or(id) type=kind value=value autocomplete=autocomplete required=required
-                aria-invalid=invalid aria-describedby=described/>
+                autofocus=autofocus aria-invalid=invalid aria-describedby=described/>
         }
     })
 }
@@ -158,8 +159,8 @@ pub(crate) fn ConfirmPassword(errors: Errors) -> AnyView {
             "You have no password. Sign out and sign in again, or set a password under Account within 5 minutes of that."
         }
         Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
-        Factors { app: true, .. } => "Enter your password and a code to go on.",
-        _ => "Enter your password to go on.",
+        Factors { app: true, .. } => "Enter your password and a code to continue.",
+        _ => "Enter your password to continue.",
     };
     html! {
         <section class="panel body" aria-labelledby="confirm-title">

@@ -182,7 +182,7 @@ fn of_kind(beginnings: &'static [&'static str]) -> impl Iterator<Item = Action> 
 pub(super) fn action_options() -> Vec<(String, String)> {
     let choices = KINDS.into_iter().flat_map(|(kind, name, beginnings)| {
         let actions = of_kind(beginnings).map(|action| (action.as_str(), format!("\u{2003}{}", text(action))));
-        [(kind, format!("{name}: all"))].into_iter().chain(actions)
+        [(kind, name.to_owned())].into_iter().chain(actions)
     });
     options_after("Everything", choices.map(|(value, words)| (value.to_owned(), words)))
 }

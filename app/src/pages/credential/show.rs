@@ -18,7 +18,7 @@ use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::tokens::tokens_view;
-use crate::pages::credential::usage::{exchanges_panel, impact_facts, read_period, usage_view};
+use crate::pages::credential::usage::{exchanges_panel, read_period, usage_view};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -89,7 +89,7 @@ pub async fn page(client_id: String, query: ShowQuery) -> Result<Page, ActionErr
     let period = read_period(query.period.as_deref());
     let (view, named) = *VIEWS.iter().find(|(word, _)| *word == query.view).unwrap_or(&VIEWS[0]);
     let content = match view {
-        "secrets" => proofs(&shown).await?,
+        "secrets" => proofs(&shown, true).await?,
         "usage" => {
             let address = shown.list.view(&shown.credential, "usage");
             usage_view(&visit, &shown.credential, period, &address).await?
@@ -153,7 +153,7 @@ async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError>
         <div class="duo">
             <div class="stack">
                 {exchanges}
-                {proofs(shown).await?}
+                {proofs(shown, false).await?}
             </div>
             <div class="stack">{facts(shown)}{notes}{latest_changes(shown, changes)}</div>
         </div>
@@ -196,7 +196,7 @@ fn facts(shown: &Shown) -> AnyView {
         credential.token_lifetime.or(own.first().map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
     let server = |server: &&McpServer| {
         let (href, resource) = (links::server(&server.id), short_resource(&server.resource));
-        view! { <div><a href=href title=server.name.clone()>{resource}</a></div> }
+        view! { <div><a href=href title=server.name.clone()>{breaking_at_slashes(&resource)}</a></div> }
     };
     let range = |range: String| view! { <div><code>{range}</code></div> };
     let ranges = match credential.ip_ranges.as_slice() {
@@ -241,6 +241,11 @@ fn facts(shown: &Shown) -> AnyView {
     panel("facts", "What it may do", duplicate, view! { <div class="body">{rows}</div> })
 }
 
+/// An address that breaks after a slash, and not inside a name.
+fn breaking_at_slashes(address: &str) -> AnyView {
+    address.split_inclusive('/').map(|part| view! { {part.to_owned()}<wbr/> }).collect_view().into_any()
+}
+
 /// The exceptions that its assertions may use.
 fn exceptions(rules: AssertionRules) -> Option<String> {
     let words = [
@@ -258,14 +263,14 @@ fn latest_changes(shown: &Shown, changes: Vec<EntryView>) -> AnyView {
     panel("changes", "Latest changes", all, entry_list(unnamed))
 }
 
-/// The secrets, keys or identities.
-async fn proofs(shown: &Shown) -> Result<AnyView, ActionError> {
+/// The secrets, keys or identities; `whole`: with their actions.
+async fn proofs(shown: &Shown, whole: bool) -> Result<AnyView, ActionError> {
     Ok(match shown.credential.auth_method {
-        AuthMethod::ClientSecret => secrets_panel(shown),
-        AuthMethod::PrivateKeyJwt => keys_panel(shown),
+        AuthMethod::ClientSecret => secrets_panel(shown, whole),
+        AuthMethod::PrivateKeyJwt => keys_panel(shown, whole),
         AuthMethod::Federated => {
             let shared = federated::is_shared(&shown.visit.context, &shown.identities).await?;
-            identities_panel(shown, shared)
+            identities_panel(shown, shared, whole)
         }
     })
 }
@@ -323,30 +328,23 @@ fn danger_zone(shown: &Shown, impact: &Impact) -> Option<AnyView> {
         let words = "You can look at this credential, not stop it. If it leaked, tell a member of its team or an administrator now.";
         return Some(danger_panel("danger", "Danger zone", empty(words)));
     }
-    let disable = (status != Status::Disabled).then(|| {
-        let form = post_form(links::DISABLE_CREDENTIAL, "stack", view! {
-            {hidden("client_id", id.to_string())}
-            <p class="muted">{format!("{} are refused while the credential is disabled.", counted(impact.live_tokens, "live token", "live tokens"))}</p>
-            {submit(None, "Disable now")}
-        });
-        view! {
-            <div class="act">
-                <p><b>"Disable"</b><span class="sub">"Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay."</span></p>
-                <details><summary class="button">"Disable…"</summary>{form}</details>
-            </div>
-        }
-    });
-    let revoke = view! {
-        <div class="act">
-            <p><b>"Revoke"</b><span class="sub">"Every secret and live token ends. This cannot be undone."</span></p>
-            <details>
-                <summary class="button" data-kind="danger">"Revoke…"</summary>
-                <div class="stack">
-                    {impact_facts(impact)}
-                    <a class="button" data-kind="danger" href=links::revoke_credential(id)>"Give a reason and revoke"</a>
-                </div>
-            </details>
-        </div>
+    let live = counted(impact.live_tokens, "live token", "live tokens");
+    let act = |name: &'static str, words: &'static str, act: AnyView| {
+        view! { <div class="act"><p><b>{name}</b><span class="sub">{words}</span></p>{act}</div> }
     };
+    let disable = (status != Status::Disabled).then(|| {
+        let fields = view! { {hidden("client_id", id.to_string())}{submit(None, "Disable now")} };
+        let form = post_form(links::DISABLE_CREDENTIAL, "stack", fields);
+        let question = format!("Exchanges and {live} are refused until somebody enables the credential.");
+        let words = "Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay.";
+        act("Disable", words, ask(false, "Disable…", question, form))
+    });
+    let used = counted(impact.exchanges, "time", "times");
+    let from = counted(impact.addresses, "address", "addresses");
+    let question = format!("Used {used} in the last 24 hours from {from}; {live} now. All secrets and tokens end.");
+    let href = links::revoke_credential(id);
+    let onward = html! { <a class="button" data-kind="danger" href=href>"Give a reason and revoke"</a> };
+    let words = "Every secret and live token ends. This cannot be undone.";
+    let revoke = act("Revoke", words, ask(false, "Revoke…", question, onward));
     Some(danger_panel("danger", "Danger zone", view! { {disable}{revoke} }))
 }

@@ -61,8 +61,7 @@ pub async fn result(text: String) -> Result<Page, ActionError> {
     };
     let body = view! {
         {head((), "Leaks", (), emergency())}
-        {notice(if is_empty { "warn" } else { "danger" }, summary)}
-        {all_at_once(&visit, &findings)}
+        {notice(if is_empty { "warn" } else { "danger" }, view! { {summary}{all_at_once(&visit, &findings)} })}
         {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &names)).collect_view()}
         {search}
@@ -105,18 +104,17 @@ fn advice() -> AnyView {
 /// What was found, in sentences.
 fn summary(findings: &Findings) -> AnyView {
     let evidence = || findings.leaks.iter().flat_map(|leak| &leak.evidence).filter(|evidence| evidence.works());
-    let secrets = evidence().filter(|evidence| matches!(evidence, Evidence::Secret { .. })).count();
-    let tokens = evidence().count() - secrets + findings.delegated.iter().filter(|leak| leak.works).count();
-    let (secrets, tokens) = match (secrets, tokens) {
-        (0, 0) => (None, None),
-        (secrets, 0) => (Some(counted(secrets, "working secret", "working secrets")), None),
-        (0, tokens) => (None, Some(counted(tokens, "working token", "working tokens"))),
-        (secrets, tokens) => (
-            Some(counted(secrets, "working secret", "working secrets")),
-            Some(counted(tokens, "working token", "working tokens")),
-        ),
-    };
-    let found: Vec<String> = [secrets, tokens].into_iter().flatten().collect();
+    let of_people = || findings.delegated.iter().filter(|leak| leak.works);
+    let is_secret = |leak: &&DelegatedLeak| matches!(leak.found, LeakSubject::Client(_));
+    let secrets = evidence().filter(|evidence| matches!(evidence, Evidence::Secret { .. })).count()
+        + of_people().filter(is_secret).count();
+    let tokens = evidence().count() + of_people().count() - secrets;
+    let found: Vec<String> =
+        [(secrets, "working secret", "working secrets"), (tokens, "working token", "working tokens")]
+            .into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, many)| counted(count, one, many))
+            .collect();
     let first = if !found.is_empty() {
         format!("Found {}.", found.join(" and "))
     } else if !findings.leaks.is_empty() || !findings.delegated.is_empty() {
@@ -226,7 +224,7 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
         <p>"Anyone with this text can use several credentials."</p>
         <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()))}{renewals}</div>
     };
-    (ids.len() > 1).then(|| notice("danger", words)).into_any()
+    (ids.len() > 1).then_some(words).into_any()
 }
 
 fn evidence_words(evidence: &Evidence) -> AnyView {

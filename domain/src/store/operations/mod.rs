@@ -7,6 +7,7 @@
 //! | [`restore`] | compares a backup with the database that it replaces |
 //! | [`housekeeping`] | removes rows that no decision can need |
 //! | [`keys`], [`wrapped`] | instance keys and signing keys; every value that is wrapped under the master key |
+//! | [`size`] | the size of the database |
 //! | [`idempotency`] | tokens of forms that were sent |
 
 pub mod checklist;
@@ -15,4 +16,5 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod keys;
 pub mod restore;
+pub(crate) mod size;
 pub mod wrapped;
