@@ -38,12 +38,12 @@ pub(crate) fn asking_button(
     let (verb, of) = words;
     html! {
         <details class="ask">
-            <summary class="button" data-size=small.then_some("small")>{one_of_many(verb, of.clone())}</summary>
+            <summary class="button" data-size=small.then_some("small")>{verb}<span class="vh">{of.clone()}</span></summary>
             <form method="post" action=action>
                 <FormToken/>
                 {fields}
                 <p>{question.into_any()}</p>
-                <button class="button" data-kind="danger" data-size="small">{one_of_many(verb, of)}" now"</button>
+                <button class="button" data-kind="danger" data-size="small">{verb}" now"<span class="vh">{of}</span></button>
             </form>
         </details>
     }
