@@ -58,6 +58,7 @@ listen("click", e => {
  all(".menu[open]").map(m => m.open = m.contains(e.target))
 })
 listen("copy", () => byHand && byHand())
+listen("keydown", e => e.ctrlKey && e.key == "Enter" && e.target.form?.requestSubmit())
 const units = [["year", 315e5, 63e6], ["month", 263e4, 105e5], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1, 0]]
 const times = () => all("time:not([data-at])").map(t => {
  const s = (new Date(t.dateTime) - new Date) / 1e3, [u, n] = units.find(([, n, min = n]) => Math.abs(s) >= min)

@@ -26,7 +26,7 @@ receipts! {
         AccountSessionEnded = "ended": "Session ended.";
         AccountConnected = "connected": "OpenID account connected.";
         AccountDisconnected = "disconnected": "OpenID account disconnected. Your other sessions have ended.";
-        AccountAppAdded = "app-added": "Authenticator app added. The recovery codes you have still work.";
+        AccountAppAdded = "app-added": "Authenticator app added. Your recovery codes still work.";
         AccountAppRemoved = "app-removed": "Authenticator app removed.";
         AccountPasskeyAdded = "passkey-added": "Passkey added.";
         AccountPasskeyRemoved = "passkey-removed": "Passkey removed. Remove it from your device too.";
@@ -45,58 +45,78 @@ receipts! {
         ClientsRemoved = "removed": "Client removed. Access that people gave it has ended: ";
     }
     Credential "A credential." {
-        CredentialEnabled = "enabled": "The credential works again.";
+        CredentialEnabled = "enabled": "Enabled. Exchanges are accepted again.";
         CredentialDisabled = "disabled": "Disabled. Exchanges and live tokens are refused until you enable it again.";
         CredentialRevoked = "revoked": "Revoked. Exchanges are refused and its live tokens have ended.";
-        CredentialSaved = "saved": "Changes saved.";
-        CredentialGenerated = "generated": "Generated. Nothing secret was made: connect the program as shown below.";
-        CredentialAdded = "added": "Added. It works from now on.";
-        CredentialRotated = "rotated": "Rotation started. The new key works from now on.";
-        CredentialRotationFinished = "rotation_finished": "Rotation finished. What was replaced is refused from now on.";
-        CredentialRotationCancelled = "rotation_cancelled": "Rotation cancelled. What was new is refused from now on.";
+        CredentialSaved = "saved": "Changes saved. They count from the next exchange.";
+        CredentialGenerated = "generated": "Generated. There is no secret to store: connect the program as shown below.";
+        CredentialKeyAdded = "key_added": "Key added. Requests signed with it are accepted.";
+        CredentialIdentityAdded = "identity_added": "Identity added. Its tokens are accepted.";
+        CredentialRotated = "rotated": "Rotation started. The new key works now.";
+        CredentialRotationFinished = "rotation_finished": "Rotation finished. The old secret or key no longer works.";
+        CredentialRotationCancelled = "rotation_cancelled":
+            "Rotation cancelled. The new secret or key no longer works, the old one stays.";
+        CredentialKeyRemoved = "key_removed": "Key removed. Requests signed with it are refused.";
+        CredentialIdentityRemoved = "identity_removed": "Identity removed. Its tokens are refused.";
+        CredentialSecretRemoved = "secret_removed": "Secret removed. The secret and its tokens are refused.";
         CredentialTokenRevoked = "token-revoked":
-            "Token revoked. Introspection and the built-in MCP server refuse it from now on.";
-        CredentialRemoved = "removed": "Removed. What it proved is refused from now on.";
+            "Token revoked. Introspection and the built-in MCP server refuse it now.";
+    }
+    Emergency "The emergency stop." {
+        EmergencyDisabled = "disabled": "Stopped: ";
+        EmergencyRevoked = "revoked": "Revoked: ";
+        EmergencyUndone = "undone": "Enabled again: ";
+    }
+    Overview "The overview." {
+        OverviewBackupTicked = "backup": "Ticked: the master key and a backup are kept elsewhere.";
+        OverviewBackupUnticked = "no-backup": "The tick of the backup is gone.";
+        OverviewDismissed = "dismissed": "Checklist dismissed.";
+        OverviewShown = "checklist": "The checklist is shown again.";
     }
     People "The list of people." {
-        PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
+        PeopleWithdrawn = "withdrawn": "Invitation withdrawn. Its link no longer works.";
     }
     Person "A person." {
         PersonDisabled = "disabled":
-            "Disabled. Their sessions, connected apps and personal tokens have ended; signing in is refused.";
+            "Disabled. Their sessions, connected apps and personal tokens have ended, and they cannot sign in.";
         PersonEnabled = "enabled": "Enabled. They can sign in again.";
-        PersonAdministrator = "administrator": "An administrator from now on.";
-        PersonNoAdministrator = "person": "No administrator any more.";
+        PersonAdministrator = "administrator": "Administrator added. They can see and change everything.";
+        PersonNoAdministrator = "person": "Administrator removed. Their roles in teams stay.";
+        PersonGaveCredentials = "gave": "Another owner: ";
         PersonRole = "role": "Role saved.";
         PersonSessionsEnded = "ended": "Sessions ended.";
         PersonSecondFactorRemoved = "second-factor-removed":
-            "Second factor removed. Their sessions have ended; their password alone signs them in.";
+            "Second factor removed. Their sessions have ended, and their password alone signs them in.";
         PersonDisconnected = "openid-disconnected":
-            "OpenID account disconnected. Their sessions have ended; their password signs them in.";
+            "OpenID account disconnected. Their sessions have ended, and their password signs them in.";
     }
     Rotation "A rotation." {
         RotationExtended = "extended": "The deadline is changed.";
     }
     Server "An MCP server." {
-        ServerAdded = "added": "Added. Credentials can be limited to it from now on.";
+        ServerAdded = "added": "MCP server added.";
         ServerAccessSaved = "access": "Access saved. It counts from the next token on.";
+        ServerEdited = "edited": "Changes saved. They count from the next token on.";
+        ServerArchived = "archived": "Archived. The server gets no new tokens.";
+        ServerUnarchived = "unarchived": "Unarchived. The server gets tokens again.";
+        ServerChecked = "checked": "Check finished.";
+    }
+    Servers "The list of MCP servers." {
+        ServersRemoved = "removed": "MCP server removed.";
     }
     Settings "The settings." {
         SettingsKeyRotated = "rotated":
-            "A new key is published. It signs in 24 hours; the present one leaves when its last token has ended.";
+            "The new key is published and used after 24 hours. The current key is removed when its last token has expired.";
         SettingsKeyReplaced = "replaced":
-            "The key is replaced. The old one left the JWKS, and the tokens that it signed are refused.";
-        SettingsDisabled = "disabled": "Stopped: ";
-        SettingsRevoked = "revoked": "Revoked: ";
-        SettingsUndone = "undone": "Enabled again: ";
+            "The key is replaced. The old key is removed from the JWKS, and the tokens that it signed are refused.";
     }
     Team "A team." {
         TeamCreated = "created": "Team created. Invite people, or generate its first credential.";
         TeamName = "name": "Name saved.";
-        TeamRole = "role": "Role saved. It holds from the next click on.";
-        TeamMemberRemoved = "removed": "Taken out of the team. What they made stays the team’s.";
-        TeamWithdrawn = "withdrawn": "Invitation withdrawn. Its link does not work any more.";
-        TeamJoined = "joined": "You are in the team.";
+        TeamRole = "role": "Role saved.";
+        TeamMemberRemoved = "removed": "Removed from the team. Credentials they generated stay with the team.";
+        TeamWithdrawn = "withdrawn": "Invitation withdrawn. Its link no longer works.";
+        TeamJoined = "joined": "You joined the team.";
     }
     Teams "The list of teams." {
         TeamsRemoved = "removed": "Team removed.";
@@ -105,14 +125,14 @@ receipts! {
         TokensRevoked = "revoked": "Token revoked. It no longer works.";
     }
     Webhook "A webhook." {
-        WebhookTested = "tested": "The test arrived. The receiver answered ";
-        WebhookSaved = "saved": "Saved. It applies to what is sent from now on.";
-        WebhookPaused = "paused": "Paused. Nothing is sent until it is resumed.";
-        WebhookResumed = "resumed": "Resumed. What happens from now on is sent.";
-        WebhookSentAgain = "again": "It is sent again in a moment. Reload the page to see what becomes of it.";
+        WebhookTested = "tested": "Test delivered. Receiver returned ";
+        WebhookSaved = "saved": "Changes saved. They apply to the next message.";
+        WebhookPaused = "paused": "Paused. Nothing is sent until you resume.";
+        WebhookResumed = "resumed": "Resumed. New events are sent.";
+        WebhookSentAgain = "again": "The delivery is sent again in a moment. Reload the page to see the result.";
     }
     Webhooks "The list of webhooks." {
-        WebhooksRemoved = "removed": "The webhook is removed, with its deliveries.";
+        WebhooksRemoved = "removed": "Webhook removed, with its deliveries.";
     }
 }
 
@@ -124,7 +144,9 @@ impl Done {
 
     /// The address of the page that shows the receipt.
     pub fn at(self, address: impl AsRef<str>) -> String {
-        format!("{}?done={}", address.as_ref(), self.row().0)
+        let address = address.as_ref();
+        let separator = if address.contains('?') { '&' } else { '?' };
+        format!("{address}{separator}done={}", self.row().0)
     }
 
     /// The text of the receipt.

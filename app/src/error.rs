@@ -68,7 +68,7 @@ impl From<Fault> for ActionError {
 impl From<ListError> for ActionError {
     fn from(error: ListError) -> Self {
         match error {
-            ListError::BadCursor => instead("This link to a page of the list is not valid any more."),
+            ListError::BadCursor => instead("This link to a page of the list is no longer valid."),
             ListError::Fault(fault) => fault.into(),
         }
     }
@@ -122,6 +122,7 @@ fn sent_before(earlier: impl ToString) -> Refused {
 refused! {
     domain::client::consent::ConsentError {}
     domain::token::live::TokenError { Forbidden => ActionError::Forbidden }
+    domain::operations::checklist::ChecklistError {}
     domain::person::PersonError { Invalid(errors) => errors }
     domain::server::McpServerError { Invalid(errors) => errors }
     domain::person::team::TeamError { Forbidden => ActionError::Forbidden, Invalid(errors) => errors }
@@ -139,7 +140,7 @@ refused! {
     domain::person::invitation::InvitationError {
         Forbidden => ActionError::Forbidden,
         Invalid(errors) => errors,
-        LinkUnusable => instead("This invitation does not work any more."),
+        LinkUnusable => instead("This invitation no longer works."),
         ForSomebodyElse => instead("This invitation is for somebody else."),
         AccountExists => instead("Sign in first, then open the link again."),
     }
@@ -147,7 +148,7 @@ refused! {
         Forbidden => ActionError::Forbidden,
         Invalid(errors) => errors,
         AlreadySubmitted(id) => sent_before(id),
-        Revoked => instead("This credential is revoked. Revoking is final; generate another one."),
+        Revoked => instead("This credential is revoked, which cannot be undone. Generate a new credential."),
         RotationUnderWay => instead("A rotation is under way. Finish or cancel it before you start another."),
         OtherMethod => instead("This credential proves itself in another way. Generate one of the kind you need."),
     }
@@ -158,7 +159,7 @@ impl From<RotationError> for ActionError {
         match error {
             RotationError::NoSuchKey => Self::NotFound,
             RotationError::UnderWay => instead(
-                "A new key is published already and signs within a day. In an emergency, replace the key instead.",
+                "A new key is already published and used within a day. If a key has leaked, replace the key instead.",
             ),
             RotationError::Fault(fault) => fault.into(),
         }

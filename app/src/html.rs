@@ -17,3 +17,8 @@ macro_rules! setters {
 }
 
 pub(crate) use {html, setters};
+
+/// Text as HTML, for the elements whose text Leptos does not write itself.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -5,9 +5,10 @@ use std::future::Future;
 use leptos::prelude::*;
 use leptos::reactive::computed::ScopedFuture;
 
-use crate::components::layout::Document;
+use crate::components::layout;
 use crate::error::ActionError;
 use crate::page::Page;
+use crate::pages::incident::alerts::{self, Alerts};
 use crate::pages::message;
 use crate::visit::Visit;
 
@@ -39,18 +40,59 @@ pub async fn render<Work>(visit: Visit, page: impl FnOnce() -> Work) -> Rendered
 where
     Work: Future<Output = Result<Page, ActionError>>,
 {
-    scoped(visit, || {
+    scoped(visit.clone(), || {
         let work = page();
         async move {
             let page = work.await.unwrap_or_else(message::of_error);
             let (status, secret) = (page.status, page.secret);
-            Rendered { status, html: document(page), secret }
+            let alerts = alerts::read(&visit).await;
+            Rendered { status, html: document(page, alerts), secret }
         }
     })
     .await
 }
 
 /// This is outside [`render`], so that it is compiled once and not for every page.
-fn document(page: Page) -> String {
-    format!("<!DOCTYPE html>{}", view! { <Document page/> }.to_html())
+fn document(page: Page, alerts: Alerts) -> String {
+    format!("<!DOCTYPE html>{}", without_markers(&layout::document(page, alerts).to_html()))
+}
+
+/// The same document without comments. Leptos writes them for scripts that take over a page. No page has such a script,
+/// and the comments are a seventh of a list's bytes.
+///
+/// Texts contain no `<`, so each `<` begins a tag or a comment. The value of an attribute may contain anything but its
+/// quotation mark.
+fn without_markers(html: &str) -> String {
+    let mut shorter = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        let (text, tag) = rest.split_at(start);
+        shorter.push_str(text);
+        if let Some(comment) = tag.strip_prefix("<!") {
+            let end = if comment.starts_with("--") { "-->" } else { ">" };
+            rest = comment.split_once(end).map_or("", |(_, rest)| rest);
+            continue;
+        }
+        let mut is_quoted = false;
+        let end = tag.find(|character| {
+            is_quoted ^= character == '"';
+            character == '>' && !is_quoted
+        });
+        let (tag, after) = tag.split_at(end.map_or(tag.len(), |end| end + 1));
+        shorter.push_str(tag);
+        rest = after;
+    }
+    shorter.push_str(rest);
+    shorter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_comments_are_left_out() {
+        let html = r#"<p title="<!> a > b <!-- c -->">a<!> &lt;!&gt; <!--<() />--><br>b</p><!>"#;
+        assert_eq!(without_markers(html), r#"<p title="<!> a > b <!-- c -->">a &lt;!&gt; <br>b</p>"#);
+    }
 }

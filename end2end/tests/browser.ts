@@ -97,11 +97,12 @@ export async function examine(page: Page, name: string) {
     const judged = javaScript() ? page : await copyWithScripts(page);
     const seenByAxe: Record<number, ColorScheme> = javaScript() ? { 1280: 'light', 390: 'dark' } : { 1280: 'dark' };
     await judged.evaluate(axeSource);
-    for (const width of [1280, 390, 320]) {
+    for (const width of [1920, 1440, 1280, 1024, 840, 390, 320]) {
       await judged.setViewportSize({ width, height: 800 });
       const content = await judged.evaluate(() => document.documentElement.scrollWidth);
       expect.soft(content, `${name} fits ${width} pixels`).toBeLessThanOrEqual(width);
-      if (process.env.PICTURES && javaScript() && width !== 320) await takePictures(page, `${name}-${width}`);
+      expect.soft(await outsideOfCards(judged), `${name} at ${width} pixels: nothing leaves its card`).toEqual([]);
+      if (process.env.PICTURES && javaScript() && [1280, 390].includes(width)) await takePictures(page, `${name}-${width}`);
       const colorScheme = seenByAxe[width];
       if (!colorScheme) continue;
       await judged.emulateMedia({ colorScheme });
@@ -110,6 +111,27 @@ export async function examine(page: Page, name: string) {
     if (judged !== page) return;
     await page.emulateMedia({ colorScheme: null });
     await page.setViewportSize(view);
+  });
+}
+
+/** What stands outside its card. What scrolls inside the card, or floats over the page, is left out. */
+function outsideOfCards(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const floats = (element: Element, card: Element) => {
+      for (let at: Element | null = element; at && at !== card; at = at.parentElement) {
+        const { position, overflowX } = getComputedStyle(at);
+        if (position === 'fixed' || position === 'absolute' || overflowX !== 'visible') return true;
+      }
+      return false;
+    };
+    const outside = (card: Element) => {
+      const edge = card.getBoundingClientRect();
+      return [...card.querySelectorAll('*')].filter((element) => {
+        const { left, right, width } = element.getBoundingClientRect();
+        return width > 0 && (right > edge.right + 1 || left < edge.left - 1) && !floats(element, card);
+      });
+    };
+    return [...document.querySelectorAll('.panel')].flatMap(outside).map((element) => element.outerHTML.slice(0, 200));
   });
 }
 

@@ -143,12 +143,12 @@ test('a leaked secret is found and ended', async () => {
   const leaked = await generate(page, server, 'support-desk');
   const access = await server.accessToken(leaked.id, leaked.secret);
   const other = await server.createCredential('data-sync');
-  await open('/');
-  await page.getByRole('link', { name: 'Respond to a leak' }).click();
+  await open('/leaks');
+  await expect(page.getByRole('textbox', { name: 'Leaked text' })).toBeFocused();
   await examine(page, 'leaks');
   await page.getByRole('textbox', { name: 'Leaked text' }).fill('nothing of ours');
   await press(page, 'Find credential');
-  await expect(page.getByText('Nothing in the text belongs to this Countersign.')).toBeVisible();
+  await expect(page.getByText('No Countersign secret, token or client ID found.')).toBeVisible();
   await examine(page, 'leaks-nothing');
 
   await open('/leaks');
@@ -253,11 +253,14 @@ test('an emergency stop disables every credential, and is undone', async () => {
   const job = await server.createCredential('still running');
   await open('/settings');
   await examine(page, 'settings');
+  await open('/leaks');
+  await page.getByRole('link', { name: 'Emergency stop' }).last().click();
+  await examine(page, 'emergency');
   await page.getByLabel('Generated before').fill('2020-01-01');
-  await press(page, 'Count what it ends');
+  await press(page, 'Preview');
   await expect(page.getByText('There is nothing to stop.')).toBeVisible();
-  await open('/settings');
-  await press(page, 'Count what it ends');
+  await page.getByRole('link', { name: 'Change the selection' }).click();
+  await press(page, 'Preview');
   await expect(page.getByRole('heading', { name: /^Stop \d+ credentials\?$/ })).toBeVisible();
   await page.getByRole('textbox', { name: 'Reason' }).fill('Drill');
   await page.getByRole('textbox', { name: 'Type STOP to confirm' }).fill('stop');
@@ -270,7 +273,7 @@ test('an emergency stop disables every credential, and is undone', async () => {
   await expect(page.getByRole('status').first()).toContainText(/^Stopped: \d+ credentials/);
   await examine(page, 'stopped');
   expect(await works(job.client_id, job.client_secret)).toBe(false);
-  await open('/settings');
+  await open('/emergency');
   await press(page, 'Undo: enable them again');
   await expect(page.getByRole('status').first()).toContainText(/^Enabled again: \d+ credentials/);
   expect(await works(job.client_id, job.client_secret)).toBe(true);
@@ -284,11 +287,11 @@ test('a leaked signing key is replaced', async () => {
   await open('/settings');
   await press(page, 'Rotate ES256');
   await page.getByRole('button', { name: 'Rotate ES256' }).click();
-  await expect(page.getByRole('status').first()).toContainText('A new key is published.');
+  await expect(page.getByRole('status').first()).toContainText('The new key is published');
   expect(await keys()).toHaveLength(2);
-  await press(page, 'Replace ES256');
+  await press(page, 'Replace leaked ES256');
   await examine(page, 'key-replace');
-  await press(page, 'Replace ES256 now');
+  await press(page, 'Replace ES256');
   await expect(page.getByRole('status').first()).toContainText('The key is replaced.');
   expect(await keys()).toHaveLength(1);
   expect(await keys()).not.toContain(old);

@@ -295,6 +295,7 @@ test('people change their own name and password and end their other sessions', a
   await page.getByLabel('Name', { exact: true }).fill('Ada King');
   await page.getByRole('button', { name: 'Save name' }).click();
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('Ada King');
+  await page.locator('summary', { hasText: 'End on' }).first().click();
   await page.getByRole('button', { name: 'End session' }).first().click();
   await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
   await other.goto(`${server.url}/credentials`);

@@ -47,7 +47,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await continueAs(page, 'ada');
     await expect(page).toHaveURL(`${server.url}/account?done=connected`);
     await expect(page.getByText('OpenID account connected.')).toBeVisible();
-    await expect(page.getByText('ada@example.com at Example is connected since')).toBeVisible();
+    await expect(page.getByText('ada@example.com at Example has been connected since')).toBeVisible();
     await examine(page, 'account-openid-connected');
   });
 
@@ -98,7 +98,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
     await forgetProvider();
     await page.getByRole('button', { name: button }).click();
     await page.getByRole('button', { name: 'Cancel' }).click();
-    await expect(page.getByRole('heading', { name: 'It was cancelled' })).toBeVisible();
+    await expect(page.getByRole('heading', { name: 'Sign-in cancelled' })).toBeVisible();
     await expect(page.getByText('Call 555')).toHaveCount(0);
     await examine(page, 'openid-cancelled');
   });
@@ -114,7 +114,7 @@ test('a person connects an account elsewhere, signs in with it, and disconnects 
 
   await test.step('cannot finish the same attempt a second time', async () => {
     await page.reload();
-    await expect(page.getByRole('heading', { name: 'This cannot be finished here' })).toBeVisible();
+    await expect(page.getByRole('heading', { name: 'This sign-in cannot be finished here' })).toBeVisible();
     await examine(page, 'openid-used');
   });
 

@@ -93,7 +93,7 @@ test('an authenticator app is set up', async () => {
   await examine(page, 'authenticator-begin');
   await press(page, 'Show the QR code');
   await expect(page.getByRole('img', { name: 'QR code for your authenticator app' })).toBeVisible();
-  const link = await page.getByRole('link', { name: 'Open it in an app on this device' }).getAttribute('href');
+  const link = await page.getByRole('link', { name: 'Open in an app on this device' }).getAttribute('href');
   secret = new URL(link!).searchParams.get('secret')!;
   server.secret('secret of the app', secret);
   const shown = await page.getByRole('textbox', { name: 'Or type this secret' }).inputValue();
@@ -144,15 +144,15 @@ test('a recovery code stands in for the app', async () => {
   await examine(page, 'second-step-recovery');
   await page.getByLabel('Recovery code').fill('not a code');
   await press(page, 'Sign in');
-  await expect(page.getByRole('alert')).toContainText('none of your unused recovery codes');
+  await expect(page.getByRole('alert')).toContainText('not one of your unused recovery codes');
   await page.getByLabel('Recovery code').fill(codes[0].toLowerCase());
   await press(page, 'Sign in');
   await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible();
   await open('/account');
   await expect(page.getByText('9 recovery codes are left.')).toBeVisible();
-  await press(page, 'Make new recovery codes');
+  await press(page, 'Create new recovery codes');
   await examine(page, 'recovery-codes-again');
-  await press(page, 'Make new recovery codes');
+  await press(page, 'Create new recovery codes');
   await expect(page.getByRole('heading', { name: 'Save your new recovery codes' })).toBeVisible();
   expect(await readCodes()).not.toContain(codes[1]);
   await press(page, 'I have stored these codes');
@@ -172,7 +172,7 @@ test('what needs JavaScript says so', async () => {
 test('the activity names what happened', async () => {
   await open('/activity');
   for (const words of ['Second factor added', 'Recovery code used', 'Recovery codes replaced', 'Sign-in refused'])
-    await expect(page.getByText(`${words}: ${person.name}`).first()).toBeVisible();
+    await expect(page.getByRole('row', { name: new RegExp(`${words} ${person.name}`) }).first()).toBeVisible();
 });
 
 test('the app is removed, and the password is enough again', async () => {
@@ -191,7 +191,7 @@ test('the app of a person who lost it is removed on the server', async () => {
   await open('/account');
   await press(page, 'Set up an authenticator app');
   await press(page, 'Show the QR code');
-  const link = await page.getByRole('link', { name: 'Open it in an app on this device' }).getAttribute('href');
+  const link = await page.getByRole('link', { name: 'Open in an app on this device' }).getAttribute('href');
   secret = new URL(link!).searchParams.get('secret')!;
   server.secret('secret of the second app', secret);
   used = 0;

@@ -85,7 +85,7 @@ given = json.loads(sys.argv[1])\nverify(given["key"], given["headers"], given["b
 test('a webhook is added, and its signing secret shown once', async () => {
   await open('/settings');
   await press(page, 'Webhooks');
-  await expect(page.getByText('No program is told yet')).toBeVisible();
+  await expect(page.getByText('No webhooks yet.')).toBeVisible();
   await examine(page, 'webhooks-empty');
   await press(page, 'Add a webhook');
   await examine(page, 'webhook-new');
@@ -114,7 +114,7 @@ test('a webhook is added, and its signing secret shown once', async () => {
   await page.reload();
   await expect(page.getByRole('heading', { name: 'Already done' })).toBeVisible();
   await press(page, 'Open the webhook');
-  await expect(page.getByText('Nothing was sent yet.')).toBeVisible();
+  await expect(page.getByText('Nothing has been sent yet.')).toBeVisible();
   expect(await page.content()).not.toContain(secret);
 });
 
@@ -126,7 +126,7 @@ test('a test message arrives, and the programs of the page accept it', async () 
     await writeFile(join(folder, file), text);
   }
   await press(page, 'Send test');
-  await expect(page.getByRole('status').first()).toContainText('The test arrived. The receiver answered 204.');
+  await expect(page.getByRole('status').first()).toContainText('Test delivered. Receiver returned 204.');
   expect(types()).toEqual(['webhook.test']);
   const [message] = received.splice(0);
   expect(message.headers).toMatchObject({
@@ -179,7 +179,7 @@ test('the page shows that the receiver fails, and sends again', async () => {
   status = 500;
   await server.createCredential('while it fails');
   await expect.poll(() => received.length).toBeGreaterThan(0);
-  await openUntil(openWebhook, page.getByText('Nothing has arrived since'));
+  await openUntil(openWebhook, page.getByText('No message has arrived since'));
   await examine(page, 'webhook-failing');
   await open('/settings/webhooks');
   await expect(page.getByRole('row', { name: 'On-call' }).getByText('Failing')).toBeVisible();
@@ -193,7 +193,7 @@ test('the page shows that the receiver fails, and sends again', async () => {
   await expect.poll(() => received.length).toBeGreaterThan(before);
   expect(received.every(({ headers }) => headers['webhook-id'] === id)).toBe(true);
   await openUntil(openWebhook, waits.getByText('Delivered'));
-  await expect(page.getByText('Nothing has arrived since')).toHaveCount(0);
+  await expect(page.getByText('No message has arrived since')).toHaveCount(0);
   received.splice(0);
 });
 
@@ -208,7 +208,7 @@ test('the signing secret is replaced without a gap', async () => {
   server.secret('new signing secret', secret.slice('whsec_'.length));
   await press(page, 'I have stored this secret');
   await press(page, 'Send test');
-  await expect(page.getByRole('status').first()).toContainText('The test arrived.');
+  await expect(page.getByRole('status').first()).toContainText('Test delivered.');
   const [message] = received.splice(0);
   for (const key of [old, secret]) expect(await accepts('typescript', message, key)).toBe(true);
 });
@@ -219,9 +219,9 @@ test('a webhook is edited, paused, resumed and removed', async () => {
   await page.getByRole('checkbox', { name: 'Generated' }).uncheck();
   await examine(page, 'webhook-edit');
   await press(page, 'Save changes');
-  await expect(page.getByRole('status').first()).toContainText('Saved.');
+  await expect(page.getByRole('status').first()).toContainText('Changes saved.');
   await press(page, 'Pause');
-  await expect(page.getByText('also not after it is resumed')).toBeVisible();
+  await expect(page.getByText('are never sent')).toBeVisible();
   await examine(page, 'webhook-paused');
   const missed = await server.createCredential('missed');
   await server.command(['credential', 'revoke', missed.client_id]);
@@ -234,7 +234,7 @@ test('a webhook is edited, paused, resumed and removed', async () => {
   await press(page, 'Remove');
   await examine(page, 'webhook-remove');
   await press(page, 'Remove webhook');
-  await expect(page.getByRole('status').first()).toContainText('The webhook is removed');
-  await expect(page.getByText('No program is told yet')).toBeVisible();
+  await expect(page.getByRole('status').first()).toContainText('Webhook removed');
+  await expect(page.getByText('No webhooks yet.')).toBeVisible();
   expect(await server.command(['audit', 'verify'])).toContain('intact');
 });

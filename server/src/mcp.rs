@@ -370,6 +370,7 @@ impl McpTools {
 /// A status for programs.
 pub(crate) fn status_word(status: Status) -> &'static str {
     match status {
+        Status::Leaked => "leaked",
         Status::Unverified => "unverified",
         Status::InUse => "in_use",
         Status::Expiring => "expiring",

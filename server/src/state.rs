@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use app::pages::operations::about::ShownSetting;
 use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::crypto::public_key::PublicKey;
@@ -56,6 +57,10 @@ pub struct Shared {
     pub(crate) mcp_servers: Arc<dyn McpConnection>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
+    /// When the server started.
+    pub(crate) started_at: Timestamp,
+    /// The settings in force, for the page about the instance.
+    pub(crate) settings: Arc<[ShownSetting]>,
     /// Number of credentials that an emergency stop ends at a time.
     pub stop_batch_size: usize,
     /// Whether the server is ready, as it was found last.
@@ -94,6 +99,8 @@ impl AppState {
         let mut start = [0; 4];
         context.random.fill(&mut start);
         Self(Arc::new(Shared {
+            started_at: context.now(),
+            settings: Arc::default(),
             context,
             trusted_proxies: trusted_proxies.into(),
             allowed_origins: allowed_origins.into(),
@@ -116,6 +123,12 @@ impl AppState {
     /// The same state with another policy for reports of leaks.
     pub fn with_leak_reports(mut self, leak_reports: LeakReports) -> Self {
         Arc::make_mut(&mut self.0).leak_reports = Arc::new(leak_reports);
+        self
+    }
+
+    /// The same state with the settings in force. They hold no secret.
+    pub fn with_settings(mut self, settings: Vec<ShownSetting>) -> Self {
+        Arc::make_mut(&mut self.0).settings = settings.into();
         self
     }
 

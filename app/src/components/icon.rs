@@ -62,6 +62,9 @@ icons! {
         <circle cx="8" cy="8" r="2.2"/>
         <path d="M8 1.8v2M8 12.2v2M1.8 8h2M12.2 8h2M3.6 3.6l1.4 1.4M11 11l1.4 1.4M12.4 3.6L11 5M5 11l-1.4 1.4"/>
     }
+    Stop "Emergency stop." { <path d="M5.3 2h5.4L14 5.3v5.4L10.7 14H5.3L2 10.7V5.3z"/><path d="M6 6l4 4M10 6l-4 4"/> }
+    Menu "The menu." { <path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11"/> }
+    Help "Help." { <circle cx="8" cy="8" r="6.2"/><path d="M6.2 6.3a1.8 1.8 0 113 1.5c-.8.5-1.2.9-1.2 1.7M8 11.6v.1"/> }
     Circle "Not done yet." { <circle cx="8" cy="8" r="5.5"/> }
 }
 

@@ -4,14 +4,16 @@ use leptos::prelude::*;
 
 use crate::assets;
 use crate::components::icon::{Brand, Drawing, Icon};
-use crate::html::html;
+use crate::html::{escaped, html};
 use crate::links;
+use crate::number::grouped;
 use crate::page::{Frame, Page};
+use crate::pages::incident::alerts::Alerts;
 use crate::visit::{Viewer, Visit};
 
-/// The whole document. The title uses an element of our own, because the `Title` of Leptos does not escape its text.
-#[component]
-pub fn Document(page: Page) -> impl IntoView {
+/// The whole document. The `Title` of Leptos does not escape its text. A child of an element of our own would bring a
+/// marker with it, which the browser's tab would show: so the title is written as HTML.
+pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
     let Page { title, frame, body, secret, .. } = page;
     let viewer = Visit::current().viewer;
     let framed = match viewer {
@@ -20,8 +22,8 @@ pub fn Document(page: Page) -> impl IntoView {
             let guard = (frame == Frame::Guarded).then_some("");
             html! {
                 <div class="frame">
-                    <Rail viewer/>
-                    <main id="main" tabindex="-1" data-width=width data-guard=guard>{body}</main>
+                    <Rail viewer leaked=alerts.leaked/>
+                    <main id="main" tabindex="-1" data-width=width data-guard=guard>{alerts.lines}{body}</main>
                 </div>
             }
         }
@@ -35,7 +37,7 @@ pub fn Document(page: Page) -> impl IntoView {
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
-                <title>{format!("{title} · Countersign")}</title>
+                <title inner_html=escaped(&format!("{title} · Countersign"))></title>
                 <link rel="icon" href=assets::ICON.path.as_str() type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::STYLE.path.as_str()/>
                 <script src=assets::SCRIPT.path.as_str()></script>
@@ -50,44 +52,95 @@ pub fn Document(page: Page) -> impl IntoView {
     }
 }
 
-/// The navigation, the name of the person, and the button to sign out.
+/// The navigation, the search, and the menus of the person and of the help.
+///
+/// The menus are popovers: they open without script, and Escape closes them. On narrow screens the whole navigation is
+/// one popover behind a button. "Sign out" is outside the person's menu, so that one click always ends the session.
 #[component]
-fn Rail(viewer: Viewer) -> AnyView {
-    let path = Visit::current().path;
+fn Rail(viewer: Viewer, leaked: i64) -> AnyView {
     let administers = viewer.authority.is_administrator();
-    let item = move |href: &'static str, icon: Icon, label: &'static str| {
-        let page = path.split('?').next().unwrap_or_default();
-        let below = href != links::OVERVIEW && page.starts_with(&format!("{href}/"));
-        let current = if page == href { Some("page") } else { below.then_some("true") };
-        view! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span></a> }
-    };
     html! {
         <header class="rail">
             <a class="brand" href=links::OVERVIEW><Brand/></a>
-            <nav aria-label="Main">
-                {item(links::OVERVIEW, Icon::Overview, "Overview")}
-                {item(links::CREDENTIALS, Icon::Credentials, "Credentials")}
-                {item(links::SERVERS, Icon::Server, "MCP servers")}
-                {item(links::APPS, Icon::Apps, "Connected apps")}
-                {item(links::LEAKS, Icon::Warning, "Respond to a leak")}
-                {item(links::ACTIVITY, Icon::Activity, "Activity")}
-                {item(links::TEAMS, Icon::Teams, "Teams")}
-                {administers.then(|| item(links::PEOPLE, Icon::Person, "People"))}
-            </nav>
-            <div class="foot">
-                {administers.then(|| view! {
-                    <a class="item" href=links::SETTINGS><Drawing icon=Icon::Settings/><span>"Settings"</span></a>
-                })}
-                <a class="item" href=links::ACCOUNT><Drawing icon=Icon::Person/><span>{viewer.name}</span></a>
+            <a class="find" href=links::SEARCH data-search="" aria-keyshortcuts="Control+K /">
+                <Drawing icon=Icon::Search/><span>"Search…"</span><kbd aria-hidden="true">"Ctrl K"</kbd>
+            </a>
+            <button class="bars" type="button" popovertarget="menu" aria-label="Menu">
+                <Drawing icon=Icon::Menu/>
+            </button>
+            <div id="menu" popover="">
+                <nav aria-label="Main">
+                    {group("Use", [
+                        item(links::OVERVIEW, Icon::Overview, "Overview", 0),
+                        item(links::CREDENTIALS, Icon::Credentials, "Credentials", 0),
+                        item(links::SERVERS, Icon::Server, "MCP servers", 0),
+                        item(links::APPS, Icon::Apps, "Apps", 0),
+                    ])}
+                    {group("Respond", [
+                        item(links::LEAKS, Icon::Warning, "Leaks", leaked),
+                        administers.then(|| item(links::EMERGENCY, Icon::Stop, "Emergency stop", 0)).into_any(),
+                        item(links::ACTIVITY, Icon::Activity, "Activity", 0),
+                    ])}
+                    {group("Organise", [
+                        item(links::TEAMS, Icon::Teams, "Teams", 0),
+                        administers.then(|| item(links::PEOPLE, Icon::Person, "People", 0)).into_any(),
+                    ])}
+                    {administers.then(|| group("System", [item(links::SETTINGS, Icon::Settings, "Settings", 0)]))}
+                </nav>
+                <Foot viewer/>
+            </div>
+        </header>
+    }
+}
+
+fn group<const N: usize>(title: &'static str, items: [AnyView; N]) -> AnyView {
+    html! { <div role="group" aria-label=title><p aria-hidden="true">{title}</p>{items.into_iter().collect_view()}</div> }
+}
+
+/// A link of the navigation. It shows whether the present page is this page or below it, and how many leaked credentials
+/// wait there.
+fn item(href: &'static str, icon: Icon, label: &'static str, leaked: i64) -> AnyView {
+    let path = Visit::current().path;
+    let page = path.split('?').next().unwrap_or_default();
+    let below = href != links::OVERVIEW && page.starts_with(&format!("{href}/"));
+    let current = if page == href { Some("page") } else { below.then_some("true") };
+    let count = (leaked > 0).then(|| view! { " "<b>{grouped(leaked)}<span class="vh">" leaked"</span></b> });
+    html! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span>{count}</a> }
+}
+
+/// The lower end of the navigation.
+#[component]
+fn Foot(viewer: Viewer) -> AnyView {
+    let part = |anchor: &str, words: &'static str| {
+        view! { <a class="item" href=format!("{}{anchor}", links::HELP)>{words}</a> }
+    };
+    html! {
+        <div class="foot">
+            <button class="item" type="button" popovertarget="person-menu">
+                <Drawing icon=Icon::Person/><span>{viewer.name}</span>
+            </button>
+            <button class="item" type="button" popovertarget="help-menu" aria-label="Help"><Drawing icon=Icon::Help/></button>
+            <form method="post" action=links::SIGN_OUT>
+                <FormToken/>
+                <button class="item" aria-label="Sign out" title="Sign out"><Drawing icon=Icon::SignOut/></button>
+            </form>
+            <div id="person-menu" class="pop" popover="">
+                <p>{viewer.email}</p>
+                {item(links::ACCOUNT, Icon::Person, "Account", 0)}
+                {item(links::PERSONAL_TOKENS, Icon::Credentials, "Personal tokens", 0)}
                 <button class="item needs-script" type="button" data-shade="">
                     <Drawing icon=Icon::Theme/><span>"Theme: system"</span>
                 </button>
-                <form method="post" action=links::SIGN_OUT>
-                    <FormToken/>
-                    <button class="item"><Drawing icon=Icon::SignOut/><span>"Sign out"</span></button>
-                </form>
             </div>
-        </header>
+            <div id="help-menu" class="pop" popover="">
+                {part("#start", "Quick start")}
+                {part("#endpoints", "Endpoints")}
+                {part("#commands", "Command line")}
+                {part("#statuses", "Statuses and errors")}
+                {part("#shortcuts", "Keyboard shortcuts")}
+                <p>{concat!("Countersign ", env!("CARGO_PKG_VERSION"))}</p>
+            </div>
+        </div>
     }
 }
 

@@ -17,8 +17,13 @@ pub(crate) fn Receipt<'a>(on: On, done: Option<&'a str>, #[prop(default = String
 /// A line that says what was done.
 #[component]
 pub(crate) fn DoneNotice(text: String) -> AnyView {
+    done_notice(view! { <p>{text}</p> })
+}
+
+/// The same with links.
+pub(crate) fn done_notice(content: impl IntoAny) -> AnyView {
     html! {
-        <div class="notice" data-tone="ok" role="status"><Drawing icon=Icon::Check/><div><p>{text}</p></div></div>
+        <div class="notice" data-tone="ok" role="status"><Drawing icon=Icon::Check/><div>{content.into_any()}</div></div>
     }
 }
 
@@ -28,18 +33,20 @@ pub(crate) fn ErrorSummary(errors: Errors) -> AnyView {
     if errors.0.is_empty() {
         return ().into_any();
     }
+    let count = errors.0.len();
     let line = |error: FieldError| view! { <li><a href=format!("#{}", error.field)>{error.message}</a></li> };
     let lines = errors.0.into_iter().map(line).collect_view();
-    alert("Some things need your attention", view! { <ul>{lines}</ul> })
+    let title = if count == 1 { "There is a problem".to_owned() } else { format!("There are {count} problems") };
+    alert(title, view! { <ul>{lines}</ul> })
 }
 
 /// An error of the form as a whole, not of one field.
 #[component]
 pub fn Alert(title: &'static str, text: String) -> AnyView {
-    alert(title, view! { <p>{text}</p> })
+    alert(title.to_owned(), view! { <p>{text}</p> })
 }
 
-fn alert(title: &'static str, content: impl IntoAny) -> AnyView {
+fn alert(title: String, content: impl IntoAny) -> AnyView {
     html! {
         <div class="notice" data-tone="danger" tabindex="-1" role="alert" autofocus=true>
             <Drawing icon=Icon::Warning/>

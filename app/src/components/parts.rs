@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::components::chart::grouped;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::html::html;
+use crate::number::grouped;
 
 /// A part of a page that may be absent: nothing, a text, or a view.
 #[derive(Default)]
@@ -111,9 +111,18 @@ pub(crate) fn copied_code(id: &'static str, value: impl Into<String>, words: &'s
 }
 
 /// A link that turns a filter on or off. `count` says how many things it shows.
-pub(crate) fn pill(href: String, words: &'static str, count: Option<i64>, is_on: bool) -> AnyView {
+pub(crate) fn pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
+    toned_pill(None, href, words.into_any(), count, is_on)
+}
+
+/// The same in the colour of danger.
+pub(crate) fn danger_pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
+    toned_pill(Some("danger"), href, words.into_any(), count, is_on)
+}
+
+fn toned_pill(tone: Option<&'static str>, href: String, words: AnyView, count: Option<i64>, is_on: bool) -> AnyView {
     let count = count.map(|count| view! { " "<b>{grouped(count)}</b> });
-    html! { <a class="pill" href=href aria-current=is_on.then_some("true")>{words}{count}</a> }
+    html! { <a class="pill" data-tone=tone href=href aria-current=is_on.then_some("true")>{words}{count}</a> }
 }
 
 /// A panel with a heading. `aside` stands beside the heading.
@@ -175,6 +184,12 @@ pub(crate) fn chip(word: &'static str, tone: &'static str) -> AnyView {
 /// Text that matters less.
 pub(crate) fn muted(text: impl IntoAny) -> AnyView {
     html! { <span class="muted">{text.into_any()}</span> }
+}
+
+/// An address or another identifier with slashes. A line may break after a slash and nowhere else.
+pub(crate) fn address(text: &str) -> AnyView {
+    let parts: Vec<String> = text.split_inclusive('/').map(str::to_owned).collect();
+    html! { <code>{parts.into_iter().map(|part| view! { {part}<wbr/> }).collect_view()}</code> }
 }
 
 /// The second line of a cell.

@@ -4,8 +4,8 @@ use domain::model::person::session::Session;
 use domain::person::access::{Access, EndAlso, EndedAccess};
 use leptos::prelude::*;
 
-use crate::components::chart::counted;
 use crate::components::form::field::{choice, choices};
+use crate::number::counted;
 
 use crate::components::table::{cells, table};
 use crate::components::time::distance;
@@ -15,10 +15,10 @@ pub(crate) fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &s
     let rows = sessions.into_iter().map(|session| {
         let browser = browser_name(session.agent.as_deref());
         let action = action(&session, &browser);
-        let address = session.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+        let address = session.address.map_or_else(|| "Unknown".to_owned(), |address| address.to_string());
         cells![browser, address, distance(session.created_at), distance(session.seen_at), action]
     });
-    table(["Browser", "Address", "Signed in", "Last seen", ""], rows)
+    table(["Browser", "Address", "Signed in", "Last active", ""], rows)
 }
 
 /// The boxes of a form that ends sessions: what else ends with them. All are ticked until the person chose otherwise.
@@ -27,7 +27,7 @@ pub(crate) fn end_also(id: &'static str, access: Access, chosen: Option<EndAlso>
     let chosen = chosen.unwrap_or(EndAlso::ALL);
     let passkeys = counted(access.passkeys, "passkey", "passkeys");
     let passkeys = choice("checkbox", "end_passkeys", "yes", chosen.passkeys, passkeys);
-    boxes(id, access, chosen, "Untick what is surely yours.", [passkeys])
+    boxes(id, access, chosen, "Untick what you are sure is yours.", [passkeys])
 }
 
 /// The same without passkeys: a person without them signs in with the password alone, so removing them asks again for

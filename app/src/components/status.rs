@@ -34,6 +34,7 @@ macro_rules! statuses {
 }
 
 statuses! {
+    Leaked "Leaked" "danger";
     Unverified "Unverified" "idle";
     InUse "In use" "ok";
     Expiring "Expiring" "warn";

@@ -23,6 +23,20 @@ pub fn moment(at: Timestamp) -> AnyView {
     html! { <time datetime=at.rfc3339() title=full(at) data-at="">{calendar(at, Visit::current().now())}</time> }
 }
 
+/// The time on the clock: "20:14:09", in UTC.
+pub(crate) fn clock(at: Timestamp) -> AnyView {
+    let text = at.rfc3339().get(11..19).unwrap_or_default().to_owned();
+    html! { <time datetime=at.rfc3339() title=full(at) data-at="">{text}</time> }
+}
+
+/// The day of a time: "Saturday, 5 Dec 2026", in UTC.
+pub(crate) fn day(at: Timestamp) -> String {
+    const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+    let name = DAYS[usize::try_from(at.millis().div_euclid(86_400_000).rem_euclid(7)).unwrap_or_default()];
+    let text = at.rfc3339();
+    format!("{name}, {} {}", day_and_month(&text), text.get(..4).unwrap_or_default())
+}
+
 /// "2026-12-05 20:14:09 UTC".
 fn full(at: Timestamp) -> String {
     format!("{} UTC", at.rfc3339().trim_end_matches('Z').replace('T', " "))
@@ -30,16 +44,23 @@ fn full(at: Timestamp) -> String {
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// "5 Dec".
+pub(crate) fn day_of(at: Timestamp) -> String {
+    day_and_month(&at.rfc3339())
+}
+
 /// "5 Dec, 20:14"; with the year if it is not the year of `now`.
 pub(crate) fn calendar(at: Timestamp, now: Timestamp) -> String {
     let [text, today] = [at.rfc3339(), now.rfc3339()];
-    // "2026-12-05T20:14:09Z"
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    let number = |from, to| part(from, to).parse::<usize>().unwrap_or_default();
-    let month = MONTHS.get(number(5, 7).saturating_sub(1)).copied().unwrap_or_default();
     let is_this_year = today.get(..4) == text.get(..4);
-    let year = if is_this_year { String::new() } else { format!(" {}", part(0, 4)) };
-    format!("{} {month}{year}, {}", number(8, 10), part(11, 16))
+    let year = if is_this_year { String::new() } else { format!(" {}", text.get(..4).unwrap_or_default()) };
+    format!("{}{year}, {}", day_and_month(&text), text.get(11..16).unwrap_or_default())
+}
+
+/// "5 Dec" of "2026-12-05T20:14:09Z".
+fn day_and_month(text: &str) -> String {
+    let number = |from: usize, to: usize| text.get(from..to).unwrap_or_default().parse::<usize>().unwrap_or_default();
+    format!("{} {}", number(8, 10), MONTHS.get(number(5, 7).saturating_sub(1)).copied().unwrap_or_default())
 }
 
 /// Units in seconds, and the number of seconds from which each unit is used. Days are used for a long range, because a
@@ -83,6 +104,12 @@ mod tests {
         let at = Timestamp::from_millis(1_796_501_649_000);
         assert_eq!(calendar(at, at), "5 Dec, 20:14");
         assert_eq!(calendar(at, Timestamp::from_millis(1_830_000_000_000)), "5 Dec 2026, 20:14");
+    }
+
+    #[test]
+    fn days_have_their_names() {
+        assert_eq!(day(Timestamp::from_millis(1_796_501_649_000)), "Saturday, 5 Dec 2026");
+        assert_eq!(day(Timestamp::from_millis(0)), "Thursday, 1 Jan 1970");
     }
 
     #[test]

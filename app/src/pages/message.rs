@@ -28,25 +28,34 @@ pub fn of_error(error: ActionError) -> Page {
         }
         ActionError::StaleForm => form_refused(),
         ActionError::NotFound => {
-            message(status, "Not found", "There is nothing at this address, or it is not yours to see.", TO_OVERVIEW)
+            message(status, "Not found", "There is nothing at this address, or you do not have access.", TO_OVERVIEW)
         }
-        ActionError::Forbidden => {
-            let text = "Nothing was changed. Ask a manager of the team, or an administrator.";
-            message(status, "Your role does not allow this", text, (links::TEAMS, "See your teams"))
-        }
+        ActionError::Forbidden => forbidden(status),
         ActionError::Invalid(text) => message(status, "That did not work", text, TO_OVERVIEW),
         ActionError::Unavailable => {
-            let text = "The database does not answer. Nothing was changed. Try again in a moment.";
+            let text = "The database does not answer, so nothing was changed. Try again in a moment.";
             message(status, "Not available right now", text, ())
         }
     }
 }
 
+/// The page for a person whose role is too low. For things of a team it names who can help.
+fn forbidden(status: u16) -> Page {
+    let path = Visit::current().path;
+    let is_of_team = [links::TEAMS, links::CREDENTIALS].iter().any(|page| path.starts_with(&format!("{page}/")));
+    if is_of_team || path.starts_with("/fn/") {
+        let text = "You can look at this team, not change it. Ask a manager of the team or an administrator.";
+        return message(status, "Your role does not allow this", text, (links::TEAMS, "See your teams"));
+    }
+    let text = "Only administrators, or people with a higher role in a team, can open this page.";
+    message(status, "Your role does not allow this", text, TO_OVERVIEW)
+}
+
 /// The page for a form that is larger than the limit.
 pub fn too_large() -> Page {
-    let text = "The form is larger than is read here, and nothing was changed. To search a whole file for leaked secrets, use \
-                the command line: countersign leak FILE.";
-    message(413, "Too much at once", text, (links::LEAKS, "Search a shorter text"))
+    let text = "The form is too large, so nothing was changed. To search a whole file for leaked secrets, use the command line: \
+                countersign leak FILE.";
+    message(413, "Too much text", text, (links::LEAKS, "Search a shorter text"))
 }
 
 /// The page for a form that no page of this session sent.
@@ -59,7 +68,7 @@ pub fn form_refused() -> Page {
 /// Asks for the password again. Then the form with these fields is sent to `action`.
 pub fn confirm(action: String, fields: Vec<(String, String)>, errors: Errors) -> Page {
     let fields = fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> });
-    FormPage::new("Confirm it is you", action, "Go on")
+    FormPage::new("Confirm it is you", action, "Continue")
         .cancel(links::OVERVIEW)
         .fields(fields.collect_view())
         .confirm(true)
@@ -75,15 +84,15 @@ pub fn sender_unknown() -> Page {
 
 /// The page for a rotation form that was sent again.
 pub fn already_rotated(client_id: &str) -> Page {
-    let text = "This form was sent before. The new secret exists, was shown once and cannot be shown again, and no further one \
-                was made. If it is lost, cancel the rotation and start another.";
+    let text = "This form was sent before. The new secret was shown once and cannot be shown again, and no second secret was \
+                created. If you lost it, cancel the rotation and start again.";
     message(409, "Already rotated", text, (links::credential(client_id), "Open the credential"))
 }
 
-/// The page for a form that made a webhook's signing secret and was sent again.
+/// The page for a form that created a webhook's signing secret and was sent again.
 pub fn already_signed(webhook_id: &str) -> Page {
-    let text = "This form was sent before. The signing secret was shown once and cannot be shown again, and nothing was done a \
-                second time. If the secret is lost, replace it.";
+    let text = "This form was sent before. The signing secret was shown once and cannot be shown again. If you lost it, replace the \
+                signing secret.";
     message(409, "Already done", text, (links::webhook(webhook_id), "Open the webhook"))
 }
 
@@ -94,7 +103,7 @@ pub fn sent_before() -> Page {
 
 /// The page for a form that may be sent only once and was sent again.
 pub fn already_generated(client_id: &str) -> Page {
-    let text = "This form was sent before. Its credential exists, its secret was shown once and cannot be shown again, and no \
-                second credential was made. If the secret is lost, revoke this credential and generate another.";
+    let text = "This form was sent before. Its secret was shown once and cannot be shown again, and no second credential was \
+                created. If you lost the secret, rotate it or revoke this credential.";
     message(409, "Already generated", text, (links::credential(client_id), "Open the credential"))
 }

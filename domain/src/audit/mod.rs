@@ -8,7 +8,7 @@
 
 pub(crate) mod verify;
 
-use crate::base::id::TeamId;
+use crate::base::id::{PersonId, TeamId};
 use crate::model::audit::{AuditEntry, Filter};
 use crate::model::person::authority::Authority;
 use crate::prelude::{Context, Result};
@@ -48,6 +48,13 @@ pub async fn list(context: &Context, authority: &Authority, filter: &Filter, lim
 /// The newest entries about one target. The caller has checked that the actor may see the target.
 pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<AuditEntry>> {
     Ok(store::audit::of_target(&context.store, target_id, i64::from(limit)).await?)
+}
+
+/// The newest entries of what a person did, and of what happened to them. The caller has checked that the actor may see
+/// the person.
+pub async fn of_person(context: &Context, id: &PersonId, limit: u16) -> Result<Vec<AuditEntry>> {
+    let filter = Filter::default();
+    Ok(store::audit::list(&context.store, Some(id.as_str()), &filter, i64::from(limit)).await?)
 }
 
 /// The entry numbered `seq`.

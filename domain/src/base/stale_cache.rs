@@ -22,7 +22,8 @@ pub struct StaleCache<V>(Arc<Mutex<HashMap<String, Figures<V>>>>);
 #[derive(Debug)]
 struct Figures<V> {
     counted_at: Timestamp,
-    value: V,
+    /// Absent while the first count runs.
+    value: Option<V>,
     is_counting: bool,
 }
 
@@ -40,28 +41,55 @@ impl<V: Clone + Send + 'static> StaleCache<V> {
         now: Timestamp,
         count: impl Future<Output = Result<V, Error>> + Send + 'static,
     ) -> Result<V, Error> {
-        let Some((value, is_due)) = self.known(key, now) else {
+        let Some((Some(value), is_due)) = self.known(key, now) else {
             let value = count.await?;
             self.keep(key, now, value.clone());
             return Ok(value);
         };
         if is_due {
-            let (recent, key) = (self.clone(), key.to_owned());
-            tokio::spawn(async move {
-                match count.await {
-                    Ok(value) => recent.keep(&key, now, value),
-                    Err(error) => {
-                        tracing::warn!(%error, "figures could not be counted again");
-                        recent.entries().remove(&key);
-                    }
-                }
-            });
+            self.count_behind(key, now, count);
         }
         Ok(value)
     }
 
+    /// The figures of `key`, if some are young enough to be shown. Otherwise `count` runs in the background, and a later
+    /// request gets the figures.
+    pub(crate) fn soon<Error: std::fmt::Display + Send + 'static>(
+        &self,
+        key: &str,
+        now: Timestamp,
+        count: impl Future<Output = Result<V, Error>> + Send + 'static,
+    ) -> Option<V> {
+        let (value, is_due) = self.known(key, now).unwrap_or_else(|| {
+            self.insert(key, Figures { counted_at: now, value: None, is_counting: true });
+            (None, true)
+        });
+        if is_due {
+            self.count_behind(key, now, count);
+        }
+        value
+    }
+
+    fn count_behind<Error: std::fmt::Display + Send + 'static>(
+        &self,
+        key: &str,
+        now: Timestamp,
+        count: impl Future<Output = Result<V, Error>> + Send + 'static,
+    ) {
+        let (recent, key) = (self.clone(), key.to_owned());
+        tokio::spawn(async move {
+            match count.await {
+                Ok(value) => recent.keep(&key, now, value),
+                Err(error) => {
+                    tracing::warn!(%error, "figures could not be counted again");
+                    recent.entries().remove(&key);
+                }
+            }
+        });
+    }
+
     /// The known figures, and whether the caller must start a new count.
-    fn known(&self, key: &str, now: Timestamp) -> Option<(V, bool)> {
+    fn known(&self, key: &str, now: Timestamp) -> Option<(Option<V>, bool)> {
         let mut entries = self.entries();
         let figures = entries.get_mut(key).filter(|figures| figures.counted_at.is_recent(now, USABLE))?;
         let is_due = now.since(figures.counted_at) >= FRESH && !figures.is_counting;
@@ -70,11 +98,15 @@ impl<V: Clone + Send + 'static> StaleCache<V> {
     }
 
     fn keep(&self, key: &str, counted_at: Timestamp, value: V) {
+        self.insert(key, Figures { counted_at, value: Some(value), is_counting: false });
+    }
+
+    fn insert(&self, key: &str, figures: Figures<V>) {
         let mut entries = self.entries();
         if entries.len() >= MOST {
             entries.clear();
         }
-        entries.insert(key.to_owned(), Figures { counted_at, value, is_counting: false });
+        entries.insert(key.to_owned(), figures);
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<String, Figures<V>>> {
@@ -95,10 +127,23 @@ mod tests {
         assert_eq!(recent.get("all", at(9), counted(2)).await.expect("counts"), 1, "fresh");
         assert_eq!(recent.get("team", at(9), counted(3)).await.expect("counts"), 3, "another question");
         assert_eq!(recent.get("all", at(20), counted(4)).await.expect("counts"), 1, "shown once more");
-        while recent.known("all", at(20)).is_some_and(|(value, _)| value == 1) {
+        while recent.known("all", at(20)).is_some_and(|(value, _)| value == Some(1)) {
             tokio::task::yield_now().await;
         }
         assert_eq!(recent.get("all", at(21), counted(5)).await.expect("counts"), 4);
         assert_eq!(recent.get("all", at(700), counted(6)).await.expect("counts"), 6, "too old to show");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_wait_gets_figures_later() {
+        let recent = StaleCache::default();
+        let now = Timestamp::from_millis(0);
+        let counted = |value: u32| async move { Ok::<_, String>(value) };
+        assert_eq!(recent.soon("all", now, counted(1)), None);
+        assert_eq!(recent.soon("all", now, counted(2)), None, "one count is enough");
+        while recent.known("all", now).is_some_and(|(value, _)| value.is_none()) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(recent.soon("all", now, counted(3)), Some(1));
     }
 }

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{ClientId, SecretId, TeamId};
+use crate::base::id::{ClientId, PersonId, SecretId, TeamId};
 use crate::credential::{CredentialError, Result, check_access, edit, federated, keys, sent_before};
 use crate::crypto::secret::PlainSecret;
 use crate::model::credential::draft::{CheckedProof, Draft};
-use crate::model::credential::{AuthMethod, Credential};
+use crate::model::credential::{AuthMethod, Credential, Owner};
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
-use crate::prelude::{Action, Actor, Change, Context, FieldError, Timestamp};
+use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError, Timestamp};
 use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one. The secret is shown in one answer and then dropped.
@@ -30,6 +30,13 @@ pub struct Generated {
 /// The credential that the form with this one-use token made when it was sent before.
 pub async fn made_by_form(context: &Context, form_token: &str) -> Result<Option<ClientId>> {
     Ok(idempotency::result_of(context, form_token).await?.as_deref().and_then(ClientId::parse))
+}
+
+/// What is wrong with a draft, as far as its values alone tell it. A form that cannot be read as a whole says this
+/// together with its own errors.
+pub async fn problems(context: &Context, draft: &Draft) -> Result<Vec<FieldError>, Fault> {
+    let known = store::server::list(&context.store).await?;
+    Ok(draft.check(&context.settings, &known, context.now()).err().unwrap_or_default())
 }
 
 /// Generates a credential.
@@ -51,12 +58,17 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
     check_privileges(&authority, &checked.scopes, None)?;
-    let team = owner(&mut change, &authority, draft.team.as_ref()).await?;
+    let team = owning_team(&mut change, &authority, draft.team.as_ref()).await?;
+    let owner = match &draft.owner {
+        Some(chosen) => Some(owner(&mut change, &team, chosen).await?),
+        None => default_owner(&mut change, actor).await?,
+    };
     let client_id = ClientId::generate(context.random.as_ref());
     let credential = Credential {
         auth_method,
         assertions: draft.assertions,
         expires_at,
+        owner,
         ..checked.credential(client_id, team.id.clone(), actor.name(), now)
     };
     check_access(&mut change, &team, &credential.servers, "server").await?;
@@ -66,6 +78,8 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     let event = credential.event(Action::CredentialGenerated).with(json!({
         "proof": proof,
         "team": team.name,
+        "owner": credential.owner.as_ref().map(|owner| &owner.name),
+        "tags": credential.tags,
         "scopes": credential.scopes.to_string(),
         "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
         "expires_at": checked.expires_at.map(Timestamp::rfc3339),
@@ -82,7 +96,7 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
 
 /// The team that will own the credential: the chosen one, or the only team that the actor may choose. When an
 /// administrator chooses none, the first team owns it.
-async fn owner(change: &mut Change<'_>, authority: &Authority, chosen: Option<&TeamId>) -> Result<Team> {
+async fn owning_team(change: &mut Change<'_>, authority: &Authority, chosen: Option<&TeamId>) -> Result<Team> {
     let id = match (chosen, authority) {
         (Some(team), _) => team.clone(),
         (None, Authority::Everything) => TeamId::first(),
@@ -98,6 +112,23 @@ async fn owner(change: &mut Change<'_>, authority: &Authority, chosen: Option<&T
     };
     authority.require(&id, Role::Member)?;
     store::person::team::find(&mut *change, &id).await?.ok_or(CredentialError::NotFound)
+}
+
+/// The person who shall answer for a credential of the team: somebody who sees the team.
+pub(crate) async fn owner(change: &mut Change<'_>, team: &Team, chosen: &PersonId) -> Result<Owner> {
+    let authority = store::person::team::authority_of_person(&mut *change, chosen).await?;
+    let sees_team = authority.is_some_and(|authority| authority.role_in(&team.id).is_some());
+    let person = store::person::find(change, chosen).await?.filter(|_| sees_team);
+    let message = || FieldError::new("owner", format!("Choose a person of the team {}.", team.name));
+    let person = person.ok_or_else(message)?;
+    Ok(Owner { id: person.id, name: person.name, disabled: false })
+}
+
+/// The person who generates the credential. The command line and credentials choose nobody.
+async fn default_owner(change: &mut Change<'_>, actor: &Actor) -> Result<Option<Owner>> {
+    let Some(id) = actor.person_id() else { return Ok(None) };
+    let person = store::person::find(change, id).await?;
+    Ok(person.map(|person| Owner { id: person.id, name: person.name, disabled: false }))
 }
 
 /// Only administrators grant scopes that reach other credentials. Such scopes may stay when the credential has them
@@ -132,6 +163,20 @@ pub(crate) async fn add_secret(
     };
     store::credential::insert_secret(change, &row).await?;
     Ok((row.id, secret))
+}
+
+/// The new secret of a credential that exists, with what programs need to use it.
+pub(crate) async fn with_secret(
+    context: &Context,
+    credential: Credential,
+    secret: PlainSecret,
+    expires_at: Option<Timestamp>,
+) -> Result<Generated> {
+    let servers = store::server::list(&context.store).await?;
+    let server = servers.into_iter().find(|server| credential.servers.first() == Some(&server.id));
+    // A credential has at least one server, and servers are not removed.
+    let server = server.ok_or(CredentialError::NotFound)?;
+    Ok(Generated { credential, secret: Some(secret), expires_at, server })
 }
 
 /// Stores the authenticators of the new credential. Returns the secret, if there is one, and the details for the audit

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::id::ClientId;
+use crate::base::id::{ClientId, PersonId};
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
@@ -14,6 +14,12 @@ pub async fn find(context: &Context, authority: &Authority, client_id: &ClientId
     context.rollup.flush().await;
     let found = store::credential::find(&context.store, client_id).await?;
     Ok(found.filter(|credential| authority.role_in(&credential.team).is_some()))
+}
+
+/// The credentials that a person owns and that are not revoked, newest first: at most `limit`, and how many there are.
+pub async fn owned_by(context: &Context, owner: &PersonId, limit: u16) -> Result<(Vec<Credential>, i64), Fault> {
+    let total = store::credential::count_owned(&context.store, owner).await?;
+    Ok((store::credential::owned(&context.store, owner, i64::from(limit)).await?, total))
 }
 
 /// Its secrets, newest first.

@@ -5,8 +5,10 @@
 //! | [`generate`], [`import`] | a new credential, whose secret is shown once; credentials of another system |
 //! | [`keys`], [`federated`] | public keys; identities of other issuers that stand for a credential |
 //! | [`list`], [`inspect`], [`usage`] | search, filter and sort; one credential; its exchanges by the hour |
-//! | [`edit`] | name, description, scopes, lifetimes, address ranges |
+//! | [`edit`] | name, owner, tags, MCP servers, scopes, lifetimes, address ranges |
+//! | [`secret`] | a second secret without a rotation; removing one |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
+//! | [`several`], [`export`] | one action on several credentials; the list as a file |
 //! | [`renew`] | rotations of several credentials at once, after a leak |
 //! | [`disable`], [`revoke`] | stop a credential until it is enabled again; end it permanently |
 //!
@@ -14,6 +16,7 @@
 
 pub mod disable;
 pub mod edit;
+pub mod export;
 pub mod federated;
 pub mod generate;
 pub mod import;
@@ -23,15 +26,18 @@ pub mod list;
 pub mod renew;
 pub mod revoke;
 pub mod rotate;
+pub mod secret;
+pub mod several;
 pub mod usage;
 
 use crate::base::id::{ClientId, McpServerId};
-use crate::model::credential::{AuthMethod, Credential, end_of};
+use crate::model::credential::{AuthMethod, Credential, end_of, leak_end_of};
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::McpServer;
 use crate::prelude::{Actor, Change, Context, Event, FieldError, operation_error, through_denied};
 use crate::store;
+use crate::store::credential::Ends;
 
 operation_error! {
     /// Why an operation on a credential was not done.
@@ -124,13 +130,21 @@ fn sent_before(client_id: &str) -> Option<CredentialError> {
     ClientId::parse(client_id).map(CredentialError::AlreadySubmitted)
 }
 
-/// Stores two moments: when the last authenticator of the credential ends, and when the current rotation ends.
+/// Stores the moments that follow from the authenticators: when the last one ends, when the current rotation ends, and
+/// until when a leaked secret or token works.
 pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<()> {
     let now = change.now();
     let ends = store::credential::authenticator_ends_in(change, &credential.client_id).await?;
-    let ends_at = end_of(credential.auth_method, credential.expires_at, &ends, now);
-    let rotation = ends.iter().filter(|end| end.is_live(now)).filter_map(|end| end.retires_at).max();
-    Ok(store::credential::set_ends(change, &credential.client_id, ends_at, rotation).await?)
+    let leaked_tokens = store::incident::leak::tokens_end(change, &credential.client_id, now).await?;
+    let end = end_of(credential.auth_method, credential.expires_at, &ends, now);
+    // What has ended does not end a second time.
+    let ended = credential.ends_at.filter(|earlier| *earlier <= now && end == Some(now));
+    let moments = Ends {
+        ends_at: ended.or(end),
+        rotation_ends_at: ends.iter().filter(|end| end.is_live(now)).filter_map(|end| end.retires_at).max(),
+        leak_ends_at: leak_end_of(&ends).max(leaked_tokens),
+    };
+    Ok(store::credential::set_ends(change, &credential.client_id, moments).await?)
 }
 
 /// Does the same for the credential with this identifier, if it exists.

@@ -1,6 +1,6 @@
 //! New secrets for several credentials at once, after one text leaked all of them.
 
-use crate::base::id::{ClientId, McpServerId};
+use crate::base::id::ClientId;
 use crate::credential::generate::{self, Generated};
 use crate::credential::rotate::{self, Overlap};
 use crate::credential::{CredentialError, Result, inspect};
@@ -8,12 +8,11 @@ use crate::model::credential::draft::Draft;
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::person::authority::Authority;
 use crate::prelude::{Actor, Context};
-use crate::server;
 
 /// Where the new secrets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renewal {
-    /// Each credential gets a second secret; the present one goes on for the overlap.
+    /// Each credential gets a second secret; the present one still works for the overlap.
     Rotate(Overlap),
     /// A new credential with the same settings is generated for each. The leaked credential stays as it is.
     Replace,
@@ -54,29 +53,25 @@ pub async fn renew_all(
             Renewal::Rotate(overlap) => {
                 rotate::secret(context, actor, &credential.client_id, overlap, None, Some(&form_token)).await
             }
-            Renewal::Replace => match like(context, &credential).await {
-                Ok(draft) => generate::generate(context, actor, &draft, Some(&form_token)).await,
-                Err(error) => Err(error),
-            },
+            Renewal::Replace => generate::generate(context, actor, &like(&credential), Some(&form_token)).await,
         };
         renewed.push(Renewed { credential, result });
     }
     Ok(renewed)
 }
 
-/// A draft for a credential like this one, with a secret of the default expiry.
-async fn like(context: &Context, credential: &Credential) -> Result<Draft> {
-    let servers = server::list(context).await?;
-    let resource =
-        |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
-    Ok(Draft {
+/// A draft for a credential like this one, with a secret of the default expiry. Its owner is who generates it.
+pub fn like(credential: &Credential) -> Draft {
+    Draft {
         team: Some(credential.team.clone()),
         name: credential.name.clone(),
         description: credential.description.clone(),
-        servers: credential.servers.iter().filter_map(resource).collect(),
+        notes: credential.notes.clone(),
+        tags: credential.tags.clone(),
+        servers: credential.servers.iter().map(ToString::to_string).collect(),
         scopes: credential.scopes.iter().map(str::to_owned).collect(),
         token_lifetime: credential.token_lifetime,
         ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect(),
         ..Draft::default()
-    })
+    }
 }

@@ -101,8 +101,8 @@ async fn retire_at(change: &mut Change<'_>, one: &Live, deadline: Timestamp) -> 
     Ok(retires_at)
 }
 
-/// Generates a second secret. The present one still works for `overlap`; at most two work at a time. Without an
-/// `expiry`, the new secret gets a life of the same length as the present one.
+/// Generates a new secret. The present ones still work for `overlap`. Without an `expiry`, the new secret gets a life of
+/// the same length as the present one.
 ///
 /// `form_token` is as for [`generate::generate`].
 pub async fn secret(
@@ -127,11 +127,7 @@ pub async fn secret(
     update_ends(&mut change, &credential).await?;
     change.commit(actor, &started(&credential, &present, deadline, &[id.as_str()])).await?;
 
-    let servers = store::server::list(&context.store).await?;
-    let server = servers.into_iter().find(|server| credential.servers.first() == Some(&server.id));
-    // A credential has at least one server, and servers are not removed.
-    let server = server.ok_or(CredentialError::NotFound)?;
-    Ok(Generated { credential, secret: Some(secret), expires_at, server })
+    generate::with_secret(context, credential, secret, expires_at).await
 }
 
 /// An expiry as far from now as the expiry of this secret was from its creation.
@@ -217,7 +213,7 @@ pub async fn finish(context: &Context, actor: &Actor, client_id: &ClientId) -> R
     let begun = UnderWay::begin(context, actor, client_id).await?;
     let Some(mut rotation) = begun else { return Ok(Outcome::Unchanged) };
     if rotation.new.is_empty() {
-        let message = "The new one does not work any more: nothing would be left. Cancel, or rotate again.";
+        let message = "The new secret or key does not work, so nothing would be left. Cancel, or rotate again.";
         return Err(FieldError::new("step", message).into());
     }
     let ended = end_all(&mut rotation.change, &rotation.old).await?;

@@ -3,16 +3,13 @@
 
 use serde_json::{Value, json};
 
-use crate::audit;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::credential::{CredentialError, Result};
-use crate::model::audit::Filter;
 use crate::model::credential::draft::check_reason;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
-use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target, Timestamp};
-use crate::store;
+use crate::store::{self, Store, StoreError};
 
 /// How many credentials are stopped in one transaction.
 pub const BATCH_SIZE: usize = 2000;
@@ -114,13 +111,19 @@ fn stopped_event(
     }))
 }
 
-/// Stops of the last weeks that can be undone, because credentials that they disabled are still disabled. Returns the
-/// moment of each stop, and the number of these credentials.
+/// Stops that can be undone, because credentials that they disabled are still disabled: the newest first. Each page says
+/// so, and each change of a credential writes an audit entry. So the result is kept until the next entry.
 pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
-    let filter = Filter { action: Some(Action::EmergencyStopped.as_str().to_owned()), ..Filter::default() };
+    let (seq, _) = store::audit::head(&context.store).await?;
+    let store = context.store.clone();
+    let stops = async move { in_force(&store).await };
+    Ok(context.stops.get(&seq.to_string(), context.now(), stops).await?)
+}
+
+async fn in_force(store: &Store) -> Result<Vec<(Timestamp, i64)>, StoreError> {
     let mut moments = Vec::new();
-    for entry in audit::list(context, &Authority::Everything, &filter, 200).await? {
-        let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
+    for details in store::incident::emergency_stop::recorded(store, 200).await? {
+        let details: Value = serde_json::from_str(&details).unwrap_or_default();
         let at = details["stopped_at"].as_i64().filter(|_| details["means"] == Means::Disable.as_str());
         moments.extend(at.map(Timestamp::from_millis));
     }
@@ -128,7 +131,7 @@ pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault>
     moments.dedup();
     let mut stops = Vec::new();
     for at in moments.into_iter().take(10) {
-        let count = store::incident::emergency_stop::stopped_at(&context.store, at).await?;
+        let count = store::incident::emergency_stop::stopped_at(store, at).await?;
         if count > 0 {
             stops.push((at, count));
         }

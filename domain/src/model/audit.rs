@@ -132,7 +132,7 @@ impl From<Changes> for Value {
 
 word_enum! {
     /// The kinds of changes that are recorded. The text of each on the Activity page stands in `app`, in
-    /// `pages/audit/activity.rs`.
+    /// `pages/audit/entry.rs`.
     pub enum Action {
         PersonCreated = "person.created",
         PersonRenamed = "person.renamed",
@@ -162,6 +162,8 @@ word_enum! {
         CredentialGenerated = "credential.generated",
         CredentialImported = "credential.imported",
         CredentialEdited = "credential.edited",
+        CredentialSecretAdded = "credential.secret_added",
+        CredentialSecretRemoved = "credential.secret_removed",
         CredentialKeyAdded = "credential.key_added",
         CredentialKeyRemoved = "credential.key_removed",
         CredentialIdentityAdded = "credential.identity_added",
@@ -175,6 +177,7 @@ word_enum! {
         CredentialEnabled = "credential.enabled",
         CredentialRevoked = "credential.revoked",
         CredentialExpiring = "credential.expiring",
+        CredentialsExported = "credentials.exported",
         CredentialRetiredSecretTried = "credential.retired_secret_tried",
         TokenRevoked = "token.revoked",
         SigningKeyRotated = "signing_key.rotated",
@@ -185,6 +188,10 @@ word_enum! {
         McpServerAdded = "mcp_server.added",
         McpServerMoved = "mcp_server.moved",
         McpServerEdited = "mcp_server.edited",
+        McpServerArchived = "mcp_server.archived",
+        McpServerUnarchived = "mcp_server.unarchived",
+        McpServerRemoved = "mcp_server.removed",
+        McpServerChecked = "mcp_server.checked",
         WebhookAdded = "webhook.added",
         WebhookEdited = "webhook.edited",
         WebhookPaused = "webhook.paused",
@@ -197,6 +204,7 @@ word_enum! {
         ClientSecretReplaced = "client.secret_replaced",
         ClientRemoved = "client.removed",
         ClientsPruned = "clients.pruned",
+        ChecklistChanged = "checklist.changed",
         GrantAllowed = "grant.allowed",
         GrantDenied = "grant.denied",
         GrantEnded = "grant.ended",
@@ -310,7 +318,7 @@ impl AuditEntry {
 pub struct Filter {
     /// Part of the actor's name, or its identifier.
     pub actor: Option<String>,
-    /// The word of the action, exactly.
+    /// The word of the action, exactly; or words of several, with commas between them.
     pub action: Option<String>,
     /// Part of the target's name, or its identifier.
     pub target: Option<String>,

@@ -4,10 +4,14 @@
 //! |---|---|
 //! | [`instance`] | opening the instance in a database |
 //! | [`backup`], [`restore`] | verified copies; replacing a database with one |
+//! | [`facts`] | what administrators are told about the instance |
 //! | [`housekeeping`] | removal of rows that no decision can need any more |
+//! | [`checklist`] | what a person ticks in the list on the overview |
 //! | [`key_rotation`] | replacing signing keys, and the master key |
 
 pub mod backup;
+pub mod checklist;
+pub mod facts;
 pub mod housekeeping;
 pub mod instance;
 pub mod key_rotation;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::base::id::{PersonId, SessionId};
 use crate::model::client::consent::EndCause;
+use crate::model::credential::Credential;
 use crate::model::credential::draft::check_reason;
 use crate::model::person::Person;
 use crate::model::person::team::PersonsTeam;
@@ -38,6 +39,22 @@ pub async fn list(context: &Context) -> Result<Vec<Listed>, Fault> {
             Listed { person, teams: own, seen_at }
         })
         .collect())
+}
+
+/// Up to this number the credentials of a person are counted.
+pub const MOST_COUNTED: i64 = 1000;
+
+/// The newest credentials that a person generated, at most `limit`, and how many there are: [`MOST_COUNTED`] + 1 when
+/// there are more.
+pub async fn generated_by(context: &Context, id: &PersonId, limit: u16) -> Result<(Vec<Credential>, i64), Fault> {
+    context.rollup.flush().await;
+    let newest = store::credential::generated::newest(&context.store, id, i64::from(limit)).await?;
+    Ok((newest, store::credential::generated::count(&context.store, id, MOST_COUNTED + 1).await?))
+}
+
+/// At most `limit` people whose name or email address contains `text`, by name.
+pub async fn search(context: &Context, text: &str, limit: u16) -> Result<Vec<Person>, Fault> {
+    Ok(store::person::search(&context.store, text, i64::from(limit)).await?)
 }
 
 /// Disables a person. These end now: their sessions, the apps that act for them, and their personal tokens. Sign-in is

@@ -17,7 +17,7 @@ macro_rules! list_from {
             $by,
             "seq < $1)
               AND ($2 IS NULL OR LOWER(a.actor_name) LIKE $2 ESCAPE '\\' OR a.actor_id = $3)
-              AND ($4 IS NULL OR a.action = $4)
+              AND ($4 IS NULL OR $4 LIKE '%,' || a.action || ',%')
               AND ($5 IS NULL OR LOWER(a.target_name) LIKE $5 ESCAPE '\\' OR a.target_id = $6)
               AND ($7 IS NULL OR a.at >= $7)
               AND ($8 IS NULL OR a.at <= $8)
@@ -85,8 +85,9 @@ pub(crate) const SEEN_BY_READER: &str =
 pub(crate) async fn list(store: &Store, reader: Option<&str>, filter: &Filter, limit: i64) -> Result<Vec<AuditEntry>> {
     let sql = if reader.is_none() { EVERYTHING } else { SEEN_BY_READER };
     let pattern = |part: &Option<String>| part.as_deref().map(contains_pattern);
+    let actions = filter.action.as_deref().map(|actions| format!(",{actions},"));
     sql!(
-        sql; filter.before, pattern(&filter.actor), filter.actor, filter.action, pattern(&filter.target),
+        sql; filter.before, pattern(&filter.actor), filter.actor, actions, pattern(&filter.target),
         filter.target, filter.from, filter.until, limit, reader
     )
     .all(store)

@@ -97,9 +97,11 @@ async fn attempt(context: &Context, route: &Route, delivery: &Claimed, retries: 
     let now = context.now();
     let (status, problem) = match answer {
         Ok(status @ 200..=299) => (Some(status), None),
-        Ok(status @ 300..=399) => (Some(status), Some(format!("It answered {status}. Redirects are not followed."))),
-        Ok(GONE) => (Some(GONE), Some("It answered 410: the receiver is gone for good.".to_owned())),
-        Ok(status) => (Some(status), Some(format!("It answered {status}."))),
+        Ok(status @ 300..=399) => {
+            (Some(status), Some(format!("Receiver returned {status}. Redirects are not followed.")))
+        }
+        Ok(GONE) => (Some(GONE), Some("Receiver returned 410 Gone.".to_owned())),
+        Ok(status) => (Some(status), Some(format!("Receiver returned {status}."))),
         Err(problem) => (None, Some(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))),
     };
     let is_gone = status == Some(GONE);

@@ -30,16 +30,7 @@ async fn changes_are_listed_with_who_what_and_the_values_before_and_after() {
     let instance = Instance::new().await;
     let context = &instance.context;
     let generated = generated(context, &draft("job")).await;
-    let new = edit::Edit {
-        team: None,
-        name: "other".to_owned(),
-        description: String::new(),
-        scopes: vec!["mcp:read".to_owned()],
-        token_lifetime: None,
-        ip_ranges: vec![],
-        expires_at: None,
-        assertions: Default::default(),
-    };
+    let new = edit::Edit { name: "other".to_owned(), ..edit::Edit::of(&generated.credential) };
     edit::edit(context, &operator(), &generated.credential.client_id, &new).await.expect("edits");
     revoke::revoke(context, &operator(), &generated.credential.client_id, "leaked").await.expect("revokes");
 

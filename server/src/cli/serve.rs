@@ -80,6 +80,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     let (proxies, origins) = (config.network.trusted_proxies.clone(), config.network.allowed_origins.clone());
     let state = AppState::new(context.clone(), proxies, origins)
         .with_leak_reports(config.incident.leak_reports())
+        .with_settings(config.in_force.clone())
         .with_mcp_servers(Arc::new(McpServers::new(config.egress.private_hosts().upstreams)))
         .comparing_clocks();
     let stop = stop_signal(state.clone(), config.network.drain_delay)?;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use app::pages::operations::about::ShownSetting;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use toml::{Spanned, Value};
@@ -57,10 +58,32 @@ pub(crate) fn resolve(flags_and_environment: &ArgMatches, file: Option<&Path>) -
     let defaults = Defaults::read()?;
     let file = file.or_else(|| Some(Path::new(FILE)).filter(|file| file.exists()));
     let in_file = file.map(|file| read_file(file, &defaults)).transpose()?.unwrap_or_default();
-    parse(|name| match given(flags_and_environment, name)? {
-        Some(text) => Ok(text),
-        None => in_file.get(name).map_or_else(|| defaults.text(name), |text| Ok(text.clone())),
-    })
+    let value = |name: &str| match (given(flags_and_environment, name)?, in_file.get(name)) {
+        (Some(text), _) if flags_and_environment.value_source(name) == Some(ValueSource::CommandLine) => {
+            Ok((text, "Flag"))
+        }
+        (Some(text), _) => Ok((text, "Environment")),
+        (None, Some(text)) => Ok((text.clone(), "File")),
+        (None, None) => Ok((defaults.text(name)?, "Default")),
+    };
+    let mut config = parse(|name| value(name).map(|(text, _)| text))?;
+    for setting in settings().get_arguments() {
+        let name = setting.get_id().to_string();
+        let (value, source) = value(&name)?;
+        config.in_force.push(ShownSetting { value: without_secret(&value), name, source });
+    }
+    Ok(config)
+}
+
+/// The value of a setting without what may be a secret: the address of a database may hold a password.
+pub(super) fn without_secret(value: &str) -> String {
+    match value.split_once("://") {
+        Some((scheme, rest)) if rest.contains(['@', '?']) => {
+            let host = rest.split('?').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}")
+        }
+        _ => value.to_owned(),
+    }
 }
 
 /// The value of a setting from its flag, else from its environment variable.

@@ -10,6 +10,7 @@ pub(crate) mod sections;
 mod tests;
 mod values;
 
+use app::pages::operations::about::ShownSetting;
 use clap::Args;
 
 pub(crate) use error::ConfigError;
@@ -36,6 +37,9 @@ pub(crate) struct Config {
     pub(crate) openid: OpenIdConnect,
     #[command(flatten)]
     pub(crate) log: Log,
+    /// Each setting with its value and where that comes from, for the dashboard. It holds no secret.
+    #[arg(skip)]
+    pub(crate) in_force: Vec<ShownSetting>,
 }
 
 impl Config {

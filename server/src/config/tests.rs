@@ -8,7 +8,7 @@ use domain::model::settings::DEFAULT_STATUS_LIST_TTL;
 use domain::store::{LedgerDurability, StoreOptions};
 
 use super::Config;
-use super::layers::{Defaults, parse};
+use super::layers::{Defaults, parse, without_secret};
 use crate::http::request_id::Line;
 
 /// The defaults, with these values replaced.
@@ -50,6 +50,18 @@ fn the_defaults_are_the_settings_and_no_others() {
     });
     parsed.expect("each setting has a default");
     assert!(asked.into_inner().iter().eq(defaults.0.keys()));
+}
+
+#[test]
+fn a_setting_is_shown_without_a_password() {
+    for (value, shown) in [
+        ("postgres://user:pa@ss@db.example/name?password=x", "postgres://db.example/name"),
+        ("postgres://db-1,db-2/name?sslmode=require", "postgres://db-1,db-2/name"),
+        ("sqlite://./data/countersign.db", "sqlite://./data/countersign.db"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+    ] {
+        assert_eq!(without_secret(value), shown);
+    }
 }
 
 #[test]

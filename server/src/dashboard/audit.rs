@@ -28,11 +28,11 @@ pub(crate) async fn export_form(fields: Fields) -> PageResult {
 }
 
 fn query_of(fields: &Fields) -> ActivityQuery {
-    read!(fields => ActivityQuery { actor, action, target, from, to, before })
+    read!(fields => ActivityQuery { actor, action, target, from, to, before, entry })
 }
 
 fn of_all_pages(fields: &Fields) -> ActivityQuery {
-    ActivityQuery { before: String::new(), ..query_of(fields) }
+    ActivityQuery { before: String::new(), entry: String::new(), ..query_of(fields) }
 }
 
 /// `POST /activity/export`: the entries that the filter of the page shows, newest first.

@@ -1,17 +1,27 @@
 //! Credentials.
 
 use app::components::form::proof::{TypedIdentity, TypedKeys};
-use app::pages::credential::list::{self, CredentialsQuery};
+use app::form::Errors;
+use app::pages::credential::authenticators::TypedSecret;
+use app::pages::credential::head::ListPlace;
+use app::pages::credential::list::receipt::{self, ReceiptQuery};
+use app::pages::credential::list::{self, CredentialsQuery, export, several};
+use app::pages::credential::refused::{self, RefusedQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
 use app::pages::credential::rotate::{self, Step};
+use app::pages::credential::show::ShowQuery;
 use app::pages::credential::{authenticators, edit, fields, new, renew, show, stop};
 use app::pages::message;
 use domain::base::id::ClientId;
 use domain::credential::renew::renew_all;
-use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
+use domain::credential::several::apply as apply_to_several;
+use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation, secret};
 use domain::error::Fault;
 use domain::model::credential::AuthMethod;
+use domain::model::field_error::FieldError;
 
+use crate::credential_export;
+use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read, respond,
 };
@@ -19,34 +29,128 @@ use crate::http::fields::FromFields;
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::credential::{
-    authenticators::new_key, edit::page as edit_form, stop::disable_page as disable_form,
-    stop::enable_page as enable_form,
+    authenticators::new_key, authenticators::new_secret, edit::page as edit_form, stop::disable_page as disable_form,
+    stop::enable_page as enable_form, stop::revoke_page as revoke_form,
 };
 
-/// `GET /credentials`
-pub(crate) async fn list(fields: Fields) -> PageResult {
-    list::page(read!(fields => CredentialsQuery { q, status, team, sort, after })).await
+/// How long a browser remembers the columns of the list, in seconds.
+const COLUMNS_KEPT: u64 = 365 * 24 * 3600;
+
+/// `GET /credentials`. The browser remembers columns that were chosen.
+pub(crate) async fn list(form: Submission) -> Response {
+    let query = list_query(&form.fields);
+    let (chosen, https) = (list::remembered(&query.column), form.state.is_https());
+    let mut response = list_page(form, query, Errors::default()).await;
+    if let Some(chosen) = chosen {
+        Cookie::Columns.put(&mut response, &chosen, Some(COLUMNS_KEPT), https);
+    }
+    response
+}
+
+fn list_query(fields: &Fields) -> CredentialsQuery {
+    read!(fields => CredentialsQuery { q, status, team, server, method, owner, tag, sort, after, before, column })
+}
+
+async fn list_page(form: Submission, query: CredentialsQuery, errors: Errors) -> Response {
+    let remembered = Cookie::Columns.read(&form.headers, form.state.is_https()).unwrap_or_default();
+    respond(form.visit, list::page(query, remembered, errors)).await
+}
+
+fn several_of(fields: &Fields) -> several::Typed {
+    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, add, remove })
+}
+
+/// `GET /credentials/several`: asks before one action on what is ticked. Without a tick it shows the list again.
+pub(crate) async fn several_form(form: Submission) -> Response {
+    let typed = several_of(&form.fields);
+    if typed.client_ids.is_empty() {
+        let query = list_query(&Fields::parse(typed.list.as_bytes()));
+        return list_page(form, query, several::nothing_ticked()).await;
+    }
+    if typed.action == "export" {
+        return respond(form.visit, export::page(Form::new(export_of(&form.fields)))).await;
+    }
+    respond(form.visit, several::page(Form::new(typed))).await
+}
+
+/// `POST /credentials/several`: leads to the receipt.
+pub(crate) async fn several(form: Submission) -> Response {
+    let typed = several_of(&form.fields);
+    form.run(typed, several::page, async |form, typed| {
+        let (ids, step) = (typed.ids()?, typed.step()?);
+        if typed.needs_proof() {
+            form.confirm().await?;
+        }
+        let receipt = apply_to_several(form.context(), &form.actor().await?, &ids, &step).await?;
+        Ok(Answer::Next(receipt::address(&step, &receipt, &typed.list)))
+    })
+    .await
+}
+
+/// `GET /credentials/receipt`
+pub(crate) async fn receipt(fields: Fields) -> PageResult {
+    receipt::page(read!(fields => ReceiptQuery { action: "do", entries, kept, list })).await
+}
+
+fn export_of(fields: &Fields) -> export::Typed {
+    let query = list_query(&Fields::parse(fields.get("list").as_bytes()));
+    export::Typed { query, client_ids: fields.all("client_id") }
+}
+
+/// `GET /credentials/export`
+pub(crate) async fn export_form(fields: Fields) -> PageResult {
+    export::page(Form::new(export_of(&fields))).await
+}
+
+/// `POST /credentials/export`: the file. The audit log has who took it.
+pub(crate) async fn export(form: Submission) -> Response {
+    let typed = export_of(&form.fields);
+    let Some(format) = credential_export::Format::parse(&form.get("format")) else {
+        let error = FieldError::new("format", "Choose a format.");
+        return form.answer(Err(error.into()), typed, export::page).await;
+    };
+    let begun = async {
+        let (ids, query) = (stop::read_ids(typed.client_ids.iter().map(String::as_str))?, typed.query.selection()?);
+        let actor = form.actor().await?;
+        let ticked = (!ids.is_empty()).then_some(ids.len());
+        domain::credential::export::record(form.context(), &actor, format.as_str(), &typed.query.to_text(), ticked)
+            .await?;
+        Ok::<_, Refused>((ids, query, actor))
+    };
+    match begun.await {
+        Ok((ids, query, actor)) => credential_export::file(form.context().clone(), actor, ids, query, format),
+        Err(refused) => form.answer(Err(refused), typed, export::page).await,
+    }
 }
 
 /// `GET /credentials/{client_id}`
 pub(crate) async fn show(client_id: String, fields: Fields) -> PageResult {
-    show::page(client_id, fields.find("done")).await
+    show::page(client_id, read!(fields => ShowQuery { view, done, ended, period, list })).await
+}
+
+/// `GET /refusals`
+pub(crate) async fn refused(fields: Fields) -> PageResult {
+    refused::page(read!(fields => RefusedQuery { from, hours, credential, team })).await
 }
 
 /// `GET /credentials/new`
 pub(crate) async fn new(fields: Fields) -> PageResult {
-    new::page(fields.find("from"), fields.find("example")).await
+    new::page(read!(fields => new::NewQuery { from, purpose: "as", example, server })).await
 }
 
 /// `POST /credentials/new`: generates a credential. The answer is the only page that shows the secret.
 pub(crate) async fn generate(form: Submission) -> Response {
     let form = form.once(message::already_generated);
     let typed = read!(form.fields => new::Typed {
-        team, name, description, servers: "server", scopes: "scope", expiry, expires_on, token_lifetime, ip_ranges,
-        method, keys, identity, assertions
+        from, purpose: "as", team, name, description, notes, owner, tags, servers: "server", scopes: "scope", expiry,
+        expires_on, token_lifetime, ip_ranges, method, keys, identity, assertions
     });
     form.run(typed, new::form, async |form, typed| {
-        let draft = typed.draft().map_err(Refused::Invalid)?;
+        let (draft, mut errors) = typed.draft(&new::offered(&form.visit).await?);
+        if !errors.is_empty() {
+            add_others(&mut errors, generate::problems(form.context(), &draft).await?);
+            return Err(errors.into());
+        }
         Refused::if_sent_before(generate::made_by_form(form.context(), &form.token()).await?)?;
         let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
@@ -60,21 +164,55 @@ pub(crate) async fn generate(form: Submission) -> Response {
 /// `POST /credentials/{client_id}/edit`
 pub(crate) async fn edit(form: Submission, client_id: String) -> Response {
     let typed = read!(form.fields => edit::Typed {
-        team, name, description, scopes: "scope", token_lifetime, ip_ranges, hard_end_at, assertions
+        team, name, description, notes, owner, tags, servers: "server", scopes: "scope", expiry, expires_on,
+        token_lifetime, ip_ranges, hard_end_at, assertions, end_tokens
     });
     form.run_of(client_id, typed, edit::form, async |form, client_id, typed| {
-        let change = typed.edit().map_err(Refused::Invalid)?;
-        let id = read_id(client_id)?;
-        editing::edit(form.context(), &form.actor().await?, &id, &change).await?;
-        Ok(Answer::Next(Done::CredentialSaved.at(links::credential(&id))))
+        let (context, id) = (form.context(), read_id(client_id)?);
+        let before = inspect::find(context, form.visit.authority()?, &id).await?.ok_or(ActionError::NotFound)?;
+        let (change, mut errors) = typed.edit(&before, &edit::offered(&form.visit, &before).await?);
+        if !errors.is_empty() {
+            add_others(&mut errors, editing::problems(context, &before, &change).await?);
+            return Err(errors.into());
+        }
+        let edited = editing::edit(context, &form.actor().await?, &id, &change).await?;
+        let receipt = Done::CredentialSaved.at(links::credential(&id));
+        Ok(Answer::Next(match edited.tokens_ended {
+            0 => receipt,
+            ended => format!("{receipt}&ended={ended}"),
+        }))
     })
     .await
+}
+
+/// Adds the errors of fields that have none yet, so that a person reads everything at once.
+fn add_others(errors: &mut Vec<FieldError>, others: Vec<FieldError>) {
+    for other in others {
+        if !errors.iter().any(|error| error.field == other.field) {
+            errors.push(other);
+        }
+    }
 }
 
 /// `GET /credentials/{client_id}/identities/new`
 pub(crate) async fn new_identity(client_id: String, fields: Fields) -> PageResult {
     let example = TypedIdentity::example(&fields.get("example"));
     authenticators::new_identity(client_id, Form::new(example)).await
+}
+
+/// `POST /credentials/{client_id}/secrets/new`: shows a second secret once.
+pub(crate) async fn add_secret(form: Submission, client_id: String) -> Response {
+    let form = form.once(message::already_rotated);
+    let typed = read!(form.fields => TypedSecret { expiry, expires_on });
+    form.run_of(client_id, typed, authenticators::new_secret, async |form, client_id, typed| {
+        let expiry = fields::read_expiry(&typed.expiry, &typed.expires_on)?;
+        let (context, form_token, id) = (form.context(), form.token(), read_id(client_id)?);
+        Refused::if_sent_before(generate::made_by_form(context, &form_token).await?)?;
+        let generated = secret::add(context, &form.actor().await?, &id, expiry, Some(&form_token)).await?;
+        let secret = NewSecret::of(&form.visit, &generated, Occasion::Added).ok_or(ActionError::NotFound)?;
+        Ok(Answer::page(|| secret.page(None)))
+    })
+    .await
 }
 
 /// `POST /credentials/{client_id}/keys/new`
@@ -84,7 +222,7 @@ pub(crate) async fn add_key(form: Submission, client_id: String) -> Response {
         let id = read_id(client_id)?;
         let expiry = fields::read_expiry(&typed.expiry, &typed.expires_on)?;
         keys::add(form.context(), &form.actor().await?, &id, &authenticators::keys_draft(typed), expiry).await?;
-        Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
+        Ok(Answer::Next(Done::CredentialKeyAdded.at(links::secrets_of(&id))))
     })
     .await
 }
@@ -95,7 +233,7 @@ pub(crate) async fn add_identity(form: Submission, client_id: String) -> Respons
     form.run_of(client_id, typed, authenticators::new_identity, async |form, client_id, typed| {
         let id = read_id(client_id)?;
         federated::add(form.context(), &form.actor().await?, &id, &authenticators::identity_draft(typed)).await?;
-        Ok(Answer::Next(Done::CredentialAdded.at(links::credential(&id))))
+        Ok(Answer::Next(Done::CredentialIdentityAdded.at(links::secrets_of(&id))))
     })
     .await
 }
@@ -103,7 +241,7 @@ pub(crate) async fn add_identity(form: Submission, client_id: String) -> Respons
 /// `POST /leaks/renew`: new secrets for several credentials at once. It asks for confirmation first. After the
 /// confirmation it shows the new secrets. Only this answer shows them.
 pub(crate) async fn renew(form: Submission) -> Response {
-    let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until });
+    let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until, list });
     if form.fields.find("confirmed").is_none() {
         return respond(form.visit, renew::page(Form::new(typed))).await;
     }
@@ -180,18 +318,15 @@ async fn rotation_changed(form: &Submission, client_id: &str) -> Result<Answer, 
     }))
 }
 
-/// `GET /credentials/{client_id}/revoke`
-pub(crate) async fn revoke_form(client_id: String, _: Fields) -> PageResult {
-    stop::revoke_page(vec![client_id]).await
-}
-
-/// `GET /credentials/revoke`: for the credentials that were ticked in the list.
-pub(crate) async fn revoke_several_form(fields: Fields) -> PageResult {
-    stop::revoke_page(fields.all("client_id")).await
-}
-
 fn read_id(client_id: &str) -> Result<ClientId, ActionError> {
     ClientId::parse(client_id).ok_or(ActionError::NotFound)
+}
+
+impl FromFields for ListPlace {
+    /// The field holds the query of the list's address.
+    fn read(fields: &Fields, name: &str) -> Self {
+        Self::of(Fields::parse(fields.get(name).as_bytes()).without(&[]))
+    }
 }
 
 impl FromFields for TypedKeys {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Typed};
+use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Outcome, Typed};
 use app::pages::incident::leaks;
 use app::render;
 use app::visit::Visit;
@@ -33,11 +33,24 @@ pub(crate) async fn find_leaks(form: Submission) -> Response {
     if let Err(refused) = form.actor().await {
         return form.answer(Err(refused), (), leaks::page).await;
     }
-    let (text, days) = (form.get("text"), form.get("days"));
-    respond(form.visit, async { leaks::result(text, &days).await }).await
+    let text = form.get("text");
+    if text.trim().is_empty() {
+        let error = FieldError::new("text", "Paste what was found: a secret, a token, a client ID, or a whole log.");
+        return form.answer(Err(error.into()), (), leaks::page).await;
+    }
+    respond(form.visit, async { leaks::result(text).await }).await
 }
 
-/// `GET /settings/stop`
+/// `GET /emergency`: the choice of what is stopped; with a choice in the address, what the stop would end.
+pub(crate) async fn emergency(fields: Fields) -> PageResult {
+    if fields.find("means").is_some() {
+        return stop_form(fields).await;
+    }
+    let outcome = read!(fields => Outcome { done, count, apps, personal_tokens, clients });
+    page::start_page(outcome, Form::new(typed(&fields))).await
+}
+
+/// `GET /settings/stop`: what a stop would end, at the address that it had before.
 pub(crate) async fn stop_form(fields: Fields) -> PageResult {
     page::page(Form::new(typed(&fields))).await
 }
@@ -46,7 +59,7 @@ fn typed(fields: &Fields) -> Typed {
     read!(fields => Typed { team, made_by, server, created_before, means, reason, confirmation })
 }
 
-/// `POST /settings/stop`: a small stop leads back to the settings. A large stop is answered with a page that grows
+/// `POST /emergency`: a small stop leads back to the page. A large stop is answered with a page that grows
 /// while the stop runs. It asks for a confirmation word and not for the password, because an incident must not wait for
 /// a password.
 pub(crate) async fn stop(form: Submission) -> Response {

@@ -1,20 +1,41 @@
 //! The instance: overview, settings, signing keys.
 
-use app::pages::operations::settings::{self, Outcome};
+use app::pages::credential::usage::read_period;
+use app::pages::operations::about::{self, About};
 use app::pages::operations::signing_keys::{self, TypedRotation};
+use app::pages::operations::{overview, search, settings};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
 
 use crate::dashboard::prelude::{
-    ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
+    ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read, respond,
 };
+use crate::state::Shared;
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::overview::page as overview;
+pub(crate) use app::pages::operations::help::page as help;
+
+/// `GET /`
+pub(crate) async fn overview(fields: Fields) -> PageResult {
+    overview::page(read_period(fields.find("period")), fields.find("done")).await
+}
+
+/// `GET /search`
+pub(crate) async fn search(fields: Fields) -> PageResult {
+    search::page(&fields.get("q")).await
+}
 
 /// `GET /settings`
 pub(crate) async fn settings(fields: Fields) -> PageResult {
-    settings::page(read!(fields => Outcome { done, count, apps, personal_tokens, clients })).await
+    settings::page(fields.find("done")).await
+}
+
+/// `GET /settings/about`
+pub(crate) async fn about(form: Submission) -> Response {
+    let Shared { started_at, settings, .. } = &*form.state;
+    let version = env!("CARGO_PKG_VERSION");
+    let about = About { version, started_at: *started_at, settings: settings.to_vec() };
+    respond(form.visit, async { about::page(about).await }).await
 }
 
 /// `GET /settings/keys`: asks before a signing key is replaced.

@@ -561,16 +561,7 @@ async fn a_program_without_a_client_id_never_gets_a_token_of_another_team() {
     let squatted = federated(&app, &issuer, false, subject, rules()).await;
     let team = domain::person::team::create(context, &operator, "Squatters").await.expect("a team").id;
     let found = inspect::find(context, &Authority::Everything, &squatted).await.expect("reads").expect("a credential");
-    let moved = Edit {
-        team: Some(team),
-        name: found.name.clone(),
-        description: found.description.clone(),
-        scopes: found.scopes.iter().map(str::to_owned).collect(),
-        token_lifetime: found.token_lifetime,
-        ip_ranges: Vec::new(),
-        expires_at: found.expires_at,
-        assertions: found.assertions,
-    };
+    let moved = Edit { team: Some(team), ..Edit::of(&found) };
     edit(context, &operator, &squatted, &moved).await.expect("moved");
     app.instance.clock.advance(Duration::from_secs(1));
     let honest = federated(&app, &issuer, false, subject, rules()).await;

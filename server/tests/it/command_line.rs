@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::{fmt, fs};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::PASSWORD;
 
@@ -418,6 +418,45 @@ fn an_administrator_is_made_without_a_browser() {
 }
 
 #[test]
+fn a_credential_is_edited_duplicated_and_given_a_second_secret() {
+    let folder = Folder::new("edited");
+    let create = ["credential", "create", "--name", "job", "--format", "json", "--tag", "Nightly", "--notes", "Ask."];
+    let made = folder.json(&create);
+    let id = made["client_id"].as_str().expect("a text");
+    let edit = |options: &[&str]| folder.run(&[&["credential", "edit", id], options].concat());
+    let show = || folder.json(&["credential", "show", id, "--format", "json"]);
+    assert_eq!(
+        (&show()["tags"], &show()["notes"], &show()["owner"]),
+        (&json!(["nightly"]), &json!("Ask."), &json!(null))
+    );
+
+    let edited =
+        edit(&["--name", "other", "--tag", "env:prod", "--scope", "credentials:read", "--expires-in", "never"]);
+    assert!(text(&edited.stdout).contains("Changed csc_"), "{edited:?}");
+    let shown = show();
+    assert_eq!((&shown["name"], &shown["tags"]), (&json!("other"), &json!(["env:prod"])));
+    assert_eq!((&shown["scope"], &shown["expires_at"]), (&json!("credentials:read"), &json!(null)));
+    assert_eq!(shown["notes"], "Ask.", "what is not given stays");
+    assert!(text(&edit(&["--tag", "", "--notes", ""]).stdout).contains("Changed"));
+    assert_eq!((&show()["tags"], &show()["notes"]), (&json!([]), &json!("")));
+    refused(&edit(&["--tag", "a b"]), 2, &["--tag", "a b"]);
+    refused(&edit(&["--owner", "nobody@example.com"]), 2, &["--owner", "nobody@example.com"]);
+    refused(&edit(&["--mcp-server", "https://nowhere.example/mcp"]), 2, &["--mcp-server"]);
+
+    let duplicate = folder.json(&["credential", "duplicate", id, "--format", "json"]);
+    assert_ne!(duplicate["client_id"], made["client_id"]);
+    assert_eq!(duplicate["scope"], "credentials:read");
+    let second = folder.json(&["credential", "add-secret", id, "--format", "json"]);
+    let secret = second["client_secret"].as_str().expect("a secret");
+    let more = folder.run(&["credential", "add-secret", id]);
+    refused(&more, 2, &["has 2 secrets already"]);
+    let end = &secret[secret.len() - 4..];
+    let removed = folder.run(&["credential", "remove-secret", id, end]);
+    assert!(text(&removed.stdout).contains("Removed the secret"), "{removed:?}");
+    refused(&folder.run(&["credential", "remove-secret", id, end]), 2, &["SECRET", "has no secret"]);
+}
+
+#[test]
 fn a_credential_is_printed_once_in_three_forms_and_managed() {
     let folder = Folder::new("credential");
     let json = folder.json(&["credential", "create", "--name", "job", "--format", "json", "--expires-in", "never"]);
@@ -520,17 +559,24 @@ fn call(command: &str) -> Vec<&str> {
         "serve" | "admin create" | "credential create" | "restore" | "healthcheck" => return Vec::new(),
         "admin reset-second-factor" => vec!["--email", "ada@example.com"],
         "credential show"
+        | "credential edit"
+        | "credential duplicate"
+        | "credential add-secret"
         | "credential disable"
         | "credential enable"
         | "credential revoke"
         | "credential rotate"
         | "credential finish-rotation"
         | "credential cancel-rotation" => vec![CLIENT],
+        "credential remove-secret" => vec![CLIENT, "abcd"],
         "credential extend-rotation" => vec![CLIENT, "--overlap", "1h"],
         "credential add-key" => vec![CLIENT, "--public-key", "text"],
         "credential remove-key" => vec![CLIENT, "key_0000000000000000000000"],
         "client create" => vec!["--name", "x", "--redirect-uri", "https://x.example/callback"],
         "server add" => vec!["--name", "x", "--resource", "https://x.example/mcp", "--scope", "x:read"],
+        "server show" | "server edit" | "server archive" | "server unarchive" | "server remove" | "server check" => {
+            vec!["https://x.example/mcp"]
+        }
         "leak" | "token show" => vec!["text"],
         "import" => vec!["text", "--dry-run"],
         "backup" => vec!["copy.db"],

@@ -6,6 +6,7 @@ use domain::model::credential::query::{Query, Show};
 use domain::model::person::authority::Authority;
 use server::state::AppState;
 
+use crate::html::title;
 use crate::support::{Answer, App, router};
 
 async fn count(app: &App, show: Show) -> usize {
@@ -23,7 +24,7 @@ async fn a_stop_of_many_shows_its_progress_and_its_end() {
     }
     let browser = app.signed_in().await;
     let fields = [("means", "disable"), ("confirmation", "STOP"), ("reason", "drill")];
-    let page = browser.submit("/settings/stop", "/settings/stop", &fields).await;
+    let page = browser.submit("/emergency?means=disable", "/emergency", &fields).await;
     assert_eq!((page.status, page.header("cache-control")), (StatusCode::OK, "no-store"));
     let lines = ["2 of 5", "4 of 5", "5 of 5", "Done. Stopped: 5 credentials."];
     let places: Vec<usize> = lines.iter().map(|line| page.body.find(line).expect(line)).collect();
@@ -31,13 +32,13 @@ async fn a_stop_of_many_shows_its_progress_and_its_end() {
     assert!(!page.body.contains("(progress)"));
     assert_eq!(count(&app, Show::Disabled).await, 5);
     // A few lead back at once.
-    let undo = browser.get("/settings").await.body;
+    let undo = browser.get("/emergency").await.body;
     assert!(undo.contains("5 credentials are"), "{undo}");
     let first = app.generated("one more", &[]).await.credential.client_id;
     let page = browser
         .submit("/settings/stop?means=revoke", "/settings/stop", &[("means", "disable"), ("confirmation", "STOP")])
         .await;
-    assert_eq!(page.header("location"), "/settings?done=disabled&count=1", "{first}");
+    assert_eq!(page.header("location"), "/emergency?done=disabled&count=1", "{first}");
 }
 
 #[tokio::test]
@@ -90,4 +91,19 @@ async fn every_secret_that_leaked_is_renewed_at_once() {
     assert_eq!((new.len(), count(&app, Show::All).await), (2, 4));
     let answer = app.token(&[], format!("grant_type=client_credentials&client_secret={}", new[1])).await;
     assert_eq!(answer.json()["scope"], "tokens:introspect", "with the same settings");
+}
+
+#[tokio::test]
+async fn a_wrong_limit_of_a_stop_is_named_at_its_field() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let path = "/emergency?means=shred&team=nonsense&created_before=tomorrow&made_by=";
+    for answer in [browser.get(path).await, browser.get(&path.replace("/emergency", "/settings/stop")).await] {
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(title(&answer.body), "Error: Emergency stop · Countersign");
+        for field in ["means", "team", "created_before"] {
+            assert!(answer.body.contains(&format!("id=\"{field}-error\"")), "{field}: {}", answer.body);
+        }
+        assert!(answer.body.contains("There are 3 problems") && answer.body.contains("value=\"tomorrow\""));
+    }
 }

@@ -1143,9 +1143,9 @@ async fn what_somebody_made_ends_with_the_clients_that_they_added() {
     ];
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let stopped = grace.post("/settings/stop", &fields).await;
-    assert_eq!(stopped.header("location"), "/settings?done=revoked&count=0&apps=1&clients=1");
+    assert_eq!(stopped.header("location"), "/emergency?done=revoked&count=0&apps=1&clients=1");
     let told = grace.get(stopped.header("location")).await.body;
-    assert!(told.contains("Ended for good: 1 connected app and 1 client."), "{told}");
+    assert!(told.contains("Also ended: 1 connected app and 1 client."), "{told}");
     assert_eq!(newest(&app, "client.removed").await.target_id, client_id);
     assert!(!is_accepted(&app, &access).await);
     let answer = app.token(&[("authorization", &proof)], refreshing(&client_id, &refresh)).await;

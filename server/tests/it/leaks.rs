@@ -8,15 +8,18 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::base::id::TeamId;
 use domain::credential::generate::Generated;
 use domain::credential::inspect;
 use domain::model::audit::Filter;
 use domain::model::credential::{Credential, Status};
 use domain::model::incident::Policy;
-use domain::model::person::authority::Authority;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
 use serde_json::{Value, json};
 use server::incident::{LeakReports, read_github_keys};
 
+use crate::roles::{joined, signed_in_as};
 use crate::support::{Answer, App, basic};
 
 fn secret(generated: &Generated) -> &str {
@@ -56,13 +59,13 @@ async fn a_pasted_text_shows_whose_secrets_it_holds_and_keeps_nothing() {
     assert_eq!(answer.status, StatusCode::OK);
     let words = answer.body.replace("<!>", "");
     for expected in [
-        "about 3 credentials",
-        "1 secret of the right form is not known here",
+        "Found 2 working secrets and 1 working token.",
+        "1 secret is not known here",
         "Revoke all 2",
-        "An access token of it</b> is in the text, and works",
-        "That is no secret",
-        "http://localhost:8080/mcp (1)",
-        "192.0.2.1 (1)",
+        "<b>live access token</b>, which works until",
+        "Contains only the client ID.",
+        "http://localhost:8080/mcp",
+        "192.0.2.1",
         owner.credential.client_id.as_str(),
         other.credential.client_id.as_str(),
     ] {
@@ -79,10 +82,45 @@ async fn a_pasted_text_shows_whose_secrets_it_holds_and_keeps_nothing() {
         assert_eq!(exchanges(&app, generated).await, works);
     }
     let again = browser.submit("/leaks", "/leaks", &[("text", secret(&owner))]).await;
-    assert!(again.body.contains("it does not work any more") && again.body.contains("Generate a replacement"));
-    let nothing = browser.submit("/leaks", "/leaks", &[("text", "nothing")]).await;
-    assert!(nothing.body.contains("Nothing in the text belongs to this Countersign."));
-    assert_eq!(browser.submit("/leaks", "/leaks", &[("text", " ")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.body.contains("which no longer works") && again.body.contains("Generate a replacement"));
+    let nothing = browser.submit("/leaks", "/leaks", &[("text", "nothing")]).await.body;
+    assert!(nothing.contains("No Countersign secret, token or client ID found.") && !nothing.contains("<details"));
+    let cut = browser.submit("/leaks", "/leaks", &[("text", &secret(&owner)[..40])]).await.body;
+    assert!(cut.contains("1 text looks like a Countersign secret that is cut off"), "{cut}");
+    assert!(!cut.contains(&secret(&owner)[4..40]), "the text is not sent back");
+    let blank = browser.submit("/leaks", "/leaks", &[("text", " ")]).await;
+    assert_eq!(blank.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(blank.body.contains("id=\"text-error\"") && blank.body.contains("Find credential"), "{}", blank.body);
+}
+
+#[tokio::test]
+async fn the_use_of_a_leaked_credential_is_shown_by_address_and_period() {
+    let app = App::new().await;
+    let (owner, _) = app.access_token(&["mcp:read"]).await;
+    app.instance.clock.advance(Duration::from_secs(3 * 24 * 3600));
+    assert!(exchanges(&app, &owner).await);
+    let browser = app.signed_in().await;
+    let page = browser.submit("/leaks", "/leaks", &[("text", secret(&owner))]).await.body.replace("<!>", "");
+    let row = page.split("<code>192.0.2.1</code>").nth(1).expect("the address").split("</tr>").next().expect("a row");
+    let numbers: Vec<&str> =
+        row.split("class=\"number\">").skip(1).map(|cell| cell.split('<').next().expect("a number")).collect();
+    assert_eq!(numbers, ["1", "2", "2", "2"], "in 24 hours, 7, 30 and 90 days: {row}");
+    assert_eq!(row.matches("<time").count(), 2, "the first and the last exchange");
+}
+
+#[tokio::test]
+async fn a_viewer_learns_who_can_revoke_what_leaked() {
+    let app = App::new().await;
+    let owner = app.generated("nightly job", &["mcp:read"]).await;
+    let role = |role| InvitedRole::Team(TeamId::first(), role);
+    joined(&app, "grace@example.com", role(Role::Member)).await;
+    let viewer = joined(&app, "alan@example.com", role(Role::Viewer)).await;
+    let page = signed_in_as(&app, &viewer).await.submit("/leaks", "/leaks", &[("text", secret(&owner))]).await.body;
+    assert!(
+        page.contains("You can look at this team, not change it.") && page.contains("grace (grace@example.com)"),
+        "{page}"
+    );
+    assert!(!page.contains("Revoke credential") && !page.contains("alan (alan"), "{page}");
 }
 
 async fn reported(app: &App, content_type: &str, body: String) -> Answer {
@@ -246,7 +284,7 @@ async fn where_people_decide_a_report_ends_nothing() {
     assert!(exchanges(&app, &owner).await);
     let browser = app.signed_in().await;
     let page = browser.get(&format!("/credentials/{}", owner.credential.client_id)).await.body.replace("<!>", "");
-    assert!(page.contains("It still works: rotate or revoke it."), "{page}");
+    assert!(page.contains("and still works.") && page.contains("Rotate or revoke the credential now."), "{page}");
 }
 
 /// The details of the entries about leaked credentials.

@@ -1,6 +1,8 @@
 //! The server from outside: the real router on a real database, with a clock that stands still. One binary, a module a
 //! topic.
 
+mod about;
+mod activity;
 mod assertions;
 mod client_documents;
 mod command_line;
@@ -13,10 +15,13 @@ mod health;
 mod html;
 mod interactive;
 mod leaks;
+mod list;
 mod mcp;
 mod metadata;
 mod metrics;
+mod objects;
 mod openid;
+mod overview;
 mod passkeys;
 mod personal_tokens;
 mod registration;
@@ -25,8 +30,10 @@ mod restore;
 mod revocation;
 mod roles;
 mod routes;
+mod search;
 mod second_factor;
 mod server_access;
+mod servers;
 mod serving;
 mod sign_in;
 mod sockets;

@@ -383,7 +383,7 @@ async fn an_attempt_comes_back_once_in_its_browser_and_in_time() {
     connected(&app, &provider).await;
     let refused = |answer: &Answer, what: &str| {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{what}");
-        assert!(answer.body.contains("This cannot be finished here"), "{what}: {}", answer.body);
+        assert!(answer.body.contains("This sign-in cannot be finished here"), "{what}: {}", answer.body);
     };
     let browser = app.browser();
     let first = sent(&begin(&browser, "/").await);
@@ -530,9 +530,9 @@ async fn the_provider_s_refusal_is_said_in_plain_words() {
     let provider = Provider::start().await;
     let app = app_of(&provider).await;
     for (error, status, words) in [
-        ("access_denied", StatusCode::FORBIDDEN, "It was cancelled"),
+        ("access_denied", StatusCode::FORBIDDEN, "Sign-in cancelled"),
         ("login_required", StatusCode::FORBIDDEN, "did not accept the request (login_required)"),
-        ("temporarily_unavailable", StatusCode::SERVICE_UNAVAILABLE, "Your password works as ever"),
+        ("temporarily_unavailable", StatusCode::SERVICE_UNAVAILABLE, "Sign in with your password"),
         ("Call%20555", StatusCode::FORBIDDEN, "did not accept the request."),
     ] {
         let browser = app.browser();
@@ -569,7 +569,7 @@ async fn a_provider_that_is_down_is_said_to_be_and_the_password_works() {
     address.append_pair("state", &sent.state).append_pair("code", &code).append_pair("iss", &url);
     let answer = waiting.get(&address.finish()).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
-    assert!(answer.body.contains("Your password works as ever"), "{}", answer.body);
+    assert!(answer.body.contains("Sign in with your password"), "{}", answer.body);
 
     // Nothing of it was ever fetched: a server that was started meanwhile.
     let fresh = app_with(settings, host).await;
@@ -582,7 +582,7 @@ async fn a_provider_that_is_down_is_said_to_be_and_the_password_works() {
     browser.submit("/account", "/logout", &[]).await;
     let answer = begin(&browser, "/").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
-    assert!(answer.body.contains("Your password works as ever"), "{}", answer.body);
+    assert!(answer.body.contains("Sign in with your password"), "{}", answer.body);
     assert_eq!(browser.sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);
 }
 

@@ -191,10 +191,10 @@ async fn a_pasted_text_gives_away_apps_and_tokens_with_a_way_to_end_them() {
     let page = browser.submit("/leaks", "/leaks", &[("text", &text)]).await;
     let words = page.body.replace("<!>", "");
     for expected in [
-        "about 3 apps and personal tokens",
-        "A personal token of Ada Lovelace",
-        "A token with which this app acts for Ada Lovelace",
-        "The secret of this client",
+        "Found 1 working secret and 2 working tokens.",
+        "Personal token of Ada Lovelace",
+        "Token with which this app acts for Ada Lovelace",
+        "Secret of this client",
         "Revoke token",
         "End access",
         "Open the client",
@@ -206,7 +206,7 @@ async fn a_pasted_text_gives_away_apps_and_tokens_with_a_way_to_end_them() {
     browser.submit("/leaks", "/fn/end_grant", &[("grant", &grant)]).await;
     assert!(!is_accepted(&app, &access).await);
     let page = browser.submit("/leaks", "/leaks", &[("text", &refresh)]).await;
-    assert!(page.body.contains("it does not work any more"), "{}", page.body);
+    assert!(page.body.contains("no longer works."), "{}", page.body);
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn what_has_ended_of_a_grant_that_goes_on_does_not_work() {
     let next_refresh = crate::interactive::text(&next, "refresh_token");
     // For half a minute the client may repeat its request, so the used token works.
     let page = browser.submit("/leaks", "/leaks", &[("text", &refresh)]).await.body;
-    assert!(page.contains("and works."), "{page}");
+    assert!(page.contains("Found 1 working token."), "{page}");
     app.instance.clock.advance(Duration::from_secs(31));
     for (text, works) in [
         (access.clone(), false),
@@ -230,7 +230,7 @@ async fn what_has_ended_of_a_grant_that_goes_on_does_not_work() {
         (crate::interactive::text(&next, "access_token"), true),
     ] {
         let page = browser.submit("/leaks", "/leaks", &[("text", &text)]).await.body;
-        assert_eq!(page.contains("and works."), works, "{text}: {page}");
+        assert_eq!(page.contains("Found 1 working token."), works, "{text}: {page}");
         assert_eq!(page.contains("End access"), works, "{text}");
     }
     // A report of what has ended ends nothing.
@@ -354,7 +354,7 @@ async fn an_emergency_stop_ends_what_acts_for_people() {
     assert_eq!(stop(&early).await, (0, 0));
     assert!(is_accepted(&app, &personal).await && is_accepted(&app, &access).await);
     let page = browser.get("/settings/stop?means=disable").await.body;
-    assert!(page.contains("Connected apps and personal tokens end for good"), "{page}");
+    assert!(page.contains("Connected apps and personal tokens end: people have to reconnect"), "{page}");
     let waiting = crate::interactive::code(&browser, &client_id, &[]).await;
     let of_person = Selection { made_by: Some(person_of(&app).await), ..Selection::default() };
     assert_eq!(stop(&of_person).await, (1, 1));

@@ -80,7 +80,7 @@ fn shown_token(page: &Answer) -> &str {
 /// That the sign-in has to begin again, on the way to `next`.
 fn begins_again(answer: &Answer, next: &str) {
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(answer.body.contains("Begin again with your password."), "{}", answer.body);
+    assert!(answer.body.contains("Start again with your password."), "{}", answer.body);
     assert!(answer.body.contains(&format!(r#"name="next" value="{next}""#)), "{}", answer.body);
 }
 
@@ -293,7 +293,7 @@ async fn a_recovery_code_works_once() {
     assert!(page.body.contains("Recovery code"));
     let stale = other.post(STEP, &[("form_token", "of before"), ("code", &codes[3])]).await;
     assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(stale.body.contains("Send it again."), "nothing was checked: {}", stale.body);
+    assert!(stale.body.contains("Send the form again."), "nothing was checked: {}", stale.body);
     let typed = codes[3].to_lowercase().replace('-', " ");
     assert_eq!(second_step(&other, &typed).await.status, StatusCode::SEE_OTHER);
     assert!(other.get("/account").await.body.contains("9 recovery codes are left."));

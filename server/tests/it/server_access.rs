@@ -106,7 +106,7 @@ async fn a_credential_obeys_the_list_from_the_next_exchange_on() {
     assert!(is_accepted(&app, &token).await, "what was issued lives until it ends");
 
     app.instance.context.refusals.flush().await;
-    let page = browser.get(&format!("/credentials/{}", outside.credential.client_id)).await.body;
+    let page = browser.get(&format!("/credentials/{}?view=usage", outside.credential.client_id)).await.body;
     for words in ["is not open to the team Search", "MCP server not open to the team"] {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -145,7 +145,7 @@ async fn a_team_that_is_removed_leaves_a_list_that_admits_nobody() {
     assert_eq!(found(&app, &id).await.access, only(&[]));
     assert_closed(&exchange(&app, &job).await);
     let page = browser.get(&format!("/servers/{id}")).await.body;
-    assert!(page.contains("No team may use it."), "{page}");
+    assert!(page.contains("No team may use this server."), "{page}");
     let gone = server::set_access(&app.instance.context, &operator(), &id, &only(&[&short_lived])).await;
     assert!(matches!(gone, Err(server::McpServerError::Invalid(_))), "{gone:?}");
 }
@@ -327,16 +327,7 @@ async fn nobody_generates_for_a_server_that_is_closed_to_them() {
     assert_eq!(refused(by_operator.map(drop)), ["server"], "the credential’s team counts, not who generates");
 
     // What exists can be edited, and does not move to a team that may not use its server.
-    let same = Edit {
-        team: None,
-        name: "renamed".to_owned(),
-        description: String::new(),
-        scopes: before.credential.scopes.iter().map(str::to_owned).collect(),
-        token_lifetime: None,
-        ip_ranges: vec![],
-        expires_at: None,
-        assertions: before.credential.assertions,
-    };
+    let same = Edit { name: "renamed".to_owned(), ..Edit::of(&before.credential) };
     let moved = Edit { team: Some(payments.clone()), ..same.clone() };
     let client_id = &before.credential.client_id;
     assert_eq!(refused(edit(context, &operator(), client_id, &moved).await.map(drop)), ["team"]);
@@ -368,7 +359,7 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
     let (payments, search) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
     let id = docs(&app).await;
     let address = format!("/servers/{id}");
-    assert!(browser.get(&address).await.body.contains("All teams may use it"));
+    assert!(browser.get(&address).await.body.contains("All teams may use this server"));
     credential(&app, &search, DOCS).await;
     let grace = member(&app, "grace@example.com", &search).await;
     let of_grace = signed_in_as(&app, &grace).await;
@@ -388,7 +379,7 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
     let page = browser.get(&format!("{address}?done=access")).await.body;
     for words in [
         "Access saved.",
-        "Only these teams may use it: Payments.",
+        "Only these teams may use this server: Payments.",
         "1 credential, 1 personal token and 1 connected app",
     ] {
         assert!(page.contains(words), "{words}: {page}");

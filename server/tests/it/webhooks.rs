@@ -99,7 +99,7 @@ async fn a_signing_secret_is_shown_once() {
     let app = app(&[]).await;
     let browser = app.signed_in().await;
     let empty = browser.get(LIST).await;
-    assert!(empty.body.contains("No program is told yet") && empty.body.contains("Add a webhook"), "{}", empty.body);
+    assert!(empty.body.contains("No webhooks yet.") && empty.body.contains("Add a webhook"), "{}", empty.body);
     assert_eq!(browser.get(NEW).await.body.matches(" checked").count(), 6, "all events are ticked");
 
     let wrong = browser.submit(NEW, NEW, &[("name", ""), ("url", "http://alerts.example.com/kept")]).await;
@@ -133,7 +133,7 @@ async fn a_signing_secret_is_shown_once() {
     assert!(replaced.body.contains("Save your new signing secret"));
     assert_ne!(signing_secret(&replaced), secret);
     assert_eq!(browser.post(&page, &[("form_token", &token)]).await.status, StatusCode::CONFLICT);
-    assert!(browser.get(&address).await.body.contains("The one before signs too"));
+    assert!(browser.get(&address).await.body.contains("Previous secret signs until"));
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_test_says_what_the_receiver_answered() {
         browser.get(answer.header("location")).await.body.replace("<!>", "")
     };
     let page = test().await;
-    assert!(page.contains("The test arrived. The receiver answered 202."), "{page}");
+    assert!(page.contains("Test delivered. Receiver returned 202."), "{page}");
     let request = receiver.take().remove(0);
     let (head, body) = request.split_once("\r\n\r\n").expect("a head");
     let header = |name: &str| between(head, &format!("\r\n{name}: "), "\r\n").to_owned();
@@ -169,9 +169,12 @@ async fn a_test_says_what_the_receiver_answered() {
     assert!(body.contains(r#""type":"webhook.test""#), "{body}");
 
     let page = test().await;
-    assert!(page.contains("The test did not arrive") && page.contains("It answered 302. Redirects are not"), "{page}");
+    assert!(
+        page.contains("The test was not delivered") && page.contains("Receiver returned 302. Redirects are not"),
+        "{page}"
+    );
     let page = test().await;
-    assert!(page.contains("It answered 500.") && page.contains("Nothing has arrived since"), "{page}");
+    assert!(page.contains("Receiver returned 500.") && page.contains("No message has arrived since"), "{page}");
     assert_eq!(receiver.take().len(), 2, "nothing was followed or repeated");
     assert!(browser.get(LIST).await.body.contains("Failing"));
 
@@ -180,7 +183,7 @@ async fn a_test_says_what_the_receiver_answered() {
     assert!(attempt_due(&app.instance.context, &webhook.id).await.expect("sends"));
     let page = browser.get(&address).await.body.replace("<!>", "");
     assert!(page.contains("credential.generated") && page.contains("Delivered"), "{page}");
-    assert!(!page.contains("Nothing has arrived since"));
+    assert!(!page.contains("No message has arrived since"));
     let first = receiver.take().remove(0);
     let delivery = webhook::deliveries(&app.instance.context, &webhook.id, 1).await.expect("lists").remove(0);
     let fields = [("id", id.as_str()), ("delivery", delivery.id.as_str())];
@@ -253,7 +256,7 @@ async fn what_tells_somebody_else_asks_for_the_password_again() {
         let answer = browser.submit(&address, &format!("/fn/{function}_webhook"), &[("id", id)]).await;
         assert_eq!(answer.header("location"), format!("{address}?done={done}"));
     }
-    assert!(browser.get(&address).await.body.contains("also not after it is resumed"));
+    assert!(browser.get(&address).await.body.contains("while the webhook is paused are never sent"));
     let answer = browser.submit(&format!("{address}/remove"), "/fn/remove_webhook", &[("id", id)]).await;
     assert_eq!(answer.header("location"), "/settings/webhooks?done=removed");
     assert_eq!(browser.get(&address).await.status, StatusCode::NOT_FOUND);

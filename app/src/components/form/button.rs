@@ -25,6 +25,17 @@ pub(crate) fn post_button(
     }
 }
 
+/// A button that asks before it acts. It opens the question, and below it the form with the real button. For small final
+/// things; a big one has a page with facts.
+pub(crate) fn ask(small: bool, words: impl IntoAny, question: impl IntoAny, form: impl IntoAny) -> AnyView {
+    html! {
+        <details class="ask">
+            <summary class="button" data-size=small.then_some("small")>{words.into_any()}</summary>
+            <div><p>{question.into_any()}</p>{form.into_any()}</div>
+        </details>
+    }
+}
+
 /// A small action that cannot be undone: a button that opens a question, and behind it the button that acts. It works
 /// without script.
 pub(crate) fn asking_button(
@@ -36,17 +47,14 @@ pub(crate) fn asking_button(
 ) -> AnyView {
     let fields = fields.into_iter().map(|(name, value)| hidden(name, value)).collect_view();
     let (verb, of) = words;
-    html! {
-        <details class="ask">
-            <summary class="button" data-size=small.then_some("small")>{verb}<span class="vh">{of.clone()}</span></summary>
-            <form method="post" action=action>
-                <FormToken/>
-                {fields}
-                <p>{question.into_any()}</p>
-                <button class="button" data-kind="danger" data-size="small">{verb}" now"<span class="vh">{of}</span></button>
-            </form>
-        </details>
-    }
+    let form = html! {
+        <form method="post" action=action>
+            <FormToken/>
+            {fields}
+            <button class="button" data-kind="danger" data-size="small">{verb}" now"<span class="vh">{of.clone()}</span></button>
+        </form>
+    };
+    ask(small, one_of_many(verb, of), question, form)
 }
 
 /// The text of a button that is repeated in each row of a table. `of` names the row for people who do not see the

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::components::form::button::PasskeyButton;
 use crate::components::icon::{Drawing, Icon};
 use crate::form::Errors;
-use crate::html::html;
+use crate::html::{escaped, html};
 use crate::links;
 use crate::visit::Visit;
 
@@ -58,11 +58,12 @@ pub(crate) fn TextField(
     #[prop(default = false)] required: bool,
     #[prop(default = None)] error: Option<String>,
     #[prop(default = None)] name: Option<&'static str>,
+    #[prop(default = false)] autofocus: bool,
 ) -> AnyView {
     labelled(id, label, hint, error, |invalid, described| {
         view! {
             <input id=id name=name.unwrap_or(id) type=kind value=value autocomplete=autocomplete required=required
-                aria-invalid=invalid aria-describedby=described/>
+                autofocus=autofocus aria-invalid=invalid aria-describedby=described/>
         }
     })
 }
@@ -76,20 +77,21 @@ pub(crate) fn TextArea(
     #[prop(default = "")] hint: &'static str,
     #[prop(default = "")] placeholder: &'static str,
     #[prop(default = None)] error: Option<String>,
+    #[prop(default = false)] autofocus: bool,
 ) -> AnyView {
     labelled(id, label, hint, error, |invalid, described| {
         view! {
-            <textarea id=id name=id rows="3" placeholder=placeholder aria-invalid=invalid aria-describedby=described>
+            <textarea id=id name=id rows="3" autofocus=autofocus placeholder=placeholder aria-invalid=invalid aria-describedby=described>
                 {text_area_content(&value)}
             </textarea>
         }
     })
 }
 
-/// Escapes the content of a `<textarea>`, because Leptos does not escape the text of that element. A line break is put
-/// first, because browsers drop the first line break after the tag.
+/// The content of a `<textarea>`. Leptos does not escape the text of that element. A line break is put first, because
+/// browsers drop the first line break after the tag.
 fn text_area_content(value: &str) -> String {
-    format!("\n{}", value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+    format!("\n{}", escaped(value))
 }
 
 /// A choice of one of a few options. `otherwise` is chosen where `chosen` is empty.
@@ -157,8 +159,8 @@ pub(crate) fn ConfirmPassword(errors: Errors) -> AnyView {
             "You have no password. Sign out and sign in again, or set a password under Account within 5 minutes of that."
         }
         Factors { passkeys: true, .. } => "Use a passkey, or enter your password and a code.",
-        Factors { app: true, .. } => "Enter your password and a code to go on.",
-        _ => "Enter your password to go on.",
+        Factors { app: true, .. } => "Enter your password and a code to continue.",
+        _ => "Enter your password to continue.",
     };
     html! {
         <section class="panel body" aria-labelledby="confirm-title">

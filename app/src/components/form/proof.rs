@@ -170,13 +170,13 @@ pub(crate) fn IdentityFields(typed: TypedIdentity, errors: Errors, example: Stri
     html! {
         <div class="row" role="group" aria-label="Examples"><span class="muted">"Start from an example:"</span>{presets}</div>
         <TextField id="issuer" label="Issuer" value=typed.issuer error=errors.at("issuer")
-            hint="The iss of the tokens, exactly."/>
+            hint="Issuer URL, exactly as in the token’s iss claim."/>
         <TextField id="subject" label="Subject" value=typed.subject error=errors.at("subject")
-            hint="The sub of the tokens. * stands for any text; a program must then send its client ID too."/>
+            hint="As in the token’s sub claim. * stands for any text; the program must then send its client ID too."/>
         <TextArea id="claims" label="Further conditions" value=typed.claims error=errors.at("claims")
             placeholder="ref=refs/heads/main" hint="One claim=value a line; * stands for any text."/>
         <TextField id="audience" label="Audience" value=typed.audience error=errors.at("audience")
-            hint="The aud that the tokens are asked for. Empty: the address of this server."/>
+            hint="The aud claim of the tokens. Empty: the address of this server."/>
         <TextArea id="jwks" label="Issuer’s keys" value=typed.jwks error=errors.at("jwks") placeholder="{\"keys\":[…]}"
             hint="Empty: fetched from the issuer’s discovery document. Paste the JWKS when this server cannot reach it."/>
     }

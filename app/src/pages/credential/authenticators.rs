@@ -1,20 +1,31 @@
-//! Keys and identities of a credential: their tables, the pages that add them, the actions that remove them.
+//! Secrets, keys and identities of a credential: their tables, the pages that add them, the actions that remove them.
 //!
 //! Handlers of the server answer the forms that add, because these handlers ask for the password again when that is
 //! due.
 
 use domain::base::clock::Timestamp;
-use domain::base::id::{ClientId, FederatedIdentityId, KeyId};
-use domain::credential::federated;
-use domain::credential::keys;
-use domain::model::credential::AuthenticatorEnd;
-use domain::model::credential::federated::{FederatedDraft, FederatedIdentity};
-use domain::model::credential::key::{ClientKey, KeysDraft};
+use domain::base::id::{ClientId, FederatedIdentityId, KeyId, SecretId};
+use domain::credential::secret::{self, MOST_SECRETS};
+use domain::credential::{federated, keys};
+use domain::model::credential::federated::FederatedDraft;
+use domain::model::credential::key::KeysDraft;
+use domain::model::credential::{AuthenticatorEnd, ClientSecret};
 
 use crate::components::form::proof::{IdentityFields, TypedIdentity, TypedKeys};
-use crate::pages::credential::fields::key_with_expiry;
+use crate::pages::credential::fields::{ExpiryChoice, key_with_expiry};
 use crate::pages::credential::find;
+use crate::pages::credential::head::Shown;
 use crate::prelude::*;
+
+/// Removes a secret.
+#[server(prefix = "/fn", endpoint = "remove_secret")]
+pub(crate) async fn remove_secret(client_id: String, id: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let client_id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
+    let id = SecretId::parse(&id).ok_or(ActionError::NotFound)?;
+    secret::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
+    Ok(Done::CredentialSecretRemoved.at(links::secrets_of(&client_id)))
+}
 
 /// Removes a key.
 #[server(prefix = "/fn", endpoint = "remove_key")]
@@ -23,7 +34,7 @@ pub(crate) async fn remove_key(client_id: String, id: String) -> Result<String, 
     let client_id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     let id = KeyId::parse(&id).ok_or(ActionError::NotFound)?;
     keys::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
-    Ok(Done::CredentialRemoved.at(links::credential(&client_id)))
+    Ok(Done::CredentialKeyRemoved.at(links::secrets_of(&client_id)))
 }
 
 /// Removes an identity.
@@ -33,7 +44,7 @@ pub(crate) async fn remove_identity(client_id: String, id: String) -> Result<Str
     let client_id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     let id = FederatedIdentityId::parse(&id).ok_or(ActionError::NotFound)?;
     federated::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
-    Ok(Done::CredentialRemoved.at(links::credential(&client_id)))
+    Ok(Done::CredentialIdentityRemoved.at(links::secrets_of(&client_id)))
 }
 
 /// Converts the typed keys to the input of the domain rules.
@@ -50,6 +61,24 @@ pub fn identity_draft(typed: &TypedIdentity) -> FederatedDraft {
         claims: typed.conditions(),
         jwks: typed.jwks.clone(),
     }
+}
+
+/// The typed values of a new secret.
+#[derive(Debug, Clone, Default)]
+pub struct TypedSecret {
+    /// The choice of an expiry: see [`read_expiry`](crate::pages::credential::fields::read_expiry).
+    pub expiry: String,
+    /// The day for `date`.
+    pub expires_on: String,
+}
+
+/// The page that adds a secret, with the typed values and the errors.
+pub async fn new_secret(client_id: String, form: Form<TypedSecret>) -> Result<Page, ActionError> {
+    let Form { typed, errors, .. } = form;
+    let fields = view! { <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone()/> };
+    let lead = "Both secrets work until you remove one or it expires. To replace a secret, rotate it instead.";
+    let page = FormPage::new("Add a secret", links::new_secret(&client_id), "Add secret").lead(lead);
+    added(&client_id, page.panel("Add a secret", fields), errors).await
 }
 
 /// The page that adds a key, with the typed values and the errors.
@@ -72,77 +101,166 @@ pub async fn new_identity(client_id: String, form: Form<TypedIdentity>) -> Resul
 async fn added(client_id: &str, page: FormPage, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, client_id).await?;
-    let page = page.back(links::credential(client_id), format!("Back to {}", credential.name));
+    let page = page.back(links::secrets_of(client_id), credential.name);
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// A button that removes something after the person confirms it with a second click.
-fn remove_button(action: &'static str, client_id: &str, id: String, what: &str) -> AnyView {
-    html! {
-        <details class="menu">
-            <summary class="button" data-size="small">"Remove"<span class="vh">{format!(" {what}")}</span></summary>
-            {post_button(action, [("client_id", client_id.to_owned()), ("id", id)], Some("danger"), true, "Remove now")}
-        </details>
-    }
+/// A button that removes something after a question: `what` is its name, `effect` what happens.
+fn remove_button(action: &'static str, client_id: &str, id: String, what: &str, effect: &'static str) -> AnyView {
+    let fields = [("client_id", client_id.to_owned()), ("id", id)];
+    asking_button(action, fields, true, ("Remove", format!(" {what}")), effect)
 }
 
+/// The state of a secret or key.
 fn state(end: AuthenticatorEnd, now: Timestamp, used: bool) -> AnyView {
     let (word, tone) = match (end.is_live(now), used) {
-        _ if end.revoked => ("Removed", "danger"),
-        (false, _) => ("Over", "danger"),
+        _ if end.revoked => ("Ended", "idle"),
+        (false, _) => ("Expired", "idle"),
         _ if end.retires_at.is_some() => ("Retiring", "warn"),
-        (_, true) => ("Current", "ok"),
+        (_, true) => ("In use", "ok"),
         _ => ("Unused", "idle"),
     };
     chip(word, tone)
 }
 
-/// The keys of a credential.
-pub(crate) fn keys_panel(keys: Vec<ClientKey>, client_id: &str, changeable: bool, now: Timestamp) -> AnyView {
-    let rows = keys.into_iter().map(|key| {
-        let end = key.end();
-        let remove = (changeable && !end.revoked)
-            .then(|| remove_button(links::REMOVE_KEY, client_id, key.id.to_string(), &key.label));
+/// When a secret or key ends, or when it ended.
+fn end(end: AuthenticatorEnd, revoked_at: Option<Timestamp>, now: Timestamp) -> AnyView {
+    match [revoked_at, end.moment()].into_iter().flatten().min() {
+        None => muted("Never"),
+        Some(at) if at <= now => html! { "Ended "{distance(at)} },
+        Some(at) => html! { {distance(at)}{sub(moment(at))} },
+    }
+}
+
+/// What the question says before a secret is removed.
+fn effect(secret: &ClientSecret, others: bool, now: Timestamp) -> &'static str {
+    match (secret.end().is_live(now), others) {
+        (true, true) => "Exchanges and tokens of this secret are refused. The other secret stays.",
+        (true, false) => {
+            "This is the only secret that works: every exchange is refused until you add one. Its tokens end too."
+        }
+        (false, _) => "It does not work. Its tokens end now.",
+    }
+}
+
+/// What stands beside the heading of a panel: in the view of its own how to add one, in the overview the way to that view.
+fn beside(shown: &Shown, whole: bool, add: Option<AnyView>) -> Option<AnyView> {
+    let href = shown.list.view(&shown.credential, "secrets");
+    if whole { add } else { Some(html! { <a class="muted" href=href>"Manage"</a> }) }
+}
+
+/// The secrets of a credential. `whole`: with everything about them, and their actions.
+pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
+    let now = shown.now();
+    let client_id = shown.credential.client_id.as_str();
+    let revoked = shown.credential.revoked_at;
+    let changeable = revoked.is_none() && shown.is_member();
+    let live = shown.live_proofs();
+    let rows = shown.secrets.iter().map(|secret| {
+        let ends = AuthenticatorEnd { revoked: secret.revoked_at.is_some() || revoked.is_some(), ..secret.end() };
+        let name = format!("css_…{}", secret.hint);
+        let remove = (changeable && !ends.revoked).then(|| {
+            let effect = effect(secret, live > 1, now);
+            remove_button(links::REMOVE_SECRET, client_id, secret.id.to_string(), &name, effect)
+        });
+        let leaked = secret.leaked_at.map(|at| view! { <div class="sub">"Leaked, reported "{distance(at)}</div> });
+        cells![
+            html! { <code>{name.clone()}</code>{leaked} },
+            distance(secret.created_at),
+            last_use(secret.last_used_at, secret.last_used_from),
+            end(ends, secret.revoked_at.or(revoked), now),
+            state(ends, now, secret.last_used_at.is_some()),
+            remove,
+        ]
+    });
+    let columns = [
+        "Secret".into(),
+        Column::when("Generated", whole),
+        "Last used".into(),
+        "Ends".into(),
+        "State".into(),
+        Column::when("", whole),
+    ];
+    let rows = table(columns, rows);
+    let may_add = changeable && live < MOST_SECRETS && !shown.credential.is_rotating(now);
+    let add = may_add.then(|| small_link(links::new_secret(client_id), "Add a secret"));
+    panel("secrets", "Secrets", beside(shown, whole, add), rows)
+}
+
+/// The keys of a credential. `whole`: as for [`secrets_panel`].
+pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
+    let (now, changeable) = (shown.now(), shown.may_change());
+    let client_id = shown.credential.client_id.as_str();
+    let only = shown.live_proofs() < 2;
+    let rows = shown.keys.iter().map(|key| {
+        let ends = key.end();
+        let remove = (changeable && !ends.revoked).then(|| {
+            let effect = match only && ends.is_live(now) {
+                true => "This is the only key that works: every request is refused until you add one.",
+                false => "Requests signed with this key are refused, and its tokens end.",
+            };
+            remove_button(links::REMOVE_KEY, client_id, key.id.to_string(), &key.label, effect)
+        });
         let print: String = key.key.thumbprint().chars().take(12).collect();
         cells![
-            html! { {key.label}<div class="sub"><code>{format!("{print}…")}</code></div> },
+            html! { {key.label.clone()}<div class="sub"><code>{format!("{print}…")}</code></div> },
             html! { {key.key.algorithm().as_str()}{sub(key.key.kind())} },
             distance(key.created_at),
             last_use(key.last_used_at, key.last_used_from),
-            distance_or(end.moment(), "Never"),
-            state(end, now, key.last_used_at.is_some()),
+            end(ends, key.revoked_at, now),
+            state(ends, now, key.last_used_at.is_some()),
             remove,
         ]
     });
     let add = changeable.then(|| small_link(links::new_key(client_id), "Add a key"));
-    panel("keys", "Public keys", add, table(["Key", "Algorithm", "Added", "Last used", "Ends", "State", ""], rows))
+    let columns = [
+        "Key".into(),
+        Column::when("Algorithm", whole),
+        Column::when("Added", whole),
+        "Last used".into(),
+        "Ends".into(),
+        "State".into(),
+        Column::when("", whole),
+    ];
+    panel("keys", "Public keys", beside(shown, whole, add), table(columns, rows))
 }
 
-/// The identities that stand for a credential.
-pub(crate) fn identities_panel(
-    identities: Vec<FederatedIdentity>,
-    client_id: &str,
-    changeable: bool,
-    shared: bool,
-    now: Timestamp,
-) -> AnyView {
-    let rows = identities.into_iter().map(|identity| {
-        let end = AuthenticatorEnd { revoked: identity.revoked_at.is_some(), ..AuthenticatorEnd::default() };
-        let remove = (changeable && !end.revoked)
-            .then(|| remove_button(links::REMOVE_IDENTITY, client_id, identity.id.to_string(), &identity.subject));
+/// The identities that stand for a credential. `whole`: as for [`secrets_panel`].
+pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyView {
+    let (now, changeable) = (shown.now(), shown.may_change());
+    let client_id = shown.credential.client_id.as_str();
+    let rows = shown.identities.iter().map(|identity| {
+        let ends = AuthenticatorEnd { revoked: identity.revoked_at.is_some(), ..AuthenticatorEnd::default() };
+        let remove = (changeable && !ends.revoked).then(|| {
+            let effect = "Tokens of this identity are refused, and so are the tokens that were issued for it.";
+            remove_button(links::REMOVE_IDENTITY, client_id, identity.id.to_string(), &identity.subject, effect)
+        });
         let conditions: Vec<String> = identity.claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let conditions = if conditions.is_empty() { "None".to_owned() } else { conditions.join(", ") };
         cells![
-            html! { {identity.subject}{sub(identity.issuer)} },
+            html! { {identity.subject.clone()}{sub(identity.issuer.clone())} },
             html! { {conditions}{sub(format!("aud={}", identity.audience))} },
             if identity.jwks.is_some() { "Pasted" } else { "Fetched" },
             last_use(identity.last_used_at, identity.last_used_from),
-            state(end, now, identity.last_used_at.is_some()),
+            state(ends, now, identity.last_used_at.is_some()),
             remove,
         ]
     });
-    let rows = table(["Subject and issuer", "Conditions", "Keys", "Last used", "State", ""], rows);
+    let columns = [
+        "Subject and issuer".into(),
+        Column::when("Conditions", whole),
+        Column::when("Keys", whole),
+        "Last used".into(),
+        "State".into(),
+        Column::when("", whole),
+    ];
+    let rows = table(columns, rows);
     let note = "Another credential has the same issuer and subject: programs must send the client ID.";
     let add = changeable.then(|| small_link(links::new_identity(client_id), "Add an identity"));
-    panel("identities", "Federated identities", add, view! { {shared.then(|| empty(note))}{rows} })
+    panel(
+        "identities",
+        "Federated identities",
+        beside(shown, whole, add),
+        view! { {shared.then(|| empty(note))}{rows} },
+    )
 }

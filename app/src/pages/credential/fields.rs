@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use domain::base::clock::Timestamp;
-use domain::base::id::TeamId;
-use domain::model::credential::AssertionRules;
+use domain::base::id::{PersonId, TeamId};
 use domain::model::credential::draft::Expiry;
+use domain::model::credential::{AssertionRules, Owner};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
-use domain::model::server::{McpServer, ScopeDescription};
-use domain::person::team;
+use domain::model::server::{McpServer, PRIVILEGED_SCOPES, ScopeDescription};
+use domain::person::{manage, team};
 
 use crate::components::form::proof::{KeyFields, TypedKeys};
+use crate::pages::credential::list::short_resource;
 use crate::prelude::*;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -41,6 +42,14 @@ pub(super) fn or_note<T: Default>(errors: &mut Vec<FieldError>, read: Result<T, 
     })
 }
 
+/// The value of an expiry that stays as it is.
+const KEEP: &str = "keep";
+
+/// Reads the choice of another expiry; `None`: it stays.
+pub(super) fn read_new_expiry(choice: &str, day: &str) -> Result<Option<Expiry>, FieldError> {
+    if matches!(choice, "" | KEEP) { Ok(None) } else { read_expiry(choice, day).map(Some) }
+}
+
 /// Reads the choice of an expiry: `7`, `30`, `90`, `365`, `never`, or `date` with a day.
 pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
     match choice {
@@ -59,6 +68,26 @@ pub fn read_expiry(choice: &str, day: &str) -> Result<Expiry, FieldError> {
 /// Reads the choice of a team.
 pub(crate) fn read_team(id: &str) -> Result<Option<TeamId>, FieldError> {
     read_optional(id, TeamId::parse, "team", "Choose one of the list.")
+}
+
+/// Reads the choice of an owner.
+pub(crate) fn read_owner(id: &str) -> Result<Option<PersonId>, FieldError> {
+    read_optional(id, PersonId::parse, "owner", "Choose one of the list.")
+}
+
+/// Reads tags, which spaces or commas separate.
+pub(crate) fn read_tags(text: &str) -> Vec<String> {
+    text.split([',', ' ', '\n', '\t']).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+}
+
+/// Reads ticked scopes. The value of a scope names its MCP server too: a scope counts if its server is chosen. Then a
+/// server that is not ticked any more takes its scopes along.
+pub(crate) fn read_scopes(ticked: &[String], servers: &[String]) -> Vec<String> {
+    let of_chosen = |ticked: &String| match ticked.split_once(' ') {
+        Some((scope, server)) => servers.iter().any(|chosen| chosen == server).then(|| scope.to_owned()),
+        None => Some(ticked.clone()),
+    };
+    ticked.iter().filter_map(of_chosen).collect()
 }
 
 /// Reads the token lifetime field: seconds, or nothing.
@@ -89,8 +118,55 @@ pub(crate) async fn team_choice(
     }
     Ok(html! {
         <Select id="team" label="Team" options=teams chosen error
-            hint="It owns the credential: its people see it, its members can stop it."/>
+            hint="Everyone in the team can see it; members can revoke it."/>
     })
+}
+
+/// The people who may answer for a credential of the visitor's teams. `first` is the option without a person, and
+/// `present` the owner that stays to choose although they may have left. `others` leaves the visitor out.
+pub(crate) async fn owner_choice(
+    visit: &Visit,
+    role: Role,
+    first: &str,
+    others: bool,
+    present: Option<&Owner>,
+    chosen: String,
+    error: Option<String>,
+) -> Result<AnyView, ActionError> {
+    let authority = visit.authority()?;
+    let mut people: Vec<(String, String)> = Vec::new();
+    if authority.is_administrator() {
+        let enabled = manage::list(&visit.context).await?.into_iter().filter(|one| one.person.disabled_at.is_none());
+        people.extend(enabled.map(|one| (one.person.id.to_string(), one.person.name)));
+    } else {
+        for team in team::list(&visit.context, authority).await?.into_iter().filter(|team| visit.may(&team.id, role)) {
+            let members = team::members(&visit.context, &team.id).await?.into_iter().filter(|one| !one.disabled);
+            people.extend(members.map(|one| (one.person.to_string(), one.name)));
+        }
+        people.sort_by(|left, right| left.1.cmp(&right.1).then_with(|| left.0.cmp(&right.0)));
+        people.dedup();
+    }
+    let own = &visit.viewer()?.id;
+    people.retain(|(id, _)| !others || id != own.as_str());
+    if let Some(owner) = present.filter(|owner| !people.iter().any(|(id, _)| id == owner.id.as_str())) {
+        people.push((owner.id.to_string(), owner.name.clone()));
+    }
+    Ok(html! {
+        <Select id="owner" label="Owner" options=options_after(first, people) chosen error
+            hint="The person to ask about it. Owning a credential gives no right."/>
+    })
+}
+
+/// The fields that only people read: tags, description and notes.
+pub(crate) fn words_fields(tags: String, description: String, notes: String, errors: &Errors) -> AnyView {
+    html! {
+        <TextField id="tags" label="Tags" value=tags error=errors.at("tags")
+            hint="Up to 10, separated by spaces, such as env:prod nightly."/>
+        <TextField id="description" label="Description" value=description error=errors.at("description")
+            hint="What runs with it and whom to ask."/>
+        <TextArea id="notes" label="Notes" value=notes error=errors.at("notes")
+            hint="What the next person should know. Everyone in the team can read this."/>
+    }
 }
 
 /// Converts the ticks of a form to the rules of assertions.
@@ -123,12 +199,12 @@ pub(crate) fn RuleChoice(ticked: Vec<String>) -> AnyView {
         (
             "token_endpoint_audience",
             "Accept the token endpoint as audience",
-            "For programs that follow RFC 7523 before its revision. A token made for another server could then be used here.",
+            "For programs that follow RFC 7523 before its revision. An assertion for another server could then be used here.",
         ),
         (
             "reusable",
             "Allow the same assertion until it expires",
-            "For programs that send one prepared assertion again and again. Who reads it can use it too.",
+            "For programs that send one prepared assertion again and again. Anyone who intercepts it can reuse it.",
         ),
         ("jwt_bearer", "Allow the JWT bearer grant", "For programs that send the assertion as the grant itself."),
     ];
@@ -148,7 +224,7 @@ pub(crate) fn ScopeChoice(
     servers: Vec<McpServer>,
     chosen: Vec<String>,
     error: Option<String>,
-    #[prop(default = "None ticked: the first scope of each MCP server.")] hint: &'static str,
+    #[prop(default = "If you choose none, it gets each server’s first scope.")] hint: &'static str,
 ) -> AnyView {
     let default: Vec<String> =
         servers.first().map(|server| server.default_scope_names().map(str::to_owned).collect()).unwrap_or_default();
@@ -175,27 +251,97 @@ pub(crate) fn ScopeChoice(
     choices("scopes", "Scopes", several.then_some(hint), items, error)
 }
 
-/// The expiry of the secret or key.
+/// The MCP servers, each with its scopes below it. `ticked` holds resource identifiers or IDs of servers.
+pub(crate) fn server_cards(servers: Vec<McpServer>, ticked: &[String], scopes: &[String], errors: &Errors) -> AnyView {
+    let only = servers.len() == 1;
+    let several = servers.len() > 1;
+    let card = |server: McpServer| {
+        let McpServer { id, resource, name, scopes: own, built_in, .. } = server;
+        let checked = only || ticked.iter().any(|ticked| *ticked == resource || ticked == id.as_str());
+        let default: Vec<String> = own.iter().take(1).map(|scope| scope.name.clone()).collect();
+        let chosen = if scopes.is_empty() && only { &default[..] } else { scopes };
+        let scope = |scope: ScopeDescription| {
+            let value = format!("{} {resource}", scope.name);
+            let checked = chosen.contains(&scope.name) || chosen.contains(&value);
+            let words = view! { <code>{scope.name.clone()}</code><span class="hint">{scope.description}</span> };
+            choice("checkbox", "scope", value, checked, words)
+        };
+        let items = own.into_iter().map(scope).collect_view();
+        let about = view! { <span>{name.clone()}</span><span class="hint">{short_resource(&resource)}{built_in.then_some(", built in")}</span> };
+        let label = format!("Scopes of {name}");
+        view! {
+            <div class="server">
+                {choice("checkbox", "server", resource.clone(), checked, about)}
+                <div class="scopes" role="group" aria-label=label>{items}</div>
+            </div>
+        }
+    };
+    let cards = servers.into_iter().map(card).collect_view();
+    let hint = "Each token is valid for one server; programs get the first by default. If you choose no scope, the \
+                credential gets each server’s first scope.";
+    let error = |field: &'static str| {
+        let message = errors.at(field);
+        message.map(
+            |message| view! { <p class="error" id=format!("{field}-error")><Drawing icon=Icon::Warning/>{message}</p> },
+        )
+    };
+    html! {
+        <fieldset class="stack" id="server" tabindex="-1">
+            <legend>"MCP servers"</legend>
+            {several.then(|| view! { <p class="hint">{hint}</p> })}
+            <div class="servers">{cards}</div>
+            {error("server")}
+            {errors.at("scopes").is_some().then(|| view! { <div id="scopes" tabindex="-1">{error("scopes")}</div> })}
+        </fieldset>
+    }
+}
+
+/// What a person who is no administrator does not grant: such scopes are not offered, except those that `held` has. It
+/// returns the ones that were asked for and left out.
+pub(crate) fn keep_grantable(
+    visit: &Visit,
+    servers: &mut [McpServer],
+    asked: &[String],
+    held: &[&str],
+) -> Result<Vec<&'static str>, ActionError> {
+    if visit.authority()?.is_administrator() {
+        return Ok(Vec::new());
+    }
+    servers.iter_mut().for_each(|server| server.keep_privileged_scopes(held));
+    let is_asked = |scope: &&str| asked.iter().any(|own| own.split(' ').next() == Some(scope)) && !held.contains(scope);
+    Ok(PRIVILEGED_SCOPES.into_iter().filter(is_asked).collect())
+}
+
+/// The expiry of the secret or key. `keep` is the present one, which may stay.
 #[component]
-pub(crate) fn ExpiryChoice(chosen: String, day: String, errors: Errors) -> AnyView {
-    let chosen = if chosen.is_empty() { "90".to_owned() } else { chosen };
+pub(crate) fn ExpiryChoice(
+    chosen: String,
+    day: String,
+    errors: Errors,
+    #[prop(default = None)] keep: Option<String>,
+) -> AnyView {
+    let usual = if keep.is_some() { KEEP } else { "90" };
+    let chosen = if chosen.is_empty() { usual.to_owned() } else { chosen };
+    let keep = keep.map(|words| choice("radio", "expiry", KEEP, chosen == KEEP, words));
     let presets = [
         ("7", "In 7 days"),
         ("30", "In 30 days"),
         ("90", "In 90 days"),
         ("365", "In 365 days"),
-        ("date", "On a date"),
         ("never", "Never"),
+        ("date", "On a date"),
     ];
     let choices = presets.map(|(value, word)| choice("radio", "expiry", value, value == chosen, word));
     html! {
-        <fieldset class="stack" id="expiry">
+        <fieldset class="stack dated" id="expiry" tabindex="-1">
             <legend>"Expires"</legend>
-            <div class="options">{choices.collect_view()}</div>
-            {errors.at("expiry").map(|error| view! { <p class="error">{error}</p> })}
-            <TextField id="expires_on" label="Date" kind="date" value=day error=errors.at("expires_on")
-                hint="Used with “On a date”. It works until the end of that day, UTC."/>
-            <p class="hint">"“Never” leaves a secret or key that works until somebody revokes it. Prefer an end, and a new one in time."</p>
+            <div class="options">{keep}{choices.collect_view()}</div>
+            <div class="on-date">
+                <TextField id="expires_on" label="Date" kind="date" value=day error=errors.at("expires_on")
+                    hint="Until the end of that day, UTC. Only for “On a date”."/>
+            </div>
+            {errors.at("expiry").map(|error| view! { <p class="error"><Drawing icon=Icon::Warning/>{error}</p> })}
+            <p class="hint">"We recommend an expiry date and rotating before it."</p>
         </fieldset>
     }
 }
@@ -211,7 +357,7 @@ pub(crate) fn key_with_expiry(typed: TypedKeys, errors: &Errors) -> AnyView {
 pub(crate) fn LifetimeChoice(
     chosen: String,
     error: Option<String>,
-    #[prop(default = "The MCP server’s rule")] default: &'static str,
+    #[prop(default = "Server default")] default: &'static str,
 ) -> AnyView {
     let mut options = options([
         ("", default),

@@ -3,8 +3,10 @@
 pub mod authenticators;
 pub mod edit;
 pub mod fields;
+pub mod head;
 pub mod list;
 pub mod new;
+pub mod refused;
 pub mod renew;
 pub mod reveal;
 pub mod rotate;

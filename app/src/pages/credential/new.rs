@@ -4,33 +4,44 @@
 //! form with a redirect, and the redirect's body or address would have to carry the secret.
 
 use domain::base::id::McpServerId;
-use domain::model::credential::AuthMethod;
 use domain::model::credential::draft::{Draft, DraftProof};
+use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
-use domain::model::server::{McpServer, PRIVILEGED_SCOPES};
+use domain::model::server::McpServer;
 use domain::server;
 
 use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::pages::credential::authenticators::{identity_draft, keys_draft};
 use crate::pages::credential::fields::{
-    ExpiryChoice, LifetimeChoice, RuleChoice, ScopeChoice, or_note, read_expiry, read_lifetime, read_optional,
-    read_rules, read_team, rule_words, team_choice,
+    ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry, read_lifetime,
+    read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards, team_choice,
+    words_fields,
 };
 use crate::pages::credential::find;
-use crate::pages::credential::list::short_resource;
+use crate::pages::credential::list::server_names;
 use crate::prelude::*;
 
 /// The fields, as they are on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
+    /// Client ID of the credential whose settings fill the form.
+    pub from: String,
+    /// `duplicate`: the new credential stands beside that one. Otherwise it replaces that one.
+    pub purpose: String,
     /// Identifier of the team that owns it.
     pub team: String,
     /// Name.
     pub name: String,
     /// Description.
     pub description: String,
-    /// Resource identifiers of MCP servers; the built-in one when none is ticked.
+    /// Notes.
+    pub notes: String,
+    /// Identifier of the person who answers for it; empty: who generates it.
+    pub owner: String,
+    /// Tags, separated by spaces.
+    pub tags: String,
+    /// Resource identifiers or IDs of ticked MCP servers.
     pub servers: Vec<String>,
     /// Ticked scopes.
     pub scopes: Vec<String>,
@@ -53,25 +64,29 @@ pub struct Typed {
 }
 
 impl Typed {
-    /// Converts the fields to the input of the domain rules.
-    pub fn draft(&self) -> Result<Draft, Vec<FieldError>> {
+    /// Converts the fields to the input of the domain rules, with what cannot be read. `offered` are the MCP servers
+    /// that the form offers: a form that offers one server means that one.
+    pub fn draft(&self, offered: &[McpServer]) -> (Draft, Vec<FieldError>) {
         let mut errors = Vec::new();
-        let expiry = or_note(&mut errors, read_expiry(&self.expiry, &self.expires_on));
         let method = read_optional(&self.method, AuthMethod::parse, "method", "Choose one of the ways.");
         let method = or_note(&mut errors, method).unwrap_or_default();
-        let token_lifetime = or_note(&mut errors, read_lifetime(&self.token_lifetime));
-        let team = or_note(&mut errors, read_team(&self.team));
-        if !errors.is_empty() {
-            return Err(errors);
+        let mut servers = self.servers.clone();
+        match (servers.is_empty(), offered) {
+            (true, [only]) => servers.push(only.resource.clone()),
+            (true, _) => errors.push(FieldError::new("server", "Choose at least one MCP server.")),
+            (false, _) => {}
         }
-        Ok(Draft {
-            team,
+        let draft = Draft {
+            team: or_note(&mut errors, read_team(&self.team)),
             name: self.name.clone(),
             description: self.description.clone(),
-            servers: self.servers.clone(),
-            scopes: self.scopes.clone(),
-            expiry,
-            token_lifetime,
+            notes: self.notes.clone(),
+            owner: or_note(&mut errors, read_owner(&self.owner)),
+            tags: read_tags(&self.tags),
+            scopes: read_scopes(&self.scopes, &servers),
+            servers,
+            expiry: or_note(&mut errors, read_expiry(&self.expiry, &self.expires_on)),
+            token_lifetime: or_note(&mut errors, read_lifetime(&self.token_lifetime)),
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
             proof: match method {
                 AuthMethod::ClientSecret => DraftProof::Secret,
@@ -79,20 +94,23 @@ impl Typed {
                 AuthMethod::Federated => DraftProof::Federated(identity_draft(&self.identity)),
             },
             assertions: read_rules(&self.assertions),
-        })
+        };
+        (draft, errors)
     }
 
     /// The settings of an existing credential, to generate a similar one.
-    async fn like(client_id: &str) -> Result<Self, ActionError> {
-        let visit = signed_in()?;
-        let found = find(&visit, client_id).await?;
-        let servers = server::list(&visit.context).await?;
+    fn like(found: &Credential, servers: &[McpServer], purpose: &str) -> Self {
         let resource =
             |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
-        Ok(Self {
+        let name = if purpose == DUPLICATE { format!("{} copy", found.name) } else { found.name.clone() };
+        Self {
+            from: found.client_id.to_string(),
+            purpose: purpose.to_owned(),
             team: found.team.to_string(),
-            name: found.name,
-            description: found.description,
+            name: if name.chars().count() > 100 { found.name.clone() } else { name },
+            description: found.description.clone(),
+            notes: found.notes.clone(),
+            tags: found.tags.join(" "),
             servers: found.servers.iter().filter_map(resource).collect(),
             scopes: found.scopes.iter().map(str::to_owned).collect(),
             token_lifetime: found.token_lifetime.map(|lifetime| lifetime.as_secs().to_string()).unwrap_or_default(),
@@ -100,23 +118,57 @@ impl Typed {
             method: found.auth_method.as_str().to_owned(),
             assertions: rule_words(found.assertions),
             ..Self::default()
-        })
+        }
     }
 }
 
-/// The form: empty, filled with the settings of the credential `from`, or filled with the example of a kind of issuer.
-pub async fn page(from: Option<&str>, example: Option<&str>) -> Result<Page, ActionError> {
-    let typed = match (from, example) {
-        (Some(from), _) => Typed::like(from).await?,
+/// The purpose of a form that makes another credential beside one.
+const DUPLICATE: &str = "duplicate";
+
+/// What the address of the page says.
+#[derive(Debug, Clone, Default)]
+pub struct NewQuery {
+    /// Client ID of the credential whose settings fill the form.
+    pub from: Option<String>,
+    /// See [`Typed::purpose`].
+    pub purpose: String,
+    /// The example of a kind of issuer that fills the form.
+    pub example: Option<String>,
+    /// The ID of the MCP server that is ticked.
+    pub server: Option<String>,
+}
+
+/// The form: empty, filled with the settings of a credential, or filled with the example of a kind of issuer.
+pub async fn page(query: NewQuery) -> Result<Page, ActionError> {
+    let NewQuery { from, purpose, example, server } = query;
+    let mut typed = match (from, example) {
+        (Some(from), _) => {
+            let visit = signed_in()?;
+            let found = find(&visit, &from).await?;
+            Typed::like(&found, &server::list(&visit.context).await?, &purpose)
+        }
         (None, Some(word)) => Typed {
             method: AuthMethod::Federated.as_str().to_owned(),
-            identity: TypedIdentity::example(word),
+            identity: TypedIdentity::example(&word),
             ..Typed::default()
         },
         (None, None) => Typed::default(),
     };
+    typed.servers.extend(server);
     form(Form::new(typed)).await
 }
+
+/// The MCP servers that the person may use.
+pub async fn offered(visit: &Visit) -> Result<Vec<McpServer>, ActionError> {
+    let mut servers = server::list(&visit.context).await?;
+    let authority = visit.authority()?;
+    servers.retain(|server| server.access.admits(authority));
+    Ok(servers)
+}
+
+/// Fields of the first view. An error at another one opens the options.
+const FIRST: [&str; 9] =
+    ["name", "team", "server", "scopes", "expiry", "expires_on", "your_password", "your_code", "main"];
 
 /// The form, with the typed values and the errors.
 pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
@@ -125,57 +177,77 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let mut servers = server::list(&visit.context).await?;
     // A server that was asked for stays, so that the error about it stands beside it.
     let authority = visit.authority()?;
-    servers.retain(|server| server.access.admits(authority) || typed.servers.contains(&server.resource));
-    let mut left_out = None;
-    if !visit.authority()?.is_administrator() {
-        servers.iter_mut().for_each(|server| server.keep_privileged_scopes(&[]));
-        let asked: Vec<_> =
-            PRIVILEGED_SCOPES.into_iter().filter(|scope| typed.scopes.iter().any(|own| own == scope)).collect();
-        let words = format!("Without {}: only an administrator grants that.", asked.join(" and "));
-        left_out = (!asked.is_empty()).then(|| view! { <p class="muted">{words}</p> });
-    }
+    servers.retain(|server| server.admits(authority) || typed.servers.contains(&server.resource));
+    let left_out = keep_grantable(&visit, &mut servers, &typed.scopes, &[])?;
+    let left_out = (!left_out.is_empty()).then(|| {
+        view! { <p class="muted">{format!("Without {}: only an administrator grants that.", left_out.join(" and "))}</p> }
+    });
+    let model = match typed.from.as_str() {
+        "" => None,
+        from => find(&visit, from).await.ok(),
+    };
     let team = team_choice(&visit, Role::Member, typed.team.clone(), errors.at("team")).await?;
-    let options_open =
-        errors.0.iter().any(|error| !matches!(error.field, "name" | "team" | "your_password" | "your_code"))
-            || !typed.description.is_empty()
-            || !matches!(typed.method.as_str(), "" | "client_secret")
-            || !typed.ip_ranges.is_empty();
+    let you = format!("You ({})", visit.viewer()?.name);
+    let owner = owner_choice(&visit, Role::Member, &you, true, None, typed.owner.clone(), errors.at("owner")).await?;
+    let is_set = |text: &String| !text.is_empty();
+    let options_open = errors.0.iter().any(|error| !FIRST.contains(&error.field))
+        || model.is_some()
+        || !matches!(typed.method.as_str(), "" | "client_secret")
+        || [&typed.description, &typed.notes, &typed.tags, &typed.owner, &typed.ip_ranges].into_iter().any(is_set);
+    let (title, lead) = heading(model.as_ref(), &typed.purpose, &server::list(&visit.context).await?);
+    let (from, purpose) = (typed.from.clone(), typed.purpose.clone());
     let fields = view! {
         <section class="panel" aria-label="Settings">
             <div class="body">
                 <TextField id="name" label="Name" value=typed.name.clone() required=true error=errors.at("name")
                     hint="The job or service that will use it, such as nightly-index."/>
                 {team}
+                {server_cards(servers, &typed.servers, &typed.scopes, &errors)}
                 {left_out}
-                <p class="muted">
-                    "Default: built-in server, scope "<code>"mcp:read"</code>", expires in 90 days, tokens last 10 minutes."
-                </p>
+                <ExpiryChoice chosen=typed.expiry.clone() day=typed.expires_on.clone() errors=errors.clone()/>
             </div>
             <details class="more" open=options_open>
                 <summary>"More options"</summary>
-                <div class="body">{more_options(typed, servers, &errors)}</div>
+                <div class="body">{more_options(typed, owner, &errors)}</div>
             </details>
         </section>
     };
-    let page = FormPage::new("New credential", links::NEW_CREDENTIAL, "Generate credentials")
-        .lead("One credential for one program. A name is enough; the rest has safe defaults.")
-        .cancel(links::CREDENTIALS);
-    Ok(page.fields(fields).confirm(visit.must_confirm()).page(errors))
+    let page =
+        FormPage::new(title, links::NEW_CREDENTIAL, "Generate credentials").lead(lead).cancel(links::CREDENTIALS);
+    Ok(page.hidden("from", from).hidden("as", purpose).fields(fields).confirm(visit.must_confirm()).page(errors))
+}
+
+/// The title, and what the form begins with.
+fn heading(model: Option<&Credential>, purpose: &str, servers: &[McpServer]) -> (String, String) {
+    let Some(model) = model else {
+        return ("New credential".to_owned(), "One credential for one program. A name is enough.".to_owned());
+    };
+    let ranges: Vec<String> = model.ip_ranges.iter().map(ToString::to_string).collect();
+    let method = match model.auth_method {
+        AuthMethod::ClientSecret => "client secret",
+        AuthMethod::PrivateKeyJwt => "public key",
+        AuthMethod::Federated => "federated identity",
+    };
+    let settings = [
+        server_names(model, servers).join(", "),
+        model.scopes.to_string(),
+        if ranges.is_empty() { "every address".to_owned() } else { ranges.join(", ") },
+        method.to_owned(),
+    ];
+    let what = if purpose == DUPLICATE { "Duplicate of" } else { "Replacement for" };
+    (format!("{what} {}", model.name), format!("Same settings: {}.", settings.join(" · ")))
 }
 
 /// Settings that most credentials do not need.
-fn more_options(typed: Typed, servers: Vec<McpServer>, errors: &Errors) -> AnyView {
+fn more_options(typed: Typed, owner: AnyView, errors: &Errors) -> AnyView {
     let example = format!("{}?example=", links::NEW_CREDENTIAL);
     html! {
         <MethodChoice chosen=typed.method error=errors.at("method")/>
         <div class="stack for-key"><KeyFields typed=typed.keys errors=errors.clone()/></div>
         <div class="stack for-identity"><IdentityFields typed=typed.identity errors=errors.clone() example/></div>
         <RuleChoice ticked=typed.assertions/>
-        <TextField id="description" label="Description" value=typed.description error=errors.at("description")
-            hint="What runs with it and whom to ask."/>
-        <ServerChoice servers=servers.clone() chosen=typed.servers error=errors.at("server")/>
-        <ScopeChoice servers chosen=typed.scopes error=errors.at("scopes")/>
-        <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone()/>
+        {owner}
+        {words_fields(typed.tags, typed.description, typed.notes, errors)}
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
             hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
@@ -186,16 +258,16 @@ fn more_options(typed: Typed, servers: Vec<McpServer>, errors: &Errors) -> AnyVi
 fn MethodChoice(chosen: String, error: Option<String>) -> AnyView {
     let chosen = if chosen.is_empty() { AuthMethod::default().as_str().to_owned() } else { chosen };
     let methods = [
-        (AuthMethod::ClientSecret, "Client secret", "Generated here, shown once. Every client can use it."),
+        (AuthMethod::ClientSecret, "Client secret", "Generated here and shown once. Every client can use it."),
         (
             AuthMethod::PrivateKeyJwt,
             "Public key",
-            "The program signs with a key that never leaves it. Nothing secret is stored here.",
+            "The program signs with its own key. Countersign stores only the public half.",
         ),
         (
             AuthMethod::Federated,
             "Federated identity",
-            "A CI job, cluster or cloud proves itself with its own token. There is no secret at all.",
+            "A CI job, cluster or cloud proves itself with its own token. There is no secret to store.",
         ),
     ];
     let items = methods.map(|(method, word, hint)| {
@@ -203,15 +275,4 @@ fn MethodChoice(chosen: String, error: Option<String>) -> AnyView {
         choice("radio", "method", method.as_str(), method.as_str() == chosen, words)
     });
     choices("method", "Authentication", None, items, error)
-}
-
-#[component]
-fn ServerChoice(servers: Vec<McpServer>, chosen: Vec<String>, error: Option<String>) -> AnyView {
-    let items = servers.into_iter().map(|server| {
-        let checked = chosen.contains(&server.resource) || (chosen.is_empty() && server.built_in);
-        let words = format!("{} ({})", server.name, short_resource(&server.resource));
-        choice("checkbox", "server", server.resource, checked, words)
-    });
-    let hint = "A token is for one of them: the first, unless the program asks for another.";
-    choices("server", "MCP servers", Some(hint), items, error)
 }

@@ -1,4 +1,4 @@
-//! New secrets for several credentials that one text leaked. The page asks once and shows the secrets once.
+//! New secrets for several credentials: those that one text leaked, or those that are ticked in the list. The page asks once and shows the secrets once.
 
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
@@ -7,7 +7,7 @@ use domain::model::field_error::FieldError;
 
 use crate::components::reveal::{identifier_field, secret_field};
 use crate::pages::credential::find;
-use crate::pages::credential::rotate::{deadlines, read_overlap};
+use crate::pages::credential::rotate::{deadlines, last_day, read_overlap};
 use crate::pages::credential::stop::read_ids;
 use crate::prelude::*;
 
@@ -22,6 +22,8 @@ pub struct Typed {
     pub overlap: String,
     /// The day for `date`.
     pub overlap_until: String,
+    /// The query of the list in which they were ticked; absent after a leak.
+    pub list: Option<String>,
 }
 
 impl Typed {
@@ -54,26 +56,35 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         ));
     }
     let count = counted(possible.len(), "secret", "secrets");
+    let leaked = typed.list.is_none();
     let (title, words, verb) = if typed.replaces() {
         (
             format!("Generate {count} for new credentials?"),
-            "Each gets the name, team, MCP servers, scopes, token lifetime and address ranges of the one it replaces, and 90 days. The leaked ones go on until you revoke them.",
+            "Each new credential has the settings of the one it replaces and expires in 90 days. The leaked credentials keep working until you revoke them.",
             "Generate replacements",
+        )
+    } else if leaked {
+        (
+            format!("Rotate {count}?"),
+            "Each gets a second secret. The leaked secrets work until the overlap ends.",
+            "Rotate secrets",
         )
     } else {
         (
             format!("Rotate {count}?"),
-            "Each gets a second secret. The leaked ones go on for the overlap.",
+            "Each gets a second secret. The old secrets work until the overlap ends.",
             "Rotate secrets",
         )
     };
     let overlap = (!typed.replaces()).then(|| {
-        let options = deadlines(Some(("0", "None: the old ones stop now")));
+        let options = deadlines(Some(("0", "None: the old secrets stop now")));
+        let hint = if leaked { "Anyone who has the text can use the old secrets for this long." } else { "" };
         view! {
-            <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone() otherwise="900" error=errors.at("overlap")
-                hint="A person who has the text can use the old secrets that long."/>
-            <TextField id="overlap_until" label="Date" kind="date" value=typed.overlap_until.clone()
-                error=errors.at("overlap_until") hint="Used with “Until the date below”."/>
+            <div class="stack dated">
+                <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone()
+                    otherwise=if leaked { "900" } else { "86400" } error=errors.at("overlap") hint=hint/>
+                {last_day(typed.overlap_until.clone(), &errors)}
+            </div>
         }
     });
     let names = possible.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
@@ -81,13 +92,18 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         let names: Vec<String> = others.iter().map(|credential| credential.name.clone()).collect();
         view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
     });
+    let (back, words_of_back) = match &typed.list {
+        Some(list) => (links::credentials_of_query(list), "Credentials"),
+        None => (links::LEAKS.to_owned(), "Leaks"),
+    };
     let page = FormPage::new(title, links::RENEW, verb)
-        .back(links::LEAKS, "Back to the leak")
+        .back(back, words_of_back)
         .lead(words)
         .hidden("client_ids", typed.client_ids)
         .hidden("how", typed.how)
-        .hidden("confirmed", "yes")
-        .panel("What happens", view! { <ul>{names}</ul>{left_out}{overlap} });
+        .hidden("confirmed", "yes");
+    let page = typed.list.into_iter().fold(page, |page, list| page.hidden("list", list));
+    let page = page.panel("What happens", view! { <ul>{names}</ul>{left_out}{overlap} });
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
@@ -124,10 +140,10 @@ fn secret_panel(number: usize, one: Renewed) -> AnyView {
 /// Why a credential got no new secret.
 fn why(error: CredentialError) -> String {
     let words = match error {
-        CredentialError::OtherMethod => "No new secret: it proves itself in another way.",
+        CredentialError::OtherMethod => "No new secret: this credential has no secret.",
         CredentialError::RotationUnderWay => "No new secret: a rotation is under way. Finish or cancel it first.",
-        CredentialError::Revoked => "No new secret: it is revoked.",
-        CredentialError::AlreadySubmitted(_) => "This form was sent before: its new secret was shown then.",
+        CredentialError::Revoked => "No new secret: this credential is revoked.",
+        CredentialError::AlreadySubmitted(_) => "This form was sent before. Its new secret was shown then.",
         CredentialError::NotFound | CredentialError::Forbidden => "No new secret: your role does not allow it.",
         CredentialError::Invalid(errors) => {
             let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();

@@ -24,6 +24,8 @@ pub struct NewSecret {
 pub enum Occasion {
     /// The credential is new.
     Generated,
+    /// The secret is a second one. The other secret stays.
+    Added,
     /// The secret replaces another one. The old secret works until this time, or no longer works.
     Rotated(Option<Timestamp>),
 }
@@ -33,6 +35,7 @@ impl Occasion {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Generated => "generated",
+            Self::Added => "added",
             Self::Rotated(_) => "rotated",
         }
     }
@@ -41,6 +44,7 @@ impl Occasion {
     pub(crate) fn parse(word: &str) -> Option<Self> {
         match word {
             "generated" => Some(Self::Generated),
+            "added" => Some(Self::Added),
             "rotated" => Some(Self::Rotated(None)),
             _ => None,
         }
@@ -49,8 +53,8 @@ impl Occasion {
     /// The same occasion. A rotation ends at this moment.
     pub(crate) fn until(self, rotation_ends_at: Option<Timestamp>) -> Self {
         match self {
-            Self::Generated => Self::Generated,
             Self::Rotated(_) => Self::Rotated(rotation_ends_at),
+            other => other,
         }
     }
 }
@@ -87,6 +91,11 @@ impl NewSecret {
             Occasion::Generated => {
                 ("Save your client secret", ["Generate", "Store the secret", "Connect"], ().into_any())
             }
+            Occasion::Added => (
+                "Save your new client secret",
+                ["Add a secret", "Store the new secret", "Give it to a program"],
+                " The other secret still works.".into_any(),
+            ),
             Occasion::Rotated(until) => {
                 let old = match until {
                     Some(at) => html! { " The old secret works until "{moment(at)}"." },

@@ -83,7 +83,7 @@ pub(crate) fn deadlines(first: Option<(&'static str, &'static str)>) -> Vec<(Str
         ("3600", "1 hour"),
         ("86400", "24 hours"),
         ("604800", "7 days"),
-        ("date", "Until the date below"),
+        ("date", "Until a date"),
     ];
     options(first.into_iter().chain(times))
 }
@@ -107,20 +107,31 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let Form { typed, errors, .. } = form;
     let key_fields =
         (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
-    let options = deadlines(Some(("0", "None: the old one stops now")));
+    let options = deadlines(Some(("0", "None: it stops now")));
     let fields = view! {
         {key_fields}
-        <Select id="overlap" label="Overlap" options chosen=typed.overlap otherwise="86400" error=errors.at("overlap")
-            hint="How long the old secret or key still works, at most until its own expiry. “None” also ends its tokens."/>
-        <TextField id="overlap_until" label="Last day" kind="date" value=typed.overlap_until
-            error=errors.at("overlap_until") hint="For “Until the date below”: until the end of that day, UTC."/>
+        <div class="stack dated">
+            <Select id="overlap" label="Overlap" options chosen=typed.overlap otherwise="86400" error=errors.at("overlap")
+                hint="How long the old secret or key still works, at most until it expires. With “None”, its tokens end too."/>
+            {last_day(typed.overlap_until, &errors)}
+        </div>
     };
     let page = FormPage::new(format!("{title}: {}", credential.name), links::rotate_credential(&client_id), title)
         .heading(title)
-        .back(links::credential(&client_id), format!("Back to {}", credential.name))
+        .back(links::credential(&client_id), credential.name)
         .lead(lead)
         .panel(title, fields);
     Ok(page.confirm(visit.must_confirm()).page(errors))
+}
+
+/// The day of the choice “Until a date”.
+pub(crate) fn last_day(value: String, errors: &Errors) -> AnyView {
+    html! {
+        <div class="on-date">
+            <TextField id="overlap_until" label="Last day" kind="date" value error=errors.at("overlap_until")
+                hint="Until the end of that day, UTC. Only for “Until a date”."/>
+        </div>
+    }
 }
 
 /// One secret or key of a rotation.
@@ -162,15 +173,16 @@ fn advice(old: &[Side], new: &[Side]) -> (&'static str, &'static str) {
     match (new.is_empty(), new_used, old_used_since) {
         (true, ..) => (
             "danger",
-            "The new one does not work any more, and the old one ends soon. Cancel to keep the old one, or rotate again.",
+            "The new secret or key no longer works, and the old one ends soon. Cancel the rotation to keep the old one, or rotate again.",
         ),
-        (_, false, _) => ("warn", "The new one was not used yet. Finishing now would stop the program."),
-        (_, true, true) => {
-            ("warn", "Both were used since the rotation began: some part of the program still has the old one.")
-        }
+        (_, false, _) => ("warn", "The new secret or key was not used yet. Finishing now would stop the program."),
+        (_, true, true) => (
+            "warn",
+            "Both were used since the rotation began: some part of the program still uses the old secret or key.",
+        ),
         (_, true, false) => (
             "ok",
-            "Only the new one was used since the rotation began. When every part of the program has run since, it is safe to finish.",
+            "Only the new secret or key was used since the rotation began. If every part of the program has run since then, it is safe to finish.",
         ),
     }
 }
@@ -195,8 +207,10 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
         let href = format!("{}?again=yes", links::rotate_credential(&client_id));
         view! { <p>{primary_link(href, "Rotate again")}</p> }
     });
-    let lead = if works { "The old one and the new one both work." } else { "Only the old one works." };
-    let back = (links::credential(&client_id), format!("Back to {}", credential.name));
+    let what = if credential.auth_method == AuthMethod::PrivateKeyJwt { "key" } else { "secret" };
+    let lead =
+        if works { format!("The old and the new {what} both work.") } else { format!("Only the old {what} works.") };
+    let back = (links::credential(&client_id), credential.name.clone());
     let rows = old.into_iter().map(|side| side_row(side, "old"));
     let rows = rows.chain(new.into_iter().map(|side| side_row(side, "new")));
     let status = errors.status();
@@ -208,14 +222,16 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
         <section class="panel" aria-label="What is replaced, and by what">
             {table(["Which", "Generated", "Last used", "Ends"], rows)}
         </section>
-        {steps(&client_id, works, visit.must_confirm(), &errors)}
+        {steps(&credential, works.then_some(tone == "ok"), visit.must_confirm(), &errors)}
     };
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
 }
 
-/// The actions on a rotation. `works` says whether the new secret or key works. `asked` says whether two of the forms
-/// ask the person to prove who they are.
-fn steps(client_id: &str, works: bool, asked: bool, errors: &Errors) -> AnyView {
+/// The actions on a rotation. `safe` says whether it is safe to finish; it is absent if the new secret or key does not
+/// work. `asked` says whether two of the forms ask the person to prove who they are.
+fn steps(credential: &Credential, safe: Option<bool>, asked: bool, errors: &Errors) -> AnyView {
+    let client_id = &credential.client_id;
+    let is_key = credential.auth_method == AuthMethod::PrivateKeyJwt;
     let step = |word: &'static str, fields: AnyView, kind: Option<&'static str>, verb: &'static str| {
         let content = view! { {hidden("step", word)}{fields}{submit(kind, verb)} };
         post_form(links::rotation(client_id), "stack", content)
@@ -225,24 +241,39 @@ fn steps(client_id: &str, works: bool, asked: bool, errors: &Errors) -> AnyView 
         let hint = "This needs a confirmation from the last 5 minutes.";
         asked.then(|| view! { <ProofFields errors=errors.clone() hint ids/> })
     };
-    let finish = works.then(|| {
-        let form = step("finish", ().into_any(), Some("primary"), "Finish now");
-        let words = "The old one and the tokens that it made stop working at once.";
+    let finish = safe.map(|safe| {
+        let words = match is_key {
+            true => "The old key and its tokens stop working at once.",
+            false => "The old secret and its tokens stop working at once.",
+        };
+        let form = match safe {
+            true => step("finish", ().into_any(), Some("primary"), "Finish now"),
+            false => {
+                let question = "A program may still need the old secret or key. Finish all the same?";
+                let form = step("finish", ().into_any(), Some("danger"), "Finish now");
+                ask(false, "Finish anyway…", question, form)
+            }
+        };
         body_panel("finish", "Finish", view! { <p class="muted">{words}</p>{form} })
     });
+    let label = if is_key { "Old key stops in" } else { "Old secret stops in" };
     let extend = html! {
-        <Select id="deadline" label="From now" options=deadlines(None) chosen="86400" error=errors.at("overlap")
-            hint="Never past the old one’s own expiry."/>
-        <TextField id="overlap_until" label="Last day" kind="date" error=errors.at("overlap_until")
-            hint="For “Until the date below”: until the end of that day, UTC."/>
+        <div class="stack dated">
+            <Select id="deadline" label options=deadlines(None) chosen="86400" error=errors.at("overlap")
+                hint="At most until its own expiry, and 90 days."/>
+            {last_day(String::new(), errors)}
+        </div>
         {proof(("your_password", "your_code"))}
     };
     let cancel = proof(("your_password_to_cancel", "your_code_to_cancel")).into_any();
     let cancel = step("cancel", cancel, Some("danger"), "Cancel rotation");
-    let words = "The new secret or key stops working at once, with the tokens that it made. The old one still works.";
+    let words = match is_key {
+        true => "The new key and its tokens stop working at once. The old key stays.",
+        false => "The new secret and its tokens stop working at once. The old secret stays.",
+    };
     html! {
         {finish}
-        {body_panel("extend", "Another deadline", step("extend", extend, None, "Change deadline"))}
+        {body_panel("extend", "Change the deadline", step("extend", extend, None, "Change deadline"))}
         {body_panel("cancel", "Cancel", view! { <p class="muted">{words}</p>{cancel} })}
     }
 }

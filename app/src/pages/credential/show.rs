@@ -1,30 +1,24 @@
-//! One credential: its settings, its use, how to connect, how to stop it.
+//! One credential, in views: an overview, its secrets, its use, its changes, and how to connect.
 
 use domain::audit;
 use domain::base::clock::Timestamp;
-use domain::credential::federated;
-use domain::credential::inspect;
-use domain::credential::keys;
-use domain::credential::usage;
-use domain::incident::leak;
-use domain::model::credential::usage::Whose;
-use domain::model::credential::{AssertionRules, AuthMethod, ClientSecret, Credential, Impact, Status};
-use domain::model::person::authority::Role;
-use domain::model::person::team::Team;
+use domain::credential::{federated, inspect, keys, usage};
+use domain::model::credential::usage::{Period, Whose};
+use domain::model::credential::{AssertionRules, AuthMethod, Credential, Impact, Status};
 use domain::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer};
 use domain::person::team;
 use domain::server;
 use leptos::server_fn::codec::GetUrl;
 
-use crate::components::chart::HourChart;
+use crate::components::parts::{View, key_figures, view_links};
 use crate::components::snippet::{Snippets, TryIt};
-use crate::pages::audit::activity::{EntryView, entry_list};
-use crate::pages::credential::authenticators::{identities_panel, keys_panel};
+use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::credential::authenticators::{identities_panel, keys_panel, secrets_panel};
 use crate::pages::credential::find;
-use crate::pages::credential::list::server_names;
+use crate::pages::credential::head::{ListPlace, Shown, notices, title};
+use crate::pages::credential::list::short_resource;
 use crate::pages::credential::tokens::tokens_view;
-use crate::pages::credential::usage::{impact_facts, recent, refused};
-use crate::pages::token::trial::test_button;
+use crate::pages::credential::usage::{exchanges_panel, read_period, usage_view};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -52,235 +46,204 @@ pub fn connection(visit: &Visit, credential: &Credential, server: Option<&McpSer
     }
 }
 
-/// The page. `done` names the receipt.
-pub async fn page(client_id: String, done: Option<&str>) -> Result<Page, ActionError> {
+/// What the address of the page says.
+#[derive(Debug, Clone, Default)]
+pub struct ShowQuery {
+    /// The word of a view.
+    pub view: String,
+    /// The receipt.
+    pub done: Option<String>,
+    /// How many live tokens ended with the change that the receipt is about.
+    pub ended: Option<String>,
+    /// The word of the period that charts show.
+    pub period: Option<String>,
+    /// The list from which the page was opened.
+    pub list: ListPlace,
+}
+
+/// The views: the word in the address, and the title of the page with the name of the credential.
+const VIEWS: [(&str, &str); 6] = [
+    ("", ""),
+    ("secrets", "Secrets of "),
+    ("usage", "Usage of "),
+    ("tokens", "Live tokens of "),
+    ("activity", "Activity of "),
+    ("connect", "Connect "),
+];
+
+/// The page.
+pub async fn page(client_id: String, query: ShowQuery) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    let (context, id, now) = (&visit.context, &credential.client_id, visit.now());
-    let team = team::find(context, visit.authority()?, &credential.team).await?;
-    let servers = server::list(context).await?;
-    let secrets = inspect::secrets(context, id).await?;
-    let keys = keys::list(context, id).await?;
-    let identities = federated::list(context, id).await?;
-    let shared = federated::is_shared(context, &identities).await?;
-    let impact = inspect::impact(context, &credential).await?;
-    let hours = usage::hours(context, Whose::Credential(id), 72).await?;
-    let exchanges = usage::recent_exchanges(context, id).await?;
-    let refusals = usage::refusals(context, id).await?;
-    let refusal_hours = usage::refusals_by_hour(context, id, 72).await?;
-    let changes: Vec<_> = audit::of_target(context, id.as_str(), 5).await?.iter().map(EntryView::of).collect();
-    let status = credential.status(now);
-    let server = servers.iter().find(|server| credential.servers.first() == Some(&server.id));
-    let mut connection = connection(&visit, &credential, server);
-    if let Some(key) = keys.iter().find(|key| key.revoked_at.is_none()) {
-        connection.algorithm = key.key.algorithm().as_str();
-    }
-    if let Some(identity) = identities.iter().find(|identity| identity.revoked_at.is_none()) {
-        connection.audience.clone_from(&identity.audience);
-    }
-    let address = links::credential(&client_id);
-    let waiting =
-        (status == Status::Unverified).then(|| view! { <TryIt connection=connection.clone() reload=Some(address)/> });
-    let about = match credential.auth_method {
-        AuthMethod::ClientSecret => "Add the secret you saved.",
-        AuthMethod::PrivateKeyJwt => "The private key stays with the program.",
-        AuthMethod::Federated => "The issuer gives the program its token.",
+    let (context, id) = (&visit.context, &credential.client_id);
+    let shown = Shown {
+        team: team::find(context, visit.authority()?, &credential.team).await?,
+        servers: server::list(context).await?,
+        secrets: inspect::secrets(context, id).await?,
+        keys: keys::list(context, id).await?,
+        identities: federated::list(context, id).await?,
+        list: query.list,
+        visit: visit.clone(),
+        credential: credential.clone(),
     };
-    let connect =
-        (!matches!(status, Status::Revoked | Status::Expired)).then(|| view! { <Snippets connection about=about/> });
-    let changeable = status != Status::Revoked;
-    let manages = changeable && visit.may(&credential.team, Role::Manager);
-    let member = visit.may(&credential.team, Role::Member);
-    let leaked = leaked(&secrets, !changeable, now);
-    let imported = changeable.then(|| imported(&secrets)).flatten();
-    let closed = connect.is_some().then(|| closed(&credential, team.as_ref(), &servers)).flatten();
-    let proof = match credential.auth_method {
-        AuthMethod::ClientSecret => secrets_panel(secrets, !changeable, now),
-        AuthMethod::PrivateKeyJwt => keys_panel(keys, &client_id, manages, now),
-        AuthMethod::Federated => identities_panel(identities, &client_id, manages, shared, now),
+    let period = read_period(query.period.as_deref());
+    let (view, named) = *VIEWS.iter().find(|(word, _)| *word == query.view).unwrap_or(&VIEWS[0]);
+    let content = match view {
+        "secrets" => proofs(&shown, true).await?,
+        "usage" => {
+            let address = shown.list.view(&shown.credential, "usage");
+            usage_view(&visit, &shown.credential, period, &address).await?
+        }
+        "tokens" => tokens_view(&visit, &shown.credential).await?,
+        "activity" => activity(&shown).await?,
+        "connect" => connect(&shown),
+        _ => overview(&shown, period).await?,
     };
-    let tokens = tokens_view(&visit, &credential).await?;
-    let chart = view! { <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/> };
+    let ended = query.ended.and_then(|ended| ended.parse::<u32>().ok()).unwrap_or_default();
+    let ended =
+        if ended > 0 { format!(" {} ended.", counted(ended, "live token", "live tokens")) } else { String::new() };
     let body = view! {
-        <Receipt on=On::Credential done/>
-        {title_row(&credential, status, changeable && member, manages)}
-        {ended(&credential, status, member)}
-        {rotation(&credential, now, member)}
-        {leaked}
-        {imported}
-        {closed}
-        {waiting}
-        {facts(&credential, team, &servers, &impact)}
-        {proof}
-        {tokens}
-        {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
-        <div class="split">{recent(exchanges, &servers)}{recent_changes(changes, &client_id)}</div>
-        {refused(&credential, refusals, refusal_hours, manages)}
-        {connect}
-        {(status != Status::Revoked).then(|| if_leaked(&impact, member))}
+        <Receipt on=On::Credential done=query.done.as_deref() more=ended/>
+        {title(&shown)}
+        {notices(&shown).await?}
+        {views(&shown, view)}
+        {content}
     };
-    Ok(Page::new(credential.name, body))
+    Ok(Page::new(format!("{named}{}", credential.name), body))
 }
 
-fn title_row(credential: &Credential, status: Status, works: bool, manages: bool) -> AnyView {
+/// The links between the views.
+fn views(shown: &Shown, current: &str) -> AnyView {
+    let proofs = match shown.credential.auth_method {
+        AuthMethod::ClientSecret => "Secrets",
+        AuthMethod::PrivateKeyJwt => "Keys",
+        AuthMethod::Federated => "Identities",
+    };
+    let names = ["Overview", proofs, "Usage", "Live tokens", "Activity", "Connect"];
+    let view = |((word, _), name): ((&str, &str), &'static str)| View {
+        href: shown.list.view(&shown.credential, word),
+        name,
+        count: (word == "secrets").then(|| i64::try_from(shown.live_proofs()).unwrap_or(i64::MAX)),
+        is_current: word == current,
+    };
+    view_links("Views of the credential", VIEWS.into_iter().zip(names).map(view))
+}
+
+async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError> {
+    let (context, credential) = (&shown.visit.context, &shown.credential);
     let id = &credential.client_id;
-    let actions = works.then(|| {
-        let stop = match status {
-            Status::Disabled => {
-                let fields = [("client_id", id.to_string())];
-                post_button(links::ENABLE_CREDENTIAL, fields, Some("primary"), false, "Enable")
-            }
-            _ => button_link(links::disable_credential(id), "Disable"),
-        };
-        view! {
-            <div class="row">
-                {test_button(credential)}
-                {rotate_link(credential)}
-                {manages.then(|| button_link(links::edit_credential(id), "Edit"))}
-                {stop}
-                <a class="button" data-kind="danger" href=links::revoke_credential(id)>"Revoke"</a>
-            </div>
-        }
+    let impact = inspect::impact(context, credential).await?;
+    let day = usage::bars(context, Whose::Credential(id), Period::Day).await?;
+    let refusals: i64 = day.iter().map(|bar| bar.refusals).sum();
+    let changes: Vec<_> = audit::of_target(context, id.as_str(), 5).await?.iter().map(EntryView::of).collect();
+    let refused = vec![("credential", id.to_string())];
+    let address = shown.list.view(credential, "");
+    let exchanges = exchanges_panel(&shown.visit, Whose::Credential(id), period, &address, Some(refused)).await?;
+    let waiting = (shown.status() == Status::Unverified && credential.disabled_at.is_none()).then(|| {
+        let reload = Some(shown.list.view(credential, ""));
+        view! { <TryIt connection=connection_of(shown) reload/> }
     });
-    html! {
-        <div class="head">
-            <div>
-                <a href=links::CREDENTIALS>"Back to the list"</a>
-                <div class="title"><h1>{credential.name.clone()}</h1>{status_chip(status)}</div>
-                <span class="row">
-                    <code id="cid">{id.to_string()}</code>
-                    <button type="button" class="button needs-script" data-kind="quiet" data-size="icon" data-copy="cid">
-                        <Drawing icon=Icon::Copy/><span class="vh">"Copy client ID"</span>
-                    </button>
-                </span>
-                {(!credential.description.is_empty()).then(|| view! { <p>{credential.description.clone()}</p> })}
+    let notes = (!credential.notes.is_empty()).then(|| {
+        let notes = credential.notes.clone();
+        panel("notes", "Notes", (), view! { <div class="body"><p class="lines">{notes}</p></div> })
+    });
+    Ok(html! {
+        {figures(credential, &impact, refusals, shown.now())}
+        {waiting}
+        <div class="duo">
+            <div class="stack">
+                {exchanges}
+                {proofs(shown, false).await?}
             </div>
-            {actions}
+            <div class="stack">{facts(shown)}{notes}{latest_changes(shown, changes)}</div>
         </div>
-    }
-}
-
-/// The link to a rotation, for a credential that has something to rotate.
-pub(crate) fn rotate_link(credential: &Credential) -> Option<AnyView> {
-    let words = match credential.auth_method {
-        AuthMethod::ClientSecret => "Rotate secret",
-        AuthMethod::PrivateKeyJwt => "Rotate key",
-        AuthMethod::Federated => return None,
-    };
-    Some(button_link(links::rotate_credential(&credential.client_id), words))
-}
-
-/// Why the credential does not work. Nothing when it works.
-fn ended(credential: &Credential, status: Status, member: bool) -> AnyView {
-    let replace = member.then(|| {
-        let href = links::credential_like(&credential.client_id);
-        view! { <a href=href>"Generate a replacement with the same settings"</a> }
-    });
-    match (status, credential.revoked_at, credential.disabled_at) {
-        (Status::Revoked, Some(at), _) => {
-            let reason = credential.revoke_reason.as_ref().map(|reason| format!(" Reason: {reason}."));
-            let entry = links::activity_of(&credential.client_id);
-            let words = view! {
-                <p><b>"This is final since "{moment(at)}"."</b>{reason.unwrap_or_default()}</p>
-                <p class="row"><a href=entry>"See the audit entry"</a>{replace}</p>
-            };
-            notice("danger", words)
-        }
-        (Status::Disabled, _, Some(at)) => {
-            let words = " Exchanges and live tokens are refused until it is enabled again.";
-            notice("warn", view! { <p>"Stopped "{distance(at)}"."{words}</p> })
-        }
-        (Status::Expired, ..) => {
-            notice("danger", view! { <p>"This credential has expired. None of its secrets works."</p><p>{replace}</p> })
-        }
-        _ => ().into_any(),
-    }
-}
-
-/// Asks to rotate an imported secret.
-fn imported(secrets: &[ClientSecret]) -> Option<AnyView> {
-    let is_left =
-        |secret: &ClientSecret| secret.hint.is_empty() && secret.revoked_at.is_none() && secret.retires_at.is_none();
-    secrets.iter().any(is_left).then(|| {
-        let text = "The secret was imported: rotate it. A person may have chosen it, so somebody may guess it. \
-                    Countersign limits wrong guesses until then.";
-        notice("warn", view! { <p>{text}</p> })
+        {danger_zone(shown, &impact)}
     })
 }
 
-/// Says for which of its MCP servers the credential gets no token, because they are not open to its team.
-fn closed(credential: &Credential, team: Option<&Team>, servers: &[McpServer]) -> Option<AnyView> {
-    let is_closed =
-        |server: &&McpServer| credential.servers.contains(&server.id) && !server.access.admits_team(&credential.team);
-    let names: Vec<&str> = servers.iter().filter(is_closed).map(|server| server.name.as_str()).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let is = if names.len() == 1 { "is" } else { "are" };
-    let team = team.map_or("its team", |team| team.name.as_str());
-    let words = format!(
-        "{} {is} not open to the team {team}: the credential gets no token there. An administrator can add the team on the \
-         page of the MCP server.",
-        names.join(", ")
-    );
-    Some(notice("warn", view! { <p>{words}</p> }))
+/// The most important numbers.
+fn figures(credential: &Credential, impact: &Impact, refusals: i64, now: Timestamp) -> AnyView {
+    let from = credential.last_used_from.map(|address| address.to_string()).unwrap_or_default();
+    let live = match impact.last_token_ends_at {
+        Some(at) if impact.live_tokens > 0 => html! { "last expires "{distance(at)} },
+        _ => ().into_any(),
+    };
+    let refused = if refusals > 0 { format!("{} refused", grouped(refusals)) } else { String::new() };
+    let addresses = match impact.addresses {
+        0 => String::new(),
+        count => format!("from {}", counted(count, "address", "addresses")),
+    };
+    let exchanged = [refused, addresses].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+    let (ends, value, note) = match credential.ends_at {
+        Some(at) if at <= now => ("Ended", distance(at), moment(at)),
+        Some(at) => ("Expires", distance(at), moment(at)),
+        None => ("Expires", html! { "Never" }, ().into_any()),
+    };
+    key_figures([
+        ("Last used", distance_or(credential.last_used_at, "Never"), from.into_any()),
+        ("Exchanges, 24 h", grouped(impact.exchanges).into_any(), exchanged.into_any()),
+        ("Live tokens", grouped(impact.live_tokens).into_any(), live),
+        (ends, value, note),
+    ])
 }
 
-/// The notice that a secret was reported as leaked.
-fn leaked(secrets: &[ClientSecret], revoked: bool, now: Timestamp) -> Option<AnyView> {
-    let secret = leak::reported(secrets)?;
-    let works = !revoked && secret.end().is_live(now);
-    let ended = if works { "It still works: rotate or revoke it." } else { "It does not work any more." };
-    let place = secret.leaked_where.as_ref().map(|place| format!(" Found at {place}."));
-    let what = format!("The secret css_…{} was reported as leaked ", secret.hint);
-    Some(notice("danger", view! { <p><b>{what}{secret.leaked_at.map(distance)}". "</b>{ended}{place}</p> }))
-}
-
-/// The rotation in progress.
-fn rotation(credential: &Credential, now: Timestamp, member: bool) -> Option<AnyView> {
-    let at = credential.rotation_ends_at.filter(|_| credential.is_rotating(now))?;
-    let href = links::rotate_credential(&credential.client_id);
-    let act = member.then(|| view! { <p><a href=href>"Finish, extend or cancel"</a></p> });
-    let words = view! { <p><b>"Rotation in progress. "</b>"The old one stops working "{distance(at)}"."</p>{act} };
-    Some(notice("warn", words))
-}
-
-fn facts(credential: &Credential, team: Option<Team>, servers: &[McpServer], impact: &Impact) -> AnyView {
-    let first = servers.iter().find(|server| credential.servers.first() == Some(&server.id));
+/// What the credential may do, who answers for it, and where it came from.
+fn facts(shown: &Shown) -> AnyView {
+    let credential = &shown.credential;
+    let own: Vec<&McpServer> =
+        credential.servers.iter().filter_map(|id| shown.servers.iter().find(|server| server.id == *id)).collect();
     let lifetime =
-        credential.token_lifetime.or(first.map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
-    let live = match (impact.live_tokens, impact.last_token_ends_at) {
-        (count @ 1.., Some(at)) => html! { {grouped(count)}" "{muted("the last ends ")}{distance(at)} },
-        _ => muted("None"),
+        credential.token_lifetime.or(own.first().map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
+    let server = |server: &&McpServer| {
+        let (href, resource) = (links::server(&server.id), short_resource(&server.resource));
+        view! { <div><a href=href title=server.name.clone()>{breaking_at_slashes(&resource)}</a></div> }
     };
-    let ranges: Vec<String> = credential.ip_ranges.iter().map(ToString::to_string).collect();
-    let ranges = if ranges.is_empty() {
-        muted("Every address")
-    } else {
-        html! { <code>{ranges.join(", ")}</code> }
+    let range = |range: String| view! { <div><code>{range}</code></div> };
+    let ranges = match credential.ip_ranges.as_slice() {
+        [] => muted("Every address"),
+        ranges => ranges.iter().map(|net| range(net.to_string())).collect_view().into_any(),
     };
-    let from = credential.last_used_from.map(|address| view! { " "{muted(format!("from {address}"))} });
-    html! {
-        <dl class="panel facts">
-            {team.map(|team| {
-                let href = links::team(&team.id);
-                view! { <div><dt>"Team"</dt><dd><a href=href>{team.name}</a></dd></div> }
-            })}
-            <div><dt>"MCP server"</dt><dd>{server_names(credential, servers).join(", ")}</dd></div>
-            <div><dt>"Scopes"</dt><dd>{scope_tags(credential.scopes.iter())}</dd></div>
-            <div><dt>"Last used"</dt><dd>
-                {distance_or(credential.last_used_at, "Never")}{from}{credential.last_used_agent.clone().map(sub)}
-            </dd></div>
-            <div><dt>"Live tokens"</dt><dd>{live}</dd></div>
-            <div><dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd></div>
-            <div><dt>"Expires"</dt><dd>{distance_or(credential.ends_at, "Never")}</dd></div>
-            <div><dt>"Allowed IP ranges"</dt><dd>{ranges}</dd></div>
-            {exceptions(credential.assertions).map(|text| view! { <div><dt>"Exceptions"</dt><dd>{text}</dd></div> })}
-            <div><dt>"Generated"</dt><dd>
-                {distance(credential.created_at)}" "{muted(format!("by {}", credential.created_by))}
-            </dd></div>
+    let owner = match &credential.owner {
+        None => muted("Nobody"),
+        Some(owner) => {
+            let gone = owner.disabled.then(|| view! { " "{chip("Disabled", "warn")} });
+            let administers = shown.visit.authority().is_ok_and(|authority| authority.is_administrator());
+            let name = match administers {
+                true => html! { <a href=links::person(&owner.id)>{owner.name.clone()}</a> },
+                false => owner.name.clone().into_any(),
+            };
+            html! { {name}{gone} }
+        }
+    };
+    let proof = match credential.auth_method {
+        AuthMethod::ClientSecret => "Client secret",
+        AuthMethod::PrivateKeyJwt => "Public key",
+        AuthMethod::Federated => "Federated identity",
+    };
+    let rows = view! {
+        <dl class="f">
+            <dt>"Owner"</dt><dd>{owner}</dd>
+            <dt>"MCP servers"</dt><dd>{own.iter().map(server).collect_view()}</dd>
+            <dt>"Scopes"</dt><dd>{scope_tags(credential.scopes.iter())}</dd>
+            <dt>"Addresses"</dt><dd>{ranges}</dd>
+            <dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd>
+            <dt>"Proof"</dt><dd>{format!("{proof} ({} active)", shown.live_proofs())}</dd>
+            {credential.expires_at.map(|at| view! { <dt>"Last day"</dt><dd>{moment(at)}</dd> })}
+            {exceptions(credential.assertions).map(|text| view! { <dt>"Exceptions"</dt><dd>{text}</dd> })}
+            <dt>"Generated"</dt><dd>{moment(credential.created_at)}" by "{credential.created_by.clone()}</dd>
+            {credential.last_used_agent.clone().map(|agent| view! { <dt>"Program"</dt><dd>{agent}</dd> })}
         </dl>
-    }
+    };
+    let duplicate = shown.is_member().then(|| {
+        let href = links::duplicate_of(&credential.client_id);
+        view! { <a class="muted" href=href>"Duplicate"</a> }
+    });
+    panel("facts", "What it may do", duplicate, view! { <div class="body">{rows}</div> })
+}
+
+/// An address that breaks after a slash, and not inside a name.
+fn breaking_at_slashes(address: &str) -> AnyView {
+    address.split_inclusive('/').map(|part| view! { {part.to_owned()}<wbr/> }).collect_view().into_any()
 }
 
 /// The exceptions that its assertions may use.
@@ -294,50 +257,94 @@ fn exceptions(rules: AssertionRules) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn secrets_panel(secrets: Vec<ClientSecret>, revoked: bool, now: Timestamp) -> AnyView {
-    let rows = secrets.into_iter().map(|secret| {
-        let end = secret.end();
-        let (word, tone) = if revoked || secret.revoked_at.is_some() {
-            ("Ended", "danger")
-        } else if !end.is_live(now) {
-            ("Over", "danger")
-        } else if secret.retires_at.is_some() {
-            ("Retiring", "warn")
-        } else if secret.last_used_at.is_some() {
-            ("Current", "ok")
-        } else {
-            ("Unused", "idle")
-        };
-        cells![
-            html! { <code>{format!("css_…{}", secret.hint)}</code> },
-            distance(secret.created_at),
-            last_use(secret.last_used_at, secret.last_used_from),
-            distance_or(end.moment(), "Never"),
-            chip(word, tone),
-        ]
-    });
-    let rows = table(["Secret", "Generated", "Last used", "Ends", "State"], rows);
-    panel("secrets", "Secrets", muted("Known by their last characters."), rows)
-}
-
-fn recent_changes(changes: Vec<EntryView>, client_id: &str) -> AnyView {
+fn latest_changes(shown: &Shown, changes: Vec<EntryView>) -> AnyView {
     let unnamed = changes.into_iter().map(|entry| EntryView { target_name: String::new(), ..entry });
-    let all = view! { <a href=links::activity_of(client_id)>"See all entries"</a> };
-    panel("changes", "Recent changes", all, entry_list(unnamed))
+    let all = view! { <a class="muted" href=shown.list.view(&shown.credential, "activity")>"All"</a> };
+    panel("changes", "Latest changes", all, entry_list(unnamed))
 }
 
-fn if_leaked(impact: &Impact, member: bool) -> AnyView {
-    let whereabouts = if member {
-        html! { "Both are at the "<a href="#main">"top of this page"</a>"." }
-    } else {
-        "Your role lets you look: tell a member of the team or an administrator at once.".into_any()
+/// The secrets, keys or identities; `whole`: with their actions.
+async fn proofs(shown: &Shown, whole: bool) -> Result<AnyView, ActionError> {
+    Ok(match shown.credential.auth_method {
+        AuthMethod::ClientSecret => secrets_panel(shown, whole),
+        AuthMethod::PrivateKeyJwt => keys_panel(shown, whole),
+        AuthMethod::Federated => {
+            let shared = federated::is_shared(&shown.visit.context, &shown.identities).await?;
+            identities_panel(shown, shared, whole)
+        }
+    })
+}
+
+/// How many entries the view of the activity shows.
+const ENTRIES: u16 = 50;
+
+/// The entries of the audit log about the credential.
+async fn activity(shown: &Shown) -> Result<AnyView, ActionError> {
+    let id = &shown.credential.client_id;
+    let entries = audit::of_target(&shown.visit.context, id.as_str(), ENTRIES).await?;
+    let entries = entries.iter().map(EntryView::of).map(|entry| EntryView { target_name: String::new(), ..entry });
+    let all = view! { <a class="muted" href=links::activity_of(id)>"See all entries"</a> };
+    Ok(panel("changes", "Changes, newest first", all, entry_list(entries)))
+}
+
+/// The texts for programs. Nothing connects with a credential that has ended.
+fn connect(shown: &Shown) -> AnyView {
+    if matches!(shown.status(), Status::Revoked | Status::Expired) {
+        return panel(
+            "connect",
+            "Connect",
+            (),
+            empty("This credential does not work, so no program can connect with it."),
+        );
+    }
+    let about = match shown.credential.auth_method {
+        AuthMethod::ClientSecret => "Add the secret you saved.",
+        AuthMethod::PrivateKeyJwt => "The private key stays with the program.",
+        AuthMethod::Federated => "The issuer gives the program its token.",
     };
-    let facts = view! {
-        {impact_facts(impact)}
-        <div class="body"><p class="muted">
-            "Disabling refuses exchanges and live tokens until it is undone. Revoking is final. "{whereabouts}" The built-in MCP server refuses the live tokens at once, a server "
-            "that reads the status list within seconds; one that only checks signatures accepts them until they end."
-        </p></div>
+    html! { <Snippets connection=connection_of(shown) about=about/> }
+}
+
+/// The texts that connect a program, with the algorithm of its key and the audience of its identity.
+fn connection_of(shown: &Shown) -> Connection {
+    let first = shown.servers.iter().find(|server| shown.credential.servers.first() == Some(&server.id));
+    let mut connection = connection(&shown.visit, &shown.credential, first);
+    if let Some(key) = shown.keys.iter().find(|key| key.revoked_at.is_none()) {
+        connection.algorithm = key.key.algorithm().as_str();
+    }
+    if let Some(identity) = shown.identities.iter().find(|identity| identity.revoked_at.is_none()) {
+        connection.audience.clone_from(&identity.audience);
+    }
+    connection
+}
+
+/// What stops the credential, with what that means. Nothing when it is revoked.
+fn danger_zone(shown: &Shown, impact: &Impact) -> Option<AnyView> {
+    let (status, id) = (shown.status(), &shown.credential.client_id);
+    if status == Status::Revoked {
+        return None;
+    }
+    if !shown.is_member() {
+        let words = "You can look at this credential, not stop it. If it leaked, tell a member of its team or an administrator now.";
+        return Some(danger_panel("danger", "Danger zone", empty(words)));
+    }
+    let live = counted(impact.live_tokens, "live token", "live tokens");
+    let act = |name: &'static str, words: &'static str, act: AnyView| {
+        view! { <div class="act"><p><b>{name}</b><span class="sub">{words}</span></p>{act}</div> }
     };
-    danger_panel("danger", "If it leaked", facts)
+    let disable = (status != Status::Disabled).then(|| {
+        let fields = view! { {hidden("client_id", id.to_string())}{submit(None, "Disable now")} };
+        let form = post_form(links::DISABLE_CREDENTIAL, "stack", fields);
+        let question = format!("Exchanges and {live} are refused until somebody enables the credential.");
+        let words = "Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay.";
+        act("Disable", words, ask(false, "Disable…", question, form))
+    });
+    let used = counted(impact.exchanges, "time", "times");
+    let from = counted(impact.addresses, "address", "addresses");
+    let question = format!("Used {used} in the last 24 hours from {from}; {live} now. All secrets and tokens end.");
+    let href = links::revoke_credential(id);
+    let onward = html! { <a class="button" data-kind="danger" href=href>"Give a reason and revoke"</a> };
+    let words = "Every secret and live token ends. This cannot be undone.";
+    let revoke = act("Revoke", words, ask(false, "Revoke…", question, onward));
+    Some(danger_panel("danger", "Danger zone", view! { {disable}{revoke} }))
 }

@@ -3,6 +3,7 @@
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, PersonId};
 use domain::incident::emergency_stop;
+use domain::model::audit::Action;
 use domain::model::field_error::FieldError;
 use domain::model::incident::{Means, Preview, Selection};
 use domain::person::{manage, team};
@@ -19,21 +20,79 @@ pub const CONFIRMATION: &str = "STOP";
 pub(crate) async fn undo_emergency_stop(stopped_at: i64) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let count = emergency_stop::undo(&visit.context, &visit.actor()?, Timestamp::from_millis(stopped_at)).await?;
-    Ok(format!("{}&count={count}", Done::SettingsUndone.at(links::SETTINGS)))
+    Ok(format!("{}&count={count}", Done::EmergencyUndone.at(links::EMERGENCY)))
 }
 
 /// Stops that can be undone.
-pub fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
+fn undoable(stops: Vec<(Timestamp, i64)>) -> AnyView {
     let stop = |(at, count): (Timestamp, i64)| {
         let credentials = counted(count, "credential is", "credentials are");
         let fields = [("stopped_at", at.millis().to_string())];
         let words = view! {
-            <p><b>"Emergency stop "{distance(at)}". "</b>{credentials}" still disabled by it."</p>
+            <p><b>"In force since "{moment(at)}". "</b>{credentials}" disabled by this stop."</p>
             {post_button(links::UNDO_STOP, fields, None, true, "Undo: enable them again")}
         };
         notice("warn", words)
     };
     stops.into_iter().map(stop).collect_view().into_any()
+}
+
+/// The line above every page while a stop is in force. Nothing on the page of the emergency stop, which says more.
+pub(crate) async fn stops_in_force(visit: &Visit) -> Option<AnyView> {
+    let viewer = visit.viewer.as_ref()?;
+    if visit.path.split('?').next() == Some(links::EMERGENCY) {
+        return None;
+    }
+    let stops = emergency_stop::undoable(&visit.context).await;
+    let stops = stops.inspect_err(|fault| tracing::warn!(%fault, "the stops in force could not be read")).ok()?;
+    let (at, _) = *stops.first()?;
+    let count: i64 = stops.iter().map(|(_, count)| count).sum();
+    let words = if viewer.authority.is_administrator() {
+        let credentials = counted(count, "credential is", "credentials are");
+        html! { {credentials}" disabled. "<a href=links::EMERGENCY>"Review or undo"</a> }
+    } else {
+        "Credentials may be refused. An administrator can enable them again.".into_any()
+    };
+    Some(notice("warn", view! { <p><b>"Emergency stop in force since "{moment(at)}". "</b>{words}</p> }))
+}
+
+/// The numbers of a receipt, as the address has them.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The word of the receipt.
+    pub done: Option<String>,
+    /// Number of credentials.
+    pub count: String,
+    /// Number of connected apps that ended with them.
+    pub apps: String,
+    /// Number of personal tokens that ended with them.
+    pub personal_tokens: String,
+    /// Number of clients that were removed.
+    pub clients: String,
+}
+
+fn receipt(done: Done, outcome: &Outcome) -> AnyView {
+    let number = |text: &str| text.parse::<i64>().unwrap_or(0);
+    let credentials = counted(number(&outcome.count), "credential", "credentials");
+    let of_people = ended_of_people(&Preview {
+        credentials: 0,
+        live_tokens: 0,
+        grants: number(&outcome.apps),
+        personal_tokens: number(&outcome.personal_tokens),
+        clients: number(&outcome.clients),
+    });
+    let (numbers, action) = match done {
+        Done::EmergencyDisabled => (
+            format!("{credentials}. They stay disabled until somebody enables them again.{of_people}"),
+            Action::EmergencyStopped,
+        ),
+        Done::EmergencyRevoked => {
+            (format!("{credentials}. This cannot be undone.{of_people}"), Action::EmergencyStopped)
+        }
+        _ => (format!("{credentials}."), Action::EmergencyUndone),
+    };
+    let entry = links::with_query(links::ACTIVITY, &[("action", action.as_str())]);
+    done_notice(view! { <p>{done.receipt()}{numbers}" "<a href=entry>"See the entry"</a></p> })
 }
 
 /// What was chosen and typed.
@@ -56,16 +115,24 @@ pub struct Typed {
 }
 
 impl Typed {
-    /// Converts the fields to the input of the domain rules.
-    pub fn selection(&self) -> Result<(Selection, Means), FieldError> {
-        let listed = "Choose one of the list.";
-        let server = read_optional(&self.server, McpServerId::parse, "server", listed)?;
+    /// Converts the fields to the input of the domain rules, or says what is wrong with each field.
+    pub fn selection(&self) -> Result<(Selection, Means), Vec<FieldError>> {
+        let listed = "Choose one from the list.";
         let (day, problem) = (self.created_before.trim(), "Write the day as 2026-11-21.");
-        let created_before = read_optional(day, Timestamp::start_of_day, "created_before", problem)?;
-        let means = read_optional(&self.means, Means::parse, "means", listed)?.unwrap_or(Means::Disable);
-        let team = read_team(&self.team)?;
-        let made_by = read_optional(&self.made_by, PersonId::parse, "made_by", listed)?;
-        Ok((Selection { team, made_by, server, created_before }, means))
+        let team = read_team(&self.team);
+        let made_by = read_optional(&self.made_by, PersonId::parse, "made_by", listed);
+        let server = read_optional(&self.server, McpServerId::parse, "server", listed);
+        let created_before = read_optional(day, Timestamp::start_of_day, "created_before", problem);
+        let means = read_optional(&self.means, Means::parse, "means", listed);
+        match (team, made_by, server, created_before, means) {
+            (Ok(team), Ok(made_by), Ok(server), Ok(created_before), Ok(means)) => {
+                Ok((Selection { team, made_by, server, created_before }, means.unwrap_or(Means::Disable)))
+            }
+            (team, made_by, server, created_before, means) => {
+                let errors = [team.err(), made_by.err(), server.err(), created_before.err(), means.err()];
+                Err(errors.into_iter().flatten().collect())
+            }
+        }
     }
 }
 
@@ -84,7 +151,7 @@ impl Choices {
         Ok(Self {
             teams: options_after("All teams", teams.into_iter().map(|team| (team.id.to_string(), team.name))),
             people: options_after(
-                "Anybody",
+                "Anyone",
                 people.map(|person| (person.id.to_string(), format!("{} ({})", person.name, person.email))),
             ),
             servers: options_after(
@@ -102,7 +169,7 @@ impl Choices {
         let day = (!typed.created_before.is_empty()).then(|| typed.created_before.clone());
         [
             ("Team", word(self.teams, &typed.team)),
-            ("Made by", word(self.people, &typed.made_by)),
+            ("Generated by", word(self.people, &typed.made_by)),
             ("MCP server", word(self.servers, &typed.server)),
             ("Generated before", day),
         ]
@@ -114,36 +181,45 @@ impl Choices {
 
 fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView {
     let Choices { teams, people, servers } = choices;
-    let means = options([
-        ("disable", "Disable: they can be enabled again"),
-        ("revoke", "Revoke: final, with every secret they have"),
-    ]);
+    let means = options([("disable", "Disable: can be undone"), ("revoke", "Revoke: cannot be undone")]);
     html! {
-        <Select id="team" label="Team" options=teams chosen=typed.team.clone() error=errors.at("team")/>
-        <Select id="made_by" label="Made by" options=people chosen=typed.made_by.clone() error=errors.at("made_by")
-            hint="Credentials that they generated, or whose present secret, key or identity they made."/>
-        <Select id="server" label="MCP server" options=servers chosen=typed.server.clone() error=errors.at("server")
-            hint="Credentials that may call it."/>
-        <TextField id="created_before" label="Generated before" kind="date" value=typed.created_before.clone()
-            error=errors.at("created_before") hint="Empty: whenever they were generated."/>
         <Select id="means" label="How" options=means chosen=typed.means.clone() error=errors.at("means")/>
+        <Select id="team" label="Team" options=teams chosen=typed.team.clone() error=errors.at("team")/>
+        <Select id="made_by" label="Generated by" options=people chosen=typed.made_by.clone() error=errors.at("made_by")
+            hint="Includes credentials whose current secret, key or identity this person created."/>
+        <Select id="server" label="MCP server" options=servers chosen=typed.server.clone() error=errors.at("server")
+            hint="Credentials that may call this server."/>
+        <TextField id="created_before" label="Generated before" kind="date" value=typed.created_before.clone()
+            error=errors.at("created_before") hint="Optional."/>
     }
 }
 
-/// The part of the settings page where a person limits a stop.
-pub(crate) async fn stop_panel(visit: &Visit) -> Result<AnyView, ActionError> {
-    let choices = Choices::read(visit).await?;
+/// The page where a person limits a stop. It also shows the stops in force.
+pub async fn start_page(outcome: Outcome, form: Form<Typed>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let Form { typed, errors, .. } = form;
+    let status = errors.status();
+    let stops = emergency_stop::undoable(&visit.context).await?;
+    let choices = Choices::read(&visit).await?;
     let form = view! {
-        <form method="get" action=links::STOP class="body">
+        <form method="get" action=links::EMERGENCY class="body">
             <p class="muted">
-                "Stops many credentials at once and, unless you choose a team, ends connected apps and personal tokens for good. "
-                "The next page counts what it ends before anything happens."
+                "Without a team, connected apps and personal tokens end too: people have to reconnect and create new tokens. "
+                "The preview counts everything before anything happens."
             </p>
-            {selection_fields(choices, &Typed::default(), &Errors::default())}
-            {submit(None, "Count what it ends")}
+            {selection_fields(choices, &typed, &errors)}
+            {submit(Some("danger"), "Preview")}
         </form>
     };
-    Ok(danger_panel("stop", "Emergency stop", form))
+    let earlier = links::with_query(links::ACTIVITY, &[("action", Action::EmergencyStopped.as_str())]);
+    let body = view! {
+        <ErrorSummary errors/>
+        {Done::read(On::Emergency, outcome.done.as_deref()).map(|done| receipt(done, &outcome))}
+        {head((), "Emergency stop", "Disable or revoke many credentials at once.", button_link(earlier, "Earlier stops"))}
+        {undoable(stops)}
+        {danger_panel("stop", "Stop credentials", form)}
+    };
+    Ok(Page::new("Emergency stop", body).framed(Frame::Narrow).answering(status))
 }
 
 /// Counts what a stop would end, and asks for confirmation.
@@ -151,7 +227,12 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
     let status = errors.status();
-    let (selection, means) = typed.selection().map_err(|error| ActionError::Invalid(error.message))?;
+    let (selection, means) = match typed.selection() {
+        Ok(selection) => selection,
+        Err(errors) => {
+            return start_page(Outcome::default(), Form { typed, errors: Errors(errors), confirm: false }).await;
+        }
+    };
     let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
     let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
@@ -161,38 +242,38 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let (verb, consequence) = match means {
         Means::Disable => (
             format!("Stop {all}"),
-            "Exchanges and live tokens are refused until the credentials are enabled again, which can be done at once.",
+            "Exchanges and live tokens are refused until somebody enables the credentials again. One click undoes the stop.",
         ),
         Means::Revoke => (
             format!("Revoke {all}"),
-            "Final. Every secret of them stops working, and each program needs a new credential.",
+            "This cannot be undone. Every secret stops working, and each program needs a new credential.",
         ),
     };
     let title = format!("{verb}?");
     let of_people = grants + personal_tokens + clients;
     let form = if credentials + of_people == 0 {
-        html! { <p>"There is nothing to stop. "<a href=links::SETTINGS>"Choose differently"</a></p> }
+        html! { <p>"There is nothing to stop. "<a href=links::EMERGENCY>"Change the selection"</a></p> }
     } else {
         let fields = view! {
             {hidden("team", typed.team)}{hidden("made_by", typed.made_by)}{hidden("server", typed.server)}
             {hidden("created_before", typed.created_before)}{hidden("means", means.as_str())}
             {(credentials > 0).then(|| view! { <p>{consequence}</p> })}
             <TextField id="reason" label="Reason" value=typed.reason error=errors.at("reason")
-                hint="Optional. Kept in the audit log."/>
+                hint="Optional. Shown in the audit log."/>
             <TextField id="confirmation" label="Type STOP to confirm" value=typed.confirmation required=true
                 error=errors.at("confirmation")/>
             <div class="row">
                 <button class="button" data-kind="danger">{verb}</button>
-                <a class="button" data-kind="quiet" href=links::SETTINGS>"Cancel"</a>
+                <a class="button" data-kind="quiet" href=links::EMERGENCY>"Cancel"</a>
             </div>
         };
-        post_form(links::STOP, "stack", fields)
+        post_form(links::EMERGENCY, "stack", fields)
     };
     let body = view! {
         <ErrorSummary errors/>
-        {head((links::SETTINGS, "Back to the settings"), title.clone(), (), ())}
+        {head((links::EMERGENCY, "Emergency stop"), title.clone(), (), ())}
         <section class="panel" data-tone="danger" aria-labelledby="counted">
-            <header><h2 id="counted" class="row"><Drawing icon=Icon::Warning/>"What it ends"</h2></header>
+            <header><h2 id="counted" class="row"><Drawing icon=Icon::Warning/>"What the stop ends"</h2></header>
             <dl class="facts">
                 {limits.into_iter().map(|(word, value)| view! { <div><dt>{word}</dt><dd>{value}</dd></div> }).collect_view()}
                 <div><dt>"Credentials"</dt><dd>{count}</dd></div>
@@ -204,8 +285,8 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             <div class="body">
                 {(of_people > 0).then(|| view! {
                     <p>
-                        "Connected apps and personal tokens end for good; people allow and generate them again."
-                        {(clients > 0).then_some(" Clients are removed: an administrator adds them again.")}
+                        "Connected apps and personal tokens end: people have to reconnect and create new tokens."
+                        {(clients > 0).then_some(" Clients are removed: an administrator has to add them again.")}
                     </p>
                 })}
                 {form}
@@ -234,17 +315,17 @@ fn everything(counts: &Preview) -> String {
 }
 
 /// A sentence (after a space) about what ended that acts for people. Empty when nothing of that kind ended.
-pub(crate) fn ended_of_people(of: &Preview) -> String {
+fn ended_of_people(of: &Preview) -> String {
     if of.grants + of.personal_tokens + of.clients == 0 {
         return String::new();
     }
-    format!(" Ended for good: {}.", everything(&Preview { credentials: 0, ..*of }))
+    format!(" Also ended: {}.", everything(&Preview { credentials: 0, ..*of }))
 }
 
 /// The address that shows a stop's result: `count` credentials stopped, and `of` says what ended that acts for people.
 pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
-    let done = if means == Means::Disable { Done::SettingsDisabled } else { Done::SettingsRevoked };
-    let mut address = format!("{}&count={count}", done.at(links::SETTINGS));
+    let done = if means == Means::Disable { Done::EmergencyDisabled } else { Done::EmergencyRevoked };
+    let mut address = format!("{}&count={count}", done.at(links::EMERGENCY));
     for (name, number) in [("apps", of.grants), ("personal_tokens", of.personal_tokens), ("clients", of.clients)] {
         if number > 0 {
             address += &format!("&{name}={number}");
@@ -280,15 +361,15 @@ pub fn progress_end(means: Means, count: u64, of: &Preview) -> String {
     let done = if means == Means::Disable { "Stopped" } else { "Revoked" };
     let words = format!("Done. {done}: {}.{} ", counted(count, "credential", "credentials"), ended_of_people(of));
     let address = done_address(means, count, of);
-    view! { <li class="body"><p>{words}<a href=address>"Back to the settings"</a></p></li> }.to_html()
+    view! { <li class="body"><p>{words}<a href=address>"Go to the emergency stop"</a></p></li> }.to_html()
 }
 
 /// The last line when the stop failed before its end.
 pub fn progress_broken() -> String {
     view! {
         <li class="body"><p>
-            "It broke off: the database does not answer. What is counted above is stopped. "
-            <a href=links::SETTINGS>"Start it again for the rest"</a>
+            "The stop was interrupted: the database does not answer. The credentials counted above are stopped. "
+            <a href=links::EMERGENCY>"Stop the rest"</a>
         </p></li>
     }
     .to_html()

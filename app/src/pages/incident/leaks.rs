@@ -5,91 +5,184 @@
 
 use std::time::Duration;
 
-use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject};
+use domain::base::id::TeamId;
+use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject, Reached};
 use domain::model::credential::AuthMethod;
 use domain::model::person::authority::Role;
+use domain::model::person::team::Team;
 use domain::model::server::McpServer;
+use domain::person::team;
 use domain::server;
 
-use crate::pages::credential::show::rotate_link;
+use crate::pages::credential::head::rotate_link;
 use crate::prelude::*;
 
 /// The form.
 pub async fn page(form: Form) -> Result<Page, ActionError> {
     signed_in()?;
     let status = form.errors.status();
-    let lead = "Paste what was found. It is searched for secrets, tokens and client IDs, and not kept.";
+    let error = form.errors.at("text");
     let body = view! {
-        {head((), "Respond to a leak", lead, ())}
         <ErrorSummary errors=form.errors/>
-        <section class="panel" aria-label="Search">{fields(7)}</section>
+        {head((), "Leaks", LEAD, emergency())}
+        <section class="panel" aria-label="Search">{fields(error)}</section>
     };
-    Ok(Page::new("Respond to a leak", body).answering(status))
+    Ok(Page::new("Leaks", body).answering(status))
 }
 
-/// Finds the secrets in `text`, with their use in the last `days`.
-pub async fn result(text: String, days: &str) -> Result<Page, ActionError> {
+const LEAD: &str = "Paste what was found. It is searched for secrets, tokens and client IDs, and not stored.";
+
+/// The link to the emergency stop, for those who may use it.
+fn emergency() -> Option<AnyView> {
+    let viewer = Visit::current().viewer?;
+    viewer.authority.is_administrator().then(|| button_link(links::EMERGENCY, "Emergency stop"))
+}
+
+/// The periods in which the use of a leaked credential is counted: days, and the heads of the columns.
+const PERIODS: [(u32, &str); 4] = [(90, "90 days"), (30, "30 days"), (7, "7 days"), (1, "24 hours")];
+
+/// Finds the secrets in `text`, and shows how the credentials were used.
+pub async fn result(text: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let days = days.parse().ok().filter(|days| (1..=90).contains(days)).unwrap_or(7_u32);
-    if text.trim().is_empty() {
-        return Err(ActionError::Invalid(
-            "Paste what was found: a secret, a token, a client ID, or all of a log.".to_owned(),
-        ));
-    }
-    let since = visit.now().minus(Duration::from_secs(24 * 3600) * days);
-    let findings = leak::find(&visit.context, visit.authority()?, &text, since).await?;
-    let servers = server::list(&visit.context).await?;
-    let body = view! {
-        {head((), "Respond to a leak", summary(&findings), ())}
-        {all_at_once(&visit, &findings)}
-        {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
-        {findings.leaks.into_iter().map(|leak| one(&visit, leak, &servers, days)).collect_view()}
-        <section class="panel" aria-label="Search another text">
-            <details class="more"><summary>"Search another text"</summary>{fields(days)}</details>
-        </section>
+    let (context, authority) = (&visit.context, visit.authority()?);
+    let since = PERIODS.map(|(days, _)| visit.now().minus(Duration::from_secs(24 * 3600) * days));
+    let findings = leak::find(context, authority, &text, since).await?;
+    let names = Names::read(&visit, &findings).await?;
+    let is_empty = findings.leaks.is_empty() && findings.delegated.is_empty();
+    let summary = summary(&findings);
+    let search = if is_empty {
+        html! { <section class="panel" aria-label="Search">{advice()}{fields(None)}</section> }
+    } else {
+        html! {
+            <section class="panel" aria-label="Search another text">
+                <details class="more"><summary>"Search another text"</summary>{fields(None)}</details>
+            </section>
+        }
     };
-    Ok(Page::new("Leak", body))
+    let body = view! {
+        {head((), "Leaks", (), emergency())}
+        {notice(if is_empty { "warn" } else { "danger" }, view! { {summary}{all_at_once(&visit, &findings)} })}
+        {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
+        {findings.leaks.into_iter().map(|leak| one(&visit, leak, &names)).collect_view()}
+        {search}
+    };
+    Ok(Page::new("Leaks", body))
 }
 
-fn fields(days: u32) -> AnyView {
-    let options = options([("1", "24 hours"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")]);
+fn fields(error: Option<String>) -> AnyView {
     html! {
         <form method="post" action=links::LEAKS class="body" autocomplete="off">
             <FormToken/>
-            <TextArea id="text" label="Leaked text" value="" placeholder="css_…"
-                hint="A secret, a token, a client ID, a .env file or a piece of a log, up to 20 kB. For more: countersign leak FILE."/>
-            <Select id="days" label="Show its use of the last" options chosen=days.to_string()/>
-            <div class="row"><button class="button" data-kind="primary">"Find credential"</button></div>
+            <TextArea id="text" label="Leaked text" value="" placeholder="css_…" error autofocus=true
+                hint="A secret, a token, a client ID, a .env file or a part of a log, up to 20 kB. For larger files: countersign leak FILE."/>
+            <div class="row">
+                <button class="button" data-kind="primary">"Find credential"</button>
+                <span class="muted needs-script">"Ctrl + Enter"</span>
+            </div>
         </form>
     }
 }
 
-/// What was found, in a sentence.
-fn summary(findings: &Findings) -> String {
-    let credentials = counted(findings.leaks.len(), "credential", "credentials");
-    let delegated = counted(findings.delegated.len(), "app or personal token", "apps and personal tokens");
-    let mut words = match (findings.leaks.is_empty(), findings.delegated.is_empty()) {
-        (true, true) if findings.elsewhere > 0 => "Nothing in the text is yours to see.".to_owned(),
-        (true, true) => "Nothing in the text belongs to this Countersign.".to_owned(),
-        (false, true) => format!("The text is about {credentials}."),
-        (true, false) => format!("The text is about {delegated}."),
-        (false, false) => format!("The text is about {credentials} and {delegated}."),
+/// What to do when nothing was found.
+fn advice() -> AnyView {
+    html! {
+        <div class="body">
+            <p>"What can be found:"</p>
+            <ul>
+                <li>"A whole secret: "<code>"css_"</code>" and 49 characters. Check that none is missing at the end."</li>
+                <li>"An access token: it begins with "<code>"eyJ"</code>" and has two dots."</li>
+                <li>"A client ID: "<code>"csc_"</code>" and 22 characters."</li>
+            </ul>
+            <p>
+                "If you know only the name or the last characters of a secret, look for it in the "
+                <a href=links::CREDENTIALS>"list of credentials"</a>"."
+            </p>
+        </div>
+    }
+}
+
+/// What was found, in sentences.
+fn summary(findings: &Findings) -> AnyView {
+    let evidence = || findings.leaks.iter().flat_map(|leak| &leak.evidence).filter(|evidence| evidence.works());
+    let of_people = || findings.delegated.iter().filter(|leak| leak.works);
+    let is_secret = |leak: &&DelegatedLeak| matches!(leak.found, LeakSubject::Client(_));
+    let secrets = evidence().filter(|evidence| matches!(evidence, Evidence::Secret { .. })).count()
+        + of_people().filter(is_secret).count();
+    let tokens = evidence().count() + of_people().count() - secrets;
+    let found: Vec<String> =
+        [(secrets, "working secret", "working secrets"), (tokens, "working token", "working tokens")]
+            .into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, many)| counted(count, one, many))
+            .collect();
+    let first = if !found.is_empty() {
+        format!("Found {}.", found.join(" and "))
+    } else if !findings.leaks.is_empty() || !findings.delegated.is_empty() {
+        "Nothing in the text works any more.".to_owned()
+    } else if findings.elsewhere > 0 {
+        "You can see nothing of what was found.".to_owned()
+    } else {
+        "No Countersign secret, token or client ID found.".to_owned()
     };
-    if findings.unknown > 0 {
-        let secrets = counted(findings.unknown, "secret of the right form is", "secrets of the right form are");
-        words += &format!(" {secrets} not known here: of another instance, perhaps.");
+    let more = [
+        (findings.damaged > 0).then(|| {
+            let texts = counted(findings.damaged, "text looks", "texts look");
+            format!("{texts} like a Countersign secret that is cut off or mistyped.")
+        }),
+        (findings.unknown > 0).then(|| {
+            let secrets = counted(findings.unknown, "secret is", "secrets are");
+            format!("{secrets} not known here: they may belong to another Countersign.")
+        }),
+        (findings.elsewhere > 0).then(|| {
+            let one = "secret or token that belongs";
+            let secrets = counted(findings.elsewhere, one, "secrets and tokens that belong");
+            format!("The text holds {secrets} to teams or people outside your teams. Tell an administrator now.")
+        }),
+        findings.more.then(|| "The text holds more than one search shows. Handle these, then search again.".to_owned()),
+    ];
+    let more: Vec<String> = more.into_iter().flatten().collect();
+    html! { <p><b>{first}</b>" "{more.join(" ")}</p> }
+}
+
+/// What the panels name: teams, the people who may revoke, and MCP servers.
+struct Names {
+    teams: Vec<Team>,
+    helpers: Vec<(TeamId, String)>,
+    servers: Vec<McpServer>,
+}
+
+impl Names {
+    async fn read(visit: &Visit, findings: &Findings) -> Result<Self, ActionError> {
+        let teams = team::list(&visit.context, visit.authority()?).await?;
+        let mut helpers = Vec::new();
+        for Leak { credential, .. } in &findings.leaks {
+            let team = &credential.team;
+            if !visit.may(team, Role::Member) && !helpers.iter().any(|(known, _)| known == team) {
+                let members = team::members(&visit.context, team).await?;
+                let members = members.into_iter().filter(|member| member.role != Role::Viewer && !member.disabled);
+                let names: Vec<String> = members.map(|member| format!("{} ({})", member.name, member.email)).collect();
+                helpers.push((team.clone(), names.join(", ")));
+            }
+        }
+        Ok(Self { teams, helpers, servers: server::list(&visit.context).await? })
     }
-    if findings.elsewhere > 0 {
-        words += &format!(
-            " It also gives away {} of teams or people that you do not answer for: tell an administrator, or send it to \
-             /leaks/report, which takes it from anybody.",
-            counted(findings.elsewhere, "secret or token", "secrets and tokens")
-        );
+
+    fn team(&self, id: &TeamId) -> AnyView {
+        let team = self.teams.iter().find(|team| team.id == *id);
+        let link = |team: &Team| view! { <a href=links::team(&team.id)>{team.name.clone()}</a> };
+        team.map(link).into_any()
     }
-    if findings.more {
-        words += " There is more in it than is looked up at once: search the rest after this.";
+
+    /// Who can revoke the credentials of this team.
+    fn helpers(&self, id: &TeamId) -> String {
+        let names = self.helpers.iter().find(|(team, names)| team == id && !names.is_empty());
+        names.map_or_else(|| "an administrator".to_owned(), |(_, names)| names.clone())
     }
-    words
+
+    fn server(&self, id: &str) -> String {
+        let server = self.servers.iter().find(|server| server.id.as_str() == id);
+        server.map_or_else(|| "A removed server".to_owned(), |server| server.resource.clone())
+    }
 }
 
 const REASON: &str = "Leaked";
@@ -128,28 +221,28 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
         }
     });
     let words = view! {
-        <p>"A person who has the text can use several credentials."</p>
+        <p>"Anyone with this text can use several credentials."</p>
         <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()))}{renewals}</div>
     };
-    (ids.len() > 1).then(|| notice("danger", words)).into_any()
+    (ids.len() > 1).then_some(words).into_any()
 }
 
 fn evidence_words(evidence: &Evidence) -> AnyView {
     match evidence {
         Evidence::Secret { hint, works: true } => {
-            html! { <p><b>{format!("Its secret css_…{hint}")}</b>" is in the text, and works."</p> }
+            html! { <p>"Contains the "<b>"active secret"</b>" ending in "<code>{hint.clone()}</code>"."</p> }
         }
         Evidence::Secret { hint, works: false } => {
-            html! { <p>{format!("Its secret css_…{hint} is in the text; it does not work any more.")}</p> }
+            html! { <p>"Contains the secret ending in "<code>{hint.clone()}</code>", which no longer works."</p> }
         }
         Evidence::Token { ends_at, works: true } => {
-            html! { <p><b>"An access token of it"</b>" is in the text, and works until "{moment(*ends_at)}"."</p> }
+            html! { <p>"Contains a "<b>"live access token"</b>", which works until "{moment(*ends_at)}"."</p> }
         }
         Evidence::Token { ends_at, works: false } => {
-            html! { <p>"An access token of it is in the text; it does not work any more (its end: "{distance(*ends_at)}")."</p> }
+            html! { <p>"Contains an access token that no longer works. Its expiry: "{moment(*ends_at)}"."</p> }
         }
         Evidence::ClientId => {
-            html! { <p>"Its client ID is in the text. That is no secret: nothing can be done with it alone."</p> }
+            html! { <p>"Contains only the client ID. It is not secret: nobody can use it without a secret."</p> }
         }
     }
 }
@@ -159,22 +252,22 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
     let DelegatedLeak { found, works } = leak;
     let (name, what) = match &found {
         LeakSubject::PersonalToken(listed) => {
-            (listed.token.name.clone(), format!("A personal token of {}", listed.person_name))
+            (listed.token.name.clone(), format!("Personal token of {}", listed.person_name))
         }
         LeakSubject::Consent(listed) => {
-            (listed.client_name.clone(), format!("A token with which this app acts for {}", listed.person_name))
+            (listed.client_name.clone(), format!("Token with which this app acts for {}", listed.person_name))
         }
-        LeakSubject::Client(client) => (client.name.clone(), "The secret of this client".to_owned()),
+        LeakSubject::Client(client) => (client.name.clone(), "Secret of this client".to_owned()),
         LeakSubject::Registration(client) => {
-            (client.name.clone(), "The token with which this client manages its registration".to_owned())
+            (client.name.clone(), "Token with which this client manages its registration".to_owned())
         }
     };
-    let state = if works { "is in the text, and works." } else { "is in the text; it does not work any more." };
+    let state = if works { "works." } else { "no longer works." };
     let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
         post_button(action, [(field, value)], Some("danger"), false, verb)
     };
     let action = match found {
-        _ if !works => html! { <p class="muted">"Nothing is left to do."</p> },
+        _ if !works => html! { <p class="muted">"There is nothing left to do."</p> },
         LeakSubject::PersonalToken(listed) => {
             let own = visit.viewer.as_ref().is_some_and(|viewer| viewer.id == listed.token.person);
             let verb = if own { "Revoke token" } else { "Revoke their token" };
@@ -184,7 +277,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
         LeakSubject::Client(client) | LeakSubject::Registration(client) => html! {
             <a class="button" href=links::client(&client.id)>"Open the client"</a>
             <p class="muted">
-                "Remove it: that ends its secret, and the access people gave it. Then it is added again, or registers itself again."
+                "Remove the client to end its secret and the access that people gave it. Then add it again, or let it register again."
             </p>
         },
     };
@@ -196,23 +289,16 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
     }
 }
 
-/// One credential: what was found of it, what it reaches, and the actions.
-fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
+/// One credential: what was found of it, the actions, and how it was used.
+fn one(visit: &Visit, leak: Leak, names: &Names) -> AnyView {
     let Leak { credential, evidence, impact, reach } = leak;
     let status = credential.status(visit.now());
     let address = links::credential(&credential.client_id);
-    let revoked = credential.revoked_at.is_some();
-    let name_of = |id| servers.iter().find(|server| server.id == id).map(|server| server.resource.clone());
-    let or_none = |words: Vec<String>| if words.is_empty() { "None".to_owned() } else { words.join(", ") };
-    let used =
-        reach.servers.into_iter().filter_map(|(id, count)| Some(format!("{} ({})", name_of(id)?, grouped(count))));
-    let addresses = reach.addresses.iter().map(|(address, count)| format!("{address} ({})", grouped(*count)));
-    let (used, addresses) = (or_none(used.collect()), or_none(addresses.collect()));
-    let period = counted(days, "day", "days");
     let like = links::credential_like(&credential.client_id);
     let actions = if !visit.may(&credential.team, Role::Member) {
-        html! { <p class="muted">"Your role in its team lets you look. Tell a member or an administrator now."</p> }
-    } else if revoked {
+        let helpers = names.helpers(&credential.team);
+        html! { <p>"You can look at this team, not change it. Tell "<b>{helpers}</b>" now."</p> }
+    } else if credential.revoked_at.is_some() {
         primary_link(like, "Generate a replacement")
     } else {
         html! {
@@ -221,22 +307,58 @@ fn one(visit: &Visit, leak: Leak, servers: &[McpServer], days: u32) -> AnyView {
             {button_link(like, "Generate a replacement")}
         }
     };
+    let id = format!("id-{}", credential.client_id);
+    let server = |of: &Reached| html! { <span class="break">{names.server(&of.name)}</span> };
+    let address_of = |of: &Reached| match of.name.as_str() {
+        "" => muted("Unknown address"),
+        name => html! { <code>{name.to_owned()}</code> },
+    };
+    let description =
+        (!credential.description.is_empty()).then(|| view! { <p class="muted">{credential.description.clone()}</p> });
     html! {
         <section class="panel" aria-label=credential.name.clone()>
             <header>
                 <h2 class="row"><a href=address>{credential.name.clone()}</a>{status_chip(status)}</h2>
-                <code>{credential.client_id.to_string()}</code>
+                <span class="row">
+                    <code id=id.clone()>{credential.client_id.to_string()}</code>
+                    {copy_button(id, "Copy client ID")}
+                </span>
             </header>
-            <div class="body">{evidence.iter().map(evidence_words).collect_view()}</div>
+            <div class="body">
+                {description}
+                {evidence.iter().map(evidence_words).collect_view()}
+                <div class="row">{actions}</div>
+            </div>
             <dl class="facts">
+                <div><dt>"Team"</dt><dd>{names.team(&credential.team)}</dd></div>
+                <div><dt>"Generated by"</dt>
+                    <dd>{credential.created_by.clone()}", "{distance(credential.created_at)}</dd></div>
+                <div><dt>"First used"</dt><dd>{distance_or(credential.verified_at, "Never")}</dd></div>
+                <div><dt>"Last used"</dt><dd>{distance_or(credential.last_used_at, "Never")}</dd></div>
                 <div><dt>"Live tokens"</dt><dd>{grouped(impact.live_tokens)}</dd></div>
-                <div><dt>{format!("Exchanges in {period}")}</dt><dd>{grouped(reach.exchanges)}</dd></div>
-                <div><dt>"MCP servers used"</dt><dd>{used}</dd></div>
-                <div><dt>"From"</dt><dd>{addresses}</dd></div>
-                <div><dt>"May ask for"</dt>
-                    <dd>{scope_tags(credential.scopes.iter())}</dd></div>
+                <div><dt>"Scopes"</dt><dd>{scope_tags(credential.scopes.iter())}</dd></div>
             </dl>
-            <div class="body"><div class="row">{actions}</div></div>
+            {use_table("Used from", "From", &reach.addresses, address_of)}
+            {use_table("MCP servers used", "MCP server", &reach.servers, server)}
         </section>
     }
+}
+
+/// Exchanges by address or by MCP server: the first and the last one, and how many in each period.
+fn use_table(
+    title: &'static str,
+    column: &'static str,
+    rows: &[Reached],
+    name: impl Fn(&Reached) -> AnyView,
+) -> AnyView {
+    if rows.is_empty() {
+        return ().into_any();
+    }
+    let [longest, month, week, today] = PERIODS.map(|(_, words)| Column::number(words));
+    let columns = [column.into(), "First exchange".into(), "Last exchange".into(), today, week, month, longest];
+    let rows = rows.iter().map(|row| {
+        let [longest, month, week, today] = row.exchanges.map(grouped);
+        cells![name(row), moment(row.first_at), moment(row.last_at), today, week, month, longest]
+    });
+    html! { <h3 class="part">{title}</h3>{table(columns, rows)} }
 }

@@ -1,4 +1,5 @@
 //! Responding to an incident: leaks, and the emergency stop.
 
+pub(crate) mod alerts;
 pub mod emergency_stop;
 pub mod leaks;

@@ -15,13 +15,13 @@ pub(crate) fn keys_panel(keys: &[SigningKeyState], now: Timestamp) -> AnyView {
             other.alg == key.alg && other.active_from <= now && other.active_from > key.active_from
         };
         let (word, tone) = if key.retired_at.is_some_and(|at| at <= now) {
-            ("Gone", "danger")
+            ("Removed", "idle")
         } else if key.active_from > now {
-            ("Next", "idle")
+            ("Upcoming", "idle")
         } else if keys.iter().any(newer) {
-            ("Leaving", "warn")
+            ("Retiring", "warn")
         } else {
-            ("Signs", "ok")
+            ("Active", "ok")
         };
         let print: String = key.kid.chars().take(12).collect();
         cells![
@@ -40,12 +40,12 @@ pub(crate) fn keys_panel(keys: &[SigningKeyState], now: Timestamp) -> AnyView {
         view! { <div class="row">{algorithms.iter().map(link).collect_view()}</div> }
     };
     let content = view! {
-        {table(["Key", "Made", "Signs from", "Leaves the JWKS", "State"], rows)}
+        {table(["Key", "Created", "Active from", "Removed from JWKS", "State"], rows)}
         <div class="body">
-            <p class="muted">"In good order: a new key is published now and signs in 24 hours. Nobody notices."</p>
+            <p class="muted">"Planned rotation: the new key is published now and used after 24 hours. No downtime."</p>
             {links_for("ordered", "Rotate")}
-            <p class="muted">"When a key has leaked: the old key leaves the JWKS at once."</p>
-            {links_for("emergency", "Replace")}
+            <p class="muted">"Leaked key: the old key is removed from the JWKS at once, and the tokens that it signed are refused."</p>
+            {links_for("emergency", "Replace leaked")}
         </div>
     };
     panel("keys", "Signing keys", view! { <a href=links::JWKS>"JWKS"</a> }, content)
@@ -68,21 +68,22 @@ pub async fn page(form: Form<TypedRotation>) -> Result<Page, ActionError> {
         return Err(ActionError::NotFound);
     };
     let name = chosen.as_str();
-    let (title, words) = match how {
+    let ((title, question), words) = match how {
         RotationMode::Ordered => (
-            format!("Rotate {name}"),
-            "A new key is published now and signs in 24 hours. The present one leaves when its last token has ended. Nobody notices.",
+            (format!("Rotate {name}"), format!("Rotate the {name} key?")),
+            "The new key is published now and used after 24 hours. The current key is removed from the JWKS when its last token \
+             has expired. No downtime.",
         ),
         RotationMode::Emergency => (
-            format!("Replace {name} now"),
-            "The old key leaves the JWKS now. This server refuses the tokens that it signed at once. A server that verifies \
-             tokens itself still trusts the key until it reads the JWKS again: within five minutes with the programs \
-             shown here. Programs get new tokens by themselves.",
+            (format!("Replace {name}"), format!("Replace the leaked {name} key?")),
+            "The old key is removed from the JWKS now, and Countersign refuses the tokens that the key signed. An MCP server that \
+             verifies tokens itself trusts the key until it reads the JWKS again: within five minutes with the code shown \
+             here. Programs get new tokens by themselves.",
         ),
     };
     let page = FormPage::new(title.clone(), links::SIGNING_KEYS, title.clone())
-        .heading(format!("{title}?"))
-        .back(links::SETTINGS, "Back to the settings")
+        .heading(question)
+        .back(links::SETTINGS, "Settings")
         .hidden("algorithm", algorithm)
         .hidden("haste", haste)
         .question(words);

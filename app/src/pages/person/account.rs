@@ -49,8 +49,10 @@ pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccou
         if session.id == viewer.session {
             return chip("This session", "ok");
         }
-        let words = one_of_many("End session", format!(" on {browser}"));
-        post_button(links::END_SESSION, [("session", session.id.to_string())], None, true, words)
+        let of = format!(" on {browser}");
+        let fields = [("session", session.id.to_string())];
+        let end = post_button(links::END_SESSION, fields, Some("danger"), true, one_of_many("End session", of.clone()));
+        ask(true, one_of_many("End", of), "That browser is signed out.", end)
     });
     let lead = format!("{} · {}", viewer.email, membership_words(&viewer.authority));
     let name = view! {
@@ -71,21 +73,21 @@ pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccou
             </div>
             {end_also("password-ends", access, ends)}
         })}
-        {(!viewer.has_password).then(|| muted("You have none. Set one within 5 minutes of signing in."))}
+        {(!viewer.has_password).then(|| muted("You have no password. You can set one within 5 minutes of signing in."))}
         <div class="row">
             <button class="button" data-kind="primary">
                 {if viewer.has_password { "Change password" } else { "Set a password" }}
             </button>
         </div>
     };
-    let generate = view! { <a href=links::PERSONAL_TOKENS>"Generate a token"</a> };
+    let generate = view! { <a href=links::PERSONAL_TOKENS>"Open personal tokens"</a> };
     let tokens = view! {
         <div class="body"><p class="muted">
-            "For programs into which you paste a token. Programs that can sign you in need none: they are under "
+            "For programs that take a pasted token. Programs that can sign you in do not need one: see "
             <a href=links::APPS>"Connected apps"</a>"."
         </p></div>
     };
-    let end = muted("They end after 30 minutes without use, and 12 hours after sign-in.");
+    let end = muted("A session ends after 30 minutes without use, or 12 hours after sign-in.");
     let body = view! {
         <ErrorSummary errors/>
         <Receipt on=On::Account done more=ended.words()/>

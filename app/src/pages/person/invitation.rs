@@ -10,11 +10,11 @@ use crate::pages::person::setup::PASSWORD_HINT;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
 
-/// The link. The answer to the form that made it is the only place where it appears.
+/// The link. The answer to the form that created it is the only place where it appears.
 pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
     let link = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::INVITATION);
     let warning = view! {
-        "Countersign sends no email. The link works once, until "{moment(invitation.expires_at)}"; the first person who opens it comes in."
+        "Countersign sends no email. Anyone with the link can use it, once, until "{moment(invitation.expires_at)}"."
     };
     let field = view! {
         <div class="field">
@@ -29,9 +29,9 @@ pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
     };
     Reveal::new("Save the invitation link", "Invitation link", onward)
         .lead(shown_once(&invitation.email))
-        .warning("Hand it over yourself. ", warning)
+        .warning("Hand the link over yourself. ", warning)
         .inside(field)
-        .stored("I have handed it over")
+        .stored("Done")
         .page()
 }
 
@@ -100,7 +100,6 @@ pub fn for_somebody_else(email: &str) -> Page {
 
 /// The page for a link that does not work.
 pub fn unusable() -> Page {
-    let text =
-        "It was used or withdrawn, it is older than seven days, or a newer one replaced it. Ask for another one.";
-    message(410, "This invitation does not work any more", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
+    let text = "The invitation was used or withdrawn, it is older than seven days, or a newer one replaced it. Ask for a new one.";
+    message(410, "This invitation no longer works", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
 }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod invitation;
 pub mod openid;
+pub mod owned;
 pub mod passkeys;
 pub mod people;
 pub mod second_factor;

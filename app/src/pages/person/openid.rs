@@ -48,8 +48,8 @@ pub(crate) async fn section(
 
 fn not_connected(name: &str) -> AnyView {
     let words = format!(
-        "Connect your account at {name} to sign in with it. Your password still works. Signing in with {name} does not ask \
-         for your second factor here: protect the account there as well."
+        "Connect your account at {name} to sign in with it. Your password still works. Signing in with {name} does not ask for \
+         your second factor here: protect your account there too."
     );
     html! { <p class="muted">{words}</p> }
 }
@@ -57,10 +57,10 @@ fn not_connected(name: &str) -> AnyView {
 fn connected(name: &str, link: Link) -> AnyView {
     let account = if link.account.is_empty() { "Your account".to_owned() } else { link.account };
     html! {
-        <p>{account}{format!(" at {name} is connected since ")}{moment(link.connected_at)}"."</p>
+        <p>{account}{format!(" at {name} has been connected since ")}{moment(link.connected_at)}"."</p>
         <p class="muted">
-            "Without it you sign in with your password. Signing in with it does not ask for your second factor here. "
-            "Disconnecting it ends your other sessions."
+            {format!("Signing in with {name} does not ask for your second factor here. ")}
+            "After disconnecting you sign in with your password, and your other sessions end."
         </p>
     }
 }
@@ -73,30 +73,30 @@ fn connected(name: &str, link: Link) -> AnyView {
 pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<Page, ActionError> {
     let name = &provider.name;
     let is_account = back.starts_with(links::ACCOUNT);
-    let way_on = (back, if is_account { "Back to your account" } else { "Sign in" });
+    let way_on = (back, if is_account { "Open your account" } else { "Sign in" });
     let (status, title, text) = match error {
         OpenIdError::Fault(fault) => return Err(fault.into()),
         OpenIdError::Unavailable(_) => (
             503,
             "The provider is not available",
-            format!("{name} does not answer right now. Your password works as ever; or try again in a moment."),
+            format!("{name} does not answer right now. Sign in with your password, or try again in a moment."),
         ),
         OpenIdError::Throttled { retry_after } => {
             (429, "Too many failed sign-ins", format!("Wait {}, then try again.", wait_words(retry_after)))
         }
         OpenIdError::NoAttempt => {
             let text = format!(
-                "It was begun in another browser or session, took longer than ten minutes, or was finished before. Begin again; \
-                 nothing was changed at {name} or here."
+                "The sign-in was started in another browser or session, took longer than ten minutes, or was finished before. \
+                 Start again. Nothing was changed at {name} or here."
             );
-            (400, "This cannot be finished here", text)
+            (400, "This sign-in cannot be finished here", text)
         }
         OpenIdError::Cancelled => {
             let text = format!(
-                "{name} says that it was cancelled there, or that you may not use it for this. Begin again, or sign in with your \
-                 password."
+                "{name} says that the sign-in was cancelled there, or that you may not use {name} for this. Start again, or sign in \
+                 with your password."
             );
-            (403, "It was cancelled", text)
+            (403, "Sign-in cancelled", text)
         }
         OpenIdError::Refused(code) => {
             let code = if code.is_empty() { String::new() } else { format!(" ({code})") };
@@ -104,7 +104,7 @@ pub fn problem(provider: &Provider, error: OpenIdError, back: String) -> Result<
         }
         OpenIdError::NotProved(_) => {
             let text = format!(
-                "What {name} sent does not prove who you are. Begin again. If that does not help, ask an administrator: the \
+                "The answer from {name} does not prove who you are. Start again. If that does not help, ask an administrator: the \
                  server’s log says what is wrong."
             );
             (403, "Not accepted", text)

@@ -28,8 +28,8 @@ pub(crate) fn section(passkeys: Vec<Passkey>, possible: bool) -> AnyView {
     let content = if is_empty {
         html! {
             <div class="body"><p class="muted">
-                "A passkey signs you in with a finger, a face or a PIN instead of password and code. It works here only, so no \
-                 forged page can take it."
+                "A passkey signs you in with a fingerprint, a face or a PIN instead of password and code. It works only on this \
+                 site, so a forged page cannot use it."
             </p></div>
         }
     } else {
@@ -46,16 +46,15 @@ pub async fn new(form: Form<String>) -> Result<Page, ActionError> {
         return Err(ActionError::NotFound);
     }
     let Form { typed: name, errors, .. } = form;
-    let page = FormPage::new("Add a passkey", links::NEW_PASSKEY, "Go on")
-        .back(links::ACCOUNT, "Back to your account")
-        .without_cancel();
+    let page =
+        FormPage::new("Add a passkey", links::NEW_PASSKEY, "Continue").back(links::ACCOUNT, "Account").without_cancel();
     if visit.must_confirm() {
         return Ok(page.hidden(KEPT_NAME, name).confirm(true).page(errors));
     }
     let fields = view! {
-        <TextField id="name" label="Name" value=name required=true hint="Where it is, such as work laptop or blue key."
+        <TextField id="name" label="Name" value=name required=true hint="Where the passkey is, such as work laptop or blue key."
             error=errors.at("name")/>
-        <p id="passkey" tabindex="-1" class="muted">"Your browser asks where to keep it, and for your finger, face or PIN."</p>
+        <p id="passkey" tabindex="-1" class="muted">"Your browser asks where to store the passkey, and for your fingerprint, face or PIN."</p>
         <PasskeyButton challenge=format!("{}?for=add", links::PASSKEY_CHALLENGE) words="Add a passkey" kind=Some("primary")/>
         <noscript><p>"Adding a passkey needs JavaScript. An authenticator app does not."</p></noscript>
     };
@@ -64,8 +63,8 @@ pub async fn new(form: Form<String>) -> Result<Page, ActionError> {
 
 /// The page for a form that was sent again after it added a passkey.
 pub fn already_added(_: &str) -> Page {
-    let text = "The passkey was added when this form was sent before. If recovery codes came with it, they were shown once and \
-                cannot be shown again: if you did not store them, make new ones.";
+    let text = "The passkey was added when this form was sent before. Recovery codes that came with it were shown once and \
+                cannot be shown again: if you did not store them, create new ones.";
     message(409, "Already added", text, (links::ACCOUNT, "Go to your account"))
 }
 
@@ -76,10 +75,10 @@ pub async fn remove(id: String, form: Form) -> Result<Page, ActionError> {
     let passkey = passkey::find(&visit.context, &visit.viewer()?.id, &passkey).await?.ok_or(ActionError::NotFound)?;
     let title = format!("Remove the passkey {}?", passkey.name);
     let page = FormPage::new(title, links::remove_passkey(&id), "Remove passkey")
-        .back(links::ACCOUNT, "Back to your account")
+        .back(links::ACCOUNT, "Account")
         .question(
-            "It signs you in no more. If it is your only second factor, your password alone signs you in then, and your recovery \
-             codes stop working. Remove it from your device too: that does not happen by itself.",
+            "You can no longer sign in with it. If it is your only second factor, your password alone signs you in and your \
+             recovery codes stop working. Remove the passkey from your device too.",
         );
     Ok(page.danger().confirm(visit.must_confirm()).page(form.errors))
 }

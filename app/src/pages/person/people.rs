@@ -1,17 +1,23 @@
 //! People: who has an account, in which teams, and how an administrator can change it.
 
+use domain::audit;
+use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId};
+use domain::model::credential::Credential;
 use domain::model::person::Person;
 use domain::model::person::authority::Authority;
 use domain::model::person::session::Session;
 use domain::model::person::team::Team;
 use domain::person::access::{self, Access, EndAlso};
-use domain::person::manage::{self, Listed};
+use domain::person::manage::{self, Listed, MOST_COUNTED};
 use domain::person::openid::link;
 use domain::person::session;
 use domain::person::{invitation, team};
 
+use crate::components::parts::key_figures;
 use crate::components::sessions::{EndedNumbers, end_also, end_tokens_also, session_table};
+use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::person::owned::{self, GivenNumbers};
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::{role_choice, role_word};
 use crate::prelude::*;
@@ -52,7 +58,7 @@ fn access(listed: &Listed) -> String {
     }
     let teams: Vec<String> =
         listed.teams.iter().map(|own| format!("{} of {}", role_word(own.role), own.team.name)).collect();
-    if teams.is_empty() { "In no team".to_owned() } else { teams.join(", ") }
+    if teams.is_empty() { "No team".to_owned() } else { teams.join(", ") }
 }
 
 /// The list.
@@ -66,12 +72,17 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         cells![
             html! { <a class="name" href=href>{listed.person.name.clone()}</a>{sub(listed.person.email.clone())} },
             access(&listed),
-            distance_or(listed.seen_at, "Not lately"),
+            if listed.person.factors.any() {
+                chip("On", "ok")
+            } else {
+                html! { <span class="chip">"Off"</span> }
+            },
+            distance_or(listed.seen_at, "Not recently"),
             state(&listed),
         ]
     });
-    let rows = table(["Name", "Access", "Last seen", "State"], rows);
-    let lead = "Who signs in here. Credentials belong to teams and outlive the people who made them.";
+    let rows = table(["Name", "Roles", "Second factor", "Last active", "State"], rows);
+    let lead = "People who can sign in. Credentials belong to teams and stay when a person leaves.";
     let body = view! {
         <Receipt on=On::People done/>
         {head((), "People", lead, primary_link(links::INVITE, "Invite a person"))}
@@ -88,7 +99,12 @@ async fn find(visit: &Visit, id: &str) -> Result<Listed, ActionError> {
 }
 
 /// The page of a person. Its form adds them to a team.
-pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form<Typed>) -> Result<Page, ActionError> {
+pub async fn one(
+    id: String,
+    done: Option<&str>,
+    (ended, given): (EndedNumbers, GivenNumbers),
+    form: Form<Typed>,
+) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let listed = find(&visit, &id).await?;
     let person = &listed.person;
@@ -97,44 +113,103 @@ pub async fn one(id: String, done: Option<&str>, ended: EndedNumbers, form: Form
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let is_self = visit.viewer()?.id == person.id;
     let openid = openid_of(&visit, &person.id).await?;
+    let owned = owned::panel_of(&visit, person, &form.errors).await?;
+    let leaves = (person.disabled_at.is_some() && owned.is_some()).then(|| {
+        let words = view! { "This person is disabled and still owns credentials. "<a href="#owned">"Give them to somebody else"</a>"." };
+        notice("warn", view! { <p>{words}</p> })
+    });
     let actions = (!is_self).then(|| actions(person, openid.is_some()));
-    let revoke = links::with_query(links::STOP, &[("made_by", &id), ("means", "revoke")]);
-    let made = view! {
+    let revoke = links::with_query(links::EMERGENCY, &[("made_by", &id), ("means", "revoke")]);
+    let revoke_all = view! {
         <div class="body">
             <p class="muted">
-                "Credentials they generated, and those whose present secret, key or identity they made and so have seen; "
-                "clients that they added; their connected apps and personal tokens. Disabling the person ends only the last "
-                "two: credentials are the team’s."
+                "Revokes the credentials this person generated, those whose current secret, key or identity they created, and "
+                "the clients they added. Ends their connected apps and personal tokens. Disabling the person ends only the "
+                "last two: credentials belong to the team."
             </p>
-            <div class="row">{button_link(revoke, "Count what it ends")}</div>
+            <div class="row">{button_link(revoke, "Preview")}</div>
         </div>
     };
+    let (generated, count) = manage::generated_by(&visit.context, &person.id, NAMED).await?;
+    let entries: Vec<_> =
+        audit::of_person(&visit.context, &person.id, NAMED).await?.iter().map(EntryView::of).collect();
+    let figures = figures(count, held, sessions.len());
     let errors = form.errors.clone();
     let status = errors.status();
     let body = view! {
         <ErrorSummary errors/>
-        <Receipt on=On::Person done more=ended.words()/>
+        <Receipt on=On::Person done more=ended.words() + &given.words()/>
         <div class="head">
             <div>
-                <a href=links::PEOPLE>"Back to the people"</a>
+                <nav class="crumb" aria-label="Breadcrumb"><a href=links::PEOPLE>"People"</a></nav>
                 <div class="title"><h1>{person.name.clone()}</h1>{state(&listed)}</div>
                 <p>{person.email.clone()}</p>
             </div>
             {actions}
         </div>
+        {figures}
+        {leaves}
         <dl class="panel facts">
-            <div><dt>"Access"</dt><dd>{access(&listed)}</dd></div>
-            <div><dt>"Last seen"</dt><dd>{distance_or(listed.seen_at, "Not lately")}</dd></div>
+            <div><dt>"Roles"</dt><dd>{access(&listed)}</dd></div>
+            <div><dt>"Last active"</dt><dd>{distance_or(listed.seen_at, "Not recently")}</dd></div>
             <div><dt>"Second factor"</dt><dd>{if person.factors.any() { "On" } else { "Off" }}</dd></div>
             {openid}
             {person.disabled_at.map(|at| view! { <div><dt>"Disabled"</dt><dd>{distance(at)}</dd></div> })}
         </dl>
+        {owned}
         {panel("teams", "Teams", (), view! { {memberships(&listed)}{add_to_team(&visit, &listed, teams, form)} })}
         {(!sessions.is_empty() || held.personal_tokens > 0 || held.apps > 0)
             .then(|| sessions_of(&id, sessions, held))}
-        {danger_panel("made", "Revoke everything this person made", made)}
+        {generated_panel(generated, count, visit.now())}
+        {entries_panel(&id, entries)}
+        {danger_panel("revoke-all", "Revoke everything from this person", revoke_all)}
     };
     Ok(Page::new(person.name.clone(), body).answering(status))
+}
+
+/// How many credentials and entries the page of a person names.
+const NAMED: u16 = 8;
+
+/// A number of credentials that are counted only so far.
+fn count_words(count: i64) -> String {
+    if count > MOST_COUNTED { format!("over {}", grouped(MOST_COUNTED)) } else { grouped(count) }
+}
+
+fn figures(generated: i64, held: Access, sessions: usize) -> AnyView {
+    let none = || ().into_any();
+    let apps = html! { <a href=links::APPS>"Open apps"</a> };
+    key_figures([
+        ("Credentials generated", count_words(generated).into_any(), none()),
+        ("Connected apps", grouped(held.apps).into_any(), if held.apps > 0 { apps } else { none() }),
+        ("Personal tokens", grouped(held.personal_tokens).into_any(), none()),
+        ("Sessions", grouped(sessions as i64).into_any(), none()),
+    ])
+}
+
+/// The newest credentials that the person generated. Nothing when there is none.
+fn generated_panel(credentials: Vec<Credential>, count: i64, now: Timestamp) -> AnyView {
+    let rest = count - credentials.len() as i64;
+    let rows = credentials.into_iter().map(|credential| {
+        let href = links::credential(&credential.client_id);
+        cells![
+            html! { <a class="name" href=href>{credential.name.clone()}</a> },
+            status_chip(credential.status(now)),
+            distance(credential.created_at),
+            distance_or(credential.last_used_at, "Never"),
+        ]
+    });
+    let rows = table(["Name", "Status", "Generated", "Last used"], rows);
+    let words = match rest {
+        0 => "All of them".to_owned(),
+        _ => format!("The newest {NAMED} of {}", count_words(count)),
+    };
+    (count > 0).then(|| panel("generated", "Credentials generated", muted(words), rows)).into_any()
+}
+
+/// What the person did last, and what happened to them.
+fn entries_panel(person: &str, entries: Vec<EntryView>) -> AnyView {
+    let all = view! { <a href=links::with_query(links::ACTIVITY, &[("actor", person)])>"See all entries"</a> };
+    (!entries.is_empty()).then(|| panel("entries", "Latest entries", all, entry_list(entries))).into_any()
 }
 
 /// The actions of an administrator on another person.
@@ -146,8 +221,8 @@ fn actions(person: &Person, has_openid: bool) -> AnyView {
     let (disabled, administers) = (person.disabled_at.is_some(), person.administrator_since.is_some());
     let administration = match (disabled, administers) {
         (true, _) => None,
-        (false, true) => Some(change(Change::Person, "Take the administration", None)),
-        (false, false) => Some(change(Change::Administrator, "Make an administrator", None)),
+        (false, true) => Some(change(Change::Person, "Remove as administrator", None)),
+        (false, false) => Some(change(Change::Administrator, "Make administrator", None)),
     };
     let shut = if disabled {
         change(Change::Enabled, "Enable", Some("primary"))
@@ -169,7 +244,7 @@ fn memberships(listed: &Listed) -> AnyView {
             small_link(change, one_of_many("Change", format!(" in {}", own.team.name))),
         ]
     });
-    (!listed.teams.is_empty()).then(|| table(["Team", "Role", ""], rows)).into_any()
+    if listed.teams.is_empty() { empty("In no team yet.") } else { table(["Team", "Role", ""], rows) }
 }
 
 /// The form that adds a person to another team. Nothing when there is no other team or the person is shut out.
@@ -182,7 +257,7 @@ fn add_to_team(visit: &Visit, listed: &Listed, teams: Vec<Team>, form: Form<Type
             <Select id="team" label="Team" options=others chosen=typed.team error=errors.at("team")/>
             {role_choice(typed.role, &errors)}
             {visit.must_confirm().then(|| view! { <ConfirmPassword errors=errors.clone()/> })}
-            {submit(None, "Add to the team")}
+            {submit(None, "Add to team")}
         };
         post_form(links::person_teams(&listed.person.id), "body", fields)
     });
@@ -204,15 +279,19 @@ async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, 
 fn sessions_of(person: &str, sessions: Vec<Session>, access: Access) -> AnyView {
     let sessions = session_table(sessions, |session, browser| {
         let fields = [("person", person.to_owned()), ("session", session.id.to_string())];
-        let words = one_of_many("End session", format!(" on {browser}"));
-        post_button(links::END_SESSIONS_OF, fields, None, true, words)
+        let of = format!(" on {browser}");
+        let end =
+            post_button(links::END_SESSIONS_OF, fields, Some("danger"), true, one_of_many("End session", of.clone()));
+        ask(true, one_of_many("End", of), "This browser is signed out.", end)
     });
     let all = view! {
         {hidden("person", person)}
         {end_tokens_also("sessions-ends", access)}
-        {submit(None, "End all sessions")}
+        {submit(Some("danger"), "End all sessions")}
     };
-    panel("sessions", "Sessions", (), view! { {sessions}{post_form(links::END_SESSIONS_OF, "body", all)} })
+    let all = post_form(links::END_SESSIONS_OF, "stack", all);
+    let all = ask(false, "End all sessions", "Every browser of this person is signed out.", all);
+    panel("sessions", "Sessions", (), view! { {sessions}<div class="body">{all}</div> })
 }
 
 /// What was chosen to add a person to a team.
@@ -263,29 +342,29 @@ macro_rules! changes {
 changes! {
     /// Shut the person out.
     Disabled = "disabled", PersonDisabled, "Disable person", true: "Disable {name}?"
-        "Their sessions, the apps they connected and their personal tokens end now and do not come back. Signing in is \
-         refused, and the invitations they sent are withdrawn. The credentials they made are their team’s and go on: to \
-         end those too, use “Revoke everything this person made”.";
+        "Their sessions, connected apps and personal tokens end now. They cannot sign in, and the invitations they sent are \
+         withdrawn. The credentials they generated belong to their team and stay: to end them too, use “Revoke everything \
+         from this person”.";
     /// Let the person in again.
     Enabled = "enabled", PersonEnabled, "Enable person", false: "Enable {name}?"
         "They can sign in again, with the roles they have.";
     /// Make the person an administrator.
-    Administrator = "administrator", PersonAdministrator, "Make an administrator", false:
+    Administrator = "administrator", PersonAdministrator, "Make administrator", false:
         "Make {name} an administrator?"
         "They see and do everything, in every team: people, settings, the emergency stop.";
     /// Take the role of administrator from the person.
-    Person = "person", PersonNoAdministrator, "Take the administration", true: "Take the administration from {name}?"
-        "They keep their roles in teams. The invitations they sent are withdrawn.";
+    Person = "person", PersonNoAdministrator, "Remove as administrator", true: "Remove {name} as administrator?"
+        "Their roles in teams stay. The invitations they sent are withdrawn.";
     /// Remove the second factor that the person lost.
     SecondFactorRemoved = "second-factor-removed", PersonSecondFactorRemoved, "Remove second factor", true:
         "Remove the second factor of {name}?"
-        "For somebody who lost it, once you are sure that it is they who ask. Their authenticator app, passkeys and recovery \
-         codes stop working, their sessions end now, and their password alone signs them in until they set up another one.";
+        "For a person who lost it, after you have checked who is asking. Their authenticator app, passkeys and recovery codes \
+         stop working and their sessions end now. Until they set up a new factor, their password alone signs them in.";
     /// Disconnect the account at the OpenID provider that the person signed in with.
     OpenIdDisconnected = "openid-disconnected", PersonDisconnected, "Disconnect OpenID account", true:
         "Disconnect the OpenID account of {name}?"
-        "Their account at the provider signs them in here no more, and their sessions end now. Their password stays, and they \
-         may connect an account again.";
+        "They can no longer sign in with their account at the provider, and their sessions end now. Their password stays, and \
+         they can connect an account again.";
 }
 
 /// The page that asks before a person is changed. Without a value it asks about shutting the person out, or about
@@ -302,12 +381,12 @@ pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, Ac
         <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p></section>
     };
     let mut page = FormPage::new(title, links::change_person(&id), verb)
-        .back(links::person(&id), format!("Back to {name}"))
+        .back(links::person(&id), name.clone())
         .hidden("to", to.as_str())
         .fields(words);
     if to == Change::SecondFactorRemoved {
         let (value, error) = (typed.reason, errors.at("reason"));
-        let hint = "Optional. It stands in the audit log.";
+        let hint = "Optional. Shown in the audit log.";
         page = page.panel("Why", view! { <TextField id="reason" label="Reason" value hint error/> });
     }
     if to == Change::OpenIdDisconnected {

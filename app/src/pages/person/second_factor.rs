@@ -18,13 +18,13 @@ const FEW: i64 = 3;
 pub(crate) fn section(factors: Factors, recovery: Recovery) -> AnyView {
     let about = match recovery.app_since {
         Some(at) => html! {
-            <p>"Signing in asks for your password and a code of your authenticator app, since "{moment(at)}"."</p>
+            <p>"Since "{moment(at)}", signing in asks for your password and a code from your authenticator app."</p>
         },
         None if factors.any() => html! {
-            <p>"Signing in with your password asks for a passkey as well, or for a recovery code."</p>
+            <p>"Signing in with your password also asks for a passkey or a recovery code."</p>
         },
         None => html! {
-            <p class="muted">"A person who learns your password can sign in as you. A code from your telephone prevents this."</p>
+            <p class="muted">"A second factor keeps your account safe if your password leaks."</p>
         },
     };
     let action = match recovery.app_since {
@@ -32,9 +32,9 @@ pub(crate) fn section(factors: Factors, recovery: Recovery) -> AnyView {
         None => primary_link(links::AUTHENTICATOR, "Set up an authenticator app"),
     };
     let left = counted(recovery.codes_left, "recovery code is left.", "recovery codes are left.");
-    let advice = (recovery.codes_left < FEW).then_some(" Make new ones before you need them.");
+    let advice = (recovery.codes_left < FEW).then_some(" Create new ones before you need them.");
     let (chip, left, codes) = if factors.any() {
-        let codes = button_link(links::RECOVERY_CODES, "Make new recovery codes");
+        let codes = button_link(links::RECOVERY_CODES, "Create new recovery codes");
         (chip("On", "ok"), Some(view! { <p>{left}{advice}</p> }), Some(codes))
     } else {
         (html! { <span class="chip">"Off"</span> }, None, None)
@@ -42,7 +42,7 @@ pub(crate) fn section(factors: Factors, recovery: Recovery) -> AnyView {
     let content = view! {
         <div class="body">
             {about}{left}
-            <p class="muted">"Adding or removing a factor ends none of your sessions: end the others below."</p>
+            <p class="muted">"This does not sign you out elsewhere. You can end other sessions below."</p>
             <div class="row">{codes}{action}</div>
         </div>
     };
@@ -51,15 +51,15 @@ pub(crate) fn section(factors: Factors, recovery: Recovery) -> AnyView {
 
 /// The frame of a page that asks before a factor of the signed-in person changes.
 fn ask(page: FormPage, form: Form) -> Result<Page, ActionError> {
-    let page = page.back(links::ACCOUNT, "Back to your account");
+    let page = page.back(links::ACCOUNT, "Account");
     Ok(page.confirm(signed_in()?.must_confirm()).page(form.errors))
 }
 
 /// Explains what the person will need, before the secret is shown.
 pub async fn begin(form: Form) -> Result<Page, ActionError> {
     let page = FormPage::new("Set up an authenticator app", links::AUTHENTICATOR, "Show the QR code").question(
-        "You need an app that makes codes, on a telephone or in a password manager. The next page shows what to scan with it; \
-         nothing changes until you have entered a code from it.",
+        "You need an app that shows codes, on a phone or in a password manager. The next page shows a QR code for the app. \
+         Nothing changes until you have entered a code from the app.",
     );
     ask(page, form)
 }
@@ -83,7 +83,7 @@ pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result
                     {copy_button("secret", "Copy secret")}
                 </div>
             </div>
-            <p><a href=link>"Open it in an app on this device"</a></p>
+            <p><a href=link>"Open in an app on this device"</a></p>
         </section>
     };
     let code = view! {
@@ -91,7 +91,7 @@ pub fn scan(visit: &Visit, secret: &TotpSecret, error: Option<String>) -> Result
             hint="Six digits. They change every 30 seconds." error/>
     };
     let page = FormPage::new("Scan this with your app", links::CONFIRM_AUTHENTICATOR, "Turn on")
-        .back(links::ACCOUNT, "Back to your account")
+        .back(links::ACCOUNT, "Account")
         .above(needed)
         .hidden("shown", shown)
         .panel("First code", code);
@@ -106,7 +106,7 @@ fn otpauth_link(email: &str, public_url: &str, secret: &str) -> String {
     format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")
 }
 
-/// The only page that shows recovery codes: the answer to the form that made them.
+/// The only page that shows recovery codes: the answer to the form that created them.
 pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
     let lines: Vec<String> = codes.iter().map(RecoveryCode::expose).collect();
     let text = format!("{}\n", lines.join("\n"));
@@ -124,8 +124,8 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
         </div>
     };
     Reveal::new(title, "Your recovery codes", links::ACCOUNT)
-        .lead("Each code lets you in once when you have lost your other factor.")
-        .if_lost("Store the codes where you find them without your phone. If you lose them, create new ones.")
+        .lead("Each code works once, if you lose your other factor.")
+        .if_lost("Store the codes where you can find them without your phone. If you lose them, create new ones.")
         .inside(codes)
         .facts(save)
         .stored("I have stored these codes")
@@ -135,9 +135,9 @@ pub fn reveal(title: &'static str, codes: &[RecoveryCode]) -> Page {
 /// The page that asks before new recovery codes replace the present ones.
 pub async fn new_codes(form: Form) -> Result<Page, ActionError> {
     having(|factors| factors.any())?;
-    let verb = "Make new recovery codes";
-    let page = FormPage::new("Make new recovery codes?", links::RECOVERY_CODES, verb)
-        .question("Ten new codes are shown once. The ones you have stop working.");
+    let verb = "Create new recovery codes";
+    let page = FormPage::new("Create new recovery codes?", links::RECOVERY_CODES, verb)
+        .question("Ten new codes are shown once. Your current codes stop working.");
     ask(page, form)
 }
 
@@ -146,8 +146,8 @@ pub async fn remove_app(form: Form) -> Result<Page, ActionError> {
     having(|factors| factors.app)?;
     let verb = "Remove authenticator app";
     let page = FormPage::new("Remove the authenticator app?", links::REMOVE_AUTHENTICATOR, verb).danger().question(
-        "It is not asked for any more. If you have no passkey, your password alone signs you in, and your recovery codes stop \
-         working. To move to another telephone, remove the app and set it up again.",
+        "Signing in no longer asks for a code from the app. If you have no passkey, your password alone signs you in and your \
+         recovery codes stop working. To move to another phone, remove the app and set it up again.",
     );
     ask(page, form)
 }
@@ -159,8 +159,8 @@ fn having(enough: impl Fn(Factors) -> bool) -> Result<(), ActionError> {
 
 /// The page for a form that was sent again after its answer showed a secret once.
 pub fn already_shown() -> Page {
-    let text = "This form was sent before. What it showed was shown once and cannot be shown again. If you did not store your \
-                recovery codes, make new ones.";
+    let text = "This form was sent before. Its answer was shown once and cannot be shown again. If you did not store your \
+                recovery codes, create new ones.";
     message(409, "Already done", text, (links::ACCOUNT, "Go to your account"))
 }
 

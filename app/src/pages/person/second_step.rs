@@ -40,13 +40,15 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
     let refused = |text: &str| say(422, "Not signed in", text);
     let problem = problem.map(|problem| match problem {
         Problem::WrongCode if recovery => {
-            refused("This is none of your unused recovery codes. Check it and try again.")
+            refused("This is not one of your unused recovery codes. Check the code and try again.")
         }
-        Problem::WrongCode => refused("This code is wrong, or was used before. Wait for the next one and try again."),
+        Problem::WrongCode => refused("This code is wrong, or was used before. Wait for the next code and try again."),
         Problem::WrongPasskey => {
-            refused("This passkey is none of yours, or took too long. Try again, or use a recovery code.")
+            refused("That passkey is not registered here, or it timed out. Try again, or use a recovery code.")
         }
-        Problem::Stale => refused("You signed in or out in this browser after you opened this form. Send it again."),
+        Problem::Stale => {
+            refused("You signed in or out in this browser after you opened this form. Send the form again.")
+        }
         Problem::Throttled { retry_after } => {
             say(429, "Too many failed sign-ins", &format!("Wait {}, then try again.", wait_words(retry_after)))
         }
@@ -75,7 +77,7 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
             <FormToken/>
             <input type="hidden" name="with" value=recovery.then_some("recovery-code")/>
             {hidden("next", next)}
-            <TextField id="code" label autocomplete required=true hint/>
+            <TextField id="code" label autocomplete required=true hint autofocus=true/>
             <button class="button" data-kind="primary">"Sign in"</button>
         </form>
     };
@@ -88,8 +90,8 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
             {other}
         </section>
         <p class="sub"><a href=links::SIGN_IN>"Sign in as somebody else"</a>
-            " · Lost everything? An administrator can remove your second factor, or "
-            <code>"countersign admin reset-second-factor"</code>" on the server."</p>
+            " · Lost your second factor? An administrator can remove it, or "
+            <code>"countersign admin reset-second-factor"</code>" on the server does."</p>
     };
     Page::new("Second factor", body).framed(Frame::Gate).answering(status)
 }

@@ -1,4 +1,4 @@
-//! The first run: the one-time link makes the first administrator.
+//! The first run: the one-time link creates the first administrator.
 
 use domain::crypto::password::SHORTEST_PASSWORD;
 
@@ -34,14 +34,14 @@ pub fn page(token: String, form: Form<Typed>) -> Page {
             <button class="button" data-kind="primary">"Create administrator"</button>
         </form>
     };
-    let words = "This link works once. You are signed in afterwards and can generate your first credential.";
+    let words = "This link works once. Afterwards you are signed in and can generate your first credential.";
     let body = view! { <ErrorSummary errors/>{gate_panel("Create the first administrator", words, form)} };
     Page::new("Set up", body).framed(Frame::Gate).answering(status).with_secret()
 }
 
 /// The page for a link that does not work.
 pub fn unusable() -> Page {
-    let text = "It was used, it is older than 30 minutes, or a restart replaced it. If you have an account, sign in. If not, \
-                restart the server and open the link it prints.";
-    message(410, "This setup link does not work any more", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
+    let text = "The link was used, it is older than 30 minutes, or a restart replaced it. If you have an account, sign in. If \
+                not, restart the server and open the link that it prints.";
+    message(410, "This setup link no longer works", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
 }

@@ -39,7 +39,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             refused("The email address and the password do not match an account. Check both and try again.")
         }
         Problem::WrongPasskey => {
-            refused("This passkey does not match an account here, or took too long. Try again, or use your password.")
+            refused("That passkey is not registered here, or it timed out. Try again, or use your password.")
         }
         Problem::Unsaved => say(
             200,
@@ -47,7 +47,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             "You were signed out before your form arrived. Sign in, and the page with the form opens again.",
         ),
         Problem::TooLate => refused(
-            "The second step took longer than five minutes, or was finished elsewhere. Begin again with your password.",
+            "The second step took longer than five minutes, or was finished elsewhere. Start again with your password.",
         ),
         Problem::Stale => refused("You signed in or out in this browser after you opened this form. Sign in here."),
         Problem::Throttled { retry_after } => {
@@ -63,7 +63,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
     let form = view! {
         <form method="post" action=links::SIGN_IN class="stack">
             <FormToken/>{hidden("next", next.clone())}
-            <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true/>
+            <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true autofocus=true/>
             <TextField id="password" label="Password" kind="password" autocomplete="current-password" required=true/>
             <button class="button" data-kind="primary">"Sign in"</button>
         </form>
@@ -76,7 +76,9 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             {passkey}
             <SignInWithProvider next/>
         </section>
-        <p class="sub">"Lost access? Run "<code>"countersign admin create"</code>" on the server."</p>
+        <p class="sub">
+            "Forgot your password? Use a passkey, or ask an administrator to invite you with another email address."
+        </p>
     };
     Page::new("Sign in", body).framed(Frame::Gate).answering(status)
 }

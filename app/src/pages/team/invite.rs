@@ -32,15 +32,18 @@ pub(crate) fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -
                 None => role_word(*role).to_owned(),
             },
         };
-        let words = one_of_many("Withdraw", format!(" the invitation of {}", invitation.email));
+        let of = format!(" the invitation of {}", invitation.email);
+        let fields = [("id", invitation.id.to_string())];
+        let words = one_of_many("Withdraw invitation", format!(" of {}", invitation.email));
+        let withdraw = post_button(links::WITHDRAW_INVITATION, fields, Some("danger"), true, words);
         cells![
             html! { {invitation.email}{sub(format!("by {}", invitation.invited_by))} },
             gives,
-            distance(invitation.expires_at),
-            post_button(links::WITHDRAW_INVITATION, [("id", invitation.id.to_string())], None, true, words),
+            moment(invitation.expires_at),
+            ask(true, one_of_many("Withdraw", of), "The link stops working.", withdraw),
         ]
     });
-    panel("invited", "Open invitations", (), table(["For", "Gives", "Link works until", ""], rows))
+    panel("invited", "Open invitations", (), table(["Email", "Role", "Link works until", ""], rows))
 }
 
 /// The fields of an invitation, as typed.
@@ -63,7 +66,7 @@ impl Typed {
         if self.team == ADMINISTRATION {
             return Ok(InvitedRole::Administrator);
         }
-        let team = TeamId::parse(&self.team).ok_or_else(|| FieldError::new("team", "Choose one of the list."))?;
+        let team = TeamId::parse(&self.team).ok_or_else(|| FieldError::new("team", "Choose one from the list."))?;
         Ok(InvitedRole::Team(team, read_role(&self.role)?))
     }
 }
@@ -77,26 +80,27 @@ pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, Actio
         Some(id) => {
             let team = find(&visit, &id).await?;
             let page = FormPage::new(format!("Invite to {}", team.name), links::invite_to_team(&team.id), verb);
-            (page.back(links::team(&team.id), format!("Back to {}", team.name)), None)
+            (page.back(links::team(&team.id), team.name.clone()), None)
         }
         None => {
             let teams = team::list(&visit.context, visit.authority()?).await?;
             let teams = teams.into_iter().map(|team| (team.id.to_string(), team.name));
-            let everything = (ADMINISTRATION.to_owned(), "Everything: an administrator".to_owned());
+            let everything = (ADMINISTRATION.to_owned(), "All teams, as administrator".to_owned());
             let options = options_after("Choose a team", teams.chain([everything]));
             let select = view! {
-                <Select id="team" label="Team" options chosen=typed.team error=errors.at("team")
-                    hint="For an administrator the role below means nothing."/>
+                <Select id="team" label="Team" options chosen=typed.team error=errors.at("team")/>
             };
-            let page = FormPage::new("Invite a person", links::INVITE, verb).back(links::PEOPLE, "Back to the people");
+            let page = FormPage::new("Invite a person", links::INVITE, verb).back(links::PEOPLE, "People");
             (page, Some(select))
         }
     };
     let fields = view! {
         <TextField id="email" label="Email" kind="email" value=typed.email required=true error=errors.at("email")/>
         {team}
-        {role_choice(typed.role, &errors)}
+        // An administrator has no role in a team.
+        <div class="for-team">{role_choice(typed.role, &errors)}</div>
     };
-    let page = page.lead("You get a link to hand over. It works once, for seven days, for this address only.");
+    let page =
+        page.lead("You get a link to hand over. The link works once, for seven days, and only for this address.");
     Ok(page.panel("Invitation", fields).confirm(visit.must_confirm()).page(errors))
 }

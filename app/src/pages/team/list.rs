@@ -14,16 +14,16 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     let summaries = team::summaries(&visit.context, authority).await?;
     let administers = authority.is_administrator();
     let list = if summaries.is_empty() {
-        empty("You are in no team yet. Ask an administrator or a manager for an invitation.")
+        empty("You are in no team yet. Ask an administrator or the manager of a team for an invitation.")
     } else {
         team_table(summaries, authority)
     };
-    let lead = "Each credential belongs to one. Who is not in it does not see it.";
+    let lead = "Every credential belongs to a team. Only its people can see it.";
     let body = view! {
         <Receipt on=On::Teams done/>
         {head((), "Teams", lead, administers.then(|| primary_link(links::NEW_TEAM, "New team")))}
         <section class="panel" aria-label="Teams">{list}</section>
-        {panel("roles", "Roles", (), table(["Role", "May"], ROLES.map(|(role, may)| cells![role, may])))}
+        {panel("roles", "Roles", (), table(["Role", "Can"], ROLES.map(|(role, may)| cells![role, may])))}
     };
     Ok(Page::new("Teams", body))
 }
@@ -42,13 +42,13 @@ fn team_table(summaries: Vec<Summary>, authority: &Authority) -> AnyView {
         ]
     });
     let numbers = [Column::number("People"), Column::number("Working credentials")];
-    table(["Name", "You are"].map(Column::from).into_iter().chain(numbers), rows)
+    table(["Name", "Your role"].map(Column::from).into_iter().chain(numbers), rows)
 }
 
 /// What each role may do.
 const ROLES: [(&str, &str); 4] = [
-    ("Viewer", "Look at the team’s credentials, their use and their history."),
+    ("Viewer", "See the team’s credentials, their use and their history."),
     ("Member", "Also generate, rotate, disable, enable and revoke them."),
-    ("Manager", "Also edit what they may do, their keys and identities, and invite people to the team."),
+    ("Manager", "Also edit credentials, their keys and identities, and invite people to the team."),
     ("Administrator", "Everything, in every team: people, MCP servers, settings, the emergency stop."),
 ];

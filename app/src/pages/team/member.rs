@@ -30,13 +30,19 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
     let chosen = role.unwrap_or_else(|| member.role.as_str().to_owned());
     let remove = view! {
         {hidden("team", team.id.to_string())}{hidden("person", person.to_string())}
-        <p class="muted">"They see nothing of it any more. The credentials they made stay the team’s and go on."</p>
-        <div class="row"><button class="button" data-kind="danger">"Take out of the team"</button></div>
+        {submit(Some("danger"), "Remove from team")}
     };
-    let remove = danger_panel("out", "Take out of the team", post_form(links::REMOVE_MEMBER, "body", remove));
+    let question = format!("Remove {} from {}?", member.name, team.name);
+    let remove = view! {
+        <div class="body">
+            <p class="muted">"They can no longer see the team. Credentials that they generated stay with the team."</p>
+            <div class="row">{ask(false, "Remove from team", question, post_form(links::REMOVE_MEMBER, "", remove))}</div>
+        </div>
+    };
+    let remove = danger_panel("remove-member", "Remove from team", remove);
     let title = format!("{} in {}", member.name, team.name);
     let page = FormPage::new(title, links::team_member(&team.id, &person), "Save role")
-        .back(links::team(&team.id), format!("Back to {}", team.name))
+        .back(links::team(&team.id), team.name.clone())
         .lead(member.email)
         .panel("Role", view! { <Select id="role" label="Role" options=role_options() chosen error=errors.at("role")/> })
         .below(remove);

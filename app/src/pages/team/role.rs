@@ -17,9 +17,9 @@ pub(crate) fn role_word(role: Role) -> &'static str {
 /// The roles to choose from, the weakest first.
 pub(crate) fn role_options() -> Vec<(String, String)> {
     options([
-        (Role::Viewer.as_str(), "Viewer: looks"),
-        (Role::Member.as_str(), "Member: generates, rotates, revokes"),
-        (Role::Manager.as_str(), "Manager: everything in the team"),
+        (Role::Viewer.as_str(), "Viewer: sees credentials"),
+        (Role::Member.as_str(), "Member: also generates, rotates, revokes"),
+        (Role::Manager.as_str(), "Manager: also edits and invites"),
     ])
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn role_choice(chosen: String, errors: &Errors) -> AnyView {
 
 /// Reads the choice of a role.
 pub fn read_role(word: &str) -> Result<Role, FieldError> {
-    Role::parse(word).ok_or_else(|| FieldError::new("role", "Choose one of the list."))
+    Role::parse(word).ok_or_else(|| FieldError::new("role", "Choose one from the list."))
 }
 
 /// A person in a few words: "administrator", or the number of their teams.

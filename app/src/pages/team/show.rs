@@ -1,11 +1,19 @@
-//! The page of one team: its members and their roles.
+//! The page of one team: its members and their roles, its credentials, its latest changes.
 
+use domain::audit;
 use domain::base::id::TeamId;
+use domain::credential::list;
+use domain::model::audit::AuditEntry;
+use domain::model::credential::Credential;
+use domain::model::credential::query::Query;
+use domain::model::credential::usage::Period;
 use domain::model::person::authority::Role;
 use domain::model::person::team::{Member, Team};
 use domain::person::invitation;
 use domain::person::team;
 
+use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::credential::usage::team_usage;
 use crate::pages::team::find;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
@@ -21,7 +29,12 @@ pub(crate) async fn remove_team(team: String) -> Result<String, ActionError> {
 }
 
 /// The page of a team. The form holds a name that was not accepted.
-pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) -> Result<Page, ActionError> {
+pub async fn page(
+    id: String,
+    period: Period,
+    done: Option<&str>,
+    form: Form<Option<String>>,
+) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let team = find(&visit, &id).await?;
     let members = team::members(&visit.context, &team.id).await?;
@@ -39,30 +52,70 @@ pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) ->
         };
         panel("rename", "Name of the team", (), post_form(links::rename_team(&team.id), "body", fields))
     });
-    let remove = (administers && team.id != TeamId::first()).then(|| {
-        let fields = view! {
-            {hidden("team", team.id.to_string())}
-            <p class="muted">"Only while it owns no credential: revoked ones count too, their history is the team’s."</p>
-            {submit(None, "Remove team")}
-        };
-        panel("remove", "Remove the team", (), post_form(links::REMOVE_TEAM, "body", fields))
-    });
+    let query = Query { team: Some(team.id.clone()), ..Query::default() };
+    let found = list::list(&visit.context, visit.authority()?, &query, NAMED).await?;
+    let entries = audit::of_target(&visit.context, team.id.as_str(), NAMED).await?;
+    let has_none = found.credentials.is_empty();
+    let remove = (administers && team.id != TeamId::first()).then(|| remove_panel(&team, has_none));
     let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Invite a person"));
-    let credentials = html! { <a href=links::credentials_of_team(&team.id)>"See its credentials"</a> };
+    let usage = team_usage(&visit, &team.id, period, &links::team(&team.id)).await?;
     let body = view! {
         <ErrorSummary errors=errors.clone()/>
         <Receipt on=On::Team done/>
-        {head((links::TEAMS, "Back to the teams"), title.clone(), credentials, invite)}
+        {head((links::TEAMS, "Teams"), title.clone(), (), invite)}
         {panel("people", "People", (), people(&visit, &team, members, manages))}
         {(!invitations.is_empty()).then(|| open_invitations(invitations, Vec::new()))}
+        {credentials_panel(&visit, &team, found.credentials)}
+        {usage}
+        {entries_panel(&team, entries)}
         <div class="split">{rename}{remove}</div>
     };
     Ok(Page::new(title, body).answering(status))
 }
 
+/// How many credentials and entries the page of a team names.
+const NAMED: u16 = 8;
+
+fn remove_panel(team: &Team, has_none: bool) -> AnyView {
+    let words = "You can remove a team once it has no credentials, including revoked ones.";
+    let button = has_none.then(|| {
+        let fields = view! { {hidden("team", team.id.to_string())}{submit(Some("danger"), "Remove team")} };
+        let question = format!("Remove {}? Its people stay, without the role in this team.", team.name);
+        ask(false, "Remove team", question, post_form(links::REMOVE_TEAM, "", fields))
+    });
+    panel("remove", "Remove the team", (), view! { <div class="body"><p class="muted">{words}</p>{button}</div> })
+}
+
+/// The newest credentials of the team.
+fn credentials_panel(visit: &Visit, team: &Team, credentials: Vec<Credential>) -> AnyView {
+    let all = view! { <a href=links::credentials_of_team(&team.id)>"See all credentials"</a> };
+    let content = if credentials.is_empty() {
+        empty("This team has no credentials.")
+    } else {
+        let rows = credentials.into_iter().map(|credential| {
+            let href = links::credential(&credential.client_id);
+            cells![
+                html! { <a class="name" href=href>{credential.name.clone()}</a> },
+                status_chip(credential.status(visit.now())),
+                distance(credential.created_at),
+                distance_or(credential.last_used_at, "Never"),
+            ]
+        });
+        table(["Name", "Status", "Generated", "Last used"], rows)
+    };
+    panel("credentials", "Newest credentials", all, content)
+}
+
+/// The newest entries about the team itself.
+fn entries_panel(team: &Team, entries: Vec<AuditEntry>) -> AnyView {
+    let all = view! { <a href=links::activity_of(&team.id)>"See all entries"</a> };
+    let entries = entries.iter().map(EntryView::of);
+    (entries.len() > 0).then(|| panel("entries", "Latest changes", all, entry_list(entries))).into_any()
+}
+
 fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> AnyView {
     if members.is_empty() {
-        return empty("Nobody is in this team yet. Administrators see its credentials all the same.");
+        return empty("Nobody is in this team yet. Administrators can see its credentials.");
     }
     let own = visit.viewer.as_ref().map(|viewer| viewer.id.clone());
     let rows = members.into_iter().map(|member| {

@@ -46,9 +46,9 @@ fn fields(typed: Typed, errors: &Errors) -> AnyView {
     });
     html! {
         <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")
-            hint="What receives the messages, such as the on-call channel."/>
+            hint="The receiver, such as the on-call channel."/>
         <TextField id="url" label="Address" value=typed.url required=true error=errors.at("url")
-            hint="Messages are sent there by POST: https://alerts.example.com/hook. It is kept encrypted."/>
+            hint="Receives messages by POST, such as https://alerts.example.com/hook. Stored encrypted."/>
         {choices("events", "Events", None, events, errors.at("events"))}
     }
 }
@@ -58,8 +58,8 @@ pub async fn new(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
     let page = FormPage::new("New webhook", links::NEW_WEBHOOK, "Add webhook")
-        .back(links::WEBHOOKS, "Back to the list")
-        .lead("It is told of what happens from now on. The next page shows its signing secret, once.")
+        .back(links::WEBHOOKS, "Webhooks")
+        .lead("Sends events from now on. The next page shows the signing secret, once.")
         .panel("Settings", fields(typed, &errors));
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
@@ -79,8 +79,8 @@ pub async fn edit(id: String, form: Form<Option<Typed>>) -> Result<Page, ActionE
         },
     };
     let page = FormPage::new(format!("Edit {}", webhook.name), links::edit_webhook(&id), "Save changes")
-        .back(links::webhook(&id), format!("Back to {}", webhook.name))
-        .lead("What waits is sent to the new address too.")
+        .back(links::webhook(&id), webhook.name.clone())
+        .lead("Waiting deliveries are sent to the new address too.")
         .panel("Settings", fields(typed, &errors));
     Ok(page.confirm(confirm).page(errors))
 }
@@ -90,11 +90,10 @@ pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let webhook = find(&visit, &id).await?;
     let page = FormPage::new("Replace the signing secret?", links::webhook_secret(&id), "Replace signing secret")
-        .back(links::webhook(&id), format!("Back to {}", webhook.name))
+        .back(links::webhook(&id), webhook.name.clone())
         .question(
-            "A new secret is made and shown once. For 24 hours each message is signed with both, so no alert is lost while the \
-             receiver changes over. If the old one has leaked, change the receiver now: from then on it believes the new one \
-             alone.",
+            "The new secret is shown once. For 24 hours each message is signed with both secrets, so no alert is lost while you \
+             change the receiver. If the old secret has leaked, change the receiver now, so that it trusts only the new secret.",
         );
     Ok(page.confirm(visit.must_confirm()).page(form.errors))
 }
@@ -102,16 +101,15 @@ pub async fn secret(id: String, form: Form) -> Result<Page, ActionError> {
 /// Shows the signing secret. This answer is the only place where it appears.
 pub fn reveal(webhook: &Webhook, secret: &SigningSecret) -> Page {
     let (title, old) = match webhook.previous_until {
-        Some(at) => (
-            "Save your new signing secret",
-            Some(view! { " Messages are also signed with the former secret until "{moment(at)}"." }),
-        ),
+        Some(at) => {
+            ("Save your new signing secret", Some(view! { " The previous secret also signs until "{moment(at)}"." }))
+        }
         None => ("Save your signing secret", None),
     };
-    let checks = view! { <p class="muted">"The receiver checks each message with this secret. The page of the webhook has programs for that."</p> };
+    let checks = view! { <p class="muted">"The receiver verifies each message with this secret. The page of the webhook has code for that."</p> };
     Reveal::new(title, "Signing secret", links::webhook(&webhook.id))
         .lead(view! { {shown_once(&webhook.name)}{old} })
-        .if_lost("Countersign keeps it encrypted, to sign messages. If you lose it, replace it.")
+        .if_lost("Countersign keeps it encrypted, to sign messages. If you lose the secret, replace it.")
         .secret("signing-secret", "Signing secret", secret.expose().as_str())
         .inside(checks)
         .page()

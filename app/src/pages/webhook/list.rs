@@ -3,16 +3,17 @@
 use domain::model::webhook::{EventKind, Webhook};
 use domain::webhook;
 
+use crate::pages::operations::settings::settings_views;
 use crate::prelude::*;
 
 /// The name of an event for people, and when it happens.
 pub fn words(kind: EventKind) -> (&'static str, &'static str) {
     match kind {
         EventKind::Generated => ("Generated", "A credential was generated."),
-        EventKind::Rotated => ("Rotated", "A secret or key was replaced, at once or with an overlap."),
+        EventKind::Rotated => ("Rotated", "A secret or key was rotated, at once or with an overlap."),
         EventKind::Revoked => ("Revoked", "A credential was revoked, or an emergency stop ended many at once."),
         EventKind::Leaked => ("Leaked", "A secret or token was reported as leaked."),
-        EventKind::Expiring => ("Expiring", "A credential ends in 14, 3 or 1 days."),
+        EventKind::Expiring => ("Expiring", "14, 3 and 1 days before a credential expires."),
         EventKind::RetiredSecretTried => {
             ("Retired secret tried", "A secret was tried after it was revoked, replaced or had expired.")
         }
@@ -22,7 +23,7 @@ pub fn words(kind: EventKind) -> (&'static str, &'static str) {
 /// The events in a few words.
 pub fn summary(events: &[EventKind]) -> String {
     if events.len() == EventKind::ALL.len() {
-        return "Everything".to_owned();
+        return "All events".to_owned();
     }
     events.iter().map(|kind| words(*kind).0).collect::<Vec<_>>().join(", ")
 }
@@ -44,7 +45,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     let list = if webhooks.is_empty() {
         html! {
             <section class="panel body" aria-label="No webhooks">
-                <p>"No program is told yet when a credential is generated, rotated, revoked, leaked or about to expire."</p>
+                <p>"No webhooks yet. Add one to be told when a credential is generated, rotated, revoked, leaked or about to expire."</p>
             </section>
         }
     } else {
@@ -60,11 +61,12 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
         let rows = table(["Name", "Events", "State", "Last sent"], rows);
         html! { <section class="panel" aria-label="Webhooks">{rows}</section> }
     };
-    let lead = "Programs that are told what happens to credentials, by signed messages.";
+    let lead = "Send signed messages about credentials to your own programs.";
     let add = primary_link(links::NEW_WEBHOOK, "Add a webhook");
     let body = view! {
         <Receipt on=On::Webhooks done/>
-        {head((links::SETTINGS, "Back to the settings"), "Webhooks", lead, add)}
+        {head((), "Webhooks", lead, add)}
+        {settings_views(links::WEBHOOKS)}
         {list}
     };
     Ok(Page::new("Webhooks", body))

@@ -78,18 +78,18 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
     let body = view! {
         {Done::read(On::Webhook, done).map(|done| receipt(done, test))}
         {condition(&webhook, waiting)}
-        {head((links::WEBHOOKS, "Back to the list"), webhook.name.clone(), (), actions(&webhook))}
+        {head((links::WEBHOOKS, "Webhooks"), webhook.name.clone(), (), actions(&webhook))}
         <dl class="panel facts">
             <div><dt>"State"</dt><dd>{state(&webhook)}</dd></div>
             <div><dt>"Sends to"</dt><dd>{webhook.host.clone()}</dd></div>
             <div><dt>"Events"</dt><dd>{summary(&webhook.events)}</dd></div>
             <div><dt>"Added"</dt><dd>{distance(webhook.created_at)}{format!(" by {}", webhook.created_by)}</dd></div>
-            <div><dt>"Signing secret made"</dt><dd>{distance(webhook.secret_made_at)}</dd></div>
-            {old_secret.map(|at| view! { <div><dt>"The one before signs too"</dt><dd>"until "{moment(at)}</dd></div> })}
+            <div><dt>"Signing secret created"</dt><dd>{distance(webhook.secret_made_at)}</dd></div>
+            {old_secret.map(|at| view! { <div><dt>"Previous secret signs until"</dt><dd>{moment(at)}</dd></div> })}
             <div><dt>"Waiting"</dt><dd>{counted(waiting, "delivery", "deliveries")}</dd></div>
         </dl>
         {deliveries_panel(&webhook.id, deliveries, webhook.paused_at.is_some(), visit.now())}
-        <Texts title="Verify the signature" about="With the signing secret, before anything is believed.".to_owned()
+        <Texts title="Verify the signature" about="Verify the signature before you trust a message.".to_owned()
             texts=snippets::webhook_verification()/>
     };
     Ok(Page::new(webhook.name, body))
@@ -104,8 +104,8 @@ fn receipt(done: Done, test: Option<&Delivery>) -> AnyView {
                 text += &format!("{}.", last_status.unwrap_or_default());
             }
             Some(test) => {
-                let text = test.last_problem.clone().unwrap_or_else(|| "There is no answer yet.".to_owned());
-                return html! { <Alert title="The test did not arrive" text/> };
+                let text = test.last_problem.clone().unwrap_or_else(|| "The receiver has not answered yet.".to_owned());
+                return html! { <Alert title="The test was not delivered" text/> };
             }
             None => return ().into_any(),
         }
@@ -116,12 +116,11 @@ fn receipt(done: Done, test: Option<&Delivery>) -> AnyView {
 /// The problem of the webhook, if any.
 fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
     if let Some(at) = webhook.paused_at {
-        let why =
-            if webhook.gone_at.is_some() { "The receiver answered 410 Gone: it wants nothing more. " } else { "" };
+        let why = if webhook.gone_at.is_some() { "Receiver returned 410 Gone. " } else { "" };
         let words = view! {
             <p>
                 <b>"Paused "{distance(at)}". "</b>{why}
-                "What happens meanwhile is not sent, also not after it is resumed. What waited before is sent then."
+                "Events that happen while the webhook is paused are never sent. Deliveries that were waiting are sent when you resume."
             </p>
         };
         return notice("warn", words);
@@ -130,7 +129,7 @@ fn condition(webhook: &Webhook, waiting: i64) -> AnyView {
     let problem = webhook.last_problem.clone().unwrap_or_default();
     let waiting = (waiting > 0)
         .then(|| format!(" {} for the next attempt.", counted(waiting, "delivery waits", "deliveries wait")));
-    let since = view! { <b>"Nothing has arrived since "{moment(since)}". "</b> };
+    let since = view! { <b>"No message has arrived since "{moment(since)}". "</b> };
     notice("danger", view! { <p>{since}"Last problem: "{problem}{waiting}</p> })
 }
 
@@ -155,23 +154,24 @@ fn actions(webhook: &Webhook) -> AnyView {
 
 fn deliveries_panel(id: &WebhookId, deliveries: Vec<Delivery>, paused: bool, now: Timestamp) -> AnyView {
     let list = if deliveries.is_empty() {
-        html! { <div class="body"><p class="muted">"Nothing was sent yet."</p></div> }
+        html! { <div class="body"><p class="muted">"Nothing has been sent yet."</p></div> }
     } else {
         let columns = ["Event", "When", "Attempts", "Outcome", "Next attempt"].map(Column::from);
         let rows = deliveries.into_iter().map(|delivery| row(id, delivery, paused, now));
         table(columns.into_iter().chain([Column::buttons_inline()]), rows)
     };
-    panel("deliveries", "Deliveries", muted("The newest 50; kept for 30 days"), list)
+    panel("deliveries", "Deliveries", muted("The newest 50, kept for 30 days"), list)
 }
 
 fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> Vec<AnyView> {
     let (word, tone) = match (delivery.delivered_at, delivery.next_attempt_at) {
         (Some(_), _) => ("Delivered", "ok"),
-        (None, Some(_)) if delivery.last_attempt_at.is_some() => ("Failed, waiting", "warn"),
+        (None, Some(_)) if delivery.last_attempt_at.is_some() => ("Retrying", "warn"),
         (None, Some(_)) => ("Waiting", "idle"),
         (None, None) => ("Failed", "danger"),
     };
-    let detail = delivery.last_problem.or_else(|| delivery.last_status.map(|status| format!("It answered {status}.")));
+    let detail =
+        delivery.last_problem.or_else(|| delivery.last_status.map(|status| format!("Receiver returned {status}.")));
     let next = match delivery.next_attempt_at {
         Some(_) if paused => muted("When resumed"),
         Some(at) if at <= now => html! { <span>"Now"</span> },
@@ -194,10 +194,10 @@ pub async fn remove_page(id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let webhook = find(&visit, &id).await?;
     let page = FormPage::new(format!("Remove {}?", webhook.name), links::REMOVE_WEBHOOK, "Remove webhook")
-        .back(links::webhook(&id), format!("Back to {}", webhook.name))
+        .back(links::webhook(&id), webhook.name.clone())
         .hidden("id", webhook.id.to_string())
         .question(format!(
-            "Nothing more is sent to {}. Its deliveries and its signing secret are removed too.",
+            "Countersign sends nothing more to {}. The deliveries and the signing secret are removed too. This cannot be undone.",
             webhook.host
         ));
     Ok(page.danger().page(Errors::default()))

@@ -25,9 +25,9 @@ use crate::model::person::authority::Authority;
 use crate::prelude::{Context, Fault, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
-use crate::store::token::ledger::Reach;
 use crate::token::verify::{self, SignedToken};
 
+pub use crate::store::token::ledger::{Reach, Reached};
 pub use delegated::{DelegatedLeak, LeakSubject, end as end_delegated};
 pub use report::{Reported, report};
 
@@ -41,6 +41,8 @@ const MOST_ADDRESSES: i64 = 20;
 const LONGEST_PLACE: usize = 500;
 /// Length of a secret of any kind: its prefix and the rest.
 const SECRET_LENGTH: usize = 53;
+/// Fewest characters after the prefix of a secret that is cut off.
+const SHORTEST_DAMAGED: usize = 8;
 /// Length of a client ID: `csc_` and the rest.
 const CLIENT_ID_LENGTH: usize = 26;
 
@@ -50,6 +52,8 @@ pub(crate) struct Scan {
     pub secrets: Vec<(SecretKind, PlainSecret)>,
     pub tokens: Vec<Zeroizing<String>>,
     pub client_ids: Vec<ClientId>,
+    /// How many texts begin like a secret but are cut off or have a typing error.
+    pub damaged: usize,
     seen: HashSet<String>,
 }
 
@@ -100,13 +104,34 @@ pub(crate) fn scan(text: &str) -> Scan {
 fn scan_secrets(text: &str, found: &mut Scan) {
     // All prefixes begin with these letters.
     for (position, _) in text.match_indices("cs") {
+        let rest = &text[position..];
         let secret = text.get(position..position + SECRET_LENGTH).and_then(PlainSecret::parse_any);
         // A secret ends at a word boundary, as in the published pattern. A longer word is another text.
-        let ends = !text[position..].chars().nth(SECRET_LENGTH).is_some_and(|next| next.is_ascii_alphanumeric());
-        if let Some(secret) = secret.filter(|(_, secret)| ends && found.is_new(secret.expose())) {
-            found.secrets.push(secret);
+        let ends = !rest.chars().nth(SECRET_LENGTH).is_some_and(|next| next.is_ascii_alphanumeric());
+        match secret {
+            Some(secret) if ends => {
+                if found.is_new(secret.1.expose()) {
+                    found.secrets.push(secret);
+                }
+            }
+            Some(_) | None => {
+                if let Some(part) = damaged(rest)
+                    && found.is_new(part)
+                {
+                    found.damaged += 1;
+                }
+            }
         }
     }
+}
+
+/// The text at the beginning of `rest` that looks like a secret but is none: it is too short or too long, or its
+/// checksum is wrong. A word of a program, such as `css_class`, is shorter or has no digit and no capital letter.
+fn damaged(rest: &str) -> Option<&str> {
+    let kind = SecretKind::ALL.into_iter().find(|kind| rest.starts_with(kind.prefix()))?;
+    let body = rest[kind.prefix().len()..].split(|character: char| !character.is_ascii_alphanumeric()).next()?;
+    let is_random = body.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    (body.len() >= SHORTEST_DAMAGED && is_random).then(|| &rest[..kind.prefix().len() + body.len()])
 }
 
 /// Finds secrets inside base64. The start of the base64 is not certain: `Basic%20` may precede it, or a path may
@@ -178,7 +203,7 @@ pub struct Leak {
     pub evidence: Vec<Evidence>,
     /// Its live tokens, and its use in the last 24 hours.
     pub impact: Impact,
-    /// Its use since the chosen moment.
+    /// Its use since each of the moments that were asked for.
     pub reach: Reach,
 }
 
@@ -190,6 +215,8 @@ pub struct Findings {
     pub delegated: Vec<DelegatedLeak>,
     /// Secrets of the right form that this instance does not know.
     pub unknown: usize,
+    /// Texts that look like a secret but are cut off, or have a typing error.
+    pub damaged: usize,
     /// A count of two kinds: credentials whose secrets or tokens are in the text but whose teams `authority` does not
     /// see, and secrets and tokens that act for other people.
     pub elsewhere: usize,
@@ -197,10 +224,16 @@ pub struct Findings {
     pub more: bool,
 }
 
-/// Searches a text for leaks, and reads how the leaked credentials were used since `since`. What `authority` does not
+/// Searches a text for leaks, and counts how the leaked credentials were used since each of the moments `since`, the
+/// earliest first. What `authority` does not
 /// see is only counted, and only when the text holds a secret or token of it: anyone who holds a secret may end it with
 /// [`report()`].
-pub async fn find(context: &Context, authority: &Authority, text: &str, since: Timestamp) -> Result<Findings, Fault> {
+pub async fn find(
+    context: &Context,
+    authority: &Authority,
+    text: &str,
+    since: [Timestamp; 4],
+) -> Result<Findings, Fault> {
     let found = scan(text);
     let now = context.now();
     let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
@@ -268,7 +301,7 @@ pub async fn find(context: &Context, authority: &Authority, text: &str, since: T
         let reach = store::token::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
         leaks.push(Leak { credential, evidence, impact, reach });
     }
-    Ok(Findings { leaks, delegated, unknown, elsewhere, more })
+    Ok(Findings { leaks, delegated, unknown, damaged: found.damaged, elsewhere, more })
 }
 
 /// The hashes of those secrets that are stored here.
@@ -349,6 +382,15 @@ mod tests {
         }
         for text in [format!("{plain}x"), plain[1..].to_owned(), plain.replace("css_", "css-"), "css_".repeat(100)] {
             assert!(scan(&text).secrets.is_empty(), "{text}");
+        }
+        for (text, damaged) in [
+            (plain[..30].to_owned(), 1),
+            (format!("{}A", &plain[..plain.len() - 1]), usize::from(!plain.ends_with('A'))),
+            (format!("{plain} {plain}"), 0),
+            (format!("css_class_name css_stylesheetfiles css_ {}", &plain[..10]), 0),
+            (format!("a={0} b={0}", &plain[..20]), 1),
+        ] {
+            assert_eq!(scan(&text).damaged, damaged, "{text}");
         }
         let found = scan(&format!("{id} {id} csc_short eyJhbGciOi.eyJ4.c2ln, Bearer eyJa.b.c.d"));
         assert_eq!(found.client_ids, [id]);

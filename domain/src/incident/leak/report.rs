@@ -128,9 +128,7 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
     if secrets.is_empty() && tokens.is_empty() {
         return Ok(());
     }
-    if revoked && !secrets.is_empty() {
-        update_ends(&mut change, &credential).await?;
-    }
+    update_ends(&mut change, &credential).await?;
     let mut details = Map::new();
     for (one, all, ids) in [("secret", "secrets", secrets), ("token", "tokens", tokens)] {
         if let Some(first) = ids.first() {

@@ -1,17 +1,18 @@
 //! What a person may ask for when they generate or edit a credential. It is checked here for the dashboard and the
 //! command line.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, TeamId};
+use crate::base::id::{ClientId, PersonId, TeamId};
 use crate::base::text::{check_length, check_printable, check_visible_name, is_space, printable};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
 use crate::model::credential::key::KeysDraft;
-use crate::model::credential::{AssertionRules, AuthMethod, Credential};
+use crate::model::credential::{AssertionRules, AuthMethod, Credential, LONGEST_TAG, is_tag};
 use crate::model::field_error::{Errors, FieldError};
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
@@ -24,6 +25,8 @@ pub const DEFAULT_EXPIRY: Duration = Duration::from_secs(90 * 24 * 3600);
 const LONGEST_EXPIRY: Duration = Duration::from_secs(3653 * 24 * 3600);
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
+const LONGEST_NOTES: usize = 2000;
+const MOST_TAGS: usize = 10;
 const MOST_RANGES: usize = 50;
 /// The longest reason for a revocation, in characters.
 pub(crate) const LONGEST_REASON: usize = 500;
@@ -66,7 +69,13 @@ pub struct Draft {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// Resource identifiers of MCP servers; the built-in one when empty.
+    /// What people should know about it.
+    pub notes: String,
+    /// The person who answers for it, in the team that owns it. Absent: the person who generates it.
+    pub owner: Option<PersonId>,
+    /// Tags: see [`is_tag`].
+    pub tags: Vec<String>,
+    /// MCP servers, each by its resource identifier or its ID; the built-in one when empty.
     pub servers: Vec<String>,
     /// Scopes; the default scope of the servers when empty.
     pub scopes: Vec<String>,
@@ -87,6 +96,8 @@ pub(crate) struct Checked {
     pub proof: CheckedProof,
     pub name: String,
     pub description: String,
+    pub notes: String,
+    pub tags: Vec<String>,
     pub servers: Vec<McpServer>,
     pub scopes: Scopes,
     pub expires_at: Option<Timestamp>,
@@ -102,6 +113,9 @@ impl Checked {
             team,
             name: self.name.clone(),
             description: self.description.clone(),
+            notes: self.notes.clone(),
+            owner: None,
+            tags: self.tags.clone(),
             auth_method: AuthMethod::ClientSecret,
             assertions: AssertionRules::default(),
             scopes: self.scopes.clone(),
@@ -120,6 +134,7 @@ impl Checked {
             last_used_from: None,
             last_used_agent: None,
             rotation_ends_at: None,
+            leak_ends_at: None,
         }
     }
 }
@@ -147,22 +162,37 @@ impl Draft {
         let proof = proof.map_err(|wrong| errors.0.extend(wrong)).ok();
         let name = errors.take("name", check_name(&self.name));
         let description = errors.take("description", check_description(&self.description));
+        let notes = errors.take("notes", check_notes(&self.notes));
+        let tags = errors.take("tags", check_tags(&self.tags));
         let servers = errors.take("server", check_servers(&self.servers, known)).unwrap_or_default();
         let scopes =
             if servers.is_empty() { None } else { errors.take("scopes", check_scopes(&self.scopes, &servers)) };
         let expires_at = errors.take("expiry", check_expiry(self.expiry, now));
         let token_lifetime = errors.take("token_lifetime", check_token_lifetime(self.token_lifetime));
         let ip_ranges = errors.take("ip_ranges", check_ip_ranges(&self.ip_ranges));
-        match (proof, name, description, scopes, expires_at, token_lifetime, ip_ranges) {
+        match (proof, name, description, notes, tags, scopes, expires_at, token_lifetime, ip_ranges) {
             (
                 Some(proof),
                 Some(name),
                 Some(description),
+                Some(notes),
+                Some(tags),
                 Some(scopes),
                 Some(expires_at),
                 Some(token_lifetime),
                 Some(ip_ranges),
-            ) => Ok(Checked { proof, name, description, servers, scopes, expires_at, token_lifetime, ip_ranges }),
+            ) => Ok(Checked {
+                proof,
+                name,
+                description,
+                notes,
+                tags,
+                servers,
+                scopes,
+                expires_at,
+                token_lifetime,
+                ip_ranges,
+            }),
             _ => Err(errors.0),
         }
     }
@@ -182,22 +212,55 @@ pub(crate) fn check_name(name: &str) -> Result<String, String> {
 }
 
 pub(crate) fn check_description(description: &str) -> Result<String, String> {
-    let description = description.trim().replace("\r\n", "\n").replace(is_space, " ");
-    check_length(&description, LONGEST_DESCRIPTION)?;
-    description.split('\n').try_for_each(|line| check_printable(line, LONGEST_DESCRIPTION))?;
-    Ok(description)
+    check_lines(description, LONGEST_DESCRIPTION)
 }
 
-fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>, String> {
+pub(crate) fn check_notes(notes: &str) -> Result<String, String> {
+    check_lines(notes, LONGEST_NOTES)
+}
+
+/// Checks a text of several lines. It may be empty.
+fn check_lines(text: &str, longest: usize) -> Result<String, String> {
+    let text = text.trim().replace("\r\n", "\n").replace(is_space, " ");
+    check_length(&text, longest)?;
+    text.split('\n').try_for_each(|line| check_printable(line, longest))?;
+    Ok(text)
+}
+
+/// The tags, sorted, each once. Capital letters become small ones: `Prod` and `prod` are one tag.
+pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>, String> {
+    let tags = tags.iter().map(|tag| tag.trim().to_ascii_lowercase()).filter(|tag| !tag.is_empty());
+    let tags: BTreeSet<String> = tags.collect();
+    if let Some(wrong) = tags.iter().find(|tag| !is_tag(tag)) {
+        let shown: String = wrong.chars().take(60).collect();
+        return Err(format!(
+            "“{shown}” is not a tag. Use at most {LONGEST_TAG} of a-z, 0-9 and : _ . - and begin with a letter or digit."
+        ));
+    }
+    if tags.len() > MOST_TAGS {
+        return Err(format!("Use at most {MOST_TAGS} tags."));
+    }
+    Ok(tags.into_iter().collect())
+}
+
+/// The MCP servers that these resource identifiers or IDs name, each once.
+pub(crate) fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>, String> {
     if asked.is_empty() {
         let built_in = known.iter().find(|server| server.built_in).ok_or("Choose an MCP server.")?;
         return Ok(vec![built_in.clone()]);
     }
-    let find = |resource: &String| {
-        let found = resource::server(resource, known).cloned();
-        found.ok_or_else(|| format!("There is no MCP server {resource}. Choose one that is registered."))
-    };
-    asked.iter().map(find).collect()
+    let mut found: Vec<McpServer> = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let named = known.iter().find(|server| server.id.as_str() == asked).or_else(|| resource::server(asked, known));
+        let server = named.ok_or_else(|| format!("There is no MCP server {asked}. Choose one that is registered."))?;
+        if server.is_archived() {
+            return Err(format!("The MCP server {asked} is archived. Choose another one."));
+        }
+        if !found.iter().any(|other| other.id == server.id) {
+            found.push(server.clone());
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Scopes, String> {
@@ -281,6 +344,16 @@ mod tests {
         );
         assert!(ranges(&["10.0.0.0/33"]).expect_err("too long a prefix").contains("10.0.0.0/33"));
         assert!(ranges(&["example.com"]).is_err());
+    }
+
+    #[test]
+    fn tags_are_sorted_and_each_stands_once() {
+        let tags = |tags: &[&str]| check_tags(&tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>());
+        assert_eq!(tags(&[" prod ", "Nightly", "prod", ""]), Ok(vec!["nightly".to_owned(), "prod".to_owned()]));
+        assert!(tags(&["env prod"]).expect_err("a space").contains("env prod"));
+        let many: Vec<String> = (0..11).map(|number| number.to_string()).collect();
+        assert!(check_tags(&many[..10]).is_ok());
+        assert!(check_tags(&many).is_err());
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl ClientKey {
             expires_at: self.expires_at,
             retires_at: self.retires_at,
             revoked: self.revoked_at.is_some(),
+            leaked: false,
         }
     }
 }

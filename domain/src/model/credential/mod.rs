@@ -12,12 +12,15 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, McpServerId, SecretId, TeamId};
+use crate::base::id::{ClientId, McpServerId, PersonId, SecretId, TeamId};
 use crate::base::word_enum::word_enum;
 use crate::model::server::scope::Scopes;
 
 /// A credential that ends within this time counts as expiring.
 pub(crate) const EXPIRING_WITHIN: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// The longest tag, in characters.
+pub(crate) const LONGEST_TAG: usize = 32;
 
 /// A credential that was not used for this long counts as idle.
 pub(crate) const IDLE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -47,6 +50,17 @@ pub struct AssertionRules {
     pub jwt_bearer: bool,
 }
 
+/// The person who answers for a credential: whom to ask, and who is told. Owning a credential gives no right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Identifier of the person.
+    pub id: PersonId,
+    /// Name of the person.
+    pub name: String,
+    /// Whether the person is disabled. Then somebody else should answer for the credential.
+    pub disabled: bool,
+}
+
 /// A credential. It holds no secret, hashed or not.
 #[derive(Debug, Clone)]
 pub struct Credential {
@@ -58,6 +72,12 @@ pub struct Credential {
     pub name: String,
     /// What it is for; may be empty.
     pub description: String,
+    /// What people should know about it; may be empty.
+    pub notes: String,
+    /// The person who answers for it.
+    pub owner: Option<Owner>,
+    /// Its tags, sorted: see [`is_tag`].
+    pub tags: Vec<String>,
     /// How it proves itself.
     pub auth_method: AuthMethod,
     /// The rules of its assertions.
@@ -94,12 +114,24 @@ pub struct Credential {
     pub last_used_agent: Option<String>,
     /// When the last of the secrets or keys that are being replaced stops working.
     pub rotation_ends_at: Option<Timestamp>,
+    /// The moment until which a secret or token that was reported as leaked still works, at the latest.
+    pub leak_ends_at: Option<Timestamp>,
+}
+
+/// Whether the text is a tag: 1 to 32 characters of `a-z 0-9 : _ . -`, of which the first is a letter or a digit.
+pub(crate) fn is_tag(text: &str) -> bool {
+    let is_letter_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= LONGEST_TAG
+        && text.bytes().next().is_some_and(is_letter_or_digit)
+        && text.bytes().all(|byte| is_letter_or_digit(byte) || b":_.-".contains(&byte))
 }
 
 /// The status of a credential at a moment. It is derived and never stored, so no job is needed to let a credential
 /// expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// It works, and a secret or token of it that works was reported as leaked.
+    Leaked,
     /// It works, and was never exchanged.
     Unverified,
     /// It works, and was exchanged.
@@ -124,13 +156,20 @@ impl Credential {
             Status::Expired
         } else if self.disabled_at.is_some() {
             Status::Disabled
+        } else if self.leak_ends_at.is_some_and(|end| end > now) {
+            Status::Leaked
         } else if self.verified_at.is_none() {
             Status::Unverified
-        } else if self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN)) {
+        } else if self.ends_soon(now) {
             Status::Expiring
         } else {
             Status::InUse
         }
+    }
+
+    /// Whether it ends within [`EXPIRING_WITHIN`], or has ended.
+    pub fn ends_soon(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN))
     }
 
     /// Whether a secret or key of it is being replaced.
@@ -171,6 +210,7 @@ impl ClientSecret {
             expires_at: self.expires_at,
             retires_at: self.retires_at,
             revoked: self.revoked_at.is_some(),
+            leaked: self.leaked_at.is_some(),
         }
     }
 }
@@ -184,6 +224,8 @@ pub struct AuthenticatorEnd {
     pub retires_at: Option<Timestamp>,
     /// Whether it was revoked before these moments.
     pub revoked: bool,
+    /// Whether it was reported as leaked.
+    pub leaked: bool,
 }
 
 impl AuthenticatorEnd {
@@ -216,6 +258,13 @@ pub(crate) fn end_of(
     [expires_at, last].into_iter().flatten().min()
 }
 
+/// The latest moment until which a leaked authenticator among these works. Without an end of its own, that is a moment
+/// that never comes.
+pub(crate) fn leak_end_of(ends: &[AuthenticatorEnd]) -> Option<Timestamp> {
+    let leaked = ends.iter().filter(|end| end.leaked && !end.revoked);
+    leaked.map(|end| end.moment().unwrap_or(Timestamp::from_millis(i64::MAX))).max()
+}
+
 /// What depends on a credential. A person should read it before they stop the credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Impact {
@@ -234,13 +283,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tags_have_few_characters() {
+        for tag in ["prod", "env:prod", "a", "0", "team_a.b-c", &"x".repeat(32)] {
+            assert!(is_tag(tag), "{tag}");
+        }
+        for text in ["", "Prod", ":prod", "-a", "a b", "ä", "a/b", &"x".repeat(33)] {
+            assert!(!is_tag(text), "{text}");
+        }
+    }
+
+    #[test]
     fn the_end_is_the_latest_secret_cut_by_the_hard_end() {
         let at = |millis| Some(Timestamp::from_millis(millis));
         let now = Timestamp::from_millis(1);
         let end = |hard: Option<Timestamp>, ends: &[(Option<Timestamp>, Option<Timestamp>, bool)]| {
             let ends: Vec<_> = ends
                 .iter()
-                .map(|&(expires_at, retires_at, revoked)| AuthenticatorEnd { expires_at, retires_at, revoked })
+                .map(|&(expires_at, retires_at, revoked)| AuthenticatorEnd {
+                    expires_at,
+                    retires_at,
+                    revoked,
+                    leaked: false,
+                })
                 .collect();
             end_of(AuthMethod::ClientSecret, hard, &ends, now)
         };

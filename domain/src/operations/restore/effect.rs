@@ -17,7 +17,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
     match action {
         Action::CredentialRevoked
         | Action::CredentialDisabled
-        | Action::CredentialEdited
+        | Action::CredentialSecretRemoved
         | Action::CredentialKeyRemoved
         | Action::CredentialIdentityRemoved
         | Action::CredentialRotationStarted
@@ -25,6 +25,8 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::CredentialRotationFinished
         | Action::CredentialRotationCancelled
         | Action::CredentialLeaked => &[Credentials],
+        // An edit may end live tokens.
+        Action::CredentialEdited => &[Credentials, Tokens],
         Action::EmergencyStopped => &[Credentials, Clients],
         Action::PersonDisabled
         | Action::PersonAdministratorChanged
@@ -40,7 +42,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         Action::TeamRoleChanged => &[Roles],
         // The lists of MCP servers lose a team that is removed.
         Action::TeamRemoved => &[Roles, Servers],
-        Action::McpServerEdited => &[Servers],
+        Action::McpServerEdited | Action::McpServerArchived | Action::McpServerRemoved => &[Servers],
         Action::ClientChanged
         | Action::ClientSecretEnded
         | Action::ClientSecretReplaced
@@ -65,10 +67,12 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::SessionEnded
         | Action::CredentialGenerated
         | Action::CredentialImported
+        | Action::CredentialSecretAdded
         | Action::CredentialKeyAdded
         | Action::CredentialIdentityAdded
         | Action::CredentialEnabled
         | Action::CredentialExpiring
+        | Action::CredentialsExported
         | Action::CredentialRetiredSecretTried
         | Action::InstanceRestored
         | Action::EmergencyUndone
@@ -77,11 +81,14 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::McpServerAdded
         // The issuer comes with the settings.
         | Action::McpServerMoved
+        | Action::McpServerUnarchived
+        | Action::McpServerChecked
         | Action::WebhookAdded
         | Action::WebhookResumed
         | Action::ClientAdded
         // Nobody used these clients, and each may register again.
         | Action::ClientsPruned
+        | Action::ChecklistChanged
         | Action::GrantAllowed
         | Action::GrantDenied
         | Action::GrantEnded
@@ -96,6 +103,7 @@ pub(super) fn lost(action: Action) -> Option<&'static str> {
         Action::CredentialGenerated => "the credential is gone: its secret or key does not work",
         Action::CredentialImported => "imported credentials are gone: import them again",
         Action::CredentialRotationStarted => "the new secret or key is gone, and programs may have it: rotate again",
+        Action::CredentialSecretAdded => "the added secret is gone: exchanges with it are refused",
         Action::CredentialKeyAdded => "the added key is gone: assertions with it are refused",
         Action::CredentialIdentityAdded => "the added identity is gone: its tokens are refused",
         Action::PersonCreated => "the person has no account: invite them again",
@@ -125,12 +133,26 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
     // Of entries that count what strangers repeated.
     const REPEATED: [&str; 3] = ["repeats", "within_the_hour_from", "network"];
     let known: &[&str] = match action {
-        Action::CredentialEdited => {
-            &["name", "description", "scopes", "token_lifetime", "ip_ranges", "hard_end_at", "assertions", "team"]
-        }
+        Action::CredentialEdited => &[
+            "name",
+            "description",
+            "notes",
+            "owner",
+            "tags",
+            "mcp_servers",
+            "scopes",
+            "expires_at",
+            "token_lifetime",
+            "ip_ranges",
+            "hard_end_at",
+            "assertions",
+            "team",
+            "tokens_ended",
+        ],
         Action::WebhookEdited => &["name", "host", "events", "address"],
         Action::ClientChanged => &["name", "redirect_uris", "by"],
-        Action::McpServerEdited => &["teams"],
+        // The algorithm is no right: the one of the backup holds again.
+        Action::McpServerEdited => &["teams", "name", "scopes", "token_lifetime", "alg"],
         _ => return Vec::new(),
     };
     let fields: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();

@@ -122,6 +122,16 @@ pub(crate) async fn retire(
     composed_sql!("UPDATE {table} SET retires_at = $1 WHERE id = $2"; retires_at, id).execute(transaction).await
 }
 
+/// Sets or removes the expiry of a secret or key.
+pub(crate) async fn set_expiry(
+    transaction: &mut Transaction,
+    id: &AuthenticatorId,
+    expires_at: Option<Timestamp>,
+) -> Result<()> {
+    let table = table(id);
+    composed_sql!("UPDATE {table} SET expires_at = $1 WHERE id = $2"; expires_at, id).execute(transaction).await
+}
+
 /// Ends one secret, key or identity.
 pub(crate) async fn end(transaction: &mut Transaction, id: &AuthenticatorId, now: Timestamp) -> Result<()> {
     let table = table(id);

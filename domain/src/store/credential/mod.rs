@@ -3,37 +3,57 @@
 //! | module | tables |
 //! |---|---|
 //! | [`authenticators`] | `client_keys`, `federated_identities`, and what all authenticators have in common |
+//! | [`generated`] | pages of `credentials` by the person who generated them |
 //! | [`import`] | many credentials in one statement |
 //! | [`list`] | pages of `credentials`, in every order and with every filter |
 
 pub mod authenticators;
+pub(crate) mod generated;
 pub mod import;
 pub mod list;
 
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, SecretId};
+use crate::base::id::{ClientId, PersonId, SecretId};
 use crate::crypto::secret::SecretHash;
-use crate::model::credential::{AssertionRules, AuthenticatorEnd, ClientSecret, Credential};
+use crate::model::credential::{AssertionRules, AuthenticatorEnd, ClientSecret, Credential, Owner};
 use crate::store::token::status_list;
 use crate::store::{Columns, FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
 
 pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
-    last_used_from, last_used_agent, rotation_ends_at";
+    last_used_from, last_used_agent, rotation_ends_at, leak_ends_at, notes, owner_id,
+    (SELECT name FROM people WHERE people.id = credentials.owner_id) AS owner_name,
+    (SELECT disabled_at FROM people WHERE people.id = credentials.owner_id) AS owner_disabled_at,
+    (SELECT string_agg(tag, ' ') FROM credential_tags AS t WHERE t.client_id = credentials.client_id)
+        AS tags";
 
 row! { "credentials" => AssertionRules {
     token_endpoint_audience = "token_endpoint_audience_since", reusable = "reusable_assertions_since",
     jwt_bearer = "jwt_bearer_since"
 } }
 row! { "credentials" => Credential {
-    client_id, team = "team_id", name, description, auth_method,
+    client_id, team = "team_id", name, description, notes, owner: owner, tags: tags, auth_method,
     assertions: FromRow::from_row, scopes, servers = "mcp_servers", token_lifetime, ip_ranges, created_by, created_at,
     expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at, last_used_from,
-    last_used_agent, rotation_ends_at
+    last_used_agent, rotation_ends_at, leak_ends_at
 } }
+
+fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
+    let Some(id) = columns.get("owner_id")? else { return Ok(None) };
+    Ok(Some(Owner { id, name: columns.get("owner_name")?, disabled: columns.get("owner_disabled_at")? }))
+}
+
+/// The tags, which the statement joins with spaces. They are sorted here: a sort in the statement would be done for
+/// each row that the list reads.
+fn tags(columns: &Columns<'_>) -> Result<Vec<String>> {
+    let tags: Option<String> = columns.get("tags")?;
+    let mut tags: Vec<String> = tags.iter().flat_map(|tags| tags.split(' ')).map(str::to_owned).collect();
+    tags.sort();
+    Ok(tags)
+}
 
 /// What the list searches and sorts by: name and client ID, lower case.
 pub(crate) fn search_text(credential: &Credential) -> String {
@@ -58,17 +78,29 @@ pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credentia
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
                                   token_lifetime, ip_ranges, created_by, created_at, expires_at, ends_at,
                                   token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since,
-                                  team_id, created_by_id)
-         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18)";
+                                  team_id, created_by_id, notes, owner_id)
+         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18, $19, $20)";
         credential.client_id, credential.name, search_text(credential), credential.description, credential.scopes,
         credential.servers, credential.token_lifetime, credential.ip_ranges, credential.created_by,
         credential.created_at, credential.expires_at, credential.ends_at, credential.auth_method,
         credential.assertions.token_endpoint_audience.then_some(credential.created_at),
         credential.assertions.reusable.then_some(credential.created_at),
-        credential.assertions.jwt_bearer.then_some(credential.created_at), credential.team, maker
+        credential.assertions.jwt_bearer.then_some(credential.created_at), credential.team, maker, credential.notes,
+        credential.owner.as_ref().map(|owner| &owner.id)
     )
-    .execute(transaction)
-    .await
+    .execute(&mut *transaction)
+    .await?;
+    set_tags(transaction, &credential.client_id, &credential.tags).await
+}
+
+/// Replaces the tags of a credential.
+pub(crate) async fn set_tags(transaction: &mut Transaction, client_id: &ClientId, tags: &[String]) -> Result<()> {
+    sql!("DELETE FROM credential_tags WHERE client_id = $1"; client_id).execute(&mut *transaction).await?;
+    for tag in tags {
+        let sql = "INSERT INTO credential_tags (client_id, tag) VALUES ($1, $2)";
+        sql!(sql; client_id, tag).execute(&mut *transaction).await?;
+    }
+    Ok(())
 }
 
 /// Writes the fields that an edit may change.
@@ -76,15 +108,17 @@ pub(crate) async fn update(transaction: &mut Transaction, credential: &Credentia
     sql!(
         "UPDATE credentials SET name = $1, search_text = $2, description = $3, scopes = $4, token_lifetime = $5,
                 ip_ranges = $6, expires_at = $7, ends_at = $8, token_endpoint_audience_since = $10,
-                reusable_assertions_since = $11, jwt_bearer_since = $12, team_id = $13 WHERE client_id = $9";
+                reusable_assertions_since = $11, jwt_bearer_since = $12, team_id = $13, mcp_servers = $14,
+                notes = $15, owner_id = $16 WHERE client_id = $9";
         credential.name, search_text(credential), credential.description, credential.scopes,
         credential.token_lifetime, credential.ip_ranges, credential.expires_at, credential.ends_at,
         credential.client_id, credential.assertions.token_endpoint_audience.then_some(now),
         credential.assertions.reusable.then_some(now), credential.assertions.jwt_bearer.then_some(now),
-        credential.team
+        credential.team, credential.servers, credential.notes, credential.owner.as_ref().map(|owner| &owner.id)
     )
-    .execute(transaction)
-    .await
+    .execute(&mut *transaction)
+    .await?;
+    set_tags(transaction, &credential.client_id, &credential.tags).await
 }
 
 pub(crate) async fn set_disabled(
@@ -114,6 +148,28 @@ pub(crate) async fn revoke(
 
 pub(crate) async fn find(on: impl On<'_>, client_id: &ClientId) -> Result<Option<Credential>> {
     composed_sql!("SELECT {COLUMNS} FROM credentials WHERE client_id = $1"; client_id).optional(on).await
+}
+
+/// Condition: a credential of the owner `$1` that is not revoked.
+const OWNED: &str = "owner_id = $1 AND revoked_at IS NULL";
+
+/// The credentials of an owner, newest first.
+pub(crate) async fn owned(on: impl On<'_>, owner: &PersonId, limit: i64) -> Result<Vec<Credential>> {
+    composed_sql!(
+        "SELECT {COLUMNS} FROM credentials WHERE {OWNED} ORDER BY created_at DESC, client_id DESC LIMIT $2";
+        owner, limit
+    )
+    .all(on)
+    .await
+}
+
+pub(crate) async fn count_owned(on: impl On<'_>, owner: &PersonId) -> Result<i64> {
+    composed_sql!("SELECT COUNT(*) AS n FROM credentials WHERE {OWNED}"; owner).one(on).await
+}
+
+/// Sets the person who answers for a credential.
+pub(crate) async fn set_owner(transaction: &mut Transaction, id: &ClientId, owner: Option<&PersonId>) -> Result<()> {
+    sql!("UPDATE credentials SET owner_id = $1 WHERE client_id = $2"; owner, id).execute(transaction).await
 }
 
 /// A secret to store. It holds the hash, never the secret itself.
@@ -206,25 +262,36 @@ pub(crate) async fn mark_leaked(
     sql!(sql; now, found, id).execute(transaction).await
 }
 
-/// Stores the end of a credential that follows from the ends of its authenticators.
-pub(crate) async fn set_ends(
-    transaction: &mut Transaction,
-    client_id: &ClientId,
-    ends_at: Option<Timestamp>,
-    rotation_ends_at: Option<Timestamp>,
-) -> Result<()> {
-    let sql = "UPDATE credentials SET ends_at = $1, rotation_ends_at = $2 WHERE client_id = $3";
-    sql!(sql; ends_at, rotation_ends_at, client_id).execute(transaction).await
+/// The moments of a credential that follow from its authenticators.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// When the last authenticator ends.
+    pub ends_at: Option<Timestamp>,
+    /// When the rotation ends.
+    pub rotation_ends_at: Option<Timestamp>,
+    /// Until when a leaked authenticator works.
+    pub leak_ends_at: Option<Timestamp>,
 }
 
-row! { "client_secrets" => AuthenticatorEnd { expires_at, retires_at, revoked = "revoked_at" } }
+/// Stores the moments of a credential that follow from its authenticators.
+pub(crate) async fn set_ends(transaction: &mut Transaction, client_id: &ClientId, ends: Ends) -> Result<()> {
+    sql!("UPDATE credentials SET ends_at = $1, rotation_ends_at = $2, leak_ends_at = $3 WHERE client_id = $4";
+        ends.ends_at, ends.rotation_ends_at, ends.leak_ends_at, client_id)
+    .execute(transaction)
+    .await
+}
+
+row! { "client_secrets" => AuthenticatorEnd {
+    expires_at, retires_at, revoked = "revoked_at", leaked = "leaked_at"
+} }
 
 /// The ends of each secret and key.
 pub(crate) async fn authenticator_ends_in(
     transaction: &mut Transaction,
     client_id: &ClientId,
 ) -> Result<Vec<AuthenticatorEnd>> {
-    let sql = "SELECT expires_at, retires_at, revoked_at FROM client_secrets WHERE client_id = $1
-         UNION ALL SELECT expires_at, retires_at, revoked_at FROM client_keys WHERE client_id = $1";
+    let sql = "SELECT expires_at, retires_at, revoked_at, leaked_at FROM client_secrets WHERE client_id = $1
+         UNION ALL SELECT expires_at, retires_at, revoked_at, CAST(NULL AS BIGINT) AS leaked_at FROM client_keys
+         WHERE client_id = $1";
     sql!(sql; client_id).all(transaction).await
 }

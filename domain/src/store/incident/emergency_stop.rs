@@ -211,9 +211,22 @@ pub(crate) async fn stop(
     part.query(&sql).bind(up_to).bind(&reason).execute(transaction).await
 }
 
+/// The details of the newest stops, at most `$1`.
+pub(crate) const RECORDED: &str =
+    "SELECT details FROM audit WHERE action = 'emergency.stopped' ORDER BY seq DESC LIMIT $1";
+
+/// The details of the newest entries of the audit log about stops.
+pub(crate) async fn recorded(store: &Store, limit: i64) -> Result<Vec<String>> {
+    sql!(RECORDED; limit).about("audit").all(store).await
+}
+
+/// How many credentials were disabled at exactly the moment `$1` and still are.
+pub(crate) const STOPPED_AT: &str =
+    "SELECT COUNT(*) AS n FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL";
+
 /// How many credentials were disabled at exactly this moment and still are.
 pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64> {
-    sql!("SELECT COUNT(*) AS n FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL"; moment).one(store).await
+    sql!(STOPPED_AT; moment).one(store).await
 }
 
 /// Enables the credentials that were disabled at exactly this moment.

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::TokenId;
+use crate::base::id::{ClientId, TokenId};
 use crate::crypto::secret::SecretHash;
+use crate::store::token::ledger::is_of_live_authenticator;
 use crate::store::{Result, Store, Transaction, composed_sql, sql, to_json};
 
 /// Which of these hashes are stored: of a secret, token or code of any kind. One statement looks up all of them, so
@@ -32,6 +33,20 @@ pub(crate) async fn known(store: &Store, hashes: &[SecretHash]) -> Result<HashSe
 pub(crate) async fn mark_token(transaction: &mut Transaction, jti: &TokenId, expires_at: Timestamp) -> Result<bool> {
     let sql = "INSERT INTO reported_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
     sql!(sql; jti, expires_at).changed(transaction).await
+}
+
+/// The latest moment until which a reported token of a credential works; `None`: none works.
+pub(crate) async fn tokens_end(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    const REPORTED: &str = concat!(
+        "SELECT MAX(r.expires_at) FROM reported_tokens AS r JOIN ledger AS l ON l.jti = r.jti
+         WHERE l.client_id = $1 AND r.expires_at > $2 AND l.revoked_at IS NULL AND ",
+        is_of_live_authenticator!("$2")
+    );
+    sql!(REPORTED; client_id, now).about("reported_tokens").one(transaction).await
 }
 
 /// The tables of what acts for people.

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 45] = [
+const TABLES: [&str; 53] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -26,7 +26,12 @@ const TABLES: [&str; 45] = [
     "invitations",
     "mcp_servers",
     "server_teams",
+    "server_checks",
+    // Before the credentials: triggers add what is missing as they arrive, and rows that are there already stay.
+    "credential_servers",
+    "credential_access",
     "credentials",
+    "credential_tags",
     "client_secrets",
     "client_keys",
     "federated_identities",
@@ -34,6 +39,9 @@ const TABLES: [&str; 45] = [
     "counters",
     "usage_hours",
     "refusal_hours",
+    "exchange_hours",
+    "team_exchange_hours",
+    "team_refusal_hours",
     "audit",
     "audit_head",
     "audit_readers",
@@ -58,6 +66,7 @@ const TABLES: [&str; 45] = [
     "write_probe",
     "reported_tokens",
     "repeated_events",
+    "checklist",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;

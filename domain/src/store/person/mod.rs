@@ -24,6 +24,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::PersonId;
 use crate::crypto::password::StoredPassword;
 use crate::model::person::{Factors, Person};
+use crate::store::credential::contains_pattern;
 use crate::store::{Columns, Engine, FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
 
 pub(crate) async fn insert(transaction: &mut Transaction, person: &Person) -> Result<()> {
@@ -56,6 +57,17 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<(Person, Option<Timestamp>
     composed_sql!(
         "SELECT {COLUMNS}, (SELECT MAX(seen_at) FROM sessions WHERE person_id = people.id) AS seen_at
          FROM people ORDER BY LOWER(name), id"
+    )
+    .all(store)
+    .await
+}
+
+/// People whose name or email address contains `text`, by name.
+pub(crate) async fn search(store: &Store, text: &str, limit: i64) -> Result<Vec<Person>> {
+    composed_sql!(
+        "SELECT {COLUMNS} FROM people WHERE LOWER(name) LIKE $1 ESCAPE '\\' OR LOWER(email) LIKE $1 ESCAPE '\\'
+         ORDER BY LOWER(name), id LIMIT $2";
+        contains_pattern(text), limit
     )
     .all(store)
     .await

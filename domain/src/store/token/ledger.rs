@@ -7,6 +7,7 @@ use crate::model::credential::Impact;
 use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
 use crate::store::credential::authenticators;
+use crate::store::person::team;
 use crate::store::{On, Result, Store, Transaction, composed_sql, row, sql};
 
 /// Records that a client proved itself at an endpoint that issues no token.
@@ -68,6 +69,21 @@ pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option
               LEFT JOIN federated_identities AS f ON f.id = l.authenticator_id
          WHERE l.jti = $1";
     sql!(sql; jti).optional(on).await
+}
+
+/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The
+/// second half finds exchanges that were not rolled up yet.
+pub(crate) async fn end_live_tokens(
+    transaction: &mut Transaction,
+    client_id: &ClientId,
+    oldest: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
+    let sql = "UPDATE ledger SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND jti IN (
+             SELECT jti FROM credential_exchanges WHERE client_id = $2 AND jti >= $3
+             UNION ALL SELECT l.jti FROM pending_exchanges AS p JOIN ledger AS l ON l.jti = p.jti
+             WHERE l.client_id = $2)";
+    sql!(sql; now, client_id, first_jti(oldest)).affected(transaction).await
 }
 
 /// Condition: the authenticator that the token `l` was made with still works at the moment in this parameter.
@@ -190,6 +206,39 @@ pub(crate) const LIVE_TOKENS: &str = concat!(
     is_of_live_authenticator!("$3")
 );
 
+/// How many tokens of the newest exchanges live, and whether there are further exchanges that were not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveCount {
+    /// How many live.
+    pub tokens: i64,
+    /// Whether there may be more.
+    pub or_more: bool,
+}
+
+/// The live tokens of credentials whose teams are behind `key`, among the newest exchanges since `longest_ago`. The
+/// number of exchanges that are read is bounded, so the time does not grow with the use.
+pub(crate) async fn count_live(
+    store: &Store,
+    key: Option<&str>,
+    now: Timestamp,
+    longest_ago: Timestamp,
+) -> Result<LiveCount> {
+    const MOST: i64 = 10_000;
+    let teams = if key.is_none() { "$4 IS NULL" } else { concat!("c.team_id IN ", team::of!("$4")) };
+    let is_of_live_authenticator = is_of_live_authenticator!("$2");
+    let (tokens, read): (i64, i64) = composed_sql!(
+        "SELECT CAST(COALESCE(SUM(CASE WHEN l.expires_at > $2 AND l.revoked_at IS NULL AND EXISTS
+                     (SELECT 1 FROM credentials AS c WHERE c.client_id = l.client_id AND c.revoked_at IS NULL
+                      AND c.disabled_at IS NULL AND {teams}) AND {is_of_live_authenticator} THEN 1 ELSE 0 END), 0)
+                     AS BIGINT) AS tokens, COUNT(*) AS n
+         FROM (SELECT * FROM ledger WHERE jti >= $1 ORDER BY jti DESC LIMIT $3) AS l";
+        first_jti(longest_ago), now, MOST, key
+    )
+    .one(store)
+    .await?;
+    Ok(LiveCount { tokens, or_more: read == MOST })
+}
+
 /// The exchanges of the credential `$1` since the identifier `$2`.
 pub(crate) const EXCHANGES: &str = "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT l.address) AS addresses
          FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2";
@@ -208,32 +257,69 @@ pub(crate) async fn impact(
     Ok(Impact { exchanges, addresses, live_tokens, last_token_ends_at })
 }
 
-/// The use of a credential since a moment.
+/// The use of a credential. Each count has four values: the exchanges since each of four moments, the earliest first.
 pub struct Reach {
     /// Number of exchanges.
-    pub exchanges: i64,
-    /// The addresses that they came from, with the number of each, the most frequent first.
-    pub addresses: Vec<(String, i64)>,
-    /// The MCP servers that the tokens were for, with the number of each.
-    pub servers: Vec<(McpServerId, i64)>,
+    pub exchanges: [i64; 4],
+    /// The addresses that they came from, the most frequent first.
+    pub addresses: Vec<Reached>,
+    /// The identifiers of the MCP servers that the tokens were for, the most frequent first.
+    pub servers: Vec<Reached>,
 }
 
-/// The MCP servers of the exchanges of the credential `$1` since the identifier `$2`.
-pub(crate) const REACHED_SERVERS: &str = "SELECT l.server_id AS server_id, COUNT(*) AS n
-         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
-         GROUP BY l.server_id ORDER BY n DESC";
+/// An address or an MCP server in the use of a credential.
+pub struct Reached {
+    /// The address; empty when it is not known. Or the identifier of the MCP server.
+    pub name: String,
+    /// Number of exchanges.
+    pub exchanges: [i64; 4],
+    /// The first of them since the earliest moment.
+    pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
+}
 
-/// The addresses of the exchanges of the credential `$1` since the identifier `$2`, at most `$3`.
-pub(crate) const REACHED_ADDRESSES: &str = "SELECT COALESCE(l.address, '') AS address, COUNT(*) AS n
-         FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti WHERE f.client_id = $1 AND f.jti >= $2
-         GROUP BY COALESCE(l.address, '') ORDER BY n DESC, 1 LIMIT $3";
+row! { "ledger" => Reached {
+    name,
+    exchanges: |columns| Ok([columns.get("n1")?, columns.get("n2")?, columns.get("n3")?, columns.get("n4")?]),
+    first_at,
+    last_at,
+} }
+
+/// The most exchanges of a credential that are read for its [`Reach`]: the newest ones.
+const MOST_READ: i64 = 200_000;
+
+/// The exchanges of the credential `$1` since the identifier `$2`, by `$by`: their numbers since the identifiers `$2` to
+/// `$5`. At most `$6` exchanges are read, and at most `$7` rows are returned.
+macro_rules! reached {
+    ($by:literal) => {
+        concat!(
+            "SELECT ",
+            $by,
+            " AS name, COUNT(*) AS n1, CAST(SUM(CASE WHEN f.jti >= $3 THEN 1 ELSE 0 END) AS BIGINT) AS n2,
+                CAST(SUM(CASE WHEN f.jti >= $4 THEN 1 ELSE 0 END) AS BIGINT) AS n3,
+                CAST(SUM(CASE WHEN f.jti >= $5 THEN 1 ELSE 0 END) AS BIGINT) AS n4,
+                MIN(l.issued_at) AS first_at, MAX(l.issued_at) AS last_at
+             FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti >= $2 ORDER BY jti DESC LIMIT $6) AS f
+             JOIN ledger AS l ON l.jti = f.jti GROUP BY ",
+            $by,
+            " ORDER BY n1 DESC, 1 LIMIT $7"
+        )
+    };
+}
+
+pub(crate) const REACHED_SERVERS: &str = reached!("l.server_id");
+pub(crate) const REACHED_ADDRESSES: &str = reached!("COALESCE(l.address, '')");
 
 /// See [`Reach`]. At most `most` addresses.
-pub(crate) async fn reach(store: &Store, client_id: &ClientId, since: Timestamp, most: i64) -> Result<Reach> {
-    let addresses = sql!(REACHED_ADDRESSES; client_id, first_jti(since), most).all(store).await?;
-    let servers: Vec<(McpServerId, i64)> =
-        sql!(REACHED_SERVERS; client_id, first_jti(since)).about("ledger").all(store).await?;
-    Ok(Reach { exchanges: servers.iter().map(|(_, count)| count).sum(), addresses, servers })
+pub(crate) async fn reach(store: &Store, client_id: &ClientId, since: [Timestamp; 4], most: i64) -> Result<Reach> {
+    let [first, second, third, fourth] = since.map(first_jti);
+    let reached = async |sql, most| -> Result<Vec<Reached>> {
+        sql!(sql; client_id, first, second, third, fourth, MOST_READ, most).all(store).await
+    };
+    let (addresses, servers) = (reached(REACHED_ADDRESSES, most).await?, reached(REACHED_SERVERS, i64::MAX).await?);
+    let exchanges = [0, 1, 2, 3].map(|period| servers.iter().map(|server| server.exchanges[period]).sum());
+    Ok(Reach { exchanges, addresses, servers })
 }
 
 /// The smallest `jti` that can have been issued at `moment`.

@@ -12,7 +12,7 @@ use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 
 use super::print_new;
-use crate::cli::shared::{CliError, NewFormat, duration, expiry, operator, read_text, team_named};
+use crate::cli::shared::{CliError, NewFormat, duration, expiry, operator, person_named, read_text, team_named};
 
 #[derive(Args)]
 pub(crate) struct Create {
@@ -22,6 +22,15 @@ pub(crate) struct Create {
     /// What runs with it and whom to ask
     #[arg(long, default_value = "", hide_default_value = true)]
     description: String,
+    /// What people should know about it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    notes: String,
+    /// The person of the team who answers for it; nobody when not given
+    #[arg(long, value_name = "EMAIL")]
+    owner: Option<String>,
+    /// A tag: a-z, 0-9 and : _ . -
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
     /// Name of the team that owns it; the first team when not given
     #[arg(long, value_name = "NAME")]
     team: Option<String>,
@@ -78,8 +87,13 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
         Some(name) => Some(team_named(context, name).await?),
         None => None,
     };
+    let owner = match &arguments.owner {
+        Some(email) => Some(person_named(context, email).await?),
+        None => None,
+    };
     let draft = Draft {
         team,
+        owner,
         proof,
         assertions: AssertionRules {
             token_endpoint_audience: arguments.accept_token_endpoint_audience,
@@ -93,6 +107,8 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
         expiry: arguments.expires_in,
         token_lifetime: arguments.token_lifetime,
         ip_ranges: arguments.allow_ip,
+        notes: arguments.notes,
+        tags: arguments.tags,
     };
     let generated = generate(context, &operator(), &draft, None).await?;
     print_new(context, &generated, arguments.format);

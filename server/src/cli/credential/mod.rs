@@ -1,6 +1,8 @@
 //! `countersign credential`
 
 mod create;
+mod edit;
+mod list;
 mod show;
 
 use std::path::PathBuf;
@@ -12,7 +14,7 @@ use domain::base::id::KeyId;
 use domain::context::Context;
 use domain::credential::generate::Generated;
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{CredentialError, Outcome, disable, keys, revoke};
+use domain::credential::{CredentialError, Outcome, disable, keys, revoke, secret};
 use domain::crypto::public_key::KeyAlgorithm;
 use domain::crypto::secret::PlainSecret;
 use domain::model::credential::draft::Expiry;
@@ -30,11 +32,7 @@ pub(super) enum Command {
     /// Generate a credential and print its secret, once
     Create(Box<create::Create>),
     /// List the credentials, newest first
-    List {
-        /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
+    List(Box<list::List>),
     /// Show one credential
     Show {
         #[command(flatten)]
@@ -43,7 +41,29 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Generate a second secret, print it once, and let the old one work for a while
+    /// Change a credential: everything but its client ID
+    Edit(Box<edit::Changes>),
+    /// Generate a credential with the settings of another one, and print its secret, once
+    Duplicate(edit::Duplicate),
+    /// Generate a second secret beside the present one, and print it once
+    AddSecret {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// How long the new secret works: 12h, 90d, never
+        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = expiry)]
+        expires_in: Expiry,
+        /// text, json or env
+        #[arg(long, value_enum, default_value_t = NewFormat::Text)]
+        format: NewFormat,
+    },
+    /// Remove one secret; the others stay
+    RemoveSecret {
+        #[command(flatten)]
+        credential: OneCredential,
+        /// The secret: its ID or its last characters, as `show` prints them
+        secret: String,
+    },
+    /// Generate a new secret, print it once, and let the old one work for a while
     Rotate {
         #[command(flatten)]
         credential: OneCredential,
@@ -125,8 +145,19 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
     let actor = &operator();
     match command {
         Command::Create(arguments) => create::run(context, *arguments).await,
-        Command::List { format } => show::list(context, format).await,
+        Command::List(arguments) => list::run(context, *arguments).await,
         Command::Show { credential, format } => show::show(context, &credential.client_id, format).await,
+        Command::Edit(arguments) => edit::run(context, *arguments).await,
+        Command::Duplicate(arguments) => edit::duplicate(context, arguments).await,
+        Command::AddSecret { credential: one, expires_in, format } => {
+            let generated = secret::add(context, actor, &one.client_id, expires_in, None).await?;
+            print_new(context, &generated, format);
+            Ok(())
+        }
+        Command::RemoveSecret { credential: one, secret: name } => {
+            let id = edit::secret_named(context, &one.client_id, &name).await?;
+            report(&one, "Removed the secret of", secret::remove(context, actor, &one.client_id, &id).await)
+        }
         Command::Rotate { credential: OneCredential { client_id }, public_key: None, overlap, expires_in, format } => {
             let overlap = Overlap::For(overlap);
             let generated = rotate::secret(context, actor, &client_id, overlap, expires_in, None).await?;

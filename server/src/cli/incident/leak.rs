@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use domain::base::id::{ClientId, McpServerId};
+use domain::base::id::ClientId;
 use domain::context::Context;
 use domain::credential::revoke;
 use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject};
@@ -51,7 +51,7 @@ fn read(file: &Path) -> Result<Zeroizing<String>, CliError> {
 
 async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result<(), CliError> {
     let since = context.now().minus(arguments.since);
-    let findings = leak::find(context, &Authority::Everything, text, since).await?;
+    let findings = leak::find(context, &Authority::Everything, text, [since; 4]).await?;
     print(context, &findings).await?;
     if arguments.revoke {
         end(context, &findings).await?;
@@ -64,27 +64,30 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
 
 async fn print(context: &Context, findings: &Findings) -> Result<(), CliError> {
     let servers = server::list(context).await?;
-    let name = |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.as_str());
+    let name = |id: &str| servers.iter().find(|server| server.id.as_str() == id).map(|server| server.resource.as_str());
     for Leak { credential, evidence, impact, reach } in &findings.leaks {
         println!("{}  {}  {}", credential.client_id, status_word(credential.status(context.now())), credential.name);
         evidence.iter().for_each(|evidence| println!("  {}", describe(evidence)));
-        println!("  live tokens: {}; exchanges: {}", impact.live_tokens, reach.exchanges);
+        println!("  live tokens: {}; exchanges: {}", impact.live_tokens, reach.exchanges[0]);
         println!("  scopes: {}", credential.scopes);
-        for (server, count) in &reach.servers {
-            println!("  {count} × {}", name(server).unwrap_or_default());
+        for server in &reach.servers {
+            println!("  {} × {}", server.exchanges[0], name(&server.name).unwrap_or_default());
         }
-        for (address, count) in &reach.addresses {
-            println!("  {count} × from {address}");
+        for address in &reach.addresses {
+            println!("  {} × from {}", address.exchanges[0], address.name);
         }
     }
     for leak in &findings.delegated {
         println!("{}  {}", leak.id(), describe_of_people(leak));
     }
     if findings.leaks.is_empty() && findings.delegated.is_empty() {
-        println!("Nothing in the text belongs to this Countersign.");
+        println!("No Countersign secret, token or client ID found.");
     }
     if findings.unknown > 0 {
-        println!("{} secrets of the right form are not known here.", findings.unknown);
+        println!("Secrets of the right form that are not known here: {}", findings.unknown);
+    }
+    if findings.damaged > 0 {
+        println!("Texts that look like a secret that is cut off: {}", findings.damaged);
     }
     Ok(())
 }

@@ -1,12 +1,17 @@
 //! The pages of people, and the form that changes one.
 
 use app::components::sessions::EndedNumbers;
+use app::pages::person::owned::GivenNumbers;
 use app::pages::person::people::{self as page, Change, TypedChange};
 use domain::base::id::PersonId;
+use domain::credential::edit;
+use domain::model::field_error::FieldError;
 use domain::person::manage;
 
 use crate::dashboard::person::account::end_also;
-use crate::dashboard::prelude::{ActionError, Answer, Fields, Form, PageResult, Response, Submission, links, read};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
+};
 
 /// `GET /people`
 pub(crate) async fn list(fields: Fields) -> PageResult {
@@ -16,7 +21,25 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 /// `GET /people/{person_id}`
 pub(crate) async fn one(person_id: String, fields: Fields) -> PageResult {
     let ended = read!(fields => EndedNumbers { sessions, personal_tokens, apps, passkeys });
-    page::one(person_id, fields.find("done"), ended, Form::default()).await
+    let given = read!(fields => GivenNumbers { given, stay });
+    page::one(person_id, fields.find("done"), (ended, given), Form::default()).await
+}
+
+/// `POST /people/{person_id}/owned`: gives the credentials that the person owns to somebody else.
+pub(crate) async fn give_credentials(form: Submission, person_id: String) -> Response {
+    let page = |id, form: Form<()>| {
+        let Form { errors, confirm, .. } = form;
+        page::one(id, None, Default::default(), Form { typed: page::Typed::default(), errors, confirm })
+    };
+    form.run_of(person_id, (), page, async |form, person_id, ()| {
+        let id = PersonId::parse(person_id).ok_or(ActionError::NotFound)?;
+        let new_owner = PersonId::parse(&form.get("new_owner"));
+        let new_owner = new_owner.ok_or_else(|| FieldError::new("new_owner", "Choose a person."))?;
+        let (given, stay) = edit::give_all(form.context(), &form.actor().await?, &id, &new_owner).await?;
+        let receipt = Done::PersonGaveCredentials.at(links::person(&id));
+        Ok(Answer::Next(format!("{receipt}&given={given}&stay={stay}")))
+    })
+    .await
 }
 
 /// `GET /people/{person_id}/change`

@@ -1,0 +1,411 @@
+//! Entries of the audit log, as pages show them: their words, their tone, and the links to what they name.
+
+use std::collections::BTreeMap;
+
+use domain::base::clock::Timestamp;
+use domain::model::audit::{Action, AuditEntry, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::components::time::{clock, day};
+use crate::prelude::*;
+
+/// One entry, as pages show it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EntryView {
+    /// Number in the chain.
+    pub seq: i64,
+    /// Time, in milliseconds since the epoch.
+    pub at: i64,
+    /// The action in words.
+    pub what: String,
+    /// Identifier of the action.
+    pub action: String,
+    /// The kind of the actor.
+    pub actor_kind: String,
+    /// Identifier of the actor.
+    pub actor_id: String,
+    /// The actor.
+    pub actor: String,
+    /// The kind of the target.
+    pub target_kind: String,
+    /// Identifier of the target.
+    pub target_id: String,
+    /// Name of the target at that time.
+    pub target_name: String,
+    /// Where the actor acted from: an address, or what is known instead.
+    pub from: String,
+    /// The user agent.
+    pub agent: Option<String>,
+    /// Details: label, value before, value after. A detail may have only one value.
+    pub details: Vec<(String, Option<String>, String)>,
+}
+
+/// The name of an action on the page. A new action does not compile without a text here.
+fn text(action: Action) -> &'static str {
+    match action {
+        Action::PersonCreated => "Account created",
+        Action::PersonDisabled => "Person disabled",
+        Action::PersonEnabled => "Person enabled",
+        Action::PersonAdministratorChanged => "Administration changed",
+        Action::SecondFactorAdded => "Second factor added",
+        Action::SecondFactorRemoved => "Second factor removed",
+        Action::RecoveryCodeUsed => "Recovery code used",
+        Action::RecoveryCodesReplaced => "Recovery codes replaced",
+        Action::PasskeyAdded => "Passkey added",
+        Action::PasskeyRemoved => "Passkey removed",
+        Action::TeamCreated => "Team created",
+        Action::TeamRenamed => "Team renamed",
+        Action::TeamRemoved => "Team removed",
+        Action::TeamRoleChanged => "Role changed",
+        Action::InvitationCreated => "Invited",
+        Action::InvitationAccepted => "Invitation accepted",
+        Action::InvitationWithdrawn => "Invitation withdrawn",
+        Action::PersonRenamed => "Name changed",
+        Action::PersonPasswordChanged => "Password changed",
+        Action::PersonOpenIdConnected => "OpenID account connected",
+        Action::PersonOpenIdDisconnected => "OpenID account disconnected",
+        Action::SessionStarted => "Signed in",
+        Action::SessionRefused => "Sign-in refused",
+        Action::SessionSecondStepAsked => "Password right, second factor asked",
+        Action::SessionEnded => "Session ended",
+        Action::CredentialGenerated => "Credential generated",
+        Action::CredentialsExported => "Credentials exported",
+        Action::CredentialImported => "Credentials imported",
+        Action::CredentialEdited => "Credential changed",
+        Action::CredentialSecretAdded => "Secret added",
+        Action::CredentialSecretRemoved => "Secret removed",
+        Action::CredentialKeyAdded => "Key added",
+        Action::CredentialKeyRemoved => "Key removed",
+        Action::CredentialIdentityAdded => "Identity added",
+        Action::CredentialIdentityRemoved => "Identity removed",
+        Action::CredentialRotationStarted => "Rotation started",
+        Action::CredentialRotationExtended => "Rotation deadline changed",
+        Action::CredentialRotationFinished => "Rotation finished",
+        Action::CredentialRotationCancelled => "Rotation cancelled",
+        Action::CredentialLeaked => "Reported as leaked",
+        Action::CredentialDisabled => "Credential disabled",
+        Action::CredentialEnabled => "Credential enabled",
+        Action::CredentialRevoked => "Credential revoked",
+        Action::CredentialExpiring => "Credential expires soon",
+        Action::CredentialRetiredSecretTried => "Retired secret tried",
+        Action::InstanceRestored => "Backup restored",
+        Action::SigningKeyRotated => "Signing key rotated",
+        Action::MasterKeyReplaced => "Master key replaced",
+        Action::EmergencyStopped => "Emergency stop",
+        Action::EmergencyUndone => "Emergency stop undone",
+        Action::TokenRevoked => "Token revoked",
+        Action::McpServerAdded => "MCP server added",
+        Action::McpServerEdited => "MCP server changed",
+        Action::McpServerArchived => "MCP server archived",
+        Action::McpServerUnarchived => "MCP server unarchived",
+        Action::McpServerRemoved => "MCP server removed",
+        Action::McpServerChecked => "MCP server checked",
+        Action::McpServerMoved => "MCP server moved",
+        Action::WebhookAdded => "Webhook added",
+        Action::WebhookEdited => "Webhook changed",
+        Action::WebhookPaused => "Webhook paused",
+        Action::WebhookResumed => "Webhook resumed",
+        Action::WebhookSecretReplaced => "Signing secret of a webhook replaced",
+        Action::WebhookRemoved => "Webhook removed",
+        Action::ClientAdded => "Client added",
+        Action::ClientSecretReplaced => "Client secret replaced",
+        Action::ClientChanged => "Client changed",
+        Action::ClientSecretEnded => "Client’s secret ended",
+        Action::ClientRemoved => "Client removed",
+        Action::ChecklistChanged => "Checklist changed",
+        Action::ClientsPruned => "Unused clients removed",
+        Action::GrantAllowed => "Access allowed",
+        Action::GrantDenied => "Access denied",
+        Action::GrantEnded => "Access ended",
+        Action::PersonalTokenGenerated => "Personal token generated",
+        Action::PersonalTokenRevoked => "Personal token revoked",
+        Action::LeakReported => "Leak reported",
+    }
+}
+
+/// The colour of an action: what ends or refuses something, what narrows or warns, and what adds something.
+fn tone(action: Action) -> Option<&'static str> {
+    Some(match action {
+        Action::CredentialLeaked
+        | Action::LeakReported
+        | Action::CredentialRevoked
+        | Action::CredentialRetiredSecretTried
+        | Action::EmergencyStopped
+        | Action::PersonDisabled
+        | Action::ClientRemoved
+        | Action::PersonalTokenRevoked
+        | Action::TeamRemoved => "danger",
+        Action::SessionRefused
+        | Action::CredentialDisabled
+        | Action::CredentialExpiring
+        | Action::CredentialKeyRemoved
+        | Action::CredentialIdentityRemoved
+        | Action::SecondFactorRemoved
+        | Action::PasskeyRemoved
+        | Action::WebhookPaused
+        | Action::WebhookRemoved
+        | Action::ClientSecretEnded
+        | Action::GrantEnded
+        | Action::GrantDenied
+        | Action::TokenRevoked => "warn",
+        action if action.as_str().ends_with(".added") => "ok",
+        Action::PersonCreated
+        | Action::PersonEnabled
+        | Action::TeamCreated
+        | Action::InvitationAccepted
+        | Action::CredentialGenerated
+        | Action::CredentialImported
+        | Action::CredentialKeyAdded
+        | Action::CredentialIdentityAdded
+        | Action::CredentialEnabled
+        | Action::EmergencyUndone
+        | Action::GrantAllowed
+        | Action::PersonalTokenGenerated => "ok",
+        _ => return None,
+    })
+}
+
+/// Kinds of actions: the word in the address, the name, and how the names of the actions begin.
+const KINDS: [(&str, &str, &[&str]); 8] = [
+    ("sign-in", "Sign-in", &["session.", "second_factor.", "recovery_code", "passkey."]),
+    ("credentials", "Credentials", &["credential.", "token."]),
+    ("incidents", "Leaks and stops", &["credential.leaked", "credential.retired", "leak.", "emergency."]),
+    ("people", "People and teams", &["person.", "team.", "invitation."]),
+    ("apps", "Apps and clients", &["client", "grant.", "personal_token."]),
+    ("servers", "MCP servers", &["mcp_server."]),
+    ("webhooks", "Webhooks", &["webhook."]),
+    ("instance", "Keys and backups", &["signing_key.", "master_key.", "instance."]),
+];
+
+fn of_kind(beginnings: &'static [&'static str]) -> impl Iterator<Item = Action> {
+    let belongs = |action: &Action| beginnings.iter().any(|beginning| action.as_str().starts_with(beginning));
+    Action::ALL.into_iter().filter(belongs)
+}
+
+/// The choice of a kind or of one action.
+pub(super) fn action_options() -> Vec<(String, String)> {
+    let choices = KINDS.into_iter().flat_map(|(kind, name, beginnings)| {
+        let actions = of_kind(beginnings).map(|action| (action.as_str(), format!("\u{2003}{}", text(action))));
+        [(kind, name.to_owned())].into_iter().chain(actions)
+    });
+    options_after("Everything", choices.map(|(value, words)| (value.to_owned(), words)))
+}
+
+/// The actions of a kind, as a filter has them. Any other word is one action.
+pub(super) fn actions_of(word: &str) -> String {
+    let kind = KINDS.into_iter().find(|(kind, ..)| *kind == word);
+    let actions = |beginnings| of_kind(beginnings).map(Action::as_str).collect::<Vec<_>>().join(",");
+    kind.map_or_else(|| word.to_owned(), |(_, _, beginnings)| actions(beginnings))
+}
+
+/// Where the actor acted from. A person or a program always acts over the network, so a missing address is unknown.
+fn from(entry: &AuditEntry) -> String {
+    let unknown = match entry.actor_kind.as_str() {
+        "person" | "credential" => "Unknown address",
+        _ => "The server itself",
+    };
+    entry.address.clone().unwrap_or_else(|| unknown.to_owned())
+}
+
+impl EntryView {
+    /// The view of an entry.
+    pub fn of(entry: &AuditEntry) -> Self {
+        let details: BTreeMap<String, serde_json::Value> = serde_json::from_str(&entry.details).unwrap_or_default();
+        Self {
+            seq: entry.seq,
+            at: entry.at.millis(),
+            what: Action::parse(&entry.action).map_or_else(|| entry.action.clone(), |action| text(action).to_owned()),
+            action: entry.action.clone(),
+            actor_kind: entry.actor_kind.clone(),
+            actor_id: entry.actor_id.clone(),
+            actor: entry.actor_name.clone(),
+            target_kind: entry.target_kind.clone(),
+            target_id: entry.target_id.clone(),
+            target_name: entry.target_name.clone(),
+            from: from(entry),
+            agent: entry.agent.clone(),
+            details: details
+                .into_iter()
+                .map(|(label, value)| {
+                    let label = label.replace('_', " ");
+                    match (value.get("before"), value.get("after")) {
+                        (Some(before), Some(after)) => (label, Some(plain(before)), plain(after)),
+                        _ => (label, None, plain(&value)),
+                    }
+                })
+                .collect(),
+        }
+    }
+
+    fn detail(&self, label: &str) -> Option<String> {
+        self.details.iter().find(|(own, ..)| own == label).map(|(_, _, value)| value.clone())
+    }
+
+    /// The actor, with a link to their page for those who may open it.
+    fn who(&self, administers: bool) -> AnyView {
+        let kind = Target::parse(&self.actor_kind);
+        linked(kind.and_then(|kind| address(kind, &self.actor_id, administers)), self.actor.clone())
+    }
+
+    /// The target, with a link to its page. An entry about a team also says which person it is about.
+    fn target(&self, administers: bool) -> AnyView {
+        let kind = Target::parse(&self.target_kind);
+        let is_gone = self.action.ends_with(".removed") && self.target_kind != Target::Passkey.as_str();
+        let href = kind.filter(|_| !is_gone).and_then(|kind| address(kind, &self.target_id, administers));
+        let target = linked(href, self.target_name.clone());
+        let person = self.detail("person").zip(self.detail("person id"));
+        let whom = match (self.detail("email"), person) {
+            (Some(_), _) if kind == Some(Target::Person) => return target,
+            (Some(email), _) => email.into_any(),
+            (None, Some((name, id))) => linked(address(Target::Person, &id, administers), name),
+            (None, None) => return target,
+        };
+        if self.target_name.is_empty() {
+            whom
+        } else {
+            html! { {whom}" in "{target} }
+        }
+    }
+
+    /// What was done, with the value of the only field that changed.
+    fn what(&self) -> AnyView {
+        let tone = Action::parse(&self.action).and_then(tone);
+        let mut edits = self.details.iter().filter_map(|(label, before, after)| Some((label, before.as_ref()?, after)));
+        let change = match (edits.next(), edits.next()) {
+            (Some((label, before, after)), None) if before.len() + after.len() < 48 => {
+                Some(sub(format!("{label}: {before} → {after}")))
+            }
+            _ => None,
+        };
+        html! { <span class="did" data-tone=tone>{self.what.clone()}</span>{change} }
+    }
+}
+
+/// The page of a thing. Nothing for what has no page, and for pages that only administrators may open.
+fn address(kind: Target, id: &str, administers: bool) -> Option<String> {
+    let address = match kind {
+        _ if id.is_empty() => return None,
+        Target::Credential => links::credential(id),
+        Target::McpServer => links::server(id),
+        Target::Team => links::team(id),
+        Target::Client if administers => links::client(id),
+        Target::Person if administers => links::person(id),
+        Target::Webhook if administers => links::webhook(id),
+        Target::SigningKey if administers => links::SETTINGS.to_owned(),
+        _ => return None,
+    };
+    Some(address)
+}
+
+fn linked(href: Option<String>, name: String) -> AnyView {
+    match href {
+        Some(href) => html! { <a href=href>{name}</a> },
+        None => html! { <span>{name}</span> },
+    }
+}
+
+/// A JSON value as people write it.
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "none".to_owned(),
+        serde_json::Value::String(text) if text.is_empty() => "empty".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(list) if list.is_empty() => "none".to_owned(),
+        serde_json::Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// Entries with time, action and actor, a line each.
+pub(crate) fn entry_list(entries: impl IntoIterator<Item = EntryView>) -> AnyView {
+    let administers = Visit::current().viewer.is_some_and(|viewer| viewer.authority.is_administrator());
+    let line = |entry: EntryView| {
+        let target = (!entry.target_name.is_empty()).then(|| view! { ": "{entry.target(administers)} });
+        view! {
+            <li class="entry">
+                {distance(Timestamp::from_millis(entry.at))}
+                <span>{entry.what.clone()}{target}</span>
+                {muted(entry.actor)}
+            </li>
+        }
+    };
+    html! { <ol class="list">{entries.into_iter().map(line).collect_view()}</ol> }
+}
+
+/// The table of entries, newest first, with a heading for each day. Each entry opens to everything that is known of it.
+pub(super) fn entry_table(entries: Vec<EntryView>, administers: bool, is_open: bool) -> AnyView {
+    let mut shown_day = String::new();
+    let rows = entries.into_iter().map(|entry| {
+        let today = day(Timestamp::from_millis(entry.at));
+        let heading = (today != shown_day).then(|| {
+            view! { <tbody class="day"><tr><th colspan="5" scope="rowgroup">{today.clone()}</th></tr></tbody> }
+        });
+        shown_day = today;
+        view! { {heading}{entry_rows(entry, administers, is_open)} }
+    });
+    let columns = ["Time (UTC)", "Who", "Did what", "To what", "From"];
+    let head = columns.map(|column| view! { <th scope="col">{column}</th> });
+    html! { <table class="log"><thead><tr>{head}</tr></thead>{rows.collect_view()}</table> }
+}
+
+/// The row of an entry, and the row below it that opens. The button that opens it stands at the end of the first row.
+fn entry_rows(entry: EntryView, administers: bool, is_open: bool) -> AnyView {
+    let words = one_of_many("Details", format!(" of entry {}", entry.seq));
+    let id = format!("entry-{}", entry.seq);
+    html! {
+        <tbody id=id>
+            <tr>
+                <td>{clock(Timestamp::from_millis(entry.at))}</td>
+                <td>{entry.who(administers)}</td>
+                <th scope="row">{entry.what()}</th>
+                <td>{entry.target(administers)}</td>
+                <td>{entry.from.clone()}</td>
+            </tr>
+            <tr class="more"><td colspan="5">
+                <details open=is_open><summary>{words}</summary>{details(entry)}</details>
+            </td></tr>
+        </tbody>
+    }
+}
+
+fn details(entry: EntryView) -> AnyView {
+    let edited = entry.details.iter().any(|(_, before, _)| before.is_some());
+    let columns = ["Field".into(), Column::when("Old", edited), if edited { "New" } else { "Value" }.into()];
+    let has_details = !entry.details.is_empty();
+    let rows = entry.details.into_iter().map(|(label, before, after)| cells![label, before.unwrap_or_default(), after]);
+    let fields = has_details.then(|| html! { <div class="panel">{table(columns, rows)}</div> });
+    let at = Timestamp::from_millis(entry.at);
+    let same = links::with_query(links::ACTIVITY, &[("target", &entry.target_id)]);
+    html! {
+        <div class="body">
+            <dl class="panel facts">
+                <div><dt>"Entry"</dt><dd><a href=links::entry(entry.seq)>{grouped(entry.seq)}</a></dd></div>
+                <div><dt>"Time"</dt><dd>{at.rfc3339()}</dd></div>
+                <div><dt>"Action"</dt><dd><code>{entry.action}</code></dd></div>
+                {(!entry.target_id.is_empty()).then(|| view! {
+                    <div><dt>"Target"</dt><dd><a href=same><code>{entry.target_id}</code></a></dd></div>
+                })}
+                {entry.agent.map(|agent| view! { <div><dt>"Browser or program"</dt><dd>{agent}</dd></div> })}
+            </dl>
+            {fields}
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_text_of_its_own_and_a_kind() {
+        let texts: HashSet<&str> = Action::ALL.iter().map(|action| text(*action)).collect();
+        assert_eq!(texts.len(), Action::ALL.len());
+        for action in Action::ALL {
+            assert!(text(action).starts_with(char::is_uppercase), "{action:?}");
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+            assert!(KINDS.iter().any(|(_, _, beginnings)| of_kind(beginnings).any(|own| own == action)), "{action:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! One action on several credentials: those that are ticked in the list, or that one text leaked. It is one change. A
+//! credential that the action does not fit stays as it is, and the result says why.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::base::id::{ClientId, TeamId};
+use crate::base::word_enum::word_enum;
+use crate::credential::generate::{self, check_privileges};
+use crate::credential::{CredentialError, Result, check_access, find_for, inspect};
+use crate::model::credential::Credential;
+use crate::model::credential::draft::{check_reason, check_tags};
+use crate::model::person::authority::Role;
+use crate::model::person::team::Team;
+use crate::prelude::{Action, Actor, AtField, Change, Changes, Context, Event, FieldError};
+use crate::store;
+
+/// What to do with each credential.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Revoke it, for this reason, which may be empty.
+    Revoke(String),
+    /// Disable it.
+    Disable,
+    /// Enable it again.
+    Enable,
+    /// Give it to this team.
+    Move(TeamId),
+    /// Add and remove tags.
+    Tag {
+        /// The tags that it gets.
+        add: Vec<String>,
+        /// The tags that it loses.
+        remove: Vec<String>,
+    },
+}
+
+word_enum! {
+    /// Why a credential stayed as it was.
+    pub enum Kept {
+        /// It was so before.
+        Already = "already",
+        /// It is revoked.
+        Revoked = "revoked",
+        /// It does not exist, or the actor may not see it.
+        Unseen = "unseen",
+        /// The actor may see it, but does not have the role.
+        Role = "role",
+        /// The new team may not use one of its MCP servers.
+        Server = "server",
+        /// It has a scope that only administrators give.
+        Scope = "scope",
+        /// It would have too many tags.
+        Tags = "tags",
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default)]
+pub struct Receipt {
+    /// The numbers of the audit entries: one for each credential that was changed.
+    pub entries: Vec<i64>,
+    /// The credentials that stayed as they were.
+    pub kept: Vec<(ClientId, Kept)>,
+}
+
+/// The step, checked once for all credentials.
+enum Checked {
+    Revoke { reason: Option<String> },
+    Disable,
+    Enable,
+    Move(Team),
+    Tag { add: Vec<String>, remove: Vec<String> },
+}
+
+/// Does the step to each of `client_ids`, in one transaction.
+///
+/// # Errors
+///
+/// [`CredentialError::Invalid`] when something is wrong with the step itself, [`CredentialError::NotFound`] or
+/// [`CredentialError::Forbidden`] when the actor may do it to none of the credentials; then nothing is changed.
+pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], step: &Step) -> Result<Receipt> {
+    let live_tokens = match step {
+        Step::Revoke(_) | Step::Disable => live_tokens(context, client_ids).await?,
+        _ => HashMap::new(),
+    };
+    let mut change = context.begin_change().await?;
+    let step = checked(&mut change, actor, step).await?;
+    let (mut events, mut receipt) = (Vec::new(), Receipt::default());
+    for client_id in client_ids {
+        match one(&mut change, actor, client_id, &step).await? {
+            Ok(event) => events.push(match live_tokens.get(client_id) {
+                Some(count) => event.and(json!({ "live_tokens": count })),
+                None => event,
+            }),
+            Err(kept) => receipt.kept.push((client_id.clone(), kept)),
+        }
+    }
+    if events.is_empty() && receipt.kept.iter().all(|(_, why)| matches!(why, Kept::Unseen | Kept::Role)) {
+        let is_seen = receipt.kept.iter().any(|(_, why)| *why == Kept::Role);
+        return Err(if is_seen { CredentialError::Forbidden } else { CredentialError::NotFound });
+    }
+    receipt.entries = change.commit_all(actor, &events).await?;
+    Ok(receipt)
+}
+
+/// How many tokens of each credential live.
+async fn live_tokens(context: &Context, client_ids: &[ClientId]) -> Result<HashMap<ClientId, i64>> {
+    context.rollup.flush().await;
+    let mut counts = HashMap::new();
+    for client_id in client_ids {
+        if let Some(credential) = store::credential::find(&context.store, client_id).await? {
+            counts.insert(client_id.clone(), inspect::impact(context, &credential).await?.live_tokens);
+        }
+    }
+    Ok(counts)
+}
+
+async fn checked(change: &mut Change<'_>, actor: &Actor, step: &Step) -> Result<Checked> {
+    Ok(match step {
+        Step::Revoke(reason) => Checked::Revoke { reason: check_reason(reason).at("reason")? },
+        Step::Disable => Checked::Disable,
+        Step::Enable => Checked::Enable,
+        Step::Move(team) => {
+            change.authority(actor).await?.require(team, Role::Manager)?;
+            let team = store::person::team::find(change, team).await?;
+            Checked::Move(team.ok_or_else(|| FieldError::new("team", "Choose a team."))?)
+        }
+        Step::Tag { add, remove } => {
+            let (add, remove) = (check_tags(add).at("add")?, check_tags(remove).at("remove")?);
+            if add.is_empty() && remove.is_empty() {
+                return Err(FieldError::new("add", "Enter a tag to add or to remove.").into());
+            }
+            Checked::Tag { add, remove }
+        }
+    })
+}
+
+/// Changes one credential. Returns the event, or why the credential stays as it is.
+async fn one(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    client_id: &ClientId,
+    step: &Checked,
+) -> Result<Result<Event, Kept>> {
+    let role = match step {
+        Checked::Move(_) | Checked::Tag { .. } => Role::Manager,
+        _ => Role::Member,
+    };
+    let credential = match find_for(change, actor, client_id, role).await {
+        Ok(credential) => credential,
+        Err(CredentialError::NotFound) => return Ok(Err(Kept::Unseen)),
+        Err(CredentialError::Forbidden) => return Ok(Err(Kept::Role)),
+        Err(error) => return Err(error),
+    };
+    let now = change.now();
+    if credential.revoked_at.is_some() {
+        let is_revocation = matches!(step, Checked::Revoke { .. });
+        return Ok(Err(if is_revocation { Kept::Already } else { Kept::Revoked }));
+    }
+    Ok(match step {
+        Checked::Revoke { reason } => {
+            store::credential::revoke(change, client_id, now, reason.as_deref()).await?;
+            Ok(credential.event(Action::CredentialRevoked).with(json!({ "reason": reason })))
+        }
+        Checked::Disable if credential.disabled_at.is_some() => Err(Kept::Already),
+        Checked::Disable => {
+            store::credential::set_disabled(change, client_id, Some(now)).await?;
+            Ok(credential.event(Action::CredentialDisabled))
+        }
+        Checked::Enable if credential.disabled_at.is_none() => Err(Kept::Already),
+        Checked::Enable => {
+            store::credential::set_disabled(change, client_id, None).await?;
+            Ok(credential.event(Action::CredentialEnabled))
+        }
+        Checked::Move(team) => return moved(change, actor, credential, team).await,
+        Checked::Tag { add, remove } => return tagged(change, credential, add, remove).await,
+    })
+}
+
+/// Moves the credential under the rules of an edit. An owner who is not in the new team is left behind.
+async fn moved(change: &mut Change<'_>, actor: &Actor, before: Credential, team: &Team) -> Result<Result<Event, Kept>> {
+    if before.team == team.id {
+        return Ok(Err(Kept::Already));
+    }
+    let authority = change.authority(actor).await?;
+    if check_privileges(&authority, &before.scopes, None).is_err() {
+        return Ok(Err(Kept::Scope));
+    }
+    match check_access(change, team, &before.servers, "team").await {
+        Err(CredentialError::Invalid(_)) => return Ok(Err(Kept::Server)),
+        other => other?,
+    }
+    let mut after = Credential { team: team.id.clone(), ..before.clone() };
+    if let Some(owner) = &before.owner {
+        after.owner = match generate::owner(change, team, &owner.id).await {
+            Ok(owner) => Some(owner),
+            Err(CredentialError::Invalid(_)) => None,
+            Err(error) => return Err(error),
+        };
+    }
+    let old_team = store::person::team::find(&mut *change, &before.team).await?;
+    let mut changes = Changes::default();
+    let name = |credential: &Credential| credential.owner.as_ref().map(|owner| owner.name.clone());
+    changes.note("team", old_team.map(|team| team.name), Some(team.name.clone()));
+    changes.note("owner", name(&before), name(&after));
+    let now = change.now();
+    store::credential::update(change, &after, now).await?;
+    // The old team sees the entry too, so it learns that the credential left.
+    Ok(Ok(after.event(Action::CredentialEdited).with(changes.into()).also_seen_by(&before.team)))
+}
+
+async fn tagged(
+    change: &mut Change<'_>,
+    credential: Credential,
+    add: &[String],
+    remove: &[String],
+) -> Result<Result<Event, Kept>> {
+    let kept = credential.tags.iter().filter(|tag| !remove.contains(tag));
+    let Ok(tags) = check_tags(&kept.chain(add).cloned().collect::<Vec<_>>()) else {
+        return Ok(Err(Kept::Tags));
+    };
+    if tags == credential.tags {
+        return Ok(Err(Kept::Already));
+    }
+    store::credential::set_tags(change, &credential.client_id, &tags).await?;
+    let mut changes = Changes::default();
+    changes.note("tags", &credential.tags, &tags);
+    Ok(Ok(credential.event(Action::CredentialEdited).with(changes.into())))
+}

@@ -1,0 +1,26 @@
+//! Credentials by the person who generated them.
+
+use crate::base::id::PersonId;
+use crate::model::credential::Credential;
+use crate::store::credential::COLUMNS;
+use crate::store::{Result, Store, composed_sql, sql};
+
+/// The number of credentials that the person `$1` generated, counted up to `$2`.
+pub(crate) const COUNT: &str =
+    "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM credentials WHERE created_by_id = $1 LIMIT $2) AS generated";
+
+/// The newest credentials that the person `$1` generated, at most `$2`.
+pub(crate) fn newest_sql() -> String {
+    format!("SELECT {COLUMNS} FROM credentials WHERE created_by_id = $1 ORDER BY created_at DESC LIMIT $2")
+}
+
+/// The newest credentials that a person generated.
+pub(crate) async fn newest(store: &Store, person: &PersonId, limit: i64) -> Result<Vec<Credential>> {
+    let sql = newest_sql();
+    composed_sql!("{sql}"; person, limit).all(store).await
+}
+
+/// How many credentials a person generated, counted up to `most`.
+pub(crate) async fn count(store: &Store, person: &PersonId, most: i64) -> Result<i64> {
+    sql!(COUNT; person, most).about("credentials").one(store).await
+}

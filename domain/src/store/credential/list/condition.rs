@@ -1,0 +1,345 @@
+//! What restricts a list: each condition in two forms, one that an index finds and one that filters rows.
+
+use crate::base::clock::Timestamp;
+use crate::model::credential::query::{Section, Show, Sort};
+use crate::store::columns::{Parameter, ParameterValue};
+use crate::store::credential::contains_pattern;
+use crate::store::credential::list::Selected;
+use crate::store::person::team;
+use crate::store::{Engine, Statement};
+
+/// The clients with an imported secret that was not rotated. A secret of ours has a hint.
+pub(super) const IMPORTED: &str =
+    "SELECT client_id FROM client_secrets WHERE hint = '' AND revoked_at IS NULL AND retires_at IS NULL";
+const NEVER: &str = "9223372036854775807";
+pub(super) const END: &str = "COALESCE(ends_at, 9223372036854775807)";
+pub(super) const LAST_USE: &str = "COALESCE(last_used_at, 0)";
+const NOT_STOPPED: &str = "revoked_at IS NULL AND disabled_at IS NULL";
+/// The characters that are stored of a secret.
+const HINT_LENGTH: usize = 4;
+
+/// The values of a statement's parameters. The text of the statement names a value as [`Values::add`] returned it.
+#[derive(Default, Clone)]
+pub(super) struct Values(Vec<Value>);
+
+/// One of them.
+#[derive(Clone)]
+pub(super) enum Value {
+    Text(String),
+    Number(i64),
+}
+
+impl Parameter for Value {
+    fn value(&self) -> ParameterValue<'_> {
+        match self {
+            Self::Text(text) => ParameterValue::Text(Some(text.into())),
+            Self::Number(number) => ParameterValue::Number(Some(*number)),
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(moment: Timestamp) -> Self {
+        Self::Number(moment.millis())
+    }
+}
+
+impl Values {
+    /// Adds a value. Returns the parameter that stands for it.
+    pub(super) fn add(&mut self, value: impl Into<Value>) -> String {
+        self.0.push(value.into());
+        format!("${}", self.0.len())
+    }
+
+    /// The statement with this text, which is composed of constants of this folder.
+    pub(super) fn of(self, text: String) -> ListStatement {
+        ListStatement { text, values: self }
+    }
+}
+
+/// A statement of the list. Every value is a parameter.
+pub(super) struct ListStatement {
+    pub text: String,
+    pub values: Values,
+}
+
+impl From<ListStatement> for Statement {
+    fn from(ListStatement { text, values }: ListStatement) -> Self {
+        values.0.iter().fold(Self::composed(text), |statement, value| statement.bind(value)).about("credentials")
+    }
+}
+
+/// The rows that an index finds: the tables, in the order in which they are read, and the condition.
+pub(super) struct Driver {
+    pub from: String,
+    pub condition: String,
+}
+
+impl Driver {
+    /// Credentials that meet a condition that has an index.
+    fn of_credentials(condition: impl Into<String>) -> Self {
+        Self { from: "credentials".to_owned(), condition: condition.into() }
+    }
+
+    /// Credentials whose identifiers a subquery finds as `id`. SQLite reads the tables of a CROSS JOIN in this order.
+    fn of_found(subquery: &str) -> Self {
+        Self {
+            from: format!("({subquery}) AS found CROSS JOIN credentials"),
+            condition: "client_id = found.id".to_owned(),
+        }
+    }
+}
+
+/// A condition in its two forms.
+pub(super) struct Condition {
+    /// For an index, if there is one.
+    pub driver: Option<Driver>,
+    /// For rows that come in the order of the list. It is written so that the planner uses it only as a filter, unless
+    /// an index has both the condition and the order.
+    pub filter: String,
+}
+
+impl Condition {
+    fn filter(filter: impl Into<String>) -> Self {
+        Self { driver: None, filter: filter.into() }
+    }
+
+    fn new(driver: Driver, filter: impl Into<String>) -> Self {
+        Self { driver: Some(driver), filter: filter.into() }
+    }
+}
+
+/// The parameters of the moments that conditions compare with.
+pub(super) struct MomentParameters {
+    now: String,
+    soon: String,
+    idle_since: String,
+}
+
+impl MomentParameters {
+    pub(super) fn add(selected: &Selected<'_>, values: &mut Values) -> Self {
+        Self {
+            now: values.add(selected.moments.now),
+            soon: values.add(selected.moments.soon),
+            idle_since: values.add(selected.moments.idle_since),
+        }
+    }
+
+    pub(super) fn working(&self) -> String {
+        format!("{NOT_STOPPED} AND (ends_at IS NULL OR ends_at > {})", self.now)
+    }
+
+    /// The condition of a [`Show`], as a filter.
+    pub(super) fn shown(&self, show: Show) -> String {
+        let (Self { now, soon, idle_since }, working) = (self, self.working());
+        match show {
+            Show::All => "1 = 1".to_owned(),
+            Show::Leaked => format!("{working} AND COALESCE(leak_ends_at, 0) > {now}"),
+            Show::InUse => format!("{working} AND verified_at IS NOT NULL"),
+            Show::Unverified => format!("{working} AND verified_at IS NULL"),
+            Show::Expiring => format!("{working} AND ends_at <= {soon}"),
+            Show::Rotating => format!("{working} AND COALESCE(rotation_ends_at, 0) > {now}"),
+            Show::Imported => {
+                format!("{working} AND EXISTS ({IMPORTED} AND client_secrets.client_id = credentials.client_id)")
+            }
+            Show::NeverExpires => format!("{working} AND ends_at IS NULL"),
+            Show::Idle => format!("{working} AND (last_used_at IS NULL OR last_used_at < {idle_since})"),
+            Show::Disabled => {
+                format!("revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > {now})")
+            }
+            Show::Expired => format!("revoked_at IS NULL AND ends_at <= {now}"),
+            Show::Revoked => "revoked_at IS NOT NULL".to_owned(),
+        }
+    }
+
+    /// The same in the form that an index finds.
+    fn driver(&self, show: Show, engine: Engine) -> Option<Driver> {
+        let (Self { now, soon, idle_since }, working) = (self, self.working());
+        // A separate index holds exactly these credentials, in the order of creation. SQLite would prefer an index of all
+        // credentials that has more of the columns.
+        let along = |index: &str| Driver {
+            from: match engine {
+                Engine::Sqlite => format!("credentials INDEXED BY {index}"),
+                Engine::Postgres => "credentials".to_owned(),
+            },
+            condition: self.shown(show),
+        };
+        Some(match show {
+            Show::All => return None,
+            Show::Leaked => Driver::of_credentials(format!("{working} AND leak_ends_at > {now}")),
+            Show::InUse => along("credentials_in_use"),
+            Show::Unverified => along("credentials_unverified"),
+            Show::Expiring => Driver::of_credentials(format!("{NOT_STOPPED} AND {END} > {now} AND {END} <= {soon}")),
+            Show::Rotating => Driver::of_credentials(format!("{working} AND rotation_ends_at > {now}")),
+            Show::Imported => Driver::of_credentials(format!("{working} AND client_id IN ({IMPORTED})")),
+            Show::NeverExpires => Driver::of_credentials(format!("{NOT_STOPPED} AND {END} = {NEVER}")),
+            Show::Idle => Driver::of_credentials(format!("{working} AND {LAST_USE} < {idle_since}")),
+            Show::Disabled => along("credentials_disabled"),
+            Show::Expired => Driver::of_credentials(format!("revoked_at IS NULL AND {END} <= {now}")),
+            Show::Revoked => along("credentials_revoked"),
+        })
+    }
+
+    fn of_show(&self, show: Show, engine: Engine) -> Condition {
+        Condition { driver: self.driver(show, engine), filter: self.shown(show) }
+    }
+
+    /// The credentials that are in no other section. A subquery, because it needs no column of the rows that are read.
+    fn not_leaked(&self) -> String {
+        format!(
+            "client_id NOT IN (SELECT client_id FROM credentials WHERE {} AND leak_ends_at > {})",
+            self.working(),
+            self.now
+        )
+    }
+}
+
+/// A text that is greater than every text that begins with `part`.
+fn after_beginning(part: &str) -> String {
+    format!("{part}{}", char::MAX)
+}
+
+/// The last characters of a secret in a search: `2nr7`, `…2nr7`, `css_…2nr7`.
+fn hint(search: &str) -> Option<&str> {
+    let hint = search.strip_prefix("css_").unwrap_or(search).trim_start_matches(['…', '.']);
+    (hint.len() == HINT_LENGTH && hint.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(hint)
+}
+
+/// Any part of a name, of a client ID or of a tag, or the last characters of a secret.
+fn containing(search: &str, values: &mut Values) -> Condition {
+    let pattern = values.add(contains_pattern(search));
+    let of_secret = hint(search).map(|hint| {
+        let hint = values.add(hint);
+        format!(" OR client_id IN (SELECT client_id FROM client_secrets WHERE hint = {hint})")
+    });
+    Condition::filter(format!(
+        "(search_text LIKE {pattern} ESCAPE '\\'
+          OR client_id IN (SELECT client_id FROM credential_tags WHERE tag LIKE {pattern} ESCAPE '\\'){})",
+        of_secret.unwrap_or_default()
+    ))
+}
+
+/// The beginning of a name or of a client ID, a whole tag, or the last characters of a secret.
+fn beginning(search: &str, values: &mut Values) -> Condition {
+    let lower = search.to_lowercase();
+    let (first, last) = (values.add(lower.as_str()), values.add(after_beginning(&lower)));
+    let (first_id, last_id) = (values.add(search), values.add(after_beginning(search)));
+    let mut found = format!(
+        "SELECT client_id AS id FROM credentials WHERE search_text >= {first} AND search_text < {last}
+         UNION ALL SELECT client_id FROM credentials WHERE client_id >= {first_id} AND client_id < {last_id}
+         UNION ALL SELECT client_id FROM credential_tags WHERE tag = {first}"
+    );
+    let mut filter = format!(
+        "(search_text || '' >= {first} AND search_text || '' < {last})
+         OR (client_id || '' >= {first_id} AND client_id || '' < {last_id})
+         OR EXISTS (SELECT 1 FROM credential_tags AS t WHERE t.client_id = credentials.client_id AND t.tag = {first})"
+    );
+    if let Some(hint) = hint(search) {
+        let hint = values.add(hint);
+        found += &format!(" UNION ALL SELECT client_id FROM client_secrets WHERE hint = {hint}");
+        filter += &format!(
+            " OR EXISTS (SELECT 1 FROM client_secrets AS s WHERE s.client_id = credentials.client_id
+                         AND s.hint || '' = {hint})"
+        );
+    }
+    Condition::new(Driver::of_found(&found), format!("({filter})"))
+}
+
+/// The conditions of a list: those that are met by the fewest credentials come first. `sort`: without one, the rows are
+/// counted and need no order.
+pub(super) fn conditions(
+    selected: &Selected<'_>,
+    engine: Engine,
+    by_beginning: bool,
+    sort: Option<Sort>,
+    values: &mut Values,
+) -> Vec<Condition> {
+    let mut all = Vec::new();
+    // The first parameter, because this macro needs its number.
+    let owned = selected.key.map(|key| {
+        values.add(key);
+        concat!("team_id IN ", team::of!("$1"))
+    });
+    let moments = MomentParameters::add(selected, values);
+    // An index has these columns together with the moment of creation, and one has the team with the name.
+    let column = |name: &str, parameter: &str, ordered: &[Sort]| match sort {
+        Some(sort) if !ordered.contains(&sort) => format!("COALESCE({name}, '') = {parameter}"),
+        _ => format!("{name} = {parameter}"),
+    };
+    if selected.section == Some(Section::Leaked) {
+        all.push(moments.of_show(Show::Leaked, engine));
+    }
+    if let Some(search) = selected.search {
+        all.push(if by_beginning { beginning(search, values) } else { containing(search, values) });
+    }
+    if let Some(tag) = selected.tag {
+        let tag = values.add(tag);
+        let found = format!("SELECT client_id AS id FROM credential_tags WHERE tag = {tag}");
+        let has = "SELECT 1 FROM credential_tags AS t WHERE t.client_id = credentials.client_id AND t.tag";
+        all.push(Condition::new(Driver::of_found(&found), format!("EXISTS ({has} = {tag})")));
+    }
+    if let Some(owner) = selected.owner {
+        let owner = values.add(owner.as_str());
+        let filter = column("owner_id", &owner, &[Sort::Created]);
+        all.push(Condition::new(Driver::of_credentials(format!("owner_id = {owner}")), filter));
+    }
+    if selected.show != Show::All {
+        all.push(moments.of_show(selected.show, engine));
+    }
+    if let Some(server) = selected.server {
+        let server = values.add(server.as_str());
+        let found = format!("SELECT client_id AS id FROM credential_servers WHERE server_id = {server}");
+        let has = "SELECT 1 FROM credential_servers AS s WHERE s.client_id = credentials.client_id AND s.server_id";
+        all.push(Condition::new(Driver::of_found(&found), format!("EXISTS ({has} = {server})")));
+    }
+    if let Some(method) = selected.method {
+        let method = values.add(method.as_str());
+        let filter = column("auth_method", &method, &[Sort::Created]);
+        all.push(Condition::new(Driver::of_credentials(format!("auth_method = {method}")), filter));
+    }
+    if let Some(team) = selected.team {
+        let team = values.add(team.as_str());
+        let filter = column("team_id", &team, &[Sort::Created, Sort::Name]);
+        all.push(Condition::new(Driver::of_credentials(format!("team_id = {team}")), filter));
+    }
+    if let Some(owned) = owned {
+        all.push(Condition::new(Driver::of_credentials(owned), owned));
+    }
+    if selected.section == Some(Section::Others) {
+        all.push(Condition::filter(moments.not_leaked()));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_secret_is_read_as_pages_write_it() {
+        for search in ["2nr7", "…2nr7", "css_…2nr7", "css_2nr7", "...2nr7"] {
+            assert_eq!(hint(search), Some("2nr7"), "{search}");
+        }
+        for search in ["", "css_", "job", "12345", "a-b1", "ünr7"] {
+            assert_eq!(hint(search), None, "{search}");
+        }
+    }
+}
