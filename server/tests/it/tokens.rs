@@ -346,7 +346,7 @@ async fn a_client_shows_who_gave_it_access_and_ends_it() {
     assert!(browser.get(&path).await.body.contains("Nobody has given this client access."));
     let (access, _) = granted(&app, &browser, &client).await;
     let page = browser.get(&path).await.body;
-    for words in ["Ada Lovelace", "End access", "1 live", "by itself", "(1 person or MCP server)"] {
+    for words in ["Ada Lovelace", "End access", "1 consent", "by itself", "ends now: 1 consent."] {
         assert!(page.contains(words), "{words}: {page}");
     }
     let grant = format!("gra_{}", between(&page, "value=\"gra_", "\""));
