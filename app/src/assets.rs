@@ -47,6 +47,8 @@ assets! {
         include_str!("../../style/components.css"),
         include_str!("../../style/respond.css"),
         include_str!("../../style/object.css"),
+        include_str!("../../style/chart.css"),
+        include_str!("../../style/tables.css"),
     );
     /// The script: copy buttons and other conveniences. Every task works without it. It runs before the first paint, so
     /// the page does not flicker when the person chose a theme.

@@ -122,6 +122,7 @@ fn sent_before(earlier: impl ToString) -> Refused {
 refused! {
     domain::client::consent::ConsentError {}
     domain::token::live::TokenError { Forbidden => ActionError::Forbidden }
+    domain::operations::checklist::ChecklistError {}
     domain::person::PersonError { Invalid(errors) => errors }
     domain::server::McpServerError { Invalid(errors) => errors }
     domain::person::team::TeamError { Forbidden => ActionError::Forbidden, Invalid(errors) => errors }

@@ -10,6 +10,7 @@
 //! | [`error`] | the typed error of server functions |
 //! | [`form`] | what was typed into a form, and why it was refused |
 //! | [`links`] | addresses of pages |
+//! | `number` | numbers for people |
 //! | [`done`] | what the address of a page says was done, and its receipt |
 //! | [`pages`] | a room for each thing, a module for each page: its component, its server functions, its view types |
 //! | [`components`] | layout, fields, panels, notices, tables, charts, snippets |
@@ -31,6 +32,7 @@ pub mod error;
 pub mod form;
 mod html;
 pub mod links;
+mod number;
 pub mod page;
 pub mod pages;
 mod prelude;

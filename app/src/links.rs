@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use domain::base::clock::Timestamp;
+
 /// Builds a constant for each address without parameters, a function for each address with parameters, and the list of
 /// all addresses.
 macro_rules! links {
@@ -38,12 +40,15 @@ links! {
         SIGN_OUT = "/logout": "Signing out.";
         CREDENTIALS = "/credentials": "The list of credentials.";
         NEW_CREDENTIAL = "/credentials/new": "Generating a credential.";
-        REVOKE_CREDENTIALS = "/credentials/revoke": "Revoking several credentials.";
+        SEVERAL = "/credentials/several": "One action on several credentials.";
+        RECEIPT = "/credentials/receipt": "What an action on several credentials did.";
+        EXPORT_CREDENTIALS = "/credentials/export": "The list of credentials as a file.";
         SERVERS = "/servers": "The list of MCP servers.";
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
         EMERGENCY = "/emergency": "The emergency stop: what it selects, what it would end, and stops in force.";
         RENEW = "/leaks/renew": "New secrets for several credentials.";
+        REFUSALS = "/refusals": "Refused exchanges of some hours.";
         ACTIVITY = "/activity": "The audit log.";
         EXPORT_ACTIVITY = "/activity/export": "The audit log as a file.";
         TEAMS = "/teams": "The list of teams.";
@@ -75,6 +80,7 @@ links! {
         JWKS = "/mcp/oauth/jwks": "The public keys.";
 
         // Server functions.
+        CHANGE_CHECKLIST = "/fn/change_checklist": "Ticks a step of the checklist, or dismisses it.";
         FIRST_EXCHANGE = "/fn/first_exchange": "Whether a credential was exchanged yet.";
         ENABLE_CREDENTIAL = "/fn/enable_credential": "Enables a credential.";
         DISABLE_CREDENTIAL = "/fn/disable_credential": "Disables a credential.";
@@ -112,6 +118,11 @@ links! {
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         server(id) = "/servers/{id}": "An MCP server.";
         server_access(id) = "/servers/{id}/access": "Which teams may use it.";
+        edit_server(id) = "/servers/{id}/edit": "Editing it.";
+        archive_server(id) = "/servers/{id}/archive": "Archiving it.";
+        unarchive_server(id) = "/servers/{id}/unarchive": "Taking it back from the archive.";
+        remove_server(id) = "/servers/{id}/remove": "Removing it.";
+        check_server(id) = "/servers/{id}/check": "Checking whether it protects itself.";
         team(team_id) = "/teams/{team_id}": "A team.";
         rename_team(team_id) = "/teams/{team_id}/name": "Changing its name.";
         invite_to_team(team_id) = "/teams/{team_id}/invite": "Inviting a person into it.";
@@ -136,9 +147,45 @@ pub(crate) fn credentials_with_status(status: &str) -> String {
     with_query(CREDENTIALS, &[("status", status)])
 }
 
+/// The list of credentials with this query, which another page carried.
+pub fn credentials_of_query(query: &str) -> String {
+    if query.is_empty() { CREDENTIALS.to_owned() } else { format!("{CREDENTIALS}?{query}") }
+}
+
+/// A credential that was opened from the list with this query. Its page leads back there.
+pub(crate) fn credential_in_list(client_id: impl Display, list: &str) -> String {
+    with_query(&credential(client_id), &[("list", list)])
+}
+
+/// One action on these credentials.
+pub(crate) fn several(action: &str, client_ids: &[String]) -> String {
+    let ids = client_ids.iter().map(|id| ("client_id", id.as_str()));
+    with_query(SEVERAL, &[("do", action)].into_iter().chain(ids).collect::<Vec<_>>())
+}
+
+/// The entries of the audit log from this one back.
+pub(crate) fn activity_from(entry: i64) -> String {
+    with_query(ACTIVITY, &[("before", &(entry + 1).to_string())])
+}
+
 /// Credentials of this team.
 pub(crate) fn credentials_of_team(team_id: impl Display) -> String {
     with_query(CREDENTIALS, &[("team", &team_id.to_string())])
+}
+
+/// A view of the page of an MCP server.
+pub(crate) fn server_view(id: impl Display, parameters: &[(&str, &str)]) -> String {
+    with_query(&server(id), parameters)
+}
+
+/// Archived MCP servers.
+pub(crate) fn archived_servers() -> String {
+    with_query(SERVERS, &[("status", "archived")])
+}
+
+/// Generating a credential for this MCP server.
+pub(crate) fn credential_for_server(id: impl Display) -> String {
+    with_query(NEW_CREDENTIAL, &[("server", &id.to_string())])
 }
 
 /// Generating a credential with the settings of this one.
@@ -159,6 +206,16 @@ pub(crate) fn duplicate_of(client_id: impl Display) -> String {
 /// The view of a credential's secrets, keys or identities.
 pub fn secrets_of(client_id: impl Display) -> String {
     with_query(&credential(client_id), &[("view", "secrets")])
+}
+
+/// The refused exchanges in `hours` hours from this hour on. `whose` is a credential or a team; without it, those of
+/// all credentials.
+pub(crate) fn refused_within(hour: i64, hours: i64, whose: &[(&'static str, String)]) -> String {
+    let from = Timestamp::from_millis(hour.saturating_mul(3_600_000)).rfc3339();
+    let hours = hours.to_string();
+    let mut parameters = vec![("from", from.get(..13).unwrap_or_default()), ("hours", &hours)];
+    parameters.extend(whose.iter().map(|(name, value)| (*name, value.as_str())));
+    with_query(REFUSALS, &parameters)
 }
 
 /// The entries of the audit log about this.

@@ -2,7 +2,6 @@
 
 pub(crate) use leptos::prelude::*;
 
-pub(crate) use crate::components::chart::{counted, grouped};
 pub(crate) use crate::components::form::button::{PasskeyButton, ask, asking_button, one_of_many, post_button};
 pub(crate) use crate::components::form::field::{
     ConfirmPassword, Select, TextArea, TextField, choice, choices, options, options_after,
@@ -25,5 +24,6 @@ pub(crate) use crate::error::ActionError;
 pub(crate) use crate::form::{Errors, Form};
 pub(crate) use crate::html::html;
 pub(crate) use crate::links;
+pub(crate) use crate::number::{counted, grouped};
 pub(crate) use crate::page::{Frame, Page};
 pub(crate) use crate::visit::{Visit, signed_in};

@@ -72,7 +72,7 @@ impl Format {
 }
 
 /// A cell in quotes. Spreadsheets run a cell that begins like a formula. An apostrophe in front keeps it text.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }

@@ -1,89 +1,252 @@
-//! Bars by hour: an inline drawing, and a table with the same numbers for people who cannot see the drawing.
+//! Charts of exchanges: bars with a scale and times below them, and a table with the same values. A bar shows its
+//! values while the pointer is over it. A bar with refused exchanges leads to their list, and shows its values while it
+//! has the focus too.
+//!
+//! The drawing has no coordinates of its own, only percentages: it fills its box at every width, and its texts keep
+//! their size. Its rules are in `style/chart.css`, because the policy of the pages allows no inline styles.
 
 use domain::base::clock::Timestamp;
-use domain::model::credential::usage::Hour;
+use domain::model::credential::usage::{Bar, Period};
 use leptos::prelude::*;
 
+use crate::components::parts::pill;
+use crate::components::time::day_of;
 use crate::html::html;
+use crate::links;
+use crate::number::{counted, grouped};
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 96.0;
+/// What a chart shows.
+pub(crate) struct Chart {
+    pub bars: Vec<Bar>,
+    pub period: Period,
+    /// Whose refused exchanges a bar leads to: parameters of the page of refused exchanges. `None` when refused
+    /// exchanges are not counted.
+    pub refused: Option<Vec<(&'static str, String)>>,
+    /// What the legend says of the causes.
+    pub causes: String,
+}
 
-/// A chart of `hours`. It gets the singular and plural words of both kinds of bars.
-#[component]
-pub(crate) fn HourChart(
-    hours: Vec<Hour>,
-    caption: &'static str,
-    issued: [&'static str; 2],
-    refused: [&'static str; 2],
-) -> AnyView {
-    let highest = hours.iter().map(|hour| hour.exchanges + hour.refusals).max().unwrap_or(0).max(1) as f64;
-    let step = WIDTH / hours.len().max(1) as f64;
-    let bar = |(position, hour): (usize, &Hour)| {
-        let x = position as f64 * step + step * 0.14;
-        let (good, bad) = (height(hour.exchanges, highest), height(hour.refusals, highest));
-        let bar = |tone: Option<&'static str>, y: f64, height: f64| {
-            let [x, y, width, height] = [x, y, step * 0.72, height].map(|number| format!("{number:.1}"));
-            view! { <rect class="bar" data-tone=tone x=x y=y width=width height=height/> }
-        };
-        view! {
-            {(good > 0.0).then(|| bar(None, HEIGHT - good, good))}
-            {(bad > 0.0).then(|| bar(Some("danger"), (HEIGHT - good - bad - 1.0).max(0.0), bad))}
+/// The name of a period, on its own and after "the last".
+pub(crate) fn period_words(period: Period) -> (&'static str, &'static str) {
+    match period {
+        Period::Day => ("24 h", "24 hours"),
+        Period::Week => ("7 d", "7 days"),
+        Period::Month => ("30 d", "30 days"),
+        Period::Quarter => ("90 d", "90 days"),
+    }
+}
+
+/// The links to the other periods of a chart.
+pub(crate) fn period_pills(current: Period, address: impl Fn(&'static str) -> String) -> AnyView {
+    let link = |period: Period| pill(address(period.as_str()), period_words(period).0, None, period == current);
+    html! { <nav class="row" aria-label="Period">{Period::ALL.map(link).collect_view()}</nav> }
+}
+
+/// The chart.
+pub(crate) fn chart(chart: Chart) -> AnyView {
+    let Chart { bars, period, refused, causes } = chart;
+    let [exchanges, refusals] =
+        [|bar: &Bar| bar.exchanges, |bar: &Bar| bar.refusals].map(|count| bars.iter().map(count).sum::<i64>());
+    let (_, words) = period_words(period);
+    if exchanges + refusals == 0 {
+        return html! { <p class="chart none">{format!("No exchange in the last {words}.")}</p> };
+    }
+    let highest = bars.iter().map(|bar| bar.exchanges + bar.refusals).max().unwrap_or_default();
+    let top = 2 * half_scale(highest);
+    let step = 100.0 / bars.len().max(1) as f64;
+    let hours = period.hours_of_bar();
+    let link = |bar: &Bar| {
+        let whose = refused.as_ref().filter(|_| bar.refusals > 0)?;
+        Some(links::refused_within(bar.hour, hours, whose))
+    };
+    let mut drawing =
+        "<line x2='100%'/><line x2='100%' y1='50%' y2='50%'/><line x2='100%' y1='100%' y2='100%'/>".to_owned();
+    for (position, bar) in bars.iter().enumerate().filter(|(_, bar)| bar.exchanges + bar.refusals > 0) {
+        drawing.push_str(&drawn(bar, position as f64 * step, step, top, hours, link(bar)));
+    }
+    drawing.push_str("<g aria-hidden='true'>");
+    for (position, bar) in bars.iter().enumerate() {
+        let x = position as f64 * step;
+        if let Some(text) = time_below(bar.hour, position, period).filter(|_| x <= 86.0) {
+            drawing.push_str(&format!("<text class='at' x='{}' y='100%'>{text}</text>", percent(x)));
         }
-    };
-    let bars = hours.iter().enumerate().map(bar).collect_view();
-    let total_issued: i64 = hours.iter().map(|hour| hour.exchanges).sum();
-    let total_refused: i64 = hours.iter().map(|hour| hour.refusals).sum();
-    let row = |hour: &Hour| {
-        let moment = Timestamp::from_millis(hour.hour * 3_600_000).rfc3339()[..16].replace('T', " ");
-        view! { <tr><th scope="row">{moment}</th><td>{hour.exchanges}</td><td>{hour.refusals}</td></tr> }
-    };
+    }
+    drawing.push_str("</g>");
+    let label = format!("Exchanges in the last {words}. The table below has the same values.");
     html! {
         <figure class="chart">
-            <svg viewBox="0 0 720 96" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>
-            <div class="axis" aria-hidden="true">
-                <span>{format!("{} h ago", hours.len())}</span><span>"Now"</span>
+            <div class="plot">
+                <div class="scale" aria-hidden="true">
+                    <span>{short(top)}</span><span>{short(top / 2)}</span><span>"0"</span>
+                </div>
+                <svg role="group" aria-label=label inner_html=drawing></svg>
             </div>
             <figcaption class="legend">
-                <span>{counted(total_issued, issued[0], issued[1])}</span>
-                <span data-tone="danger">{counted(total_refused, refused[0], refused[1])}</span>
+                <span>{counted(exchanges, "exchange", "exchanges")}</span>
+                {refused.is_some().then(|| {
+                    let causes = if refusals > 0 && !causes.is_empty() { format!(": {causes}") } else { String::new() };
+                    view! { <span data-tone="danger">{format!("{} refused{causes}", grouped(refusals))}</span> }
+                })}
+                <span class="zone">"Times in UTC"</span>
             </figcaption>
-            <div class="vh">
-                <table>
-                    <caption>{caption}</caption>
-                    <thead>
-                        <tr><th scope="col">"Hour (UTC)"</th><th scope="col">{issued[1]}</th><th scope="col">{refused[1]}</th></tr>
-                    </thead>
-                    <tbody>{hours.iter().map(row).collect_view()}</tbody>
-                </table>
-            </div>
         </figure>
+        {values(&bars, hours, refused.is_some(), link)}
     }
 }
 
-/// The height of a bar. Any count above zero gets a visible height.
-fn height(count: i64, highest: f64) -> f64 {
-    if count == 0 { 0.0 } else { (count as f64 / highest * (HEIGHT - 8.0)).max(3.0) }
+/// The markup of one bar: exchanges at the bottom, refused exchanges above them, and the text with its values. As a
+/// view it would have three times as many bytes. It holds numbers, days and addresses of ours, and nothing that anybody
+/// typed.
+fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<String>) -> String {
+    let part = |count: i64| if count == 0 { 0.0 } else { (count as f64 * 100.0 / top as f64).max(2.0) };
+    let (good, bad) = (part(bar.exchanges), part(bar.refusals));
+    let rect = |class: &str, y: f64, height: f64| match height {
+        0.0 => String::new(),
+        _ => format!("<rect{class} y='{}' height='{}'/>", percent(y), percent(height)),
+    };
+    let shape = format!(
+        "<svg x='{}' width='{}'><rect/>{}{}</svg>",
+        percent(x),
+        percent(width),
+        rect("", 100.0 - good, good),
+        rect(" class='bad'", (100.0 - good - bad).max(0.0), bad)
+    );
+    // Short, so that it fits on a phone. The legend says what is counted.
+    let refused = if bar.refusals > 0 { format!(" and {} refused", grouped(bar.refusals)) } else { String::new() };
+    let text = format!("{}: {}{refused}", range(bar.hour, hours), grouped(bar.exchanges));
+    match link {
+        Some(href) => format!("<a href='{}'>{shape}<text>{text}</text></a>", in_markup(&href)),
+        None => format!("<g>{shape}<text>{text}</text></g>"),
+    }
 }
 
-/// `4120` as `4,120`.
-pub(crate) fn grouped(number: impl TryInto<i64>) -> String {
-    let number = number.try_into().unwrap_or(i64::MAX);
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
+/// An address of ours in markup. Its values are percent-encoded, so only the `&` between its parameters has a meaning
+/// there.
+fn in_markup(href: &str) -> String {
+    href.replace('&', "&amp;")
+}
+
+/// The values in a table, the newest first. Bars without a value are left out.
+fn values(bars: &[Bar], hours: i64, with_refusals: bool, link: impl Fn(&Bar) -> Option<String>) -> AnyView {
+    let row = |bar: &Bar| {
+        let refused = match link(bar) {
+            Some(href) => format!("<a href='{}'>{}</a>", in_markup(&href), grouped(bar.refusals)),
+            None => grouped(bar.refusals),
+        };
+        let refused = if with_refusals { format!("<td>{refused}") } else { String::new() };
+        format!("<tr><th scope='row'>{}<td>{}{refused}", range(bar.hour, hours), grouped(bar.exchanges))
+    };
+    let rows: String = bars.iter().rev().filter(|bar| bar.exchanges + bar.refusals > 0).map(row).collect();
+    html! {
+        <details class="more">
+            <summary>"Show as table"</summary>
+            <table class="values">
+                <thead>
+                    <tr>
+                        <th scope="col">"Time (UTC)"</th><th scope="col">"Exchanges"</th>
+                        {with_refusals.then(|| view! { <th scope="col">"Refused"</th> })}
+                    </tr>
+                </thead>
+                <tbody inner_html=rows></tbody>
+            </table>
+        </details>
+    }
+}
+
+/// The use of several secrets, keys or identities by the hour, one below the other. Each has a label, its bars, and a
+/// note.
+pub(crate) fn strips(
+    rows: impl IntoIterator<Item = (String, Vec<(i64, i64)>, AnyView)>,
+    first: i64,
+    hours: i64,
+) -> AnyView {
+    let rows: Vec<_> = rows.into_iter().collect();
+    let highest = rows.iter().flat_map(|(_, bars, _)| bars).map(|(_, count)| *count).max().unwrap_or_default().max(1);
+    let step = 100.0 / hours as f64;
+    let row = |(label, bars, note): (String, Vec<(i64, i64)>, AnyView)| {
+        let bars = bars.into_iter().map(|(hour, count)| {
+            let height = (count as f64 * 100.0 / highest as f64).max(6.0);
+            let x = (hour - first) as f64 * step + step * 0.12;
+            let [x, y, width, height] = [x, 100.0 - height, step * 0.76, height].map(percent);
+            view! { <rect x=x y=y width=width height=height/> }
+        });
+        view! {
+            <li>
+                <code>{label}</code>
+                <svg aria-hidden="true"><line x2="100%" y1="100%" y2="100%"/>{bars.collect_view()}</svg>
+                <span>{note}</span>
+            </li>
         }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
+    };
+    html! { <ul class="strips">{rows.into_iter().map(row).collect_view()}</ul> }
 }
 
-/// "1 live token", "17 live tokens".
-pub fn counted(number: impl TryInto<i64>, one: &str, many: &str) -> String {
-    let number = number.try_into().unwrap_or(i64::MAX);
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+/// Numbers as bars beside their names: the largest fills its box.
+pub(crate) fn shares(rows: impl IntoIterator<Item = (AnyView, i64)>) -> AnyView {
+    let rows: Vec<_> = rows.into_iter().collect();
+    let highest = rows.iter().map(|(_, count)| *count).max().unwrap_or_default().max(1);
+    let row = |(name, count): (AnyView, i64)| {
+        let width = percent((count as f64 * 100.0 / highest as f64).max(1.0));
+        view! {
+            <li>
+                <span>{name}</span><b>{grouped(count)}</b>
+                <svg aria-hidden="true"><rect width=width height="100%"/></svg>
+            </li>
+        }
+    };
+    html! { <ol class="list shares">{rows.into_iter().map(row).collect_view()}</ol> }
+}
+
+/// Half of the scale: a round number of which twice reaches `highest`.
+fn half_scale(highest: i64) -> i64 {
+    let mut unit: i64 = 1;
+    loop {
+        if let Some(step) = [1, 2, 3, 4, 5, 6, 8].into_iter().find(|step| step * unit * 2 >= highest) {
+            return step * unit;
+        }
+        unit = unit.saturating_mul(10);
+    }
+}
+
+/// The text below a bar; most bars have none.
+fn time_below(hour: i64, position: usize, period: Period) -> Option<String> {
+    let (day, hour_of_day) = (day_of(Timestamp::from_millis(hour * HOUR)), hour.rem_euclid(24));
+    match period {
+        Period::Day => (hour_of_day % 6 == 0).then(|| format!("{hour_of_day:02}:00")),
+        Period::Week => (hour_of_day == 0).then_some(day),
+        Period::Month => position.is_multiple_of(5).then_some(day),
+        Period::Quarter => position.is_multiple_of(15).then_some(day),
+    }
+}
+
+const HOUR: i64 = 3_600_000;
+
+/// "5 Dec, 14:00–16:00", "5 Dec" for a whole day, "5 Dec, 14:00 – 6 Dec, 14:00" for a day that begins later.
+pub(crate) fn range(hour: i64, hours: i64) -> String {
+    let day = |hour: i64| day_of(Timestamp::from_millis(hour * HOUR));
+    let of_day = |hour: i64| format!("{:02}:00", hour.rem_euclid(24));
+    let end = hour + hours;
+    match (hour.rem_euclid(24), hours) {
+        (0, 24) => day(hour),
+        (begins, _) if begins + hours > 24 => {
+            format!("{}, {} – {}, {}", day(hour), of_day(hour), day(end), of_day(end))
+        }
+        _ => format!("{}, {}–{}", day(hour), of_day(hour), of_day(end)),
+    }
+}
+
+fn percent(number: f64) -> String {
+    let text = format!("{number:.2}");
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// `1,200`, `40 k`, `1.2 M`: a round number of the scale.
+fn short(number: i64) -> String {
+    match number {
+        ..10_000 => grouped(number),
+        10_000..1_000_000 => format!("{} k", grouped(number / 1000)),
+        _ => format!("{} M", percent(number as f64 / 1_000_000.0).trim_end_matches('%')),
+    }
 }
 
 #[cfg(test)]
@@ -91,11 +254,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(4_120), "4,120");
-        assert_eq!(grouped(10_000_000), "10,000,000");
-        assert_eq!(counted(1, "token", "tokens"), "1 token");
+    fn the_scale_has_round_numbers_that_reach_the_highest_bar() {
+        let tops = [1, 2, 5, 9, 11, 612, 5000, 1_234_567].map(|highest| 2 * half_scale(highest));
+        assert_eq!(tops, [2, 2, 6, 10, 12, 800, 6000, 1_600_000]);
+        assert_eq!([6000, 40_000, 1_600_000].map(short), ["6,000", "40 k", "1.6 M"]);
+    }
+
+    #[test]
+    fn a_bar_with_refused_exchanges_leads_to_them() {
+        let bar = Bar { hour: 0, exchanges: 3, refusals: 1 };
+        let text = drawn(&bar, 0.0, 1.25, 4, 1, Some("/refusals?from=1970-01-01T00&hours=1".to_owned()));
+        let rects = "<rect/><rect y='25%' height='75%'/><rect class='bad' y='0%' height='25%'/>";
+        assert_eq!(
+            text,
+            format!(
+                "<a href='/refusals?from=1970-01-01T00&amp;hours=1'><svg x='0%' width='1.25%'>{rects}</svg>\
+                 <text>1 Jan, 00:00–01:00: 3 and 1 refused</text></a>"
+            )
+        );
+        let quiet = drawn(&Bar { refusals: 0, ..bar }, 0.0, 1.25, 4, 1, None);
+        assert!(quiet.starts_with("<g><svg") && !quiet.contains("bad") && !quiet.contains("refused"), "{quiet}");
+    }
+
+    #[test]
+    fn a_bar_names_its_hours_or_its_day() {
+        let hour = Timestamp::parse_rfc3339("2026-12-05T22:00:00Z").expect("a moment").hour();
+        assert_eq!(range(hour, 1), "5 Dec, 22:00–23:00");
+        assert_eq!(range(hour, 2), "5 Dec, 22:00–00:00");
+        assert_eq!(range(hour - 22, 24), "5 Dec");
+        assert_eq!(range(hour - 8, 24), "5 Dec, 14:00 – 6 Dec, 14:00");
+        assert_eq!(time_below(hour - 4, 0, Period::Day), Some("18:00".to_owned()));
+        assert_eq!(time_below(hour, 0, Period::Day), None);
     }
 }

@@ -3,10 +3,10 @@
 use leptos::prelude::*;
 
 use crate::assets;
-use crate::components::chart::grouped;
 use crate::components::icon::{Brand, Drawing, Icon};
 use crate::html::{escaped, html};
 use crate::links;
+use crate::number::grouped;
 use crate::page::{Frame, Page};
 use crate::pages::incident::alerts::Alerts;
 use crate::visit::{Viewer, Visit};

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::components::chart::grouped;
 use crate::components::icon::{Drawing, Icon};
 use crate::components::layout::FormToken;
 use crate::html::html;
+use crate::number::grouped;
 
 /// A part of a page that may be absent: nothing, a text, or a view.
 #[derive(Default)]
@@ -94,9 +94,18 @@ pub(crate) fn key_figures(figures: impl IntoIterator<Item = (&'static str, AnyVi
 }
 
 /// A link that turns a filter on or off. `count` says how many things it shows.
-pub(crate) fn pill(href: String, words: &'static str, count: Option<i64>, is_on: bool) -> AnyView {
+pub(crate) fn pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
+    toned_pill(None, href, words.into_any(), count, is_on)
+}
+
+/// The same in the colour of danger.
+pub(crate) fn danger_pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
+    toned_pill(Some("danger"), href, words.into_any(), count, is_on)
+}
+
+fn toned_pill(tone: Option<&'static str>, href: String, words: AnyView, count: Option<i64>, is_on: bool) -> AnyView {
     let count = count.map(|count| view! { " "<b>{grouped(count)}</b> });
-    html! { <a class="pill" href=href aria-current=is_on.then_some("true")>{words}{count}</a> }
+    html! { <a class="pill" data-tone=tone href=href aria-current=is_on.then_some("true")>{words}{count}</a> }
 }
 
 /// A panel with a heading. `aside` stands beside the heading.

@@ -4,8 +4,8 @@ use domain::model::person::session::Session;
 use domain::person::access::{Access, EndAlso, EndedAccess};
 use leptos::prelude::*;
 
-use crate::components::chart::counted;
 use crate::components::form::field::{choice, choices};
+use crate::number::counted;
 
 use crate::components::table::{cells, table};
 use crate::components::time::distance;

@@ -44,6 +44,11 @@ fn full(at: Timestamp) -> String {
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// "5 Dec".
+pub(crate) fn day_of(at: Timestamp) -> String {
+    day_and_month(&at.rfc3339())
+}
+
 /// "5 Dec, 20:14"; with the year if it is not the year of `now`.
 pub(crate) fn calendar(at: Timestamp, now: Timestamp) -> String {
     let [text, today] = [at.rfc3339(), now.rfc3339()];

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId, PersonId, TeamId};
 use crate::credential::generate::{self, check_privileges};
-use crate::credential::{CredentialError, Outcome, Result, begin_for, check_access};
+use crate::credential::{CredentialError, Outcome, Result, begin_for, check_access, update_ends};
 use crate::model::credential::draft::{self, Expiry};
-use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, Credential, Owner, end_of};
+use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, Credential, Owner};
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer};
@@ -87,8 +87,8 @@ pub async fn problems(context: &Context, before: &Credential, edit: &Edit) -> Re
     Ok(checked(edit, before, &servers, context.now()).err().unwrap_or_default())
 }
 
-/// Applies `edit`. The next exchange obeys the new values. Tokens that were issued before keep their servers and scopes,
-/// unless the edit takes some away and ends the tokens.
+/// Applies `edit`. The next exchange obeys the new values. Tokens that were issued before keep their servers and
+/// scopes, unless the edit takes some away and ends the tokens.
 pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: &Edit) -> Result<Edited> {
     let now = context.now();
     // The tokens that end are found under the credential, where the roll-up lists them.
@@ -134,9 +134,8 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
         tokens_ended = store::token::ledger::end_live_tokens(&mut change, client_id, oldest, now).await?;
         changes.add("tokens_ended", json!(tokens_ended));
     }
-    let ends = store::credential::authenticator_ends_in(&mut change, client_id).await?;
-    after.ends_at = end_of(after.auth_method, after.expires_at, &ends, now);
     store::credential::update(&mut change, &after, now).await?;
+    update_ends(&mut change, &after).await?;
     // The old team sees the entry too, so it learns that the credential left.
     let event = after.event(Action::CredentialEdited).with(changes.into()).also_seen_by(&before.team);
     Ok(Edited { outcome: Outcome::committed(change, actor, event).await?, tokens_ended })

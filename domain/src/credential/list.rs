@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::base::id::PersonId;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Query, Section, Show, Sort, Total};
 use crate::model::person::authority::Authority;
@@ -237,10 +238,15 @@ pub async fn leaked(context: &Context, authority: &Authority) -> Result<i64, Fau
     Ok(store::credential::list::leaked(&context.store, &selected(context, authority, &query)).await?)
 }
 
-/// Most tags that a filter offers.
-const MOST_TAGS: i64 = 200;
+/// Most tags, and most owners, that a filter offers.
+const MOST_OFFERED: i64 = 200;
 
 /// The tags of the credentials that `authority` sees.
 pub async fn tags(context: &Context, authority: &Authority) -> Result<Vec<String>, Fault> {
-    Ok(store::credential::list::tags(&context.store, authority.key(), MOST_TAGS).await?)
+    Ok(store::credential::list::tags(&context.store, authority.key(), MOST_OFFERED).await?)
+}
+
+/// The owners of the credentials that `authority` sees, with their names.
+pub async fn owners(context: &Context, authority: &Authority) -> Result<Vec<(PersonId, String)>, Fault> {
+    Ok(store::credential::list::owners(&context.store, authority.key(), MOST_OFFERED).await?)
 }

@@ -47,8 +47,8 @@ pub async fn add(
     with_secret(context, credential, secret, expires_at).await
 }
 
-/// Removes a secret. From now on exchanges with it are refused, and so are the tokens that were issued for it. The other
-/// secrets stay.
+/// Removes a secret. From now on exchanges with it are refused, and so are the tokens that were issued for it. The
+/// other secrets stay.
 pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: &SecretId) -> Result<Outcome> {
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;

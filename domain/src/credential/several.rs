@@ -78,7 +78,8 @@ enum Checked {
 ///
 /// # Errors
 ///
-/// [`CredentialError::Invalid`] when something is wrong with the step itself; then nothing is changed.
+/// [`CredentialError::Invalid`] when something is wrong with the step itself, [`CredentialError::NotFound`] or
+/// [`CredentialError::Forbidden`] when the actor may do it to none of the credentials; then nothing is changed.
 pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], step: &Step) -> Result<Receipt> {
     let live_tokens = match step {
         Step::Revoke(_) | Step::Disable => live_tokens(context, client_ids).await?,
@@ -95,6 +96,10 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
             }),
             Err(kept) => receipt.kept.push((client_id.clone(), kept)),
         }
+    }
+    if events.is_empty() && receipt.kept.iter().all(|(_, why)| matches!(why, Kept::Unseen | Kept::Role)) {
+        let is_seen = receipt.kept.iter().any(|(_, why)| *why == Kept::Role);
+        return Err(if is_seen { CredentialError::Forbidden } else { CredentialError::NotFound });
     }
     receipt.entries = change.commit_all(actor, &events).await?;
     Ok(receipt)

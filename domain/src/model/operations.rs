@@ -1,4 +1,4 @@
-//! What a restore ended, and how long rows are kept.
+//! What a restore ended, how long rows are kept, and what is ticked in the checklist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
+use crate::base::word_enum::word_enum;
 use crate::model::audit::Target;
 use crate::model::person::authority::Role;
 
@@ -63,8 +64,10 @@ pub enum How {
     WebhookUnreadable,
     /// An access token was revoked.
     TokenRevoked,
-    /// Fewer teams may use the MCP server.
+    /// Fewer teams may use the MCP server, or it has fewer scopes or shorter tokens.
     ServerNarrowed,
+    /// The MCP server was archived or removed. It is archived again.
+    ServerArchived,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.
@@ -163,4 +166,14 @@ pub(crate) struct Retention {
     pub known_networks: Duration,
     /// Deliveries to webhooks, and the record of which alerts were written.
     pub alerts: Duration,
+}
+
+word_enum! {
+    /// What a person marks in the checklist of the overview.
+    pub enum ChecklistMark {
+        /// The master key and a backup are kept elsewhere. No program can know that.
+        Backup = "backup",
+        /// The list is not shown any more.
+        Dismissed = "dismissed",
+    }
 }

@@ -23,6 +23,7 @@ use crate::model::client::ClientKind;
 use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::credential::AuthMethod;
+use crate::model::operations::ChecklistMark;
 use crate::model::person::authority::Role;
 use crate::model::person::session::CookieHash;
 use crate::model::server::scope::Scopes;
@@ -265,7 +266,7 @@ macro_rules! texts {
 texts! {
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
     McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
-    AuthMethod, ClientKind, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
+    AuthMethod, ChecklistMark, ClientKind, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
     |value| value.as_str(), |text| Self::parse(&text)
 }
 texts! { Scopes: |scopes| scopes.to_string(), |text| Self::parse(&text) }

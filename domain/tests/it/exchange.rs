@@ -4,7 +4,7 @@ use domain::base::id::ClientId;
 use domain::credential::{disable, edit, inspect, revoke, usage};
 use domain::model::credential::Status;
 use domain::model::credential::draft::{Draft, Expiry};
-use domain::model::credential::usage::Whose;
+use domain::model::credential::usage::{Period, Whose};
 use domain::model::person::authority::Authority;
 use domain::model::token::Refusal;
 use domain::model::token::oauth_error::OAuthErrorCode;
@@ -216,7 +216,7 @@ async fn exchanges_and_refusals_are_counted_by_hour() {
         tokio::task::yield_now().await;
     };
     assert_eq!((refusals[0].cause, refusals[0].count), (Refusal::WrongSecret, 1));
-    let hours = usage::hours(context, Whose::Credential(&client_id), 24).await.expect("reads");
+    let hours = usage::bars(context, Whose::Credential(&client_id), Period::Day).await.expect("reads");
     assert_eq!(hours.len(), 24);
     assert_eq!((hours[23].exchanges, hours[23].refusals), (3, 1));
     assert!(usage::refusals(context, &unknown).await.expect("reads").is_empty());

@@ -11,4 +11,5 @@ mod keys;
 mod people;
 mod rotation;
 mod support;
+mod usage;
 mod webhooks;

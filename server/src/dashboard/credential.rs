@@ -1,9 +1,12 @@
 //! Credentials.
 
 use app::components::form::proof::{TypedIdentity, TypedKeys};
+use app::form::Errors;
 use app::pages::credential::authenticators::TypedSecret;
 use app::pages::credential::head::ListPlace;
-use app::pages::credential::list::{self, CredentialsQuery};
+use app::pages::credential::list::receipt::{self, ReceiptQuery};
+use app::pages::credential::list::{self, CredentialsQuery, export, several};
+use app::pages::credential::refused::{self, RefusedQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
 use app::pages::credential::rotate::{self, Step};
 use app::pages::credential::show::ShowQuery;
@@ -11,11 +14,14 @@ use app::pages::credential::{authenticators, edit, fields, new, renew, show, sto
 use app::pages::message;
 use domain::base::id::ClientId;
 use domain::credential::renew::renew_all;
+use domain::credential::several::apply as apply_to_several;
 use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation, secret};
 use domain::error::Fault;
 use domain::model::credential::AuthMethod;
 use domain::model::field_error::FieldError;
 
+use crate::credential_export;
+use crate::dashboard::auth::cookies::Cookie;
 use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read, respond,
 };
@@ -24,17 +30,107 @@ use crate::http::fields::FromFields;
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::credential::{
     authenticators::new_key, authenticators::new_secret, edit::page as edit_form, stop::disable_page as disable_form,
-    stop::enable_page as enable_form,
+    stop::enable_page as enable_form, stop::revoke_page as revoke_form,
 };
 
-/// `GET /credentials`
-pub(crate) async fn list(fields: Fields) -> PageResult {
-    list::page(read!(fields => CredentialsQuery { q, status, team, sort, after })).await
+/// How long a browser remembers the columns of the list, in seconds.
+const COLUMNS_KEPT: u64 = 365 * 24 * 3600;
+
+/// `GET /credentials`. The browser remembers columns that were chosen.
+pub(crate) async fn list(form: Submission) -> Response {
+    let query = list_query(&form.fields);
+    let (chosen, https) = (list::remembered(&query.column), form.state.is_https());
+    let mut response = list_page(form, query, Errors::default()).await;
+    if let Some(chosen) = chosen {
+        Cookie::Columns.put(&mut response, &chosen, Some(COLUMNS_KEPT), https);
+    }
+    response
+}
+
+fn list_query(fields: &Fields) -> CredentialsQuery {
+    read!(fields => CredentialsQuery { q, status, team, server, method, owner, tag, sort, after, before, column })
+}
+
+async fn list_page(form: Submission, query: CredentialsQuery, errors: Errors) -> Response {
+    let remembered = Cookie::Columns.read(&form.headers, form.state.is_https()).unwrap_or_default();
+    respond(form.visit, list::page(query, remembered, errors)).await
+}
+
+fn several_of(fields: &Fields) -> several::Typed {
+    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, add, remove })
+}
+
+/// `GET /credentials/several`: asks before one action on what is ticked. Without a tick it shows the list again.
+pub(crate) async fn several_form(form: Submission) -> Response {
+    let typed = several_of(&form.fields);
+    if typed.client_ids.is_empty() {
+        let query = list_query(&Fields::parse(typed.list.as_bytes()));
+        return list_page(form, query, several::nothing_ticked()).await;
+    }
+    if typed.action == "export" {
+        return respond(form.visit, export::page(Form::new(export_of(&form.fields)))).await;
+    }
+    respond(form.visit, several::page(Form::new(typed))).await
+}
+
+/// `POST /credentials/several`: leads to the receipt.
+pub(crate) async fn several(form: Submission) -> Response {
+    let typed = several_of(&form.fields);
+    form.run(typed, several::page, async |form, typed| {
+        let (ids, step) = (typed.ids()?, typed.step()?);
+        if typed.needs_proof() {
+            form.confirm().await?;
+        }
+        let receipt = apply_to_several(form.context(), &form.actor().await?, &ids, &step).await?;
+        Ok(Answer::Next(receipt::address(&step, &receipt, &typed.list)))
+    })
+    .await
+}
+
+/// `GET /credentials/receipt`
+pub(crate) async fn receipt(fields: Fields) -> PageResult {
+    receipt::page(read!(fields => ReceiptQuery { action: "do", entries, kept, list })).await
+}
+
+fn export_of(fields: &Fields) -> export::Typed {
+    let query = list_query(&Fields::parse(fields.get("list").as_bytes()));
+    export::Typed { query, client_ids: fields.all("client_id") }
+}
+
+/// `GET /credentials/export`
+pub(crate) async fn export_form(fields: Fields) -> PageResult {
+    export::page(Form::new(export_of(&fields))).await
+}
+
+/// `POST /credentials/export`: the file. The audit log has who took it.
+pub(crate) async fn export(form: Submission) -> Response {
+    let typed = export_of(&form.fields);
+    let Some(format) = credential_export::Format::parse(&form.get("format")) else {
+        let error = FieldError::new("format", "Choose a format.");
+        return form.answer(Err(error.into()), typed, export::page).await;
+    };
+    let begun = async {
+        let (ids, query) = (stop::read_ids(typed.client_ids.iter().map(String::as_str))?, typed.query.selection()?);
+        let actor = form.actor().await?;
+        let ticked = (!ids.is_empty()).then_some(ids.len());
+        domain::credential::export::record(form.context(), &actor, format.as_str(), &typed.query.to_text(), ticked)
+            .await?;
+        Ok::<_, Refused>((ids, query, actor))
+    };
+    match begun.await {
+        Ok((ids, query, actor)) => credential_export::file(form.context().clone(), actor, ids, query, format),
+        Err(refused) => form.answer(Err(refused), typed, export::page).await,
+    }
 }
 
 /// `GET /credentials/{client_id}`
 pub(crate) async fn show(client_id: String, fields: Fields) -> PageResult {
-    show::page(client_id, read!(fields => ShowQuery { view, done, ended, list })).await
+    show::page(client_id, read!(fields => ShowQuery { view, done, ended, period, list })).await
+}
+
+/// `GET /refusals`
+pub(crate) async fn refused(fields: Fields) -> PageResult {
+    refused::page(read!(fields => RefusedQuery { from, hours, credential, team })).await
 }
 
 /// `GET /credentials/new`
@@ -145,7 +241,7 @@ pub(crate) async fn add_identity(form: Submission, client_id: String) -> Respons
 /// `POST /leaks/renew`: new secrets for several credentials at once. It asks for confirmation first. After the
 /// confirmation it shows the new secrets. Only this answer shows them.
 pub(crate) async fn renew(form: Submission) -> Response {
-    let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until });
+    let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until, list });
     if form.fields.find("confirmed").is_none() {
         return respond(form.visit, renew::page(Form::new(typed))).await;
     }
@@ -220,16 +316,6 @@ async fn rotation_changed(form: &Submission, client_id: &str) -> Result<Answer, 
             Done::CredentialRotationCancelled.at(links::credential(&id))
         }
     }))
-}
-
-/// `GET /credentials/{client_id}/revoke`
-pub(crate) async fn revoke_form(client_id: String, _: Fields) -> PageResult {
-    stop::revoke_page(vec![client_id]).await
-}
-
-/// `GET /credentials/revoke`: for the credentials that were ticked in the list.
-pub(crate) async fn revoke_several_form(fields: Fields) -> PageResult {
-    stop::revoke_page(fields.all("client_id")).await
 }
 
 fn read_id(client_id: &str) -> Result<ClientId, ActionError> {

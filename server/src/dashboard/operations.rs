@@ -1,9 +1,9 @@
 //! The instance: overview, settings, signing keys.
 
+use app::pages::credential::usage::read_period;
 use app::pages::operations::about::{self, About};
-use app::pages::operations::search;
-use app::pages::operations::settings;
 use app::pages::operations::signing_keys::{self, TypedRotation};
+use app::pages::operations::{overview, search, settings};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
 
@@ -13,7 +13,12 @@ use crate::dashboard::prelude::{
 use crate::state::Shared;
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::{help::page as help, overview::page as overview};
+pub(crate) use app::pages::operations::help::page as help;
+
+/// `GET /`
+pub(crate) async fn overview(fields: Fields) -> PageResult {
+    overview::page(read_period(fields.find("period")), fields.find("done")).await
+}
 
 /// `GET /search`
 pub(crate) async fn search(fields: Fields) -> PageResult {

@@ -1,9 +1,11 @@
 //! Teams, their members, and invitations.
 
+use app::pages::credential::usage::read_period;
 use app::pages::person::{invitation as invitation_page, people};
 use app::pages::team::role::read_role;
 use app::pages::team::{invite, list, member, new, show};
 use domain::base::id::{PersonId, TeamId};
+use domain::model::credential::usage::Period;
 use domain::model::field_error::FieldError;
 use domain::model::person::team::InvitedRole;
 use domain::person::{invitation, team};
@@ -22,7 +24,7 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 
 /// `GET /teams/{team_id}`
 pub(crate) async fn show(team_id: String, fields: Fields) -> PageResult {
-    show::page(team_id, fields.find("done"), Form::default()).await
+    show::page(team_id, read_period(fields.find("period")), fields.find("done"), Form::default()).await
 }
 
 /// `POST /teams/new`
@@ -38,7 +40,7 @@ pub(crate) async fn create(form: Submission) -> Response {
 /// `POST /teams/{team_id}/name`
 pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
     let name = form.get("name");
-    let page = |team_id, form| show::page(team_id, None, form);
+    let page = |team_id, form| show::page(team_id, Period::default(), None, form);
     form.run_of(team_id, name, page, async |form, team_id, name| {
         let id = TeamId::parse(team_id).ok_or(ActionError::NotFound)?;
         team::rename(form.context(), &form.actor().await?, &id, name).await?;

@@ -107,7 +107,12 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/credentials", GET, PERSON, Nothing, 200, &[]),
         ("/credentials/new", GET, Member, Nothing, 200, &[]),
         ("/credentials/new", POST, Member, Team, 200, &[("name", "job"), ("team", "{team_id}")]),
-        ("/credentials/revoke", GET, Member, Nothing, 422, &[]),
+        ("/credentials/several", GET, Member, Nothing, 422, &[]),
+        ("/credentials/several", POST, Member, Team, 303, &[("do", "disable"), ("client_id", "{client_id}")]),
+        // Without an entry there is no receipt.
+        ("/credentials/receipt", GET, PERSON, Nothing, 404, &[]),
+        ("/credentials/export", GET, PERSON, Nothing, 200, &[]),
+        ("/credentials/export", POST, PERSON, Nothing, 200, &[("format", "csv")]),
         ("/credentials/{client_id}", GET, Viewer, Team, 200, &[]),
         ("/credentials/{client_id}/edit", GET, Manager, Team, 200, &[]),
         ("/credentials/{client_id}/edit", POST, Manager, Team, 303, &[("name", "other")]),
@@ -130,6 +135,7 @@ pub(crate) fn rows() -> Vec<Row> {
             303,
             &[("issuer", "https://ci.example"), ("subject", "job:two")],
         ),
+        ("/refusals", GET, PERSON, Nothing, 200, &[]),
         ("/servers", GET, PERSON, Nothing, 200, &[]),
         ("/servers/new", GET, Administrator, Nothing, 200, &[]),
         (
@@ -143,6 +149,16 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/servers/{id}", GET, PERSON, Nothing, 200, &[]),
         ("/servers/{id}/access", GET, Administrator, Nothing, 200, &[]),
         ("/servers/{id}/access", POST, Administrator, Nothing, 303, &[("access", "all")]),
+        ("/servers/{id}/edit", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/edit", POST, Administrator, Nothing, 303, &[("name", "Built-in server")]),
+        ("/servers/{id}/archive", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/archive", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{id}/unarchive", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/unarchive", POST, Administrator, Nothing, 303, &[]),
+        ("/servers/{id}/remove", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/remove", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{id}/check", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/check", POST, Administrator, Nothing, 422, &[]),
         ("/leaks", GET, PERSON, Nothing, 200, &[]),
         ("/leaks", POST, PERSON, Nothing, 200, &[("text", "a log"), ("days", "7")]),
         (
@@ -231,6 +247,7 @@ pub(crate) fn rows() -> Vec<Row> {
             303,
             &[("id", "{webhook_id}"), ("delivery", "{delivery_id}")],
         ),
+        ("/fn/change_checklist", POST, Administrator, Nothing, 303, &[("mark", "backup"), ("on", "yes")]),
         ("/fn/remove_webhook", POST, Administrator, Nothing, 303, &[("id", "{webhook_id}")]),
         ("/apps", GET, PERSON, Nothing, 200, &[]),
         ("/apps/clients", GET, Administrator, Nothing, 200, &[]),
@@ -513,7 +530,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 30] = [
+const ASK_AGAIN: [&str; 31] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -538,6 +555,7 @@ const ASK_AGAIN: [&str; 30] = [
     "/people/invite",
     "/people/{person_id}/teams",
     "/servers/new",
+    "/servers/{id}/unarchive",
     "/settings/keys",
     "/settings/webhooks/new",
     "/settings/webhooks/{id}/secret",
@@ -546,11 +564,12 @@ const ASK_AGAIN: [&str; 30] = [
     "/teams/{team_id}/members/{person_id}",
 ];
 /// Those that ask for some of what can be sent.
-const ASK_SOMETIMES: [&str; 5] = [
+const ASK_SOMETIMES: [&str; 6] = [
     "/account/passkeys/new",
     "/credentials/{client_id}/rotation",
     "/people/{person_id}/change",
     "/servers/{id}/access",
+    "/servers/{id}/edit",
     "/settings/webhooks/{id}/edit",
 ];
 
@@ -673,7 +692,7 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     assert!(browser.get("/fn/overview").await.json()["all"] == 1);
     assert!(browser.get(&format!("/credentials?team={theirs}")).await.body.contains("No credential matches"));
     // The chart counts our exchange alone.
-    assert!(browser.get("/").await.body.contains("1 token issued"));
+    assert!(browser.get("/").await.body.contains(">1 exchange<"));
 
     // A leak of theirs is counted, not shown; a client ID of theirs is nothing.
     let secret = foreign.secret.as_ref().expect("a secret").expose();

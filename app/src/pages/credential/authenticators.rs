@@ -107,18 +107,8 @@ async fn added(client_id: &str, page: FormPage, errors: Errors) -> Result<Page, 
 
 /// A button that removes something after a question: `what` is its name, `effect` what happens.
 fn remove_button(action: &'static str, client_id: &str, id: String, what: &str, effect: &'static str) -> AnyView {
-    let fields = view! {
-        {hidden("client_id", client_id)}{hidden("id", id)}
-        <p>{format!("Remove {what}?")}</p>
-        <p class="muted">{effect}</p>
-        <div class="row"><button class="button" data-kind="danger" data-size="small">"Remove now"</button></div>
-    };
-    html! {
-        <details class="menu ask">
-            <summary class="button" data-size="small">"Remove"<span class="vh">{format!(" {what}")}</span></summary>
-            {post_form(action, "stack", fields)}
-        </details>
-    }
+    let fields = [("client_id", client_id.to_owned()), ("id", id)];
+    asking_button(action, fields, true, ("Remove", format!(" {what}")), effect)
 }
 
 /// The state of a secret or key.
@@ -153,8 +143,14 @@ fn effect(secret: &ClientSecret, others: bool, now: Timestamp) -> &'static str {
     }
 }
 
-/// The secrets of a credential.
-pub(crate) fn secrets_panel(shown: &Shown) -> AnyView {
+/// What stands beside the heading of a panel: in the view of its own how to add one, in the overview the way to that view.
+fn beside(shown: &Shown, whole: bool, add: Option<AnyView>) -> Option<AnyView> {
+    let href = shown.list.view(&shown.credential, "secrets");
+    if whole { add } else { Some(html! { <a class="muted" href=href>"Manage"</a> }) }
+}
+
+/// The secrets of a credential. `whole`: with everything about them, and their actions.
+pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
     let now = shown.now();
     let client_id = shown.credential.client_id.as_str();
     let revoked = shown.credential.revoked_at;
@@ -177,14 +173,22 @@ pub(crate) fn secrets_panel(shown: &Shown) -> AnyView {
             remove,
         ]
     });
-    let rows = table(["Secret", "Generated", "Last used", "Ends", "State", ""], rows);
+    let columns = [
+        "Secret".into(),
+        Column::when("Generated", whole),
+        "Last used".into(),
+        "Ends".into(),
+        "State".into(),
+        Column::when("", whole),
+    ];
+    let rows = table(columns, rows);
     let may_add = changeable && live < MOST_SECRETS && !shown.credential.is_rotating(now);
     let add = may_add.then(|| small_link(links::new_secret(client_id), "Add a secret"));
-    panel("secrets", "Secrets", add, rows)
+    panel("secrets", "Secrets", beside(shown, whole, add), rows)
 }
 
-/// The keys of a credential.
-pub(crate) fn keys_panel(shown: &Shown) -> AnyView {
+/// The keys of a credential. `whole`: as for [`secrets_panel`].
+pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
     let (now, changeable) = (shown.now(), shown.may_change());
     let client_id = shown.credential.client_id.as_str();
     let only = shown.live_proofs() < 2;
@@ -209,11 +213,20 @@ pub(crate) fn keys_panel(shown: &Shown) -> AnyView {
         ]
     });
     let add = changeable.then(|| small_link(links::new_key(client_id), "Add a key"));
-    panel("keys", "Public keys", add, table(["Key", "Algorithm", "Added", "Last used", "Ends", "State", ""], rows))
+    let columns = [
+        "Key".into(),
+        Column::when("Algorithm", whole),
+        Column::when("Added", whole),
+        "Last used".into(),
+        "Ends".into(),
+        "State".into(),
+        Column::when("", whole),
+    ];
+    panel("keys", "Public keys", beside(shown, whole, add), table(columns, rows))
 }
 
-/// The identities that stand for a credential.
-pub(crate) fn identities_panel(shown: &Shown, shared: bool) -> AnyView {
+/// The identities that stand for a credential. `whole`: as for [`secrets_panel`].
+pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyView {
     let (now, changeable) = (shown.now(), shown.may_change());
     let client_id = shown.credential.client_id.as_str();
     let rows = shown.identities.iter().map(|identity| {
@@ -233,8 +246,21 @@ pub(crate) fn identities_panel(shown: &Shown, shared: bool) -> AnyView {
             remove,
         ]
     });
-    let rows = table(["Subject and issuer", "Conditions", "Keys", "Last used", "State", ""], rows);
+    let columns = [
+        "Subject and issuer".into(),
+        Column::when("Conditions", whole),
+        Column::when("Keys", whole),
+        "Last used".into(),
+        "State".into(),
+        Column::when("", whole),
+    ];
+    let rows = table(columns, rows);
     let note = "Another credential has the same issuer and subject: programs must send the client ID.";
     let add = changeable.then(|| small_link(links::new_identity(client_id), "Add an identity"));
-    panel("identities", "Federated identities", add, view! { {shared.then(|| empty(note))}{rows} })
+    panel(
+        "identities",
+        "Federated identities",
+        beside(shown, whole, add),
+        view! { {shared.then(|| empty(note))}{rows} },
+    )
 }

@@ -6,6 +6,7 @@ pub mod fields;
 pub mod head;
 pub mod list;
 pub mod new;
+pub mod refused;
 pub mod renew;
 pub mod reveal;
 pub mod rotate;

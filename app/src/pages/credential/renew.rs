@@ -1,4 +1,4 @@
-//! New secrets for several credentials that one text leaked. The page asks once and shows the secrets once.
+//! New secrets for several credentials: those that one text leaked, or those that are ticked in the list. The page asks once and shows the secrets once.
 
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
@@ -22,6 +22,8 @@ pub struct Typed {
     pub overlap: String,
     /// The day for `date`.
     pub overlap_until: String,
+    /// The query of the list in which they were ticked; absent after a leak.
+    pub list: Option<String>,
 }
 
 impl Typed {
@@ -54,25 +56,33 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         ));
     }
     let count = counted(possible.len(), "secret", "secrets");
+    let leaked = typed.list.is_none();
     let (title, words, verb) = if typed.replaces() {
         (
             format!("Generate {count} for new credentials?"),
             "Each new credential has the settings of the one it replaces and expires in 90 days. The leaked credentials keep working until you revoke them.",
             "Generate replacements",
         )
-    } else {
+    } else if leaked {
         (
             format!("Rotate {count}?"),
             "Each gets a second secret. The leaked secrets work until the overlap ends.",
             "Rotate secrets",
         )
+    } else {
+        (
+            format!("Rotate {count}?"),
+            "Each gets a second secret. The old secrets work until the overlap ends.",
+            "Rotate secrets",
+        )
     };
     let overlap = (!typed.replaces()).then(|| {
-        let options = deadlines(Some(("0", "None: they stop now")));
+        let options = deadlines(Some(("0", "None: the old secrets stop now")));
+        let hint = if leaked { "Anyone who has the text can use the old secrets for this long." } else { "" };
         view! {
             <div class="stack dated">
-                <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone() otherwise="900"
-                    error=errors.at("overlap") hint="Anyone who has the text can use the old secrets that long."/>
+                <Select id="overlap" label="Overlap" options chosen=typed.overlap.clone()
+                    otherwise=if leaked { "900" } else { "86400" } error=errors.at("overlap") hint=hint/>
                 {last_day(typed.overlap_until.clone(), &errors)}
             </div>
         }
@@ -82,13 +92,18 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         let names: Vec<String> = others.iter().map(|credential| credential.name.clone()).collect();
         view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
     });
+    let (back, words_of_back) = match &typed.list {
+        Some(list) => (links::credentials_of_query(list), "Credentials"),
+        None => (links::LEAKS.to_owned(), "Leaks"),
+    };
     let page = FormPage::new(title, links::RENEW, verb)
-        .back(links::LEAKS, "Leaks")
+        .back(back, words_of_back)
         .lead(words)
         .hidden("client_ids", typed.client_ids)
         .hidden("how", typed.how)
-        .hidden("confirmed", "yes")
-        .panel("What happens", view! { <ul>{names}</ul>{left_out}{overlap} });
+        .hidden("confirmed", "yes");
+    let page = typed.list.into_iter().fold(page, |page, list| page.hidden("list", list));
+    let page = page.panel("What happens", view! { <ul>{names}</ul>{left_out}{overlap} });
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 

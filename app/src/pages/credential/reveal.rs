@@ -53,8 +53,8 @@ impl Occasion {
     /// The same occasion. A rotation ends at this moment.
     pub(crate) fn until(self, rotation_ends_at: Option<Timestamp>) -> Self {
         match self {
-            Self::Generated | Self::Added => self,
             Self::Rotated(_) => Self::Rotated(rotation_ends_at),
+            other => other,
         }
     }
 }

@@ -249,9 +249,9 @@ fn steps(credential: &Credential, safe: Option<bool>, asked: bool, errors: &Erro
         let form = match safe {
             true => step("finish", ().into_any(), Some("primary"), "Finish now"),
             false => {
-                let question = html! { <p>"A program may still need the old secret or key. Finish all the same?"</p> };
-                let form = step("finish", question, Some("danger"), "Finish now");
-                html! { <details class="unsafe"><summary class="button" data-kind="quiet">"Finish anyway…"</summary>{form}</details> }
+                let question = "A program may still need the old secret or key. Finish all the same?";
+                let form = step("finish", ().into_any(), Some("danger"), "Finish now");
+                ask(false, "Finish anyway…", question, form)
             }
         };
         body_panel("finish", "Finish", view! { <p class="muted">{words}</p>{form} })
@@ -260,7 +260,7 @@ fn steps(credential: &Credential, safe: Option<bool>, asked: bool, errors: &Erro
     let extend = html! {
         <div class="stack dated">
             <Select id="deadline" label options=deadlines(None) chosen="86400" error=errors.at("overlap")
-                hint="At most until it expires."/>
+                hint="At most until its own expiry, and 90 days."/>
             {last_day(String::new(), errors)}
         </div>
         {proof(("your_password", "your_code"))}

@@ -3,14 +3,13 @@
 use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::credential::{federated, inspect, keys, usage};
-use domain::model::credential::usage::Whose;
+use domain::model::credential::usage::{Period, Whose};
 use domain::model::credential::{AssertionRules, AuthMethod, Credential, Impact, Status};
 use domain::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer};
 use domain::person::team;
 use domain::server;
 use leptos::server_fn::codec::GetUrl;
 
-use crate::components::chart::HourChart;
 use crate::components::parts::{View, key_figures, view_links};
 use crate::components::snippet::{Snippets, TryIt};
 use crate::pages::audit::entry::{EntryView, entry_list};
@@ -19,7 +18,7 @@ use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::tokens::tokens_view;
-use crate::pages::credential::usage::{impact_facts, recent, refused};
+use crate::pages::credential::usage::{exchanges_panel, read_period, usage_view};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -56,6 +55,8 @@ pub struct ShowQuery {
     pub done: Option<String>,
     /// How many live tokens ended with the change that the receipt is about.
     pub ended: Option<String>,
+    /// The word of the period that charts show.
+    pub period: Option<String>,
     /// The list from which the page was opened.
     pub list: ListPlace,
 }
@@ -85,14 +86,18 @@ pub async fn page(client_id: String, query: ShowQuery) -> Result<Page, ActionErr
         visit: visit.clone(),
         credential: credential.clone(),
     };
+    let period = read_period(query.period.as_deref());
     let (view, named) = *VIEWS.iter().find(|(word, _)| *word == query.view).unwrap_or(&VIEWS[0]);
     let content = match view {
-        "secrets" => proofs(&shown).await?,
-        "usage" => usage_view(&shown).await?,
+        "secrets" => proofs(&shown, true).await?,
+        "usage" => {
+            let address = shown.list.view(&shown.credential, "usage");
+            usage_view(&visit, &shown.credential, period, &address).await?
+        }
         "tokens" => tokens_view(&visit, &shown.credential).await?,
         "activity" => activity(&shown).await?,
         "connect" => connect(&shown),
-        _ => overview(&shown).await?,
+        _ => overview(&shown, period).await?,
     };
     let ended = query.ended.and_then(|ended| ended.parse::<u32>().ok()).unwrap_or_default();
     let ended =
@@ -124,14 +129,16 @@ fn views(shown: &Shown, current: &str) -> AnyView {
     view_links("Views of the credential", VIEWS.into_iter().zip(names).map(view))
 }
 
-async fn overview(shown: &Shown) -> Result<AnyView, ActionError> {
+async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError> {
     let (context, credential) = (&shown.visit.context, &shown.credential);
     let id = &credential.client_id;
     let impact = inspect::impact(context, credential).await?;
-    let hours = usage::hours(context, Whose::Credential(id), 72).await?;
-    let refusals: i64 = hours.iter().rev().take(24).map(|hour| hour.refusals).sum();
+    let day = usage::bars(context, Whose::Credential(id), Period::Day).await?;
+    let refusals: i64 = day.iter().map(|bar| bar.refusals).sum();
     let changes: Vec<_> = audit::of_target(context, id.as_str(), 5).await?.iter().map(EntryView::of).collect();
-    let chart = view! { <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/> };
+    let refused = vec![("credential", id.to_string())];
+    let address = shown.list.view(credential, "");
+    let exchanges = exchanges_panel(&shown.visit, Whose::Credential(id), period, &address, Some(refused)).await?;
     let waiting = (shown.status() == Status::Unverified && credential.disabled_at.is_none()).then(|| {
         let reload = Some(shown.list.view(credential, ""));
         view! { <TryIt connection=connection_of(shown) reload/> }
@@ -145,8 +152,8 @@ async fn overview(shown: &Shown) -> Result<AnyView, ActionError> {
         {waiting}
         <div class="duo">
             <div class="stack">
-                {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
-                {proofs(shown).await?}
+                {exchanges}
+                {proofs(shown, false).await?}
             </div>
             <div class="stack">{facts(shown)}{notes}{latest_changes(shown, changes)}</div>
         </div>
@@ -189,7 +196,7 @@ fn facts(shown: &Shown) -> AnyView {
         credential.token_lifetime.or(own.first().map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
     let server = |server: &&McpServer| {
         let (href, resource) = (links::server(&server.id), short_resource(&server.resource));
-        view! { <div><a href=href title=server.name.clone()>{resource}</a></div> }
+        view! { <div><a href=href title=server.name.clone()>{breaking_at_slashes(&resource)}</a></div> }
     };
     let range = |range: String| view! { <div><code>{range}</code></div> };
     let ranges = match credential.ip_ranges.as_slice() {
@@ -234,6 +241,11 @@ fn facts(shown: &Shown) -> AnyView {
     panel("facts", "What it may do", duplicate, view! { <div class="body">{rows}</div> })
 }
 
+/// An address that breaks after a slash, and not inside a name.
+fn breaking_at_slashes(address: &str) -> AnyView {
+    address.split_inclusive('/').map(|part| view! { {part.to_owned()}<wbr/> }).collect_view().into_any()
+}
+
 /// The exceptions that its assertions may use.
 fn exceptions(rules: AssertionRules) -> Option<String> {
     let words = [
@@ -251,31 +263,15 @@ fn latest_changes(shown: &Shown, changes: Vec<EntryView>) -> AnyView {
     panel("changes", "Latest changes", all, entry_list(unnamed))
 }
 
-/// The secrets, keys or identities.
-async fn proofs(shown: &Shown) -> Result<AnyView, ActionError> {
+/// The secrets, keys or identities; `whole`: with their actions.
+async fn proofs(shown: &Shown, whole: bool) -> Result<AnyView, ActionError> {
     Ok(match shown.credential.auth_method {
-        AuthMethod::ClientSecret => secrets_panel(shown),
-        AuthMethod::PrivateKeyJwt => keys_panel(shown),
+        AuthMethod::ClientSecret => secrets_panel(shown, whole),
+        AuthMethod::PrivateKeyJwt => keys_panel(shown, whole),
         AuthMethod::Federated => {
             let shared = federated::is_shared(&shown.visit.context, &shown.identities).await?;
-            identities_panel(shown, shared)
+            identities_panel(shown, shared, whole)
         }
-    })
-}
-
-/// Exchanges and refusals.
-async fn usage_view(shown: &Shown) -> Result<AnyView, ActionError> {
-    let (context, credential) = (&shown.visit.context, &shown.credential);
-    let id = &credential.client_id;
-    let hours = usage::hours(context, Whose::Credential(id), 72).await?;
-    let exchanges = usage::recent_exchanges(context, id).await?;
-    let refusals = usage::refusals(context, id).await?;
-    let refusal_hours = usage::refusals_by_hour(context, id, 72).await?;
-    let chart = view! { <HourChart hours caption="Exchanges by hour" issued=["exchange", "exchanges"] refused=["refused"; 2]/> };
-    Ok(html! {
-        {panel("exchanges", "Exchanges", muted("last 72 hours, by hour"), chart)}
-        {recent(exchanges, &shown.servers)}
-        {refused(credential, refusals, refusal_hours, shown.may_change())}
     })
 }
 
@@ -332,30 +328,23 @@ fn danger_zone(shown: &Shown, impact: &Impact) -> Option<AnyView> {
         let words = "You can look at this credential, not stop it. If it leaked, tell a member of its team or an administrator now.";
         return Some(danger_panel("danger", "Danger zone", empty(words)));
     }
-    let disable = (status != Status::Disabled).then(|| {
-        let form = post_form(links::DISABLE_CREDENTIAL, "stack", view! {
-            {hidden("client_id", id.to_string())}
-            <p class="muted">{format!("{} are refused while the credential is disabled.", counted(impact.live_tokens, "live token", "live tokens"))}</p>
-            {submit(None, "Disable now")}
-        });
-        view! {
-            <div class="act">
-                <p><b>"Disable"</b><span class="sub">"Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay."</span></p>
-                <details><summary class="button">"Disable…"</summary>{form}</details>
-            </div>
-        }
-    });
-    let revoke = view! {
-        <div class="act">
-            <p><b>"Revoke"</b><span class="sub">"Every secret and live token ends. This cannot be undone."</span></p>
-            <details>
-                <summary class="button" data-kind="danger">"Revoke…"</summary>
-                <div class="stack">
-                    {impact_facts(impact)}
-                    <a class="button" data-kind="danger" href=links::revoke_credential(id)>"Give a reason and revoke"</a>
-                </div>
-            </details>
-        </div>
+    let live = counted(impact.live_tokens, "live token", "live tokens");
+    let act = |name: &'static str, words: &'static str, act: AnyView| {
+        view! { <div class="act"><p><b>{name}</b><span class="sub">{words}</span></p>{act}</div> }
     };
+    let disable = (status != Status::Disabled).then(|| {
+        let fields = view! { {hidden("client_id", id.to_string())}{submit(None, "Disable now")} };
+        let form = post_form(links::DISABLE_CREDENTIAL, "stack", fields);
+        let question = format!("Exchanges and {live} are refused until somebody enables the credential.");
+        let words = "Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay.";
+        act("Disable", words, ask(false, "Disable…", question, form))
+    });
+    let used = counted(impact.exchanges, "time", "times");
+    let from = counted(impact.addresses, "address", "addresses");
+    let question = format!("Used {used} in the last 24 hours from {from}; {live} now. All secrets and tokens end.");
+    let href = links::revoke_credential(id);
+    let onward = html! { <a class="button" data-kind="danger" href=href>"Give a reason and revoke"</a> };
+    let words = "Every secret and live token ends. This cannot be undone.";
+    let revoke = act("Revoke", words, ask(false, "Revoke…", question, onward));
     Some(danger_panel("danger", "Danger zone", view! { {disable}{revoke} }))
 }

@@ -3,11 +3,13 @@
 
 use domain::base::id::ClientId;
 use domain::credential::inspect;
+use domain::credential::several::{self, Step};
 use domain::credential::{self, disable, revoke};
 use domain::model::credential::{Credential, Impact};
 
 use crate::components::form::field::ProofFields;
 use crate::pages::credential::find;
+use crate::pages::credential::list::receipt;
 use crate::pages::credential::usage::impact_facts;
 use crate::prelude::*;
 
@@ -37,11 +39,13 @@ pub(crate) async fn disable_credential(client_id: String) -> Result<String, Acti
 pub(crate) async fn revoke_credentials(client_ids: String, reason: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let ids = read_ids(client_ids.split(' '))?;
-    revoke::revoke_all(&visit.context, &visit.actor()?, &ids, &reason).await?;
-    Ok(match ids.as_slice() {
-        [id] => Done::CredentialRevoked.at(links::credential(id)),
-        _ => links::credentials_with_status("revoked"),
-    })
+    let (context, actor) = (&visit.context, visit.actor()?);
+    if let [id] = ids.as_slice() {
+        revoke::revoke(context, &actor, id, &reason).await?;
+        return Ok(Done::CredentialRevoked.at(links::credential(id)));
+    }
+    let step = Step::Revoke(reason);
+    Ok(receipt::address(&step, &several::apply(context, &actor, &ids, &step).await?, ""))
 }
 
 /// Reads client IDs, up to the maximum of one form.
@@ -93,77 +97,55 @@ fn question(credential: Credential, verb: &'static str, lead: &'static str, cont
     Page::new(format!("{verb} {name}"), body).framed(Frame::Narrow)
 }
 
-/// The page that asks before one credential, or the ticked credentials of the list, are revoked.
-pub async fn revoke_page(client_ids: Vec<String>) -> Result<Page, ActionError> {
+/// The page that asks before a credential is revoked.
+pub async fn revoke_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    if client_ids.is_empty() {
-        return Err(ActionError::Invalid(
-            "Nothing is selected. Tick the credentials to revoke, then try again.".to_owned(),
-        ));
-    }
-    let ids = read_ids(client_ids.iter().map(String::as_str))?;
-    let (credentials, impact) = read(&visit, &ids).await?;
-    let (title, back, address, disable) = match credentials.as_slice() {
-        [one] => {
-            let id = &one.client_id;
-            (one.name.clone(), one.name.clone(), links::credential(id), Some(links::disable_credential(id)))
-        }
-        many => (format!("{} credentials", many.len()), "Credentials".to_owned(), links::CREDENTIALS.to_owned(), None),
-    };
-    let last_used = credentials.iter().filter_map(|credential| credential.last_used_at).max();
-    let from = match credentials.as_slice() {
-        [one] => one.last_used_from.map(|address| format!(" from {address}")),
-        _ => None,
-    };
-    let (these, verb) = match credentials.len() {
-        1 => ("this credential", "Revoke credential"),
-        _ => ("these credentials", "Revoke credentials"),
-    };
-    let names = credentials.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
-    let names = (credentials.len() > 1).then(|| view! { <ul>{names}</ul> });
+    let credential = find(&visit, &client_id).await?;
+    let impact = inspect::impact(&visit.context, &credential).await?;
+    let address = links::credential(&credential.client_id);
+    let from = credential.last_used_from.map(|address| format!(" from {address}"));
     let (times, addresses) =
         (counted(impact.exchanges, "time", "times"), counted(impact.addresses, "address", "addresses"));
     let sentence = format!(
-        "Used {times} in the last 24 hours from {addresses}; {} {} now. Every secret of {these} stops working.",
+        "Used {times} in the last 24 hours from {addresses}; {} {} now. Every secret of this credential stops working.",
         counted(impact.live_tokens, "live token", "live tokens"),
         if impact.live_tokens == 1 { "ends" } else { "end" },
     );
+    let disable = links::disable_credential(&credential.client_id);
     let fields = view! {
-        {hidden("client_ids", client_ids.join(" "))}
-        <p>
-            {sentence}
-            {disable.map(|href| view! { " You can "<a href=href>"disable it instead"</a>" and enable it later." })}
-        </p>
-        {names}
+        {hidden("client_ids", client_id)}
+        <p>{sentence}" You can "<a href=disable>"disable it instead"</a>" and enable it later."</p>
         <p class="muted">
-            "The built-in MCP server refuses live tokens at once; servers that read the status list refuse them within \
-             seconds. Servers that check only the signature accept them until they expire"
-            {impact.last_token_ends_at.map(|at| view! { " ("{distance(at)}" at the latest)" })}"."
+            "The built-in MCP server refuses the live tokens at once, servers that read the status list within seconds. "
+            "Servers that check only the signature accept them until they expire."
         </p>
         <TextField id="reason" label="Reason" hint="Optional. Stays in the audit log."/>
         <div class="row">
-            <button class="button" data-kind="danger">{verb}</button>
-            <a class="button" data-kind="quiet" href=address.clone()>"Keep it"</a>
+            <button class="button" data-kind="danger">"Revoke credential"</button>
+            <a class="button" data-kind="quiet" href=address.clone()>"Cancel"</a>
         </div>
     };
     let body = view! {
-        {head((address, back), format!("Revoke {title}?"), (), ())}
+        {head((address, credential.name.clone()), format!("Revoke {}?", credential.name), (), ())}
         <section class="panel" data-tone="danger" aria-labelledby="final">
             <header><h2 id="final" class="row"><Drawing icon=Icon::Warning/>"This cannot be undone."</h2></header>
             <dl class="facts">
                 <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
                 <div><dt>"From"</dt><dd>{addresses}</dd></div>
                 <div><dt>"Live tokens that end now"</dt><dd>{impact.live_tokens}</dd></div>
-                <div><dt>"Last used"</dt><dd>{distance_or(last_used, "Never")}<span class="muted">{from}</span></dd></div>
+                <div>
+                    <dt>"Last used"</dt>
+                    <dd>{distance_or(credential.last_used_at, "Never")}<span class="muted">{from}</span></dd>
+                </div>
             </dl>
             {post_form(links::REVOKE_CREDENTIALS_NOW, "body", fields)}
         </section>
     };
-    Ok(Page::new(format!("Revoke {title}"), body).framed(Frame::Narrow))
+    Ok(Page::new(format!("Revoke {}", credential.name), body).framed(Frame::Narrow))
 }
 
 /// The credentials, and the sum of what depends on them.
-async fn read(visit: &Visit, ids: &[ClientId]) -> Result<(Vec<Credential>, Impact), ActionError> {
+pub(crate) async fn read(visit: &Visit, ids: &[ClientId]) -> Result<(Vec<Credential>, Impact), ActionError> {
     let mut credentials = Vec::with_capacity(ids.len());
     let mut sum = Impact::default();
     for id in ids {

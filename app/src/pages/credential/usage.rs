@@ -1,16 +1,183 @@
-//! The use of a credential: exchanges, refusals, and what would end with the credential.
+//! The use of credentials: exchanges, refusals with what to do about them, and what would end with a credential.
 
-use domain::credential::usage::RecentExchange;
-use domain::model::credential::usage::{RefusalHour, RefusalSummary};
-use domain::model::credential::{Credential, Impact};
+use std::time::Duration;
+
+use domain::base::id::{McpServerId, TeamId};
+use domain::credential::usage::{self, RecentExchange};
+use domain::credential::{inspect, keys};
+use domain::model::credential::usage::{Period, RefusalSummary, RefusedCredential, UsedCredential, Whose};
+use domain::model::credential::{AuthMethod, Credential, Impact};
+use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::model::token::Refusal;
+use domain::server;
 
+use crate::components::chart::{Chart, chart, period_pills, period_words, shares, strips};
 use crate::pages::credential::list::short_resource;
 use crate::prelude::*;
 
+/// The period that an address asks for. A word that names none is the shortest period.
+pub fn read_period(word: Option<&str>) -> Period {
+    word.and_then(Period::parse).unwrap_or_default()
+}
+
+/// The panel with the chart of exchanges. `address` is the page that shows it, `refused` whose refused exchanges a bar
+/// leads to: parameters of the page of refused exchanges.
+pub(crate) async fn exchanges_panel(
+    visit: &Visit,
+    whose: Whose<'_>,
+    period: Period,
+    address: &str,
+    refused: Option<Vec<(&'static str, String)>>,
+) -> Result<AnyView, ActionError> {
+    let bars = usage::bars(&visit.context, whose, period).await?;
+    let causes = if refused.is_some() { usage::causes(&visit.context, whose, period).await? } else { Vec::new() };
+    let separator = if address.contains('?') { '&' } else { '?' };
+    let pills = period_pills(period, |word| format!("{address}{separator}period={word}#exchanges"));
+    let content = chart(Chart { bars, period, refused, causes: causes_in_short(&causes) });
+    Ok(panel("exchanges", "Exchanges", pills, content))
+}
+
+/// "12 wrong secret, 3 scope not allowed and 1 other".
+fn causes_in_short(causes: &[(Refusal, i64)]) -> String {
+    const MOST: usize = 3;
+    let words = |(cause, count): &(Refusal, i64)| {
+        let words = cause_words(*cause);
+        let words = match words.get(..2) {
+            Some("IP" | "MC") | None => words.to_owned(),
+            Some(_) => words[..1].to_lowercase() + &words[1..],
+        };
+        format!("{} {words}", grouped(*count))
+    };
+    let listed = causes.iter().take(MOST).map(words).collect::<Vec<_>>().join(", ");
+    let others: i64 = causes.iter().skip(MOST).map(|(_, count)| count).sum();
+    if others == 0 { listed } else { format!("{listed} and {} other", grouped(others)) }
+}
+
+/// The view “Usage” of a credential: the chart, its secrets by use, refusals by cause, and the newest exchanges.
+pub(crate) async fn usage_view(
+    visit: &Visit,
+    credential: &Credential,
+    period: Period,
+    address: &str,
+) -> Result<AnyView, ActionError> {
+    let (context, id) = (&visit.context, &credential.client_id);
+    let of_this = vec![("credential", id.to_string())];
+    let exchanges = exchanges_panel(visit, Whose::Credential(id), period, address, Some(of_this)).await?;
+    let by_secret = secrets_by_use(visit, credential).await?;
+    let manages = credential.revoked_at.is_none() && visit.may(&credential.team, Role::Manager);
+    let refusals = refused(credential, usage::refusals(context, id).await?, manages);
+    let servers = server::list(context).await?;
+    let recent = recent(usage::recent_exchanges(context, id).await?, &servers);
+    Ok(html! { {exchanges}{by_secret}{refusals}{recent} })
+}
+
+/// The view “Usage” of an MCP server: exchanges for it, and the credentials with the most of them.
+pub(crate) async fn server_usage(
+    visit: &Visit,
+    server: &McpServerId,
+    period: Period,
+    address: &str,
+) -> Result<AnyView, ActionError> {
+    let whose = Whose::Server(server, visit.authority()?);
+    let exchanges = exchanges_panel(visit, whose, period, address, None).await?;
+    let used = usage::leaders(&visit.context, whose, period).await?.used;
+    let words = "Refused exchanges are counted for credentials and teams: most of them name no MCP server.";
+    Ok(html! { {exchanges}{most_used(used, period)}<p class="muted">{words}</p> })
+}
+
+/// The view “Usage” of a team: the exchanges of its credentials, and the credentials that are used or refused most.
+pub(crate) async fn team_usage(
+    visit: &Visit,
+    team: &TeamId,
+    period: Period,
+    address: &str,
+) -> Result<AnyView, ActionError> {
+    let of_team = vec![("team", team.to_string())];
+    let exchanges = exchanges_panel(visit, Whose::Team(team), period, address, Some(of_team)).await?;
+    let leaders = usage::leaders(&visit.context, Whose::Team(team), period).await?;
+    let all = links::with_query(links::REFUSALS, &[("team", &team.to_string())]);
+    Ok(html! {
+        {exchanges}
+        <div class="split">{most_used(leaders.used, period)}{most_refused(leaders.refused, period, all)}</div>
+    })
+}
+
+/// The period of lists of credentials, which is seven days at most.
+fn list_words(period: Period) -> String {
+    let words = period_words(if period == Period::Day { period } else { Period::Week }).1;
+    format!("last {words}")
+}
+
+/// The credentials with the most exchanges.
+pub(crate) fn most_used(used: Vec<UsedCredential>, period: Period) -> AnyView {
+    let words = list_words(period);
+    if used.is_empty() {
+        return panel("most-used", "Used most", muted(words), empty(muted("No credential was used.")));
+    }
+    let row = |used: UsedCredential| {
+        let name = html! { <a href=links::credential(&used.client_id)>{used.name}</a> };
+        (name, used.exchanges)
+    };
+    panel("most-used", "Used most", muted(words), shares(used.into_iter().map(row)))
+}
+
+/// The credentials with the most refused exchanges, by cause. `all` is the page that lists all of them.
+pub(crate) fn most_refused(refused: Vec<RefusedCredential>, period: Period, all: String) -> AnyView {
+    if refused.is_empty() {
+        let words = muted(list_words(period));
+        return panel("most-refused", "Refused most", words, empty(muted("No exchange was refused.")));
+    }
+    let row = |refused: RefusedCredential| {
+        let address = refused.last_address.map(|address| format!(" from {address}"));
+        let name = html! {
+            <a href=links::credential(&refused.client_id)>{refused.name}</a>
+            <div class="sub">{cause_words(refused.cause)}", latest "{distance(refused.last_at)}{address}</div>
+        };
+        (name, refused.count)
+    };
+    let all = html! { <a href=all>"See all of 24 hours"</a> };
+    panel("most-refused", "Refused most", all, shares(refused.into_iter().map(row)))
+}
+
+/// The use of each secret or key by the hour, while one of them is being replaced. Nothing at other times.
+pub(crate) async fn secrets_by_use(visit: &Visit, credential: &Credential) -> Result<Option<AnyView>, ActionError> {
+    const HOURS: i64 = 48;
+    let now = visit.now();
+    if !credential.is_rotating(now) {
+        return Ok(None);
+    }
+    let (context, id) = (&visit.context, &credential.client_id);
+    let secrets = inspect::secrets(context, id).await?.into_iter().filter(|secret| secret.end().is_live(now));
+    let mut rows: Vec<(String, String, _, _)> = secrets
+        .map(|secret| (secret.id.to_string(), format!("css_…{}", secret.hint), secret.retires_at, secret.last_used_at))
+        .collect();
+    if credential.auth_method == AuthMethod::PrivateKeyJwt {
+        let keys = keys::list(context, id).await?.into_iter().filter(|key| key.end().is_live(now));
+        rows = keys.map(|key| (key.id.to_string(), key.label.clone(), key.retires_at, key.last_used_at)).collect();
+    }
+    // The secret that stops working comes first.
+    rows.sort_by_key(|(_, _, retires_at, _)| retires_at.is_none());
+    let since = now.minus(Duration::from_secs(3600 * (HOURS as u64 - 1)));
+    let used = usage::by_authenticator(context, id, since).await?;
+    let total: i64 = used.iter().map(|bar| bar.exchanges).sum();
+    let rows = rows.into_iter().map(|(authenticator, label, retires_at, last_used_at)| {
+        let bars: Vec<_> =
+            used.iter().filter(|bar| bar.authenticator == authenticator).map(|bar| (bar.hour, bar.exchanges)).collect();
+        let count: i64 = bars.iter().map(|(_, count)| count).sum();
+        let share =
+            if total == 0 { String::new() } else { format!("{} % of use", (count * 200 + total) / (2 * total)) };
+        let ends = retires_at.map(|at| html! { {sub(html! { "Stops on "{moment(at)} })} });
+        let last = last_used_at.map_or_else(|| "Not used yet".into_any(), |at| html! { "Last used "{distance(at)} });
+        let note = html! { {last}{(!share.is_empty()).then(|| sub(share))}{ends} };
+        (label, bars, note)
+    });
+    let content = strips(rows, since.hour(), HOURS);
+    Ok(Some(panel("by-use", "Old and new, by use", muted("last 48 hours, by hour"), content)))
+}
+
 /// The latest exchanges.
-pub fn recent(exchanges: Vec<RecentExchange>, servers: &[McpServer]) -> AnyView {
+fn recent(exchanges: Vec<RecentExchange>, servers: &[McpServer]) -> AnyView {
     let row = |exchange: RecentExchange| {
         let server = servers.iter().find(|server| exchange.server == server.id);
         let server = server.map(|server| short_resource(&server.resource)).unwrap_or_default();
@@ -31,7 +198,7 @@ pub fn recent(exchanges: Vec<RecentExchange>, servers: &[McpServer]) -> AnyView 
 }
 
 /// The text for a cause of refusal.
-fn cause_words(cause: Refusal) -> &'static str {
+pub(crate) fn cause_words(cause: Refusal) -> &'static str {
     match cause {
         Refusal::WrongSecret => "Wrong secret",
         Refusal::TooManyGuesses => "Not checked, after too many wrong secrets",
@@ -49,18 +216,37 @@ fn cause_words(cause: Refusal) -> &'static str {
         Refusal::ScopeMalformed => "Malformed scope",
         Refusal::ScopeNotAllowed => "Scope not allowed",
         Refusal::TeamNotAllowed => "MCP server not open to the team",
+        Refusal::ServerArchived => "MCP server archived",
         Refusal::TargetNotAllowed => "MCP server not allowed",
     }
 }
 
-/// The refusals of the last 30 days by cause, and those of the last days hour by hour. Nothing when there are none.
-/// Those who manage the credential also see what to change.
-pub fn refused(
-    credential: &Credential,
-    refusals: Vec<RefusalSummary>,
-    hours: Vec<RefusalHour>,
-    manages: bool,
-) -> Option<AnyView> {
+/// What helps against a cause, for people who look after the credential.
+fn advice(cause: Refusal) -> &'static str {
+    match cause {
+        Refusal::WrongSecret => "Compare the end of the secret in the program with the secrets of this credential.",
+        Refusal::TooManyGuesses => "Rotate the imported secret: a generated one cannot be guessed.",
+        Refusal::AssertionRejected => "Compare the claims and the key of the program with this credential.",
+        Refusal::AssertionForTokenEndpoint => "Set the audience of the assertion to the issuer.",
+        Refusal::AssertionReplayed => "The program must sign a new assertion for each exchange.",
+        Refusal::GrantNotAllowed => "Allow the JWT bearer grant, or let the program use client credentials.",
+        Refusal::SecretRevoked | Refusal::SecretExpired | Refusal::SecretRetired => {
+            "A program still has this secret or key. Give it the current one."
+        }
+        Refusal::CredentialRevoked => "A program still has this credential. Give it another one, or stop it.",
+        Refusal::CredentialDisabled => "Enable the credential, or stop the program.",
+        Refusal::CredentialEnded => "Generate a replacement, or stop the program.",
+        Refusal::AddressNotAllowed => "Add the address to the allowed ranges if the program may run there.",
+        Refusal::ScopeMalformed => "Separate scopes by one space in the program’s request.",
+        Refusal::ScopeNotAllowed => "Add the scope to the credential, or let the program ask for less.",
+        Refusal::TeamNotAllowed => "An administrator can open the MCP server to this team.",
+        Refusal::ServerArchived => "Unarchive the MCP server, or give the credential another one.",
+        Refusal::TargetNotAllowed => "Add the MCP server to the credential, or correct the resource in the program.",
+    }
+}
+
+/// The refusals of the last 30 days by cause, each with what to do. Nothing when there are none.
+fn refused(credential: &Credential, refusals: Vec<RefusalSummary>, manages: bool) -> Option<AnyView> {
     if refusals.is_empty() {
         return None;
     }
@@ -73,21 +259,15 @@ pub fn refused(
             sub(html! { "Change the program, or "<a href=edit>"accept the token endpoint as audience"</a>"." })
         });
         cells![
-            html! { {cause_words(refusal.cause)}{refusal.last_detail.map(sub)}{received}{switch} },
+            html! {
+                {cause_words(refusal.cause)}{refusal.last_detail.map(sub)}{received}{sub(advice(refusal.cause))}{switch}
+            },
             grouped(refusal.count),
             html! { {distance(refusal.last_at)}{from}{refusal.last_agent.map(sub)} },
         ]
     });
-    let rows = table(["Cause".into(), Column::number("Times"), "Latest".into()], rows);
-    let content = view! { {rows}{(!hours.is_empty()).then(|| by_hour(hours))} };
-    Some(panel("refused", "Refused exchanges", muted("last 30 days"), content))
-}
-
-/// Refusals hour by hour, behind a summary.
-fn by_hour(hours: Vec<RefusalHour>) -> AnyView {
-    let rows = hours.into_iter().map(|hour| cells![cause_words(hour.cause), grouped(hour.count), distance(hour.hour)]);
-    let rows = table(["Cause".into(), Column::number("Times"), "In the hour from".into()], rows);
-    html! { <details class="more"><summary>"By hour, last 72 hours"</summary>{rows}</details> }
+    let rows = table(["Cause and what to do".into(), Column::number("Times"), "Latest".into()], rows);
+    Some(panel("refused", "Refused exchanges", muted("last 30 days"), rows))
 }
 
 /// The facts that the pages show before they stop a credential.

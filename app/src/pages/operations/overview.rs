@@ -1,24 +1,40 @@
-//! Overview: what needs attention, and what happened recently.
+//! Overview: live numbers, what needs attention, how much the credentials are used and refused, and what changed last.
 
 use domain::audit;
 use domain::credential::list::counts;
-use domain::credential::usage;
+use domain::credential::usage::{self, LiveCount};
 use domain::model::audit::Filter;
 use domain::model::credential::query::Counts;
-use domain::model::credential::usage::Whose;
-use domain::model::person::authority::Role;
+use domain::model::credential::usage::{Period, Whose};
+use domain::model::operations::ChecklistMark;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::server::McpServer;
+use domain::server;
+use domain::webhook;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
-use crate::components::chart::HourChart;
+use crate::components::chart::shares;
+use crate::components::parts::key_figures;
 use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::credential::usage::{exchanges_panel, most_refused, most_used};
+use crate::pages::operations::checklist::steps;
 use crate::prelude::*;
+
+/// How many of the latest changes are shown.
+const LATEST: usize = 6;
+/// How many entries of the log are read for them: sign-ins are left out.
+const READ: u16 = 60;
 
 /// Numbers of credentials, by what needs attention.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct OverviewCounts {
     /// All credentials.
     pub all: i64,
+    /// Working.
+    pub working: i64,
+    /// Working, with a secret or token that was reported as leaked and works.
+    pub leaked: i64,
     /// Working, and without an expiry.
     pub never_expires: i64,
     /// Working, and never used or not used for 90 days.
@@ -37,105 +53,221 @@ pub struct OverviewCounts {
 #[server(prefix = "/fn", endpoint = "overview", input = GetUrl)]
 pub(crate) async fn read_overview() -> Result<OverviewCounts, ActionError> {
     let visit = signed_in()?;
-    let Counts { all, never_expires, idle, expiring, unverified, rotating, imported, .. } =
+    let Counts { all, working, leaked, never_expires, idle, expiring, unverified, rotating, imported, .. } =
         counts(&visit.context, visit.authority()?).await?;
-    Ok(OverviewCounts { all, never_expires, idle, expiring, unverified, rotating, imported })
+    Ok(OverviewCounts { all, working, leaked, never_expires, idle, expiring, unverified, rotating, imported })
 }
 
-/// The page.
-pub async fn page() -> Result<Page, ActionError> {
+/// The page. `done` names the receipt.
+pub async fn page(period: Period, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let counts = read_overview().await?;
-    let hours = usage::hours(&visit.context, Whose::All(visit.authority()?), 24).await?;
     let authority = visit.authority()?;
-    let latest = audit::list(&visit.context, authority, &Filter::default(), 6).await?;
-    let latest: Vec<_> = latest.iter().map(EntryView::of).collect();
-    let used = counts.all > counts.unverified;
-    // Only administrators see the steps, because the last step is about the master key.
-    let begins = !used && authority.is_administrator();
-    let lead = if begins {
-        "Three steps to the first call of an MCP server."
+    let done = Done::read(On::Overview, done);
+    if !authority.has_anywhere(Role::Viewer) {
+        return Ok(Page::new("Overview", view! { {head((), "Overview", (), ())}{in_no_team()} }));
+    }
+    let counts = read_overview().await?;
+    let steps = steps(&visit, counts).await?;
+    let body = if counts.all == 0 {
+        html! { {begin(&visit)}{steps}{latest(&visit).await?} }
     } else {
-        "What needs attention, and what happened in the last 24 hours."
+        let servers = server::list(&visit.context).await?;
+        let whose = Whose::All(authority);
+        let day = usage::leaders(&visit.context, whose, Period::Day).await?;
+        // Until the first exchange the next step is the most useful thing. Later the numbers are.
+        let (first, later) = if counts.all > counts.unverified { (None, steps) } else { (steps, None) };
+        html! {
+            {attention(counts, failing_webhooks(&visit).await?)}
+            {first}
+            {figures(&visit, counts).await?}
+            {exchanges_panel(&visit, whose, period, links::OVERVIEW, Some(Vec::new())).await?}
+            <div class="split">
+                {most_refused(day.refused, Period::Day, links::REFUSALS.to_owned())}
+                {by_server(&visit, authority, &servers).await?}
+                {most_used(day.used, Period::Day)}
+            </div>
+            {later}
+            {latest(&visit).await?}
+        }
     };
-    let alone = view! { <p>"You are in no team yet. Ask an administrator or a manager for an invitation."</p> };
-    let all = view! { <a href=links::ACTIVITY>"See all entries"</a> };
-    let chart = view! {
-        <HourChart hours caption="Tokens by hour" issued=["token issued", "tokens issued"]
-            refused=["exchange refused", "exchanges refused"]/>
-    };
+    let new = authority.has_anywhere(Role::Member).then(|| primary_link(links::NEW_CREDENTIAL, "Generate credentials"));
+    let new = new.filter(|_| counts.all > 0);
     let body = view! {
-        {head((), "Overview", lead, ())}
-        {(!authority.has_anywhere(Role::Viewer)).then(|| notice("warn", alone))}
-        {risks(counts)}
-        {(counts.imported > 0).then(|| imported_secrets(counts.imported))}
-        {begins.then(|| next_steps(counts.all > 0))}
-        {panel("tokens", "Tokens", muted("last 24 hours, by hour"), chart)}
-        {panel("latest", "Latest changes", all, entry_list(latest))}
+        {done.map(receipt)}
+        {head((), "Overview", "What needs attention, and how your credentials are used.", new)}
+        {body}
     };
     Ok(Page::new("Overview", body))
 }
 
-fn risks(counts: OverviewCounts) -> AnyView {
-    let card = |number: i64, one: &'static str, many: &'static str, filter: &'static str, tone: &'static str| {
-        let tone = (number > 0 && !tone.is_empty()).then_some(tone);
-        view! {
-            <li>
-                <a class="panel card" data-tone=tone href=links::credentials_with_status(filter)>
-                    <b>{grouped(number)}</b>" "<span>{if number == 1 { one } else { many }}</span>
-                </a>
-            </li>
-        }
-    };
+/// The receipt of a change of the checklist. A dismissed list can be brought back.
+fn receipt(done: Done) -> AnyView {
+    let undo = (done == Done::OverviewDismissed).then(|| {
+        let fields = [("mark", ChecklistMark::Dismissed.as_str().to_owned()), ("on", "no".to_owned())];
+        post_button(links::CHANGE_CHECKLIST, fields, None, true, "Show it again")
+    });
     html! {
-        <section aria-labelledby="risk" class="stack">
-            <h2 id="risk" class="vh">"Risks"</h2>
-            <ul class="cards">
-                {card(counts.never_expires, "never expires", "never expire", "never_expires", "danger")}
-                {card(counts.expiring, "expires within 14 days", "expire within 14 days", "expiring", "warn")}
-                {card(counts.idle, "never used or idle for 90 days", "never used or idle for 90 days", "idle", "")}
-                {card(counts.rotating, "rotation in progress", "rotations in progress", "rotating", "")}
-            </ul>
+        <div class="notice" data-tone="ok" role="status">
+            <Drawing icon=Icon::Check/><div><p>{done.receipt()}</p>{undo}</div>
+        </div>
+    }
+}
+
+/// What people see who are in no team.
+fn in_no_team() -> AnyView {
+    html! {
+        <section class="panel empty" aria-labelledby="no-team">
+            <div class="stack">
+                <h2 id="no-team">"You are in no team yet"</h2>
+                <p>
+                    "Every credential belongs to a team. Ask an administrator or the manager of a team for an invitation: \
+                     its link adds this account to the team."
+                </p>
+            </div>
+            <div class="row">{button_link(links::ACCOUNT, "Open your account")}{button_link(links::APPS, "See your connected apps")}</div>
         </section>
     }
 }
 
-/// Asks to rotate imported secrets.
-fn imported_secrets(count: i64) -> AnyView {
-    let count = counted(count, "credential uses an imported secret", "credentials use an imported secret");
-    let text = view! {
-        <p>
-            <a href=links::credentials_with_status("imported")>{count}</a>
-            ". A person may have chosen it, so somebody may guess it: rotate it."
-        </p>
+/// What an instance without a credential shows first.
+fn begin(visit: &Visit) -> AnyView {
+    let may = visit.authority().is_ok_and(|authority| authority.has_anywhere(Role::Member));
+    let next = if may {
+        primary_link(links::NEW_CREDENTIAL, "Generate your first credential")
+    } else {
+        muted("Members of your teams can generate one.")
     };
-    notice("warn", text)
+    html! {
+        <section class="panel empty" aria-labelledby="begin">
+            <div class="stack">
+                <h2 id="begin">"No credential yet"</h2>
+                <p>
+                    "A credential lets one program call your MCP servers. The program exchanges its secret for a token that \
+                     works for some minutes, and this page shows how often."
+                </p>
+            </div>
+            {next}
+        </section>
+    }
 }
 
-fn next_steps(generated: bool) -> AnyView {
-    let step = |done: bool, what: AnyView, how: AnyView| {
+/// One line of what needs attention: a number, its words, the page that shows the things, and a tone.
+struct Concern {
+    count: i64,
+    words: [&'static str; 2],
+    address: String,
+    tone: &'static str,
+}
+
+/// What needs attention, the most urgent first. Only what there is.
+fn attention(counts: OverviewCounts, failing_webhooks: i64) -> AnyView {
+    let of = |count: i64, words: [&'static str; 2], status: &str, tone: &'static str| Concern {
+        count,
+        words,
+        address: links::credentials_with_status(status),
+        tone,
+    };
+    let concerns = [
+        of(counts.leaked, ["leaked and still works", "leaked and still work"], "leaked", "danger"),
+        of(counts.expiring, ["expires within 14 days", "expire within 14 days"], "expiring", "warn"),
+        Concern {
+            count: failing_webhooks,
+            words: ["webhook is failing", "webhooks are failing"],
+            address: links::WEBHOOKS.to_owned(),
+            tone: "warn",
+        },
+        of(
+            counts.imported,
+            ["uses an imported secret: rotate it", "use imported secrets: rotate them"],
+            "imported",
+            "warn",
+        ),
+        of(counts.never_expires, ["never expires", "never expire"], "never_expires", "warn"),
+        of(counts.idle, ["never used, or idle for 90 days"; 2], "idle", ""),
+        of(counts.rotating, ["rotation in progress", "rotations in progress"], "rotating", ""),
+    ];
+    let card = |concern: Concern| {
+        let tone = (!concern.tone.is_empty()).then_some(concern.tone);
+        let words = concern.words[usize::from(concern.count != 1)];
         view! {
-            <li data-done=done.then_some("")>
-                <Drawing icon={if done { Icon::Check } else { Icon::Circle }}/><span>{what}</span>{muted(how)}
+            <li>
+                <a class="panel card" data-tone=tone href=concern.address><b>{grouped(concern.count)}</b>" "<span>{words}</span></a>
             </li>
         }
     };
-    let exchange = "Exchange its secret for a token";
-    let (generate, state, exchange) = if generated {
-        let exchange = view! { <a href=links::credentials_with_status("unverified")>{exchange}</a> };
-        ("Generate a credential".into_any(), "Done".into_any(), exchange.into_any())
+    let cards: Vec<_> = concerns.into_iter().filter(|concern| concern.count > 0).map(card).collect();
+    let content = if cards.is_empty() {
+        notice("ok", view! { <p>"Nothing needs attention."</p> })
     } else {
-        let generate = view! { <a href=links::NEW_CREDENTIAL>"Generate your first credential"</a> };
-        (generate.into_any(), ().into_any(), exchange.into_any())
+        html! { <ul class="cards">{cards}</ul> }
     };
-    let list = view! {
-        <ol class="list todo">
-            {step(true, "Create the first administrator".into_any(), "Done".into_any())}
-            {step(generated, generate, state)}
-            {step(false, exchange, "The credential’s page shows the exact line.".into_any())}
-            {step(false, "Keep the master key and a backup elsewhere".into_any(),
-                html! { <code>"countersign backup FILE"</code> })}
-        </ol>
+    html! { <section aria-labelledby="attention"><h2 id="attention" class="vh">"Needs attention"</h2>{content}</section> }
+}
+
+/// The webhooks whose last messages failed. Only administrators see webhooks.
+async fn failing_webhooks(visit: &Visit) -> Result<i64, ActionError> {
+    if !visit.authority()?.is_administrator() {
+        return Ok(0);
+    }
+    let webhooks = webhook::list(&visit.context).await?;
+    let failing = webhooks.iter().filter(|webhook| webhook.paused_at.is_none() && webhook.failing_since.is_some());
+    Ok(failing.count() as i64)
+}
+
+/// The live numbers.
+async fn figures(visit: &Visit, counts: OverviewCounts) -> Result<AnyView, ActionError> {
+    let authority = visit.authority()?;
+    let bars = usage::bars(&visit.context, Whose::All(authority), Period::Day).await?;
+    let [exchanges, refusals] =
+        [bars.iter().map(|bar| bar.exchanges).sum::<i64>(), bars.iter().map(|bar| bar.refusals).sum()];
+    let LiveCount { tokens, or_more } = usage::live_tokens(&visit.context, authority).await?;
+    let unused = match counts.unverified {
+        0 => "all were used".to_owned(),
+        unused => format!("{} never used", grouped(unused)),
     };
-    panel("next", "Next steps", (), list)
+    let hour = bars.last().map_or(0, |bar| bar.exchanges);
+    let refused = match refusals {
+        0 => "None".into_any(),
+        refusals => html! { <a href=links::REFUSALS>{grouped(refusals)}</a> },
+    };
+    let share = match exchanges + refusals {
+        0 => String::new(),
+        all => format!("{} % of all", refusals * 100 / all),
+    };
+    Ok(key_figures([
+        ("Active credentials", grouped(counts.working).into_any(), unused.into_any()),
+        (
+            "Live tokens",
+            format!("{}{}", grouped(tokens), if or_more { "+" } else { "" }).into_any(),
+            "right now".into_any(),
+        ),
+        ("Exchanges, 24 h", grouped(exchanges).into_any(), format!("{} in this hour", grouped(hour)).into_any()),
+        ("Refused, 24 h", refused, share.into_any()),
+    ]))
+}
+
+/// The exchanges of the last 24 hours by MCP server.
+async fn by_server(visit: &Visit, authority: &Authority, servers: &[McpServer]) -> Result<AnyView, ActionError> {
+    let used = usage::servers(&visit.context, authority, Period::Day).await?;
+    let row = |(id, count): (domain::base::id::McpServerId, i64)| {
+        let server = servers.iter().find(|server| server.id == id);
+        let name = server.map_or_else(|| id.to_string(), |server| server.name.clone());
+        (html! { <a href=links::server(&id)>{name}</a> }, count)
+    };
+    let content = if used.is_empty() {
+        empty(muted("No exchange in the last 24 hours."))
+    } else {
+        shares(used.into_iter().map(row))
+    };
+    Ok(panel("by-server", "By MCP server", muted("last 24 hours"), content))
+}
+
+/// The latest changes. Sign-ins are no changes.
+async fn latest(visit: &Visit) -> Result<AnyView, ActionError> {
+    let entries = audit::list(&visit.context, visit.authority()?, &Filter::default(), READ).await?;
+    let changes = entries.iter().filter(|entry| !entry.action.starts_with("session."));
+    let changes: Vec<_> = changes.take(LATEST).map(EntryView::of).collect();
+    let all = html! { <a href=links::ACTIVITY>"See all entries"</a> };
+    let content = if changes.is_empty() { empty(muted("No change yet.")) } else { entry_list(changes) };
+    Ok(panel("latest", "Latest changes", all, content))
 }

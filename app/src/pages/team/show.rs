@@ -6,12 +6,14 @@ use domain::credential::list;
 use domain::model::audit::AuditEntry;
 use domain::model::credential::Credential;
 use domain::model::credential::query::Query;
+use domain::model::credential::usage::Period;
 use domain::model::person::authority::Role;
 use domain::model::person::team::{Member, Team};
 use domain::person::invitation;
 use domain::person::team;
 
 use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::credential::usage::team_usage;
 use crate::pages::team::find;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
@@ -26,8 +28,13 @@ pub(crate) async fn remove_team(team: String) -> Result<String, ActionError> {
     Ok(Done::TeamsRemoved.at(links::TEAMS))
 }
 
-/// The page of a team: people, credentials, entries. The form holds a name that was not accepted.
-pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) -> Result<Page, ActionError> {
+/// The page of a team. The form holds a name that was not accepted.
+pub async fn page(
+    id: String,
+    period: Period,
+    done: Option<&str>,
+    form: Form<Option<String>>,
+) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let team = find(&visit, &id).await?;
     let members = team::members(&visit.context, &team.id).await?;
@@ -51,6 +58,7 @@ pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) ->
     let has_none = found.credentials.is_empty();
     let remove = (administers && team.id != TeamId::first()).then(|| remove_panel(&team, has_none));
     let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Invite a person"));
+    let usage = team_usage(&visit, &team.id, period, &links::team(&team.id)).await?;
     let body = view! {
         <ErrorSummary errors=errors.clone()/>
         <Receipt on=On::Team done/>
@@ -58,6 +66,7 @@ pub async fn page(id: String, done: Option<&str>, form: Form<Option<String>>) ->
         {panel("people", "People", (), people(&visit, &team, members, manages))}
         {(!invitations.is_empty()).then(|| open_invitations(invitations, Vec::new()))}
         {credentials_panel(&visit, &team, found.credentials)}
+        {usage}
         {entries_panel(&team, entries)}
         <div class="split">{rename}{remove}</div>
     };

@@ -160,11 +160,16 @@ impl Credential {
             Status::Leaked
         } else if self.verified_at.is_none() {
             Status::Unverified
-        } else if self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN)) {
+        } else if self.ends_soon(now) {
             Status::Expiring
         } else {
             Status::InUse
         }
+    }
+
+    /// Whether it ends within [`EXPIRING_WITHIN`], or has ended.
+    pub fn ends_soon(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN))
     }
 
     /// Whether a secret or key of it is being replaced.

@@ -99,7 +99,7 @@ pub struct Query {
 
 impl Query {
     /// Whether nothing but [`Self::show`] restricts the list.
-    pub(crate) fn has_only_show(&self) -> bool {
+    pub fn has_only_show(&self) -> bool {
         let Self { search, team, server, method, owner, tag, .. } = self;
         search.is_none() && team.is_none() && server.is_none() && method.is_none() && owner.is_none() && tag.is_none()
     }

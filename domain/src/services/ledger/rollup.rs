@@ -221,7 +221,7 @@ mod tests {
         tokio::join!(instance.context.rollup.flush(), others[0].flush(), others[1].flush());
         assert_eq!(count(store, "SELECT COUNT(*) FROM pending_exchanges").await, 0);
         assert_eq!(count(store, "SELECT COUNT(*) FROM credential_exchanges").await, 3000);
-        assert_eq!(count(store, "SELECT COUNT(*) FROM usage_hours WHERE hour = 1 AND exchanges = 25").await, 120);
+        assert_eq!(count(store, "SELECT COUNT(*) FROM exchange_hours WHERE hour = 1 AND exchanges = 25").await, 120);
         for other in others {
             other.close(Duration::from_secs(5)).await;
         }
@@ -239,7 +239,7 @@ mod tests {
             instance.context.rollup.flush().await;
         }
         assert_eq!(count(store, "SELECT COUNT(*) FROM credential_exchanges").await, PAGE_SIZE as i64 + 10);
-        let counted = "SELECT CAST(SUM(exchanges) AS BIGINT) FROM usage_hours WHERE hour = 1";
+        let counted = "SELECT CAST(SUM(exchanges) AS BIGINT) FROM exchange_hours WHERE hour = 1";
         assert_eq!(count(store, counted).await, PAGE_SIZE as i64 + 10);
     }
 }

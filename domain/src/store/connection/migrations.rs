@@ -35,6 +35,16 @@ fn all(engine: Engine) -> Vec<Migration> {
         Engine::Sqlite => include_str!("../../../../migrations/sqlite/0002_audit_append_only.sql"),
         Engine::Postgres => include_str!("../../../../migrations/postgres/0002_audit_append_only.sql"),
     };
+    let servers = match engine {
+        Engine::Sqlite => concat!(
+            include_str!("../../../../migrations/0030_mcp_servers.sql"),
+            include_str!("../../../../migrations/sqlite/0030_mcp_servers.sql")
+        ),
+        Engine::Postgres => concat!(
+            include_str!("../../../../migrations/0030_mcp_servers.sql"),
+            include_str!("../../../../migrations/postgres/0030_mcp_servers.sql")
+        ),
+    };
     let list = match engine {
         Engine::Sqlite => concat!(
             include_str!("../../../../migrations/0032_list.sql"),
@@ -73,8 +83,10 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(27, "server access", include_str!("../../../../migrations/0027_server_access.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
         migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
+        migration(30, "mcp servers", servers),
         migration(31, "owners and tags", include_str!("../../../../migrations/0031_owners_and_tags.sql")),
         migration(32, "list", list),
+        migration(33, "use", include_str!("../../../../migrations/0033_use.sql")),
         migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
     ];
     if engine == Engine::Sqlite {
@@ -89,8 +101,12 @@ mod tests {
     use sqlx::Row;
 
     use super::*;
+    use crate::base::id::{ClientId, TeamId};
+    use crate::model::credential::usage::{Bar, Whose};
+    use crate::model::person::authority::Authority;
     use crate::store::connection::url::DatabaseUrl;
     use crate::store::connection::{Store, StoreOptions};
+    use crate::store::token::usage;
     use crate::testing;
 
     #[tokio::test]
@@ -131,6 +147,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn hours_of_earlier_versions_are_in_the_charts_of_credentials_and_teams() {
+        let folder = testing::folder();
+        let url = testing::database_url(&folder.join("countersign.db")).await;
+        let url = DatabaseUrl::parse(&url).expect("an address");
+        let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
+        let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 33).collect();
+        apply(store.changes.connections(), earlier).await.expect("the schema of an earlier version");
+        let mut transaction = store.begin().await.expect("begins");
+        for sql in [
+            "INSERT INTO credentials (client_id, name, description, mcp_servers, scopes, auth_method, ip_ranges, created_at,
+                                      created_by, search_text, team_id)
+             SELECT 'csc_0000000000000000000001', 'old', '', '[]', '', 'client_secret', '[]', 1, '', 'old', id FROM teams",
+            "INSERT INTO usage_hours (client_id, hour, exchanges) VALUES ('csc_0000000000000000000001', 48, 5)",
+            "INSERT INTO usage_hours (client_id, hour, exchanges) VALUES ('csc_0000000000000000000001', 71, 2)",
+            "INSERT INTO refusal_hours (client_id, hour, cause, refusals, last_at)
+             VALUES ('csc_0000000000000000000001', 50, 'wrong_secret', 3, 1)",
+        ] {
+            sqlx::query(sql).execute(&mut *transaction).await.expect("inserts");
+        }
+        transaction.commit().await.expect("commits");
+        store.migrate().await.expect("the schema of this version");
+        let id = ClientId::parse("csc_0000000000000000000001").expect("an identifier");
+        for whose in [Whose::Credential(&id), Whose::All(&Authority::Everything), Whose::Team(&TeamId::first())] {
+            let bars = usage::bars(&store, &whose.into(), 0, 24).await.expect("reads");
+            assert_eq!(bars, [Bar { hour: 48, exchanges: 7, refusals: 3 }], "{whose:?}");
+        }
+        store.close().await;
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[tokio::test]
     async fn an_address_is_proven_by_the_invitation_that_made_the_account_and_by_no_later_one() {
         let folder = testing::folder();
         let url = testing::database_url(&folder.join("countersign.db")).await;
@@ -163,6 +210,46 @@ mod tests {
         let rows = sqlx::query(sql).fetch_all(store.reads()).await.expect("reads");
         let proven: Vec<String> = rows.iter().map(|row| row.try_get("id").expect("a text")).collect();
         assert_eq!(proven, ["ada", "grace"]);
+        store.close().await;
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[tokio::test]
+    async fn credentials_of_an_earlier_version_are_callers_of_their_servers_unless_they_are_revoked() {
+        let folder = testing::folder();
+        let url = testing::database_url(&folder.join("countersign.db")).await;
+        let url = DatabaseUrl::parse(&url).expect("an address");
+        let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
+        let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 30).collect();
+        apply(store.changes.connections(), earlier).await.expect("the schema of an earlier version");
+        let mut transaction = store.begin().await.expect("begins");
+        for (id, servers, scopes, revoked) in [
+            ("csc_a", r#"["srv_1","srv_2"]"#, "x y", "NULL"),
+            ("csc_b", r#"["srv_1"]"#, "", "NULL"),
+            ("csc_c", r#"["srv_1"]"#, "x", "1"),
+        ] {
+            let sql = format!(
+                "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
+                     ip_ranges, created_by, created_at, revoked_at)
+                 VALUES ('{id}', '', '', '', '', '{scopes}', '{servers}', '[]', '', 1, {revoked})"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *transaction).await.expect("inserts");
+        }
+        transaction.commit().await.expect("commits");
+        store.migrate().await.expect("the schema of this version");
+        let sql = "SELECT server_id || ' ' || scope || ' ' || client_id AS held FROM credential_access ORDER BY 1";
+        let rows = sqlx::query(sql).fetch_all(store.reads()).await.expect("reads");
+        let held: Vec<String> = rows.iter().map(|row| row.try_get("held").expect("a text")).collect();
+        let expected = [
+            "srv_1  csc_a",
+            "srv_1  csc_b",
+            "srv_1 x csc_a",
+            "srv_1 y csc_a",
+            "srv_2  csc_a",
+            "srv_2 x csc_a",
+            "srv_2 y csc_a",
+        ];
+        assert_eq!(held, expected);
         store.close().await;
         let _ = std::fs::remove_dir_all(folder);
     }

@@ -46,8 +46,8 @@ fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
     Ok(Some(Owner { id, name: columns.get("owner_name")?, disabled: columns.get("owner_disabled_at")? }))
 }
 
-/// The tags, which the statement joins with spaces. They are sorted here: a sort in the statement would be done for each
-/// row that the list reads.
+/// The tags, which the statement joins with spaces. They are sorted here: a sort in the statement would be done for
+/// each row that the list reads.
 fn tags(columns: &Columns<'_>) -> Result<Vec<String>> {
     let tags: Option<String> = columns.get("tags")?;
     let mut tags: Vec<String> = tags.iter().flat_map(|tags| tags.split(' ')).map(str::to_owned).collect();

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 47] = [
+const TABLES: [&str; 53] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -26,8 +26,10 @@ const TABLES: [&str; 47] = [
     "invitations",
     "mcp_servers",
     "server_teams",
-    // Before the credentials: a trigger adds what is missing as they arrive.
+    "server_checks",
+    // Before the credentials: triggers add what is missing as they arrive, and rows that are there already stay.
     "credential_servers",
+    "credential_access",
     "credentials",
     "credential_tags",
     "client_secrets",
@@ -37,6 +39,9 @@ const TABLES: [&str; 47] = [
     "counters",
     "usage_hours",
     "refusal_hours",
+    "exchange_hours",
+    "team_exchange_hours",
+    "team_refusal_hours",
     "audit",
     "audit_head",
     "audit_readers",
@@ -61,6 +66,7 @@ const TABLES: [&str; 47] = [
     "write_probe",
     "reported_tokens",
     "repeated_events",
+    "checklist",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;

@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`checklist`] | what a person ticked in the list on the overview |
 //! | [`copy`] | copies a whole database |
 //! | [`restore`] | compares a backup with the database that it replaces |
 //! | [`housekeeping`] | removes rows that no decision can need |
@@ -9,6 +10,7 @@
 //! | [`size`] | the size of the database |
 //! | [`idempotency`] | tokens of forms that were sent |
 
+pub mod checklist;
 pub mod copy;
 pub mod housekeeping;
 pub mod idempotency;

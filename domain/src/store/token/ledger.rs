@@ -7,6 +7,7 @@ use crate::model::credential::Impact;
 use crate::model::origin::Origin;
 use crate::model::token::AuthenticatorState;
 use crate::store::credential::authenticators;
+use crate::store::person::team;
 use crate::store::{On, Result, Store, Transaction, composed_sql, row, sql};
 
 /// Records that a client proved itself at an endpoint that issues no token.
@@ -70,8 +71,8 @@ pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option
     sql!(sql; jti).optional(on).await
 }
 
-/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The second
-/// half finds exchanges that were not rolled up yet.
+/// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The
+/// second half finds exchanges that were not rolled up yet.
 pub(crate) async fn end_live_tokens(
     transaction: &mut Transaction,
     client_id: &ClientId,
@@ -204,6 +205,39 @@ pub(crate) const LIVE_TOKENS: &str = concat!(
          WHERE f.client_id = $1 AND f.jti >= $2 AND l.expires_at > $3 AND l.revoked_at IS NULL AND ",
     is_of_live_authenticator!("$3")
 );
+
+/// How many tokens of the newest exchanges live, and whether there are further exchanges that were not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveCount {
+    /// How many live.
+    pub tokens: i64,
+    /// Whether there may be more.
+    pub or_more: bool,
+}
+
+/// The live tokens of credentials whose teams are behind `key`, among the newest exchanges since `longest_ago`. The
+/// number of exchanges that are read is bounded, so the time does not grow with the use.
+pub(crate) async fn count_live(
+    store: &Store,
+    key: Option<&str>,
+    now: Timestamp,
+    longest_ago: Timestamp,
+) -> Result<LiveCount> {
+    const MOST: i64 = 10_000;
+    let teams = if key.is_none() { "$4 IS NULL" } else { concat!("c.team_id IN ", team::of!("$4")) };
+    let is_of_live_authenticator = is_of_live_authenticator!("$2");
+    let (tokens, read): (i64, i64) = composed_sql!(
+        "SELECT CAST(COALESCE(SUM(CASE WHEN l.expires_at > $2 AND l.revoked_at IS NULL AND EXISTS
+                     (SELECT 1 FROM credentials AS c WHERE c.client_id = l.client_id AND c.revoked_at IS NULL
+                      AND c.disabled_at IS NULL AND {teams}) AND {is_of_live_authenticator} THEN 1 ELSE 0 END), 0)
+                     AS BIGINT) AS tokens, COUNT(*) AS n
+         FROM (SELECT * FROM ledger WHERE jti >= $1 ORDER BY jti DESC LIMIT $3) AS l";
+        first_jti(longest_ago), now, MOST, key
+    )
+    .one(store)
+    .await?;
+    Ok(LiveCount { tokens, or_more: read == MOST })
+}
 
 /// The exchanges of the credential `$1` since the identifier `$2`.
 pub(crate) const EXCHANGES: &str = "SELECT COUNT(*) AS exchanges, COUNT(DISTINCT l.address) AS addresses

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`batch`] | reads for the decision of a batch; writes `ledger`, `used_assertions`, `pending_exchanges` |
 //! | [`ledger`] | reads `ledger`, revokes a token in it |
-//! | [`rollup`] | moves exchanges from `pending_exchanges` to `credential_exchanges` and `usage_hours` |
-//! | [`usage`] | reads `usage_hours` and `refusal_hours`, counts refusals |
+//! | [`rollup`] | moves exchanges from `pending_exchanges` to `credential_exchanges`, counts them in hours |
+//! | [`usage`] | reads these hours and `refusal_hours`, counts refusals |
 //! | [`status_list`] | the bits of the token status lists, in `counters` and the authenticators' tables |
 
 pub mod batch;

@@ -18,6 +18,7 @@ pub(crate) struct PendingExchange {
     pub client_id: String,
     pub jti: String,
     authenticator_id: String,
+    server_id: String,
     /// In milliseconds since the epoch.
     issued_at: i64,
     address: Option<String>,
@@ -33,7 +34,7 @@ row! { "pending_exchanges" => Entries { entries: |columns| columns.json("entries
 
 /// The oldest exchanges that are not rolled up, at most `most`, in the order of time.
 pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExchange>> {
-    let columns = "l.client_id, l.jti, l.authenticator_id, l.issued_at, l.address, u.agent";
+    let columns = "l.client_id, l.jti, l.authenticator_id, l.server_id, l.issued_at, l.address, u.agent";
     let list = list(store.engine(), columns);
     // The answer is one row of JSON: to fetch thousands of rows of columns takes several times as long.
     let Entries { mut entries } = composed_sql!(
@@ -96,24 +97,54 @@ async fn rolled_up(transaction: &mut Transaction, engine: Engine, names: &str) -
 }
 
 async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
-    count(&mut transaction, engine, entries).await?;
+    let counted = counted(entries);
+    count(&mut transaction, engine, &counted).await?;
     note_uses(engine, &mut transaction, entries).await?;
+    // The last statement: other servers count for the same teams, and wait for these few rows until the commit.
+    count_of_teams(&mut transaction, engine, &counted).await?;
     transaction.commit().await
 }
 
-/// Counts the entries in their hours.
-async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
-    let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+/// The entries in their hours as one parameter: credential, hour, authenticator, MCP server, how many.
+fn counted(entries: &[&PendingExchange]) -> String {
+    let mut hours: BTreeMap<(&str, i64, &str, &str), i64> = BTreeMap::new();
     for entry in entries {
-        *hours.entry((&entry.client_id, Timestamp::from_millis(entry.issued_at).hour())).or_default() += 1;
+        let hour = Timestamp::from_millis(entry.issued_at).hour();
+        *hours.entry((&entry.client_id, hour, &entry.authenticator_id, &entry.server_id)).or_default() += 1;
     }
-    let rows: Vec<_> = hours.into_iter().map(|((client_id, hour), exchanges)| (client_id, hour, exchanges)).collect();
-    let counted = engine.elements("$1", "counted");
+    let row =
+        |((client_id, hour, authenticator, server), exchanges)| (client_id, hour, authenticator, server, exchanges);
+    to_json(&hours.into_iter().map(row).collect::<Vec<_>>())
+}
+
+/// Counts the entries in their hours. A credential that uses one secret for one MCP server has one row an hour.
+async fn count(transaction: &mut Transaction, engine: Engine, counted: &str) -> Result<()> {
+    let rows = engine.elements("$1", "counted");
     composed_sql!(
-        "INSERT INTO usage_hours (client_id, hour, exchanges)
-         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT) FROM {counted} WHERE 1 = 1
-         ON CONFLICT (client_id, hour) DO UPDATE SET exchanges = usage_hours.exchanges + excluded.exchanges";
-        to_json(&rows)
+        "INSERT INTO exchange_hours (client_id, hour, authenticator_id, server_id, exchanges)
+         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT)
+         FROM {rows} WHERE 1 = 1
+         ON CONFLICT (client_id, hour, authenticator_id, server_id)
+         DO UPDATE SET exchanges = exchange_hours.exchanges + excluded.exchanges";
+        counted
+    )
+    .execute(transaction)
+    .await
+}
+
+/// Counts the entries in the hours of the teams that own the credentials.
+async fn count_of_teams(transaction: &mut Transaction, engine: Engine, counted: &str) -> Result<()> {
+    let rows = engine.elements("$1", "counted");
+    composed_sql!(
+        "INSERT INTO team_exchange_hours (hour, team_id, server_id, exchanges)
+         SELECT n.hour, c.team_id, n.server_id, CAST(SUM(n.exchanges) AS BIGINT)
+         FROM (SELECT value ->> 0 AS client_id, CAST(value ->> 1 AS BIGINT) AS hour, value ->> 3 AS server_id,
+                      CAST(value ->> 4 AS BIGINT) AS exchanges FROM {rows}) AS n
+              JOIN credentials AS c ON c.client_id = n.client_id
+         GROUP BY n.hour, c.team_id, n.server_id ORDER BY 1, 2, 3
+         ON CONFLICT (hour, team_id, server_id)
+         DO UPDATE SET exchanges = team_exchange_hours.exchanges + excluded.exchanges";
+        counted
     )
     .execute(transaction)
     .await

@@ -2,6 +2,7 @@
 
 mod create;
 mod edit;
+mod list;
 mod show;
 
 use std::path::PathBuf;
@@ -31,11 +32,7 @@ pub(super) enum Command {
     /// Generate a credential and print its secret, once
     Create(Box<create::Create>),
     /// List the credentials, newest first
-    List {
-        /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
+    List(Box<list::List>),
     /// Show one credential
     Show {
         #[command(flatten)]
@@ -148,7 +145,7 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
     let actor = &operator();
     match command {
         Command::Create(arguments) => create::run(context, *arguments).await,
-        Command::List { format } => show::list(context, format).await,
+        Command::List(arguments) => list::run(context, *arguments).await,
         Command::Show { credential, format } => show::show(context, &credential.client_id, format).await,
         Command::Edit(arguments) => edit::run(context, *arguments).await,
         Command::Duplicate(arguments) => edit::duplicate(context, arguments).await,

@@ -14,6 +14,8 @@ pub(crate) enum Cookie {
     SecondStep,
     /// The browser's half of a sign-in with an OpenID provider.
     OpenId,
+    /// The columns of the list of credentials that a person chose.
+    Columns,
 }
 
 impl Cookie {
@@ -35,12 +37,12 @@ impl Cookie {
         let same_site = match self {
             // The provider sends the browser here from another site.
             Self::OpenId => "Lax",
-            Self::Form | Self::Device | Self::SecondStep => "Strict",
+            Self::Form | Self::Device | Self::SecondStep | Self::Columns => "Strict",
         };
         let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let secure = if https { "; Secure" } else { "" };
         let text = format!("{}={value}; Path=/; HttpOnly; SameSite={same_site}{age}{secure}", self.name(https));
-        // The server makes the values from letters and digits. So they always fit into a header.
+        // The server makes the values from letters, digits, `_` and `.`. So they always fit into a header.
         if let Ok(mut cookie) = HeaderValue::from_str(&text) {
             cookie.set_sensitive(true);
             response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -60,6 +62,7 @@ impl Cookie {
             Self::Device => "device",
             Self::SecondStep => "second_step",
             Self::OpenId => "openid",
+            Self::Columns => "columns",
         };
         format!("{prefix}countersign_{name}")
     }

@@ -14,7 +14,7 @@ use crate::store::credential::list::condition::{
     Condition, Driver, END, IMPORTED, LAST_USE, ListStatement, MomentParameters, Values, conditions,
 };
 use crate::store::person::team;
-use crate::store::{Engine, Result, Statement, Store, composed_sql, row, sql, to_json};
+use crate::store::{Engine, Result, Statement, Store, row, sql, to_json};
 
 /// Which credentials a list has.
 #[derive(Clone, Copy)]
@@ -233,24 +233,51 @@ pub(crate) async fn leaked(store: &Store, selected: &Selected<'_>) -> Result<i64
     Statement::from(Statements::sized(store.engine(), true, &selected, None).count(i64::MAX)).one(store).await
 }
 
-/// The tags of the credentials that `key` sees, each once, at most `most`.
+/// Each value of an indexed column, at most `$1`. Each step finds the next value in the index. A DISTINCT would read the
+/// rows of all credentials.
+macro_rules! each_value {
+    ($table:literal, $column:literal) => {
+        concat!(
+            "WITH RECURSIVE each(value) AS (
+                SELECT MIN(",
+            $column,
+            ") FROM ",
+            $table,
+            "
+                UNION ALL SELECT (SELECT MIN(",
+            $column,
+            ") FROM ",
+            $table,
+            " WHERE ",
+            $column,
+            " > each.value)
+                FROM each WHERE each.value IS NOT NULL
+            )"
+        )
+    };
+}
+
+/// The tags of the credentials that `key` sees, at most `most`.
 pub(crate) async fn tags(store: &Store, key: Option<&str>, most: i64) -> Result<Vec<String>> {
-    // Each step finds the next tag in the index. A DISTINCT would read the tags of all credentials.
-    const NEXT: &str = "WITH RECURSIVE each(tag) AS (
-            SELECT MIN(tag) FROM credential_tags
-            UNION ALL SELECT (SELECT MIN(t.tag) FROM credential_tags AS t WHERE t.tag > each.tag) FROM each
-            WHERE each.tag IS NOT NULL
-        ) SELECT tag FROM each WHERE tag IS NOT NULL";
-    match key {
-        None => composed_sql!("{NEXT} LIMIT $1"; most).about("credential_tags").all(store).await,
-        Some(key) => {
-            const SEEN: &str = concat!(
-                " AND EXISTS (SELECT 1 FROM credential_tags AS t JOIN credentials AS c ON c.client_id = t.client_id
-                  WHERE t.tag = each.tag AND c.team_id IN ",
-                team::of!("$2"),
-                ") LIMIT $1"
-            );
-            composed_sql!("{NEXT}{SEEN}"; most, key).about("credential_tags").all(store).await
-        }
-    }
+    let sql = concat!(
+        each_value!("credential_tags", "tag"),
+        " SELECT value FROM each WHERE value IS NOT NULL AND ($2 IS NULL OR EXISTS (
+              SELECT 1 FROM credential_tags AS t JOIN credentials AS c ON c.client_id = t.client_id
+              WHERE t.tag = each.value AND c.team_id IN ",
+        team::of!("$2"),
+        ")) LIMIT $1"
+    );
+    sql!(sql; most, key).about("credential_tags").all(store).await
+}
+
+/// The owners of the credentials that `key` sees, with their names, at most `most`.
+pub(crate) async fn owners(store: &Store, key: Option<&str>, most: i64) -> Result<Vec<(PersonId, String)>> {
+    let sql = concat!(
+        each_value!("credentials", "owner_id"),
+        " SELECT p.id AS id, p.name AS name FROM each JOIN people AS p ON p.id = each.value
+          WHERE $2 IS NULL OR EXISTS (SELECT 1 FROM credentials AS c WHERE c.owner_id = p.id AND c.team_id IN ",
+        team::of!("$2"),
+        ") ORDER BY p.name, p.id LIMIT $1"
+    );
+    sql!(sql; most, key).about("people").all(store).await
 }

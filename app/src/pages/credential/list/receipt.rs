@@ -1,0 +1,226 @@
+//! The receipt of an action on several credentials. It is read from the audit log, so its address can be kept and
+//! shared. It shows what the person who opens it may see.
+
+use domain::audit;
+use domain::credential::several::{Kept, Receipt, Step};
+use domain::model::audit::{Action, AuditEntry, Filter};
+use serde_json::Value;
+
+use crate::components::time::calendar;
+use crate::pages::credential::list::several::named;
+use crate::pages::credential::stop::MOST_AT_ONCE;
+use crate::prelude::*;
+
+/// The parameters in the address of a receipt.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiptQuery {
+    /// The action: the word of a [`Step`].
+    pub action: String,
+    /// The first and the last audit entry: `212-213`.
+    pub entries: String,
+    /// The credentials that stayed as they were: client ID, colon, the word of [`Kept`].
+    pub kept: Vec<String>,
+    /// The query of the list.
+    pub list: String,
+}
+
+/// The address of the receipt.
+pub fn address(step: &Step, receipt: &Receipt, list: &str) -> String {
+    let entries = match receipt.entries.as_slice() {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+    };
+    let kept: Vec<String> = receipt.kept.iter().map(|(id, why)| format!("{id}:{}", why.as_str())).collect();
+    let kept = kept.iter().map(|kept| ("kept", kept.as_str()));
+    let parameters = [("do", word_of(step)), ("entries", entries.as_str())].into_iter().chain(kept);
+    links::with_query(links::RECEIPT, &parameters.chain([("list", list)]).collect::<Vec<_>>())
+}
+
+/// The word of an action in addresses and forms.
+fn word_of(step: &Step) -> &'static str {
+    match step {
+        Step::Revoke(_) => "revoke",
+        Step::Disable => "disable",
+        Step::Enable => "enable",
+        Step::Move(_) => "move",
+        Step::Tag { .. } => "tag",
+    }
+}
+
+/// What was done, in one word.
+fn done(action: &str) -> &'static str {
+    match action {
+        "revoke" => "revoked",
+        "disable" => "disabled",
+        "enable" => "enabled",
+        "move" => "moved",
+        "tag" => "tagged",
+        _ => "changed",
+    }
+}
+
+/// The opposite action, if one click is enough for that.
+fn opposite(action: &str) -> Option<(&'static str, &'static str)> {
+    match action {
+        "disable" => Some(("enable", "Enable again")),
+        "enable" => Some(("disable", "Disable again")),
+        _ => None,
+    }
+}
+
+/// The action that the audit log knows, and for edits the one in the address.
+fn action_of(entries: &[AuditEntry], asked: &str) -> String {
+    let known = entries.first().and_then(|entry| Action::parse(&entry.action));
+    let word = match known {
+        Some(Action::CredentialRevoked) => "revoke",
+        Some(Action::CredentialDisabled) => "disable",
+        Some(Action::CredentialEnabled) => "enable",
+        Some(_) if !matches!(asked, "move" | "tag") => "",
+        _ => asked,
+    };
+    word.to_owned()
+}
+
+fn why(kept: Kept, action: &str) -> String {
+    match kept {
+        Kept::Already => match action {
+            "move" => "was in that team before".to_owned(),
+            "tag" => "had these tags before".to_owned(),
+            other => format!("was {} before", done(other)),
+        },
+        Kept::Revoked => "is revoked and cannot be changed".to_owned(),
+        Kept::Unseen => "does not exist, or you do not have access".to_owned(),
+        Kept::Role => "your role in its team does not allow this".to_owned(),
+        Kept::Server => "one of its MCP servers is not open to the new team".to_owned(),
+        Kept::Scope => "has a scope that only an administrator gives to a team".to_owned(),
+        Kept::Tags => "would have too many tags".to_owned(),
+    }
+}
+
+/// The page.
+pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let entries = entries(&visit, &query.entries).await?;
+    let mut kept = Vec::new();
+    for one in query.kept.iter().take(MOST_AT_ONCE) {
+        if let Some((id, why)) = one.rsplit_once(':').and_then(|(id, word)| Some((id, Kept::parse(word)?))) {
+            kept.push((named(&visit, id).await, why));
+        }
+    }
+    if entries.is_empty() && kept.is_empty() {
+        return Err(ActionError::NotFound);
+    }
+    let action = action_of(&entries, &query.action);
+    let done = done(&action);
+    let tokens: i64 = entries.iter().filter_map(|entry| details(entry).get("live_tokens")?.as_i64()).sum();
+    let summary = summary(&entries, &kept, &action, tokens);
+    let text = text(&visit, &entries, &kept, &action, &summary);
+    let ids: Vec<String> = entries.iter().map(|entry| entry.target_id.clone()).collect();
+    let back = links::credentials_of_query(&query.list);
+    let again = opposite(&action)
+        .filter(|_| !ids.is_empty())
+        .map(|(action, words)| button_link(links::several(action, &ids), words));
+    let changed = entries.into_iter().map(|entry| changed_row(entry, done));
+    let stayed = kept.into_iter().map(|(named, kept)| {
+        let name = match named {
+            Some((name, id)) => html! { <a class="name" href=links::credential(&id)>{name}</a><code>{id}</code> },
+            None => muted("A credential that you do not see"),
+        };
+        cells![name, html! { "Not changed: "{why(kept, &action)} }, (), ()]
+    });
+    let rows = changed.chain(stayed);
+    let body = view! {
+        {head((back.clone(), "Credentials"), "Receipt", (), again)}
+        <DoneNotice text=summary/>
+        <section class="panel" aria-label="Credentials">
+            {table(["Credential", "What happened", "Audit entry", ""], rows)}
+        </section>
+        <section class="panel" aria-labelledby="ticket">
+            <header><h2 id="ticket">"For the ticket"</h2>{copy_button("receipt", "Copy")}</header>
+            <pre id="receipt">{text}</pre>
+        </section>
+        <div class="row">{button_link(back, "Back to the list")}</div>
+    };
+    Ok(Page::new("Receipt", body).framed(Frame::Narrow))
+}
+
+/// The entries `first-last` of the audit log, as far as the visitor sees them, oldest first.
+async fn entries(visit: &Visit, range: &str) -> Result<Vec<AuditEntry>, ActionError> {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let (Ok(first), Ok(last)) = (first.parse::<i64>(), last.parse::<i64>()) else { return Ok(Vec::new()) };
+    let filter = Filter { before: Some(last.saturating_add(1)), ..Filter::default() };
+    let mut entries = audit::list(&visit.context, visit.authority()?, &filter, MOST_AT_ONCE as u16).await?;
+    entries.retain(|entry| (first..=last).contains(&entry.seq) && entry.target_kind == "credential");
+    entries.reverse();
+    Ok(entries)
+}
+
+fn details(entry: &AuditEntry) -> Value {
+    serde_json::from_str(&entry.details).unwrap_or_default()
+}
+
+type KeptRow = (Option<(String, String)>, Kept);
+
+/// "2 revoked, 10 live tokens ended, 1 was revoked before."
+fn summary(entries: &[AuditEntry], kept: &[KeptRow], action: &str, tokens: i64) -> String {
+    let done = done(action);
+    let mut parts = vec![match entries.len() {
+        0 => "Nothing was changed".to_owned(),
+        count => format!("{} {done}", grouped(count)),
+    }];
+    if tokens > 0 {
+        let state = if done == "revoked" { "ended" } else { "refused" };
+        parts.push(format!("{} {state}", counted(tokens, "live token", "live tokens")));
+    }
+    let already = kept.iter().filter(|(_, why)| *why == Kept::Already).count();
+    match (already, action) {
+        (0, _) => {}
+        (count, "move" | "tag") => parts.push(format!("{count} needed no change")),
+        (1, _) => parts.push(format!("1 was {done} before")),
+        (count, _) => parts.push(format!("{count} were {done} before")),
+    }
+    match kept.len() - already {
+        0 => {}
+        count => parts.push(format!("{count} could not be {done}")),
+    }
+    format!("{}.", parts.join(", "))
+}
+
+/// The receipt as plain text.
+fn text(visit: &Visit, entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -> String {
+    let done = done(action);
+    let mut lines = Vec::new();
+    if let Some(first) = entries.first() {
+        lines.push(format!("{} UTC, {}: {summary}", calendar(first.at, visit.now()), first.actor_name));
+        if let Some(reason) = details(first).get("reason").and_then(Value::as_str).filter(|reason| !reason.is_empty()) {
+            lines.push(format!("Reason: {reason}"));
+        }
+    } else {
+        lines.push(summary.to_owned());
+    }
+    for entry in entries {
+        lines.push(format!("{done}: {} {} (audit entry {})", entry.target_name, entry.target_id, entry.seq));
+    }
+    for (named, kept) in kept {
+        if let Some((name, id)) = named {
+            lines.push(format!("not changed: {name} {id} ({})", why(*kept, action)));
+        }
+    }
+    lines.join("\n")
+}
+
+fn changed_row(entry: AuditEntry, done: &str) -> Vec<AnyView> {
+    let tokens = details(&entry).get("live_tokens").and_then(Value::as_i64).filter(|count| *count > 0);
+    let tokens = tokens.map(|count| format!(", {}", counted(count, "live token", "live tokens")));
+    let (id, done_word) = (entry.target_id.clone(), done.to_owned());
+    let replacement = (done == "revoked").then(|| small_link(links::credential_like(&id), "Generate a replacement"));
+    let first = done_word.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let rest: String = done_word.chars().skip(1).collect();
+    cells![
+        html! { <a class="name" href=links::credential(&id)>{entry.target_name}</a><code>{id.clone()}</code> },
+        html! { {first}{rest}{tokens} },
+        html! { <a href=links::activity_from(entry.seq)>{entry.seq}</a> },
+        replacement,
+    ]
+}

@@ -1,0 +1,167 @@
+//! The page that asks before one action on several credentials: the facts, what the action needs, and the button.
+
+use domain::base::id::{ClientId, TeamId};
+use domain::credential::several::Step;
+use domain::model::credential::{Credential, Impact, Status};
+use domain::model::field_error::FieldError;
+use domain::model::person::authority::Role;
+use domain::person::team;
+
+use crate::pages::credential::stop::{self, read_ids};
+use crate::pages::credential::{find, renew};
+use crate::prelude::*;
+
+/// What was ticked and typed.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// The action: `revoke`, `rotate`, `disable`, `enable`, `move`, `tag` or `export`.
+    pub action: String,
+    /// Client IDs.
+    pub client_ids: Vec<String>,
+    /// The query of the list.
+    pub list: String,
+    /// Why, for a revocation.
+    pub reason: String,
+    /// The new team.
+    pub team: String,
+    /// Tags to add.
+    pub add: String,
+    /// Tags to remove.
+    pub remove: String,
+}
+
+impl Typed {
+    /// Converts the fields to the input of the domain rules.
+    pub fn step(&self) -> Result<Step, FieldError> {
+        let words = |text: &str| text.split([' ', ',']).map(str::to_owned).collect();
+        Ok(match self.action.as_str() {
+            "revoke" => Step::Revoke(self.reason.clone()),
+            "disable" => Step::Disable,
+            "enable" => Step::Enable,
+            "move" => {
+                let team = TeamId::parse(&self.team).ok_or_else(|| FieldError::new("team", "Choose a team."))?;
+                Step::Move(team)
+            }
+            _ => Step::Tag { add: words(&self.add), remove: words(&self.remove) },
+        })
+    }
+
+    /// The ticked credentials.
+    pub fn ids(&self) -> Result<Vec<ClientId>, ActionError> {
+        read_ids(self.client_ids.iter().map(String::as_str))
+    }
+
+    /// Whether a person must have proven lately who they are: the action lets something work again, or gives it away.
+    pub fn needs_proof(&self) -> bool {
+        matches!(self.action.as_str(), "enable" | "move")
+    }
+}
+
+/// What is wrong when nothing is ticked. The list shows it.
+pub fn nothing_ticked() -> Errors {
+    Errors(vec![FieldError::new("list", "Nothing is selected. Tick the credentials first.")])
+}
+
+/// The page. Of a revocation and a rotation, the pages stand elsewhere.
+pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let Form { typed, errors, confirm } = form;
+    let ids = typed.ids()?;
+    if typed.action == "rotate" {
+        return renew::page(Form::new(renew::Typed {
+            client_ids: typed.client_ids.join(" "),
+            how: "rotate".to_owned(),
+            list: Some(typed.list),
+            ..renew::Typed::default()
+        }))
+        .await;
+    }
+    let (credentials, impact) = stop::read(&visit, &ids).await?;
+    let count = counted(credentials.len(), "credential", "credentials");
+    let (title, lead, verb) = match typed.action.as_str() {
+        "revoke" => (format!("Revoke {count}?"), "This cannot be undone.", "Revoke credentials"),
+        "disable" => (
+            format!("Disable {count}?"),
+            "You can enable them again at any time, with the same secrets.",
+            "Disable credentials",
+        ),
+        "enable" => (format!("Enable {count}?"), "Their secrets work again at once.", "Enable credentials"),
+        "move" => (
+            format!("Move {count} to another team?"),
+            "The people of the new team see them, and its members can stop them. The present team loses sight of them.",
+            "Move credentials",
+        ),
+        "tag" => (format!("Tag {count}"), "Tags group credentials, for example by environment: env:prod.", "Save tags"),
+        _ => return Err(ActionError::NotFound),
+    };
+    let fields = fields(&visit, &typed, &errors).await?;
+    let stops = matches!(typed.action.as_str(), "revoke" | "disable");
+    let page = FormPage::new(title, links::SEVERAL, verb)
+        .back(links::credentials_of_query(&typed.list), "Credentials")
+        .lead(lead)
+        .hidden("do", typed.action.clone())
+        .hidden("list", typed.list.clone());
+    let page = typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()));
+    let page = page.fields(names(&visit, credentials, stops.then_some(impact)));
+    let page = match fields {
+        Some(fields) => page.panel("What the action needs", fields),
+        None => page,
+    };
+    let page = if typed.action == "revoke" { page.danger() } else { page };
+    Ok(page.confirm(confirm || typed.needs_proof() && visit.must_confirm()).page(errors))
+}
+
+/// The fields of the action, if it has some.
+async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<AnyView>, ActionError> {
+    Ok(Some(match typed.action.as_str() {
+        "revoke" => html! {
+            <TextField id="reason" label="Reason" hint="Optional. Kept in the audit log." value=typed.reason.clone()
+                error=errors.at("reason")/>
+        },
+        "move" => {
+            let teams = team::list(&visit.context, visit.authority()?).await?;
+            let own = teams.into_iter().filter(|team| visit.may(&team.id, Role::Manager));
+            let options = options(own.map(|team| (team.id.to_string(), team.name)));
+            html! { <Select id="team" label="New team" options chosen=typed.team.clone() error=errors.at("team")/> }
+        }
+        "tag" => html! {
+            <TextField id="add" label="Add tags" hint="Separated by spaces. Small letters, digits and : _ . - are possible."
+                value=typed.add.clone() error=errors.at("add")/>
+            <TextField id="remove" label="Remove tags" value=typed.remove.clone() error=errors.at("remove")/>
+        },
+        _ => return Ok(None),
+    }))
+}
+
+/// The credentials, each with its state, and what depends on all of them.
+fn names(visit: &Visit, credentials: Vec<Credential>, impact: Option<Impact>) -> AnyView {
+    let now = visit.now();
+    let facts = impact.map(|impact| {
+        let (times, addresses) =
+            (counted(impact.exchanges, "time", "times"), counted(impact.addresses, "address", "addresses"));
+        view! {
+            <dl class="facts">
+                <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
+                <div><dt>"From"</dt><dd>{addresses}</dd></div>
+                <div><dt>"Live tokens that stop working"</dt><dd>{grouped(impact.live_tokens)}</dd></div>
+            </dl>
+        }
+    });
+    let line = |credential: Credential| {
+        let status: Status = credential.status(now);
+        cells![
+            html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a> },
+            html! { <code>{credential.client_id.to_string()}</code> },
+            status_chip(status),
+            distance_or(credential.last_used_at, "Never used"),
+        ]
+    };
+    let table = table(["Name", "Client ID", "Status", "Last used"], credentials.into_iter().map(line));
+    html! { <section class="panel" aria-label="What is selected">{facts}{table}</section> }
+}
+
+/// The credential with this identifier by its name, for texts about credentials that stayed as they were.
+pub(super) async fn named(visit: &Visit, client_id: &str) -> Option<(String, String)> {
+    let credential = find(visit, client_id).await.ok()?;
+    Some((credential.name, credential.client_id.to_string()))
+}
