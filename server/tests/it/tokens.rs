@@ -331,9 +331,9 @@ async fn live_tokens_have_pages_and_viewers_cannot_end_them() {
     let team = generated.credential.team;
     let viewer = joined(&app, "vic@example.com", InvitedRole::Team(team, Role::Viewer)).await;
     let viewer = signed_in_as(&app, &viewer).await;
-    let page = viewer.get(&path).await.body;
+    let page = viewer.get(&format!("{path}?view=tokens")).await.body;
     assert!(page.contains("Live tokens") && !page.contains("/fn/revoke_token") && !page.contains("Test now"), "{page}");
-    let jti = format!("tok_{}", between(&browser.get(&path).await.body, "value=\"tok_", "\""));
+    let jti = format!("tok_{}", between(&browser.get(&format!("{path}?view=tokens")).await.body, "value=\"tok_", "\""));
     let denied = viewer.submit(&path, "/fn/revoke_token", &[("token", &jti)]).await;
     assert_eq!(denied.status, StatusCode::FORBIDDEN);
 }
