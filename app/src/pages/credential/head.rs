@@ -205,7 +205,7 @@ pub(crate) async fn notices(shown: &Shown) -> Result<AnyView, ActionError> {
     let open = shown.credential.revoked_at.is_none();
     Ok(html! {
         {revoked}
-        {open.then(|| view! { {leaked(shown)}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)} })}
+        {open.then(|| view! { {leaked(shown)}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)}{archived(shown)} })}
     })
 }
 
@@ -290,8 +290,9 @@ fn imported(shown: &Shown) -> Option<AnyView> {
 /// Says for which of its MCP servers the credential gets no token, because they are not open to its team.
 fn closed(shown: &Shown) -> Option<AnyView> {
     let credential = &shown.credential;
-    let is_closed =
-        |server: &&McpServer| credential.servers.contains(&server.id) && !server.access.admits_team(&credential.team);
+    let is_closed = |server: &&McpServer| {
+        credential.servers.contains(&server.id) && !server.is_archived() && !server.access.admits_team(&credential.team)
+    };
     let names: Vec<&str> = shown.servers.iter().filter(is_closed).map(|server| server.name.as_str()).collect();
     if names.is_empty() || shown.status() == Status::Expired {
         return None;
@@ -303,6 +304,18 @@ fn closed(shown: &Shown) -> Option<AnyView> {
          page of the MCP server.",
         names.join(", ")
     );
+    Some(notice("warn", view! { <p>{words}</p> }))
+}
+
+/// Says for which of its MCP servers the credential gets no token, because they are archived.
+fn archived(shown: &Shown) -> Option<AnyView> {
+    let is_archived = |server: &&McpServer| shown.credential.servers.contains(&server.id) && server.is_archived();
+    let names: Vec<&str> = shown.servers.iter().filter(is_archived).map(|server| server.name.as_str()).collect();
+    if names.is_empty() || shown.credential.revoked_at.is_some() {
+        return None;
+    }
+    let is = if names.len() == 1 { "is" } else { "are" };
+    let words = format!("{} {is} archived: the credential gets no token there.", names.join(", "));
     Some(notice("warn", view! { <p>{words}</p> }))
 }
 
