@@ -94,22 +94,16 @@ pub(crate) fn key_figures(figures: impl IntoIterator<Item = (&'static str, AnyVi
 }
 
 /// A link that turns a filter on or off. `count` says how many things it shows.
-pub(crate) fn pill(href: String, words: &'static str, count: Option<i64>, is_on: bool) -> AnyView {
-    toned_pill(None, href, words, count, is_on)
+pub(crate) fn pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
+    toned_pill(None, href, words.into_any(), count, is_on)
 }
 
 /// The same in the colour of danger.
-pub(crate) fn danger_pill(href: String, words: &'static str, count: Option<i64>, is_on: bool) -> AnyView {
-    toned_pill(Some("danger"), href, words, count, is_on)
+pub(crate) fn danger_pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
+    toned_pill(Some("danger"), href, words.into_any(), count, is_on)
 }
 
-fn toned_pill(
-    tone: Option<&'static str>,
-    href: String,
-    words: &'static str,
-    count: Option<i64>,
-    is_on: bool,
-) -> AnyView {
+fn toned_pill(tone: Option<&'static str>, href: String, words: AnyView, count: Option<i64>, is_on: bool) -> AnyView {
     let count = count.map(|count| view! { " "<b>{grouped(count)}</b> });
     html! { <a class="pill" data-tone=tone href=href aria-current=is_on.then_some("true")>{words}{count}</a> }
 }

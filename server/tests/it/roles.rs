@@ -149,6 +149,16 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/servers/{id}", GET, PERSON, Nothing, 200, &[]),
         ("/servers/{id}/access", GET, Administrator, Nothing, 200, &[]),
         ("/servers/{id}/access", POST, Administrator, Nothing, 303, &[("access", "all")]),
+        ("/servers/{id}/edit", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/edit", POST, Administrator, Nothing, 303, &[("name", "Built-in server")]),
+        ("/servers/{id}/archive", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/archive", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{id}/unarchive", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/unarchive", POST, Administrator, Nothing, 303, &[]),
+        ("/servers/{id}/remove", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/remove", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{id}/check", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/check", POST, Administrator, Nothing, 422, &[]),
         ("/leaks", GET, PERSON, Nothing, 200, &[]),
         ("/leaks", POST, PERSON, Nothing, 200, &[("text", "a log"), ("days", "7")]),
         (
@@ -520,7 +530,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 30] = [
+const ASK_AGAIN: [&str; 31] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -545,6 +555,7 @@ const ASK_AGAIN: [&str; 30] = [
     "/people/invite",
     "/people/{person_id}/teams",
     "/servers/new",
+    "/servers/{id}/unarchive",
     "/settings/keys",
     "/settings/webhooks/new",
     "/settings/webhooks/{id}/secret",
@@ -553,11 +564,12 @@ const ASK_AGAIN: [&str; 30] = [
     "/teams/{team_id}/members/{person_id}",
 ];
 /// Those that ask for some of what can be sent.
-const ASK_SOMETIMES: [&str; 5] = [
+const ASK_SOMETIMES: [&str; 6] = [
     "/account/passkeys/new",
     "/credentials/{client_id}/rotation",
     "/people/{person_id}/change",
     "/servers/{id}/access",
+    "/servers/{id}/edit",
     "/settings/webhooks/{id}/edit",
 ];
 

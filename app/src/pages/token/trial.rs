@@ -267,6 +267,9 @@ fn refused(visit: &Visit, error: &OAuthError) -> AnyView {
              still get a token."
         ),
         (Some(Refusal::TargetNotAllowed), _) => "The credential may not call this MCP server.".to_owned(),
+        (Some(Refusal::ServerArchived), _) => {
+            "The MCP server is archived: nobody gets tokens for it. An administrator can unarchive it.".to_owned()
+        }
         (Some(Refusal::TeamNotAllowed), _) => {
             "The MCP server is not open to the team of the credential. An administrator can add the team.".to_owned()
         }
