@@ -155,7 +155,7 @@ pub(crate) async fn generate(form: Submission) -> Response {
         let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
             Some(secret) => Answer::page(|| secret.page(None)),
-            None => Answer::Next(Done::CredentialGenerated.at(links::credential(&generated.credential.client_id))),
+            None => Answer::Next(Done::CredentialGenerated.at(links::connect(&generated.credential.client_id))),
         })
     })
     .await

@@ -197,7 +197,7 @@ pub(super) fn script() -> AnyView {
             {action("rotate", "Rotate", links::rotate_credential('*'))}
             {action("disable", "Disable", links::disable_credential('*'))}
             {action("enable", "Enable", links::enable_credential('*'))}
-            {action("duplicate", "Duplicate", links::credential_like('*'))}
+            {action("duplicate", "Duplicate", links::duplicate_of('*'))}
             {action("revoke", "Revoke", links::revoke_credential('*'))}
         </ul>
         <script src=assets::LIST.path.as_str()></script>
