@@ -192,7 +192,7 @@ pub(super) fn script() -> AnyView {
                 <Drawing icon=Icon::More/>
             </button>
         </template>
-        <ul id="row-menu" popover="">
+        <ul id="row-menu" class="menu" popover="">
             {action("edit", "Edit", links::edit_credential('*'))}
             {action("rotate", "Rotate", links::rotate_credential('*'))}
             {action("disable", "Disable", links::disable_credential('*'))}
