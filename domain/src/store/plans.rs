@@ -26,7 +26,7 @@ const AUDIT_FILTER: &[ParameterKind] = &[Number, Text, Text, Text, Text, Text, N
 const REACHED: &[ParameterKind] = &[Text, Text, Text, Text, Text, Number, Number];
 
 /// The statements, and the types of their parameters.
-const STATEMENTS: [(&str, &str, &[ParameterKind]); 17] = [
+const STATEMENTS: [(&str, &str, &[ParameterKind]); 18] = [
     ("newest exchanges", ledger::RECENT, &[Text, Number]),
     ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
     ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
