@@ -94,8 +94,15 @@ receipts! {
         RotationExtended = "extended": "The deadline is changed.";
     }
     Server "An MCP server." {
-        ServerAdded = "added": "Added. Credentials can be limited to it from now on.";
+        ServerAdded = "added": "MCP server added.";
         ServerAccessSaved = "access": "Access saved. It counts from the next token on.";
+        ServerEdited = "edited": "Changes saved. They count from the next token on.";
+        ServerArchived = "archived": "Archived. The server gets no new tokens.";
+        ServerUnarchived = "unarchived": "Unarchived. The server gets tokens again.";
+        ServerChecked = "checked": "Check finished.";
+    }
+    Servers "The list of MCP servers." {
+        ServersRemoved = "removed": "MCP server removed.";
     }
     Settings "The settings." {
         SettingsKeyRotated = "rotated":

@@ -118,6 +118,11 @@ links! {
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         server(id) = "/servers/{id}": "An MCP server.";
         server_access(id) = "/servers/{id}/access": "Which teams may use it.";
+        edit_server(id) = "/servers/{id}/edit": "Editing it.";
+        archive_server(id) = "/servers/{id}/archive": "Archiving it.";
+        unarchive_server(id) = "/servers/{id}/unarchive": "Taking it back from the archive.";
+        remove_server(id) = "/servers/{id}/remove": "Removing it.";
+        check_server(id) = "/servers/{id}/check": "Checking whether it protects itself.";
         team(team_id) = "/teams/{team_id}": "A team.";
         rename_team(team_id) = "/teams/{team_id}/name": "Changing its name.";
         invite_to_team(team_id) = "/teams/{team_id}/invite": "Inviting a person into it.";
@@ -166,6 +171,21 @@ pub(crate) fn activity_from(entry: i64) -> String {
 /// Credentials of this team.
 pub(crate) fn credentials_of_team(team_id: impl Display) -> String {
     with_query(CREDENTIALS, &[("team", &team_id.to_string())])
+}
+
+/// A view of the page of an MCP server.
+pub(crate) fn server_view(id: impl Display, parameters: &[(&str, &str)]) -> String {
+    with_query(&server(id), parameters)
+}
+
+/// Archived MCP servers.
+pub(crate) fn archived_servers() -> String {
+    with_query(SERVERS, &[("status", "archived")])
+}
+
+/// Generating a credential for this MCP server.
+pub(crate) fn credential_for_server(id: impl Display) -> String {
+    with_query(NEW_CREDENTIAL, &[("server", &id.to_string())])
 }
 
 /// Generating a credential with the settings of this one.

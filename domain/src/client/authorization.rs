@@ -185,7 +185,7 @@ fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
         (Some(one), None) => one,
         (Some(_), Some(_)) => return None,
     };
-    resource::server(asked, &servers).cloned()
+    resource::server(asked, &servers).filter(|server| !server.is_archived()).cloned()
 }
 
 /// What a person may let the client do at the server. Only machines may ask about other people's tokens. Only clients
@@ -283,7 +283,7 @@ pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationReque
 async fn is_open(change: &mut Change<'_>, actor: &Actor, server: &McpServer) -> Result<bool> {
     let authority = change.authority(actor).await?;
     let servers = store::server::list(change).await?;
-    Ok(servers.iter().any(|present| present.id == server.id && present.access.admits(&authority)))
+    Ok(servers.iter().any(|present| present.id == server.id && present.admits(&authority)))
 }
 
 /// The audit event of a person's decision.

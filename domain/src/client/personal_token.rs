@@ -70,7 +70,7 @@ impl TokenDraft {
     ) -> Result<(String, McpServerId, Scopes, Duration), Vec<FieldError>> {
         let mut errors = Errors::default();
         let name = errors.take("name", check_name(&self.name));
-        let chosen = servers.iter().find(|server| match self.server.as_str() {
+        let chosen = servers.iter().filter(|server| !server.is_archived()).find(|server| match self.server.as_str() {
             "" => server.built_in,
             id => server.id.as_str() == id,
         });
@@ -204,8 +204,8 @@ fn ended(token: &PersonalToken, cause: EndCause, place: Option<&str>) -> Event {
         .about(&token.person)
 }
 
-/// The token with this `secret`, if it is accepted now, and its MCP server. The server must be open to a team of the
-/// token's person.
+/// The token with this `secret`, if it is accepted now, and its MCP server. The server must not be archived, and must be
+/// open to a team of the token's person.
 pub(crate) async fn find_live(context: &Context, secret: &PlainSecret) -> Result<Option<(ListedToken, McpServer)>> {
     let now = context.now();
     let hash = secret.hash(&context.keys.pepper);
@@ -215,6 +215,9 @@ pub(crate) async fn find_live(context: &Context, secret: &PlainSecret) -> Result
     };
     let servers = store::server::list(&context.store).await?;
     let Some(server) = servers.into_iter().find(|server| server.id == found.token.server_id) else { return Ok(None) };
+    if server.is_archived() {
+        return Ok(None);
+    }
     if server.access != ServerAccess::All {
         let authority = store::person::team::authority_of_person(&context.store, &found.token.person).await?;
         if !authority.is_some_and(|authority| server.access.admits(&authority)) {

@@ -64,8 +64,10 @@ pub enum How {
     WebhookUnreadable,
     /// An access token was revoked.
     TokenRevoked,
-    /// Fewer teams may use the MCP server.
+    /// Fewer teams may use the MCP server, or it has fewer scopes or shorter tokens.
     ServerNarrowed,
+    /// The MCP server was archived or removed. It is archived again.
+    ServerArchived,
 }
 
 /// Something that works in the backup and had ended in the database that it replaces.

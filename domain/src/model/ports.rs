@@ -49,6 +49,43 @@ pub struct WebhookMessage {
     pub body: String,
 }
 
+/// A request that looks at how an MCP server protects itself.
+#[derive(Clone)]
+pub struct ProbeRequest {
+    /// Where to send it.
+    pub url: String,
+    /// What to send.
+    pub method: ProbeMethod,
+    /// The access token to send along.
+    pub token: Option<Zeroizing<String>>,
+}
+
+/// What a [`ProbeRequest`] sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeMethod {
+    /// GET, for a document.
+    Get,
+    /// The first message of an MCP client, by POST. The body of the answer is not read: it may never end.
+    Initialize,
+}
+
+/// The answer to a [`ProbeRequest`].
+pub struct ProbeAnswer {
+    /// The status.
+    pub status: u16,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
+    /// The body of a document.
+    pub body: Vec<u8>,
+}
+
+/// Looks at MCP servers. The implementation refuses what the operator did not allow: plain http, private addresses, and
+/// answers that are too long or too slow. It follows no redirect.
+pub trait Probe: Send + Sync {
+    /// Every status is returned, error statuses too.
+    fn probe<'call>(&'call self, request: &'call ProbeRequest) -> Answer<'call, ProbeAnswer>;
+}
+
 /// A token request (OpenID Connect Core 1.0 §3.1.3.1).
 pub struct TokenRequest {
     /// The issuer of the endpoint: an address that is allowed for one issuer is not allowed for another.

@@ -290,7 +290,8 @@ fn line(ended: &Ended) -> String {
         How::WebhookRemoved => "webhook removed",
         How::WebhookPaused => "webhook paused",
         How::WebhookChanged => "webhook given another address or secret",
-        How::ServerNarrowed => "fewer teams may use the MCP server",
+        How::ServerNarrowed => "fewer teams, fewer scopes or shorter tokens for the MCP server",
+        How::ServerArchived => "MCP server archived or removed; it is archived again",
         How::WebhookUnreadable => {
             "webhook given another address or secret, which the backup cannot open; it is paused instead: enter them again"
         }

@@ -2,8 +2,10 @@
 
 use app::pages::credential::usage::read_period;
 use app::pages::server::access::{self, TypedAccess};
-use app::pages::server::{new, show};
+use app::pages::server::edit::TypedEdit;
+use app::pages::server::{CallersQuery, archive, check, edit, list, new, show};
 use domain::base::id::McpServerId;
+use domain::model::server::McpServer;
 use domain::server;
 
 use crate::dashboard::prelude::{
@@ -12,11 +14,28 @@ use crate::dashboard::prelude::{
 use crate::http::fields::FromFields;
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::server::{access::form as access_form, list::page as list, new::form as new_form};
+pub(crate) use app::pages::server::archive::{archive_form, remove_form, unarchive_form};
+pub(crate) use app::pages::server::{
+    access::form as access_form, check::form as check_form, edit::form as edit_form, new::form as new_form,
+};
+
+/// `GET /servers`
+pub(crate) async fn list(fields: Fields) -> PageResult {
+    list::page(&fields.get("status"), fields.find("done")).await
+}
 
 /// `GET /servers/{id}`
 pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
-    show::page(id, read_period(fields.find("period")), fields.find("done")).await
+    let query = read!(fields => CallersQuery { kind, scope, after });
+    show::page(id, &fields.get("view"), query, read_period(fields.find("period")), fields.find("done")).await
+}
+
+fn read_id(id: &str) -> Result<McpServerId, ActionError> {
+    McpServerId::parse(id).ok_or(ActionError::NotFound)
+}
+
+async fn find(form: &Submission, id: &McpServerId) -> Result<McpServer, Refused> {
+    Ok(server::find(form.context(), id).await?.ok_or(ActionError::NotFound)?)
 }
 
 /// `POST /servers/new`
@@ -42,13 +61,68 @@ pub(crate) async fn set_access(form: Submission, id: String) -> Response {
     let typed = TypedAccess::read(&form.fields, "access");
     form.run_of(id, typed, access::form, async |form, id, typed| {
         let chosen = typed.chosen()?;
-        let id = McpServerId::parse(id).ok_or(ActionError::NotFound)?;
-        let server = server::find(form.context(), &id).await?.ok_or(ActionError::NotFound)?;
+        let id = read_id(id)?;
+        let server = find(form, &id).await?;
         if !chosen.is_within(&server.access) {
             form.confirm().await?;
         }
         server::set_access(form.context(), &form.actor().await?, &id, &chosen).await?;
         Ok(Answer::Next(Done::ServerAccessSaved.at(links::server(&id))))
+    })
+    .await
+}
+
+/// `POST /servers/{id}/edit`. An edit that can let programs do more needs the password when that is due.
+pub(crate) async fn edit(form: Submission, id: String) -> Response {
+    let typed = read!(form.fields => TypedEdit { name, scopes, token_lifetime, alg, removes });
+    form.run_of(id, typed, edit::form, async |form, id, typed| {
+        let id = read_id(id)?;
+        let server = find(form, &id).await?;
+        let edit = typed.edit(&server)?;
+        if edit.widens(&server) {
+            form.confirm().await?;
+        }
+        server::edit::edit(form.context(), &form.actor().await?, &id, &edit).await?;
+        Ok(Answer::Next(Done::ServerEdited.at(links::server(&id))))
+    })
+    .await
+}
+
+/// `POST /servers/{id}/archive`
+pub(crate) async fn archive(form: Submission, id: String) -> Response {
+    form.run_of(id, (), archive::archive_form, async |form, id, ()| {
+        let id = read_id(id)?;
+        server::archive::archive(form.context(), &form.actor().await?, &id).await?;
+        Ok(Answer::Next(Done::ServerArchived.at(links::server(&id))))
+    })
+    .await
+}
+
+/// `POST /servers/{id}/unarchive`
+pub(crate) async fn unarchive(form: Submission, id: String) -> Response {
+    form.run_of(id, (), archive::unarchive_form, async |form, id, ()| {
+        let id = read_id(id)?;
+        server::archive::unarchive(form.context(), &form.actor().await?, &id).await?;
+        Ok(Answer::Next(Done::ServerUnarchived.at(links::server(&id))))
+    })
+    .await
+}
+
+/// `POST /servers/{id}/remove`
+pub(crate) async fn remove(form: Submission, id: String) -> Response {
+    form.run_of(id, (), archive::remove_form, async |form, id, ()| {
+        server::archive::remove(form.context(), &form.actor().await?, &read_id(id)?).await?;
+        Ok(Answer::Next(Done::ServersRemoved.at(links::SERVERS)))
+    })
+    .await
+}
+
+/// `POST /servers/{id}/check`
+pub(crate) async fn check(form: Submission, id: String) -> Response {
+    form.run_of(id, (), check::form, async |form, id, ()| {
+        let id = read_id(id)?;
+        server::check::run(form.context(), &form.actor().await?, &id).await?;
+        Ok(Answer::Next(format!("{}&view=check", Done::ServerChecked.at(links::server(&id)))))
     })
     .await
 }

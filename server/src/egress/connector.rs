@@ -58,6 +58,7 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// Whether the content type is JSON.
     pub(super) is_json: bool,
+
     pub(super) body: Incoming,
     /// The task that transfers the bytes. It stops when the answer is dropped.
     _connection: JoinSet<Result<(), hyper::Error>>,

@@ -574,7 +574,10 @@ fn call(command: &str) -> Vec<&str> {
         "credential remove-key" => vec![CLIENT, "key_0000000000000000000000"],
         "client create" => vec!["--name", "x", "--redirect-uri", "https://x.example/callback"],
         "server add" => vec!["--name", "x", "--resource", "https://x.example/mcp", "--scope", "x:read"],
-        "leak" => vec!["text"],
+        "server show" | "server edit" | "server archive" | "server unarchive" | "server remove" | "server check" => {
+            vec!["https://x.example/mcp"]
+        }
+        "leak" | "token show" => vec!["text"],
         "import" => vec!["text", "--dry-run"],
         "backup" => vec!["copy.db"],
         "migrate-to" => vec!["postgres://127.0.0.1:1/x"],

@@ -39,6 +39,7 @@ use domain::operations::instance::open_instance;
 use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::restore::{self, Difference};
 use domain::person::{self, invitation, manage, team};
+use domain::server::edit::ServerEdit;
 use domain::server::{self, ServerDraft};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use domain::testing::{FakeIssuers, FakeReceiver, FixedClock, SeededRandom};
@@ -507,6 +508,50 @@ async fn a_server_that_was_narrowed_stays_narrow() {
 }
 
 #[tokio::test]
+async fn an_archived_server_stays_archived() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let described = |names: &[&str]| {
+        let scope = |name: &&str| ScopeDescription { name: (*name).to_owned(), description: String::new() };
+        names.iter().map(scope).collect::<Vec<_>>()
+    };
+    let add = async |name: &str| {
+        let (name, resource) = (name.to_owned(), format!("https://{name}.example/mcp"));
+        let draft = ServerDraft { name, resource, scopes: described(&["a", "b"]), ..ServerDraft::default() };
+        server::add(&context, &operator(), &draft).await.expect("added").id
+    };
+    let (archived, removed, edited, back) =
+        (add("archived").await, add("removed").await, add("edited").await, add("back").await);
+    server::archive::archive(&context, &operator(), &back).await.expect("archives");
+    let backup = Backup::of(&app).await;
+    for id in [&archived, &removed] {
+        server::archive::archive(&context, &operator(), id).await.expect("archives");
+    }
+    server::archive::remove(&context, &operator(), &removed).await.expect("removes");
+    server::archive::unarchive(&context, &operator(), &back).await.expect("takes it back");
+    let edit = ServerEdit {
+        scopes: Some(described(&["b", "c"])),
+        token_lifetime: Some(MINUTE),
+        alg: Some(TokenAlgorithm::EdDsa),
+        ..ServerEdit::default()
+    };
+    server::edit::edit(&context, &operator(), &edited, &edit).await.expect("edits");
+
+    let (app, difference) = backup.restored(app, true).await;
+    assert!(difference.unknown.is_empty(), "{:?}", difference.unknown);
+    let mut told: Vec<(&str, How)> = difference.ended.iter().map(|one| (one.name.as_str(), one.how)).collect();
+    told.sort_unstable_by_key(|(name, _)| *name);
+    let expected =
+        [("archived", How::ServerArchived), ("edited", How::ServerNarrowed), ("removed", How::ServerArchived)];
+    assert_eq!(told, expected);
+    let found = async |id| server::find(&app.instance.context, id).await.expect("reads").expect("a server");
+    assert!(found(&archived).await.is_archived() && found(&removed).await.is_archived());
+    assert!(found(&back).await.is_archived(), "what was only given is as in the backup");
+    let edited = found(&edited).await;
+    assert_eq!((edited.scopes, edited.token_lifetime), (described(&["b"]), MINUTE));
+}
+
+#[tokio::test]
 async fn an_action_or_a_field_that_is_not_known_counts_as_a_difference() {
     use sqlx::{Connection, Executor};
     let app = App::new().await;
@@ -559,15 +604,13 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::CredentialRotationCancelled => ["restore", "a_secret_that_a_rotation_ended_stays_ended"],
         Action::CredentialEdited => ["restore", "narrower_rights_and_limits_stay_narrow"],
         Action::PersonPasswordChanged => ["restore", "a_later_password_holds_without_a_question"],
-        Action::PersonOpenIdConnected => {
-            ["restore", "a_password_removed_for_the_owner_of_the_address_stays_removed"]
+        Action::PersonOpenIdConnected => ["restore", "a_password_removed_for_the_owner_of_the_address_stays_removed"],
+        Action::WebhookEdited | Action::WebhookPaused | Action::WebhookSecretReplaced | Action::WebhookRemoved => {
+            ["restore", "webhooks_that_were_removed_paused_or_changed_stay_so"]
         }
-        Action::WebhookEdited
-        | Action::WebhookPaused
-        | Action::WebhookSecretReplaced
-        | Action::WebhookRemoved => ["restore", "webhooks_that_were_removed_paused_or_changed_stay_so"],
         Action::ClientChanged => ["restore", "a_redirect_uri_that_was_removed_stays_removed"],
         Action::McpServerEdited => ["restore", "a_server_that_was_narrowed_stays_narrow"],
+        Action::McpServerArchived | Action::McpServerRemoved => ["restore", "an_archived_server_stays_archived"],
         Action::TokenRevoked => ["restore", "a_token_that_was_revoked_stays_revoked"],
         Action::CredentialDisabled | Action::EmergencyStopped | Action::TeamRemoved | Action::SigningKeyRotated => {
             ["restore", "a_stop_of_many_a_role_and_a_signing_key_stay_ended"]
@@ -585,9 +628,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         Action::PersonOpenIdDisconnected => {
             ["openid", "a_restore_tells_what_was_disconnected_since_and_does_not_bring_it_back"]
         }
-        Action::SecondFactorRemoved
-        | Action::RecoveryCodeUsed
-        | Action::RecoveryCodesReplaced => {
+        Action::SecondFactorRemoved | Action::RecoveryCodeUsed | Action::RecoveryCodesReplaced => {
             ["second_factor", "a_backup_brings_back_neither_a_removed_app_nor_spent_codes"]
         }
         Action::PasskeyRemoved => ["passkeys", "a_backup_does_not_bring_a_removed_passkey_back_unnoticed"],
@@ -595,6 +636,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
             ["roles", "a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in"]
         }
         Action::MasterKeyReplaced => ["command_line", "a_restore_tells_what_ended_what_is_lost_and_what_is_left"],
+        // Only gives, makes or tells something, or every restore ends it.
         Action::PersonCreated
         | Action::PersonRenamed
         | Action::PersonEnabled
@@ -606,6 +648,8 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::EmergencyUndone
         | Action::McpServerAdded
         | Action::McpServerMoved
+        | Action::McpServerUnarchived
+        | Action::McpServerChecked
         | Action::WebhookAdded
         | Action::WebhookResumed
         | Action::ClientAdded
@@ -620,7 +664,6 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::CredentialExpiring
         | Action::CredentialsExported
         | Action::CredentialRetiredSecretTried
-        // Every restore ends these.
         | Action::InvitationCreated
         | Action::InvitationAccepted
         | Action::InvitationWithdrawn

@@ -149,6 +149,16 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/servers/{id}", GET, PERSON, Nothing, 200, &[]),
         ("/servers/{id}/access", GET, Administrator, Nothing, 200, &[]),
         ("/servers/{id}/access", POST, Administrator, Nothing, 303, &[("access", "all")]),
+        ("/servers/{id}/edit", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/edit", POST, Administrator, Nothing, 303, &[("name", "Built-in server")]),
+        ("/servers/{id}/archive", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/archive", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{id}/unarchive", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/unarchive", POST, Administrator, Nothing, 303, &[]),
+        ("/servers/{id}/remove", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/remove", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{id}/check", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{id}/check", POST, Administrator, Nothing, 422, &[]),
         ("/leaks", GET, PERSON, Nothing, 200, &[]),
         ("/leaks", POST, PERSON, Nothing, 200, &[("text", "a log"), ("days", "7")]),
         (
@@ -520,7 +530,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 30] = [
+const ASK_AGAIN: [&str; 32] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -532,6 +542,7 @@ const ASK_AGAIN: [&str; 30] = [
     "/apps/clients/new",
     "/apps/clients/{id}/edit",
     "/apps/clients/{id}/secret",
+    "/credentials/export",
     "/credentials/new",
     "/credentials/{client_id}/edit",
     "/credentials/{client_id}/enable",
@@ -545,6 +556,7 @@ const ASK_AGAIN: [&str; 30] = [
     "/people/invite",
     "/people/{person_id}/teams",
     "/servers/new",
+    "/servers/{id}/unarchive",
     "/settings/keys",
     "/settings/webhooks/new",
     "/settings/webhooks/{id}/secret",
@@ -553,11 +565,12 @@ const ASK_AGAIN: [&str; 30] = [
     "/teams/{team_id}/members/{person_id}",
 ];
 /// Those that ask for some of what can be sent.
-const ASK_SOMETIMES: [&str; 5] = [
+const ASK_SOMETIMES: [&str; 6] = [
     "/account/passkeys/new",
     "/credentials/{client_id}/rotation",
     "/people/{person_id}/change",
     "/servers/{id}/access",
+    "/servers/{id}/edit",
     "/settings/webhooks/{id}/edit",
 ];
 
@@ -690,13 +703,13 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     let found = browser.submit("/leaks", "/leaks", &[("text", id), ("days", "7")]).await.body;
     assert!(found.contains("No Countersign secret, token or client ID found."));
 
-    // Ticked together with one of ours, none is revoked.
+    // Ticked together with one of ours, only ours is revoked.
     let ids = format!("{} {id}", own.credential.client_id);
     let fields = [("client_ids", ids.as_str()), ("reason", "")];
-    assert_eq!(browser.submit("/credentials", "/fn/revoke_credentials", &fields).await.status, StatusCode::NOT_FOUND);
-    for client_id in [&own.credential.client_id, &foreign.credential.client_id] {
+    assert_eq!(browser.submit("/credentials", "/fn/revoke_credentials", &fields).await.status, StatusCode::SEE_OTHER);
+    for (client_id, is_revoked) in [(&own.credential.client_id, true), (&foreign.credential.client_id, false)] {
         let found = inspect::find(context, &Authority::Everything, client_id).await.expect("reads").expect("exists");
-        assert!(found.revoked_at.is_none());
+        assert_eq!(found.revoked_at.is_some(), is_revoked);
     }
 
     // The export holds what the page shows.

@@ -145,7 +145,7 @@ async fn a_team_that_is_removed_leaves_a_list_that_admits_nobody() {
     assert_eq!(found(&app, &id).await.access, only(&[]));
     assert_closed(&exchange(&app, &job).await);
     let page = browser.get(&format!("/servers/{id}")).await.body;
-    assert!(page.contains("No team may use it."), "{page}");
+    assert!(page.contains("No team may use this server."), "{page}");
     let gone = server::set_access(&app.instance.context, &operator(), &id, &only(&[&short_lived])).await;
     assert!(matches!(gone, Err(server::McpServerError::Invalid(_))), "{gone:?}");
 }
@@ -359,7 +359,7 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
     let (payments, search) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
     let id = docs(&app).await;
     let address = format!("/servers/{id}");
-    assert!(browser.get(&address).await.body.contains("All teams may use it"));
+    assert!(browser.get(&address).await.body.contains("All teams may use this server"));
     credential(&app, &search, DOCS).await;
     let grace = member(&app, "grace@example.com", &search).await;
     let of_grace = signed_in_as(&app, &grace).await;
@@ -379,7 +379,7 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
     let page = browser.get(&format!("{address}?done=access")).await.body;
     for words in [
         "Access saved.",
-        "Only these teams may use it: Payments.",
+        "Only these teams may use this server: Payments.",
         "1 credential, 1 personal token and 1 connected app",
     ] {
         assert!(page.contains(words), "{words}: {page}");

@@ -92,7 +92,10 @@ fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], authority: &Auth
 /// The name of the server, and whether it is closed to the person who looks. Administrators see no such mark, because
 /// nothing is closed to them.
 pub(super) fn named_server(server: &McpServer, authority: &Authority) -> AnyView {
-    let closed = (!server.access.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} });
+    let closed = match server.is_archived() {
+        true => Some(view! { " "{chip("Archived", "warn")} }),
+        false => (!server.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} }),
+    };
     html! { {server.name.clone()}{closed} }
 }
 
@@ -122,7 +125,7 @@ pub async fn page(query: TokensQuery, form: Form<TypedToken>) -> Result<Page, Ac
     let (tokens, next) = page_of(tokens, ListedToken::cursor);
     let mut servers = server::list(&visit.context).await?;
     let table = token_table(tokens, &servers, authority, administers);
-    servers.retain(|server| server.access.admits(authority) || server.id.as_str() == typed.server);
+    servers.retain(|server| server.admits(authority) || server.id.as_str() == typed.server);
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));

@@ -177,7 +177,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let mut servers = server::list(&visit.context).await?;
     // A server that was asked for stays, so that the error about it stands beside it.
     let authority = visit.authority()?;
-    servers.retain(|server| server.access.admits(authority) || typed.servers.contains(&server.resource));
+    servers.retain(|server| server.admits(authority) || typed.servers.contains(&server.resource));
     let left_out = keep_grantable(&visit, &mut servers, &typed.scopes, &[])?;
     let left_out = (!left_out.is_empty()).then(|| {
         view! { <p class="muted">{format!("Without {}: only an administrator grants that.", left_out.join(" and "))}</p> }

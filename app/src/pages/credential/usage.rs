@@ -216,6 +216,7 @@ pub(crate) fn cause_words(cause: Refusal) -> &'static str {
         Refusal::ScopeMalformed => "Malformed scope",
         Refusal::ScopeNotAllowed => "Scope not allowed",
         Refusal::TeamNotAllowed => "MCP server not open to the team",
+        Refusal::ServerArchived => "MCP server archived",
         Refusal::TargetNotAllowed => "MCP server not allowed",
     }
 }
@@ -239,6 +240,7 @@ fn advice(cause: Refusal) -> &'static str {
         Refusal::ScopeMalformed => "Separate scopes by one space in the program’s request.",
         Refusal::ScopeNotAllowed => "Add the scope to the credential, or let the program ask for less.",
         Refusal::TeamNotAllowed => "An administrator can open the MCP server to this team.",
+        Refusal::ServerArchived => "Unarchive the MCP server, or give the credential another one.",
         Refusal::TargetNotAllowed => "Add the MCP server to the credential, or correct the resource in the program.",
     }
 }

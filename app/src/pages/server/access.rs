@@ -42,7 +42,7 @@ impl TypedAccess {
                 let teams: Option<BTreeSet<TeamId>> = self.teams.iter().map(|id| TeamId::parse(id)).collect();
                 teams.map(ServerAccess::Teams).ok_or_else(|| FieldError::new("team", "Choose teams of the list."))
             }
-            _ => Err(FieldError::new("access", "Choose who may use it.")),
+            _ => Err(FieldError::new("access", "Choose who may use the server.")),
         }
     }
 }
@@ -58,9 +58,10 @@ pub(super) async fn access_choice(visit: &Visit, typed: &TypedAccess, errors: &E
         let checked = typed.teams.contains(&id);
         choice("checkbox", "team", id, checked, team.name)
     });
-    let hint = "For “Only these teams”. None ticked: no team may use it. Administrators always may.";
+    let hint =
+        "Needed for “Only these teams”. If you choose none, no team may use the server. Administrators always may.";
     Ok(html! {
-        {choices("access", "Access", Some("Whose credentials and people get tokens for it."), kinds, errors.at("access"))}
+        {choices("access", "Access", Some("Teams whose credentials and people get tokens for this server."), kinds, errors.at("access"))}
         {choices("team", "Teams", Some(hint), boxes, errors.at("team"))}
     })
 }
@@ -73,10 +74,10 @@ pub async fn form(id: String, form: Form<Option<TypedAccess>>) -> Result<Page, A
     let Form { typed, errors, confirm } = form;
     let typed = typed.unwrap_or_else(|| TypedAccess::of(&server.access));
     let fields = access_choice(&visit, &typed, &errors).await?;
-    let lead = "It counts from the next exchange, refresh, consent and use of a personal token on. Tokens that were issued \
-                before live until they end. The next page says what gets no tokens any more.";
+    let lead = "The choice counts from the next exchange, refresh, consent and use of a personal token. Tokens that were issued \
+                before work until they expire. The next page says what gets no tokens any more.";
     let page = FormPage::new(format!("Access to {}", server.name), links::server_access(&id), "Save access")
-        .back(links::server(&id), format!("Back to {}", server.name))
+        .back(links::server(&id), server.name.clone())
         .lead(lead)
         .panel("Access", fields);
     Ok(page.confirm(confirm).page(errors))
@@ -105,11 +106,11 @@ pub(super) async fn access_panel(visit: &Visit, server: &McpServer) -> Result<An
 fn who(access: &ServerAccess, administers: bool, teams: &[Team]) -> String {
     let names = teams.iter().map(|team| team.name.as_str()).collect::<Vec<_>>().join(", ");
     match (access, administers, teams) {
-        (ServerAccess::All, ..) => "All teams may use it, and people without a team.".to_owned(),
-        (_, true, []) => "No team may use it. Only administrators can.".to_owned(),
-        (_, true, _) => format!("Only these teams may use it: {names}. Administrators can too."),
-        (_, false, []) => "Only some teams may use it, and none of yours.".to_owned(),
-        (_, false, _) => format!("Only some teams may use it. Of yours: {names}."),
+        (ServerAccess::All, ..) => "All teams may use this server, and people without a team.".to_owned(),
+        (_, true, []) => "No team may use this server. Only administrators can.".to_owned(),
+        (_, true, _) => format!("Only these teams may use this server: {names}. Administrators can too."),
+        (_, false, []) => "Only some teams may use this server, and none of yours.".to_owned(),
+        (_, false, _) => format!("Only some teams may use this server. Of yours: {names}."),
     }
 }
 
@@ -119,7 +120,7 @@ fn consequence(shut_out: ShutOut) -> Option<AnyView> {
         return None;
     }
     let words = format!(
-        "{}, {} and {} of other teams get no tokens for it. They stay listed, and work again when their team is added.",
+        "{}, {} and {} of other teams get no tokens for this server. They stay listed, and work again when their team is added.",
         counted(shut_out.credentials, "credential", "credentials"),
         counted(shut_out.personal_tokens, "personal token", "personal tokens"),
         counted(shut_out.apps, "connected app", "connected apps"),

@@ -1,14 +1,12 @@
 //! The form that registers an MCP server.
 
-use std::time::Duration;
-
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::field_error::FieldError;
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
 use domain::server::ServerDraft;
 
-use crate::pages::credential::fields::{LifetimeChoice, read_lifetime};
+use crate::pages::credential::fields::{LifetimeChoice, read_lifetime, read_optional};
 use crate::pages::server::access::{TypedAccess, access_choice};
 use crate::prelude::*;
 
@@ -32,19 +30,12 @@ pub struct Typed {
 impl Typed {
     /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> Result<ServerDraft, Vec<FieldError>> {
-        let token_lifetime: Option<Duration> = read_lifetime(&self.token_lifetime).map_err(|error| vec![error])?;
-        let alg = match self.alg.as_str() {
-            "" => TokenAlgorithm::default(),
-            alg => TokenAlgorithm::parse(alg).ok_or_else(|| vec![FieldError::new("alg", "Choose one of the list.")])?,
-        };
-        let scope = |line: &str| {
-            let (name, description) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
-            ScopeDescription { name: name.to_owned(), description: description.trim().to_owned() }
-        };
+        let token_lifetime = read_lifetime(&self.token_lifetime)?;
+        let alg = read_algorithm(&self.alg)?.unwrap_or_default();
         Ok(ServerDraft {
             name: self.name.clone(),
             resource: self.resource.clone(),
-            scopes: self.scopes.lines().filter(|line| !line.trim().is_empty()).map(scope).collect(),
+            scopes: read_scopes(&self.scopes),
             token_lifetime,
             alg,
             access: if self.access.access.is_empty() { ServerAccess::All } else { self.access.chosen()? },
@@ -52,29 +43,46 @@ impl Typed {
     }
 }
 
+/// Reads scopes: one a line, followed by what it allows.
+pub(super) fn read_scopes(text: &str) -> Vec<ScopeDescription> {
+    let scope = |line: &str| {
+        let (name, description) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
+        ScopeDescription { name: name.to_owned(), description: description.trim().to_owned() }
+    };
+    text.lines().filter(|line| !line.trim().is_empty()).map(scope).collect()
+}
+
+/// Reads the choice of an algorithm.
+pub(super) fn read_algorithm(text: &str) -> Result<Option<TokenAlgorithm>, FieldError> {
+    read_optional(text, TokenAlgorithm::parse, "alg", "Choose one of the list.")
+}
+
+/// The algorithms to choose from.
+pub(super) fn algorithm_options() -> Vec<(String, String)> {
+    options([
+        ("ES256", "ES256 (recommended)"),
+        ("EdDSA", "EdDSA"),
+        ("PS256", "PS256, for verifiers that know only RSA"),
+        ("RS256", "RS256, for verifiers that know nothing else"),
+    ])
+}
+
 /// The form with what was typed and what is wrong with it.
 pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
     let access = access_choice(&visit, &typed.access, &errors).await?;
-    let options = options([
-        ("ES256", "ES256 (recommended)"),
-        ("EdDSA", "EdDSA"),
-        ("PS256", "PS256, for verifiers that know only RSA"),
-        ("RS256", "RS256, for verifiers that know nothing else"),
-    ]);
     let fields = view! {
         <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")/>
         <TextField id="resource" label="Resource" value=typed.resource required=true error=errors.at("resource")
-            hint="The URL that clients call, such as https://docs.example.com/mcp. It is the aud of the tokens."/>
+            hint="The URL that programs call, such as https://docs.example.com/mcp. It is the audience of the tokens and cannot change later."/>
         <TextArea id="scopes" label="Scopes" value=typed.scopes error=errors.at("scopes") placeholder="docs:read Read the documents."
-            hint="One a line, followed by what it allows. The first is what a new credential gets."/>
+            hint="One a line, followed by what it allows. People read this before they allow an app access. The first scope is the default."/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="10 minutes (default)"/>
-        <Select id="alg" label="Signature" options chosen=typed.alg otherwise="ES256" error=errors.at("alg")
-            hint="How its tokens are signed. Its verifier must accept this."/>
+        <Select id="alg" label="Signature" options=algorithm_options() chosen=typed.alg otherwise="ES256" error=errors.at("alg")
+            hint="How its tokens are signed. The server must accept this algorithm."/>
         {access}
     };
-    let page =
-        FormPage::new("New MCP server", links::NEW_SERVER, "Add MCP server").back(links::SERVERS, "Back to the list");
+    let page = FormPage::new("New MCP server", links::NEW_SERVER, "Add MCP server").back(links::SERVERS, "MCP servers");
     Ok(page.panel("Settings", fields).page(errors))
 }

@@ -1,41 +1,216 @@
-//! The page of one MCP server, with the setup for its operator.
+//! The page of one MCP server: facts, who may call it, its check, and the setup for its operator.
 
 use domain::model::credential::usage::Period;
+use domain::model::person::authority::Role;
+use domain::model::server::McpServer;
+use domain::model::server::callers::Callers;
+use domain::model::server::check::ServerCheck;
+use domain::server::{callers, check};
 
+use crate::components::parts::{View, key_figures, view_links};
 use crate::pages::credential::usage::server_usage;
 use crate::pages::server::access::{access_panel, find};
+use crate::pages::server::callers::CallersQuery;
+use crate::pages::server::list::{copied, marks, resource};
+use crate::pages::server::{callers as who, check as checks};
 use crate::prelude::*;
 use crate::snippets;
 
-/// The page of one server.
-pub async fn page(id: String, period: Period, done: Option<&str>) -> Result<Page, ActionError> {
+/// The page of one server. `view` names the view: `access`, `usage`, `protect`, `check`, or the overview.
+pub async fn page(
+    id: String,
+    view: &str,
+    query: CallersQuery,
+    period: Period,
+    done: Option<&str>,
+) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let server = find(&visit, &id).await?;
-    let access = access_panel(&visit, &server).await?;
-    let usage = server_usage(&visit, &server.id, period, &links::server(&id)).await?;
+    let authority = visit.authority()?;
+    let administers = authority.is_administrator();
     let issuer = visit.context.settings.public_url.clone();
-    // The setup for the server's operator: the document that leads clients here, and the token check.
-    let publish = (!server.built_in).then(|| {
-        let texts = snippets::validators(&server, &issuer);
-        let about = format!("Serve the document at {} and check every token.", server.metadata_url());
-        view! { <Texts title="Protect the server" about texts/> }
+    let callers = callers::count(&visit.context, authority, &server).await?;
+    let check = check::last(&visit.context, &server.id).await?;
+    let all = callers.all.credentials + callers.all.apps + callers.all.personal_tokens;
+    // The built-in server protects itself.
+    let outside = !server.built_in;
+    let views = [
+        ("", "Overview", None, true),
+        ("access", "Access", Some(all), true),
+        ("usage", "Usage", None, true),
+        ("protect", "Protect", None, outside),
+        ("check", "Check", None, outside),
+    ];
+    let shown = views.iter().find(|(word, _, _, is_there)| *is_there && *word == view).map_or("", |(word, ..)| *word);
+    let content = match shown {
+        "access" => {
+            html! { {access_panel(&visit, &server).await?}{who::view(&visit, &server, &callers, &query).await?} }
+        }
+        "usage" => {
+            let address = links::server_view(&server.id, &[("view", "usage")]);
+            server_usage(&visit, &server.id, period, &address).await?
+        }
+        // The setup for the server's operator: the document that leads clients here, and the token check.
+        "protect" => {
+            let texts = snippets::validators(&server, &issuer);
+            let about = format!("Serve the document at {} and check every token.", server.metadata_url());
+            html! { <Texts title="Protect the server" about texts/> }
+        }
+        "check" => checks::panel_of(&server, &issuer, check.clone(), administers),
+        _ => html! { {scopes(&server, &callers)}{access_panel(&visit, &server).await?}{technical(&server, &issuer)} },
+    };
+    let tabs = views.into_iter().filter(|(.., is_there)| *is_there).map(|(word, name, count, _)| View {
+        href: links::server_view(&server.id, &[("view", word)]),
+        name,
+        count,
+        is_current: word == shown,
     });
-    let rows = server.scopes.into_iter().map(|scope| cells![html! { <code>{scope.name}</code> }, scope.description]);
-    let rows = table(["Scope".into(), Column::labelled("What it allows", "Allows")], rows);
+    let may_generate = authority.has_anywhere(Role::Member) && server.admits(authority);
+    let next = (Done::read(On::Server, done) == Some(Done::ServerAdded)).then(|| next_steps(&server));
+    let title = html! { <span class="named">{server.name.clone()}{marks(&server)}</span> };
     let body = view! {
         <Receipt on=On::Server done/>
-        {head((links::SERVERS, "Back to the list"), server.name.clone(), (), ())}
-        <dl class="panel facts">
-            <div><dt>"Resource"</dt><dd>{server.resource}</dd></div>
-            <div><dt>"Token lifetime"</dt><dd>{duration(server.token_lifetime)}</dd></div>
-            <div><dt>"Signature"</dt><dd>{server.alg.as_str()}</dd></div>
-            <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
-            <div><dt>"Keys"</dt><dd><a href=links::JWKS>"JWKS"</a></dd></div>
-        </dl>
-        {access}
-        {panel("scopes", "Scopes", (), rows)}
-        {usage}
-        {publish}
+        {head((links::SERVERS, "MCP servers"), title, resource(&server), actions(&server, administers, may_generate))}
+        {next}
+        {condition(&server, check.as_ref(), administers)}
+        {figures(&server, &callers, check)}
+        {view_links("Views of the MCP server", tabs)}
+        {content}
     };
     Ok(Page::new(server.name, body))
+}
+
+/// What to do with a server that was just added.
+fn next_steps(server: &McpServer) -> AnyView {
+    let generate =
+        primary_link(links::credential_for_server(&server.id), format!("Generate a credential for {}", server.name));
+    let protect = button_link(links::server_view(&server.id, &[("view", "protect")]), "Protect the server");
+    let content = view! { <div class="body"><div class="row">{generate}{protect}{checks::button(server)}</div></div> };
+    panel("next", "Next steps", (), content)
+}
+
+fn actions(server: &McpServer, administers: bool, may_generate: bool) -> AnyView {
+    let change = administers.then(|| {
+        let end = match server.is_archived() {
+            _ if server.built_in => ().into_any(),
+            false => button_link(links::archive_server(&server.id), "Archive"),
+            true => html! {
+                {button_link(links::unarchive_server(&server.id), "Unarchive")}
+                {button_link(links::remove_server(&server.id), "Remove")}
+            },
+        };
+        let check = (!server.built_in).then(|| checks::button(server));
+        view! { {check}{button_link(links::edit_server(&server.id), "Edit")}{end} }
+    });
+    let generate = may_generate.then(|| primary_link(links::credential_for_server(&server.id), "Generate credential"));
+    html! { <div class="row">{change}{generate}</div> }
+}
+
+/// What needs attention.
+fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool) -> AnyView {
+    let archived = server.archived_at.map(|at| {
+        let words = view! {
+            <p>
+                <b>"Archived since "{moment(at)}". "</b>
+                "It gets no new tokens. Access tokens from before work until they expire; personal tokens are refused."
+            </p>
+        };
+        notice("warn", words)
+    });
+    let failed = check.filter(|check| check.problems() > 0).map(|check| {
+        let href = links::server_view(&server.id, &[("view", "check")]);
+        let (tone, words) = match check.is_unanswered() {
+            true => ("warn", "The last check could not reach the server. ".to_owned()),
+            false => {
+                let steps = counted(check.problems(), "step", "steps");
+                ("danger", format!("The server may not be protected: {steps} of the last check did not pass. "))
+            }
+        };
+        notice(tone, view! { <p><b>{words}</b><a href=href>"See what to do"</a></p> })
+    });
+    let bare: Vec<&str> =
+        server.scopes.iter().filter(|scope| scope.description.is_empty()).map(|scope| scope.name.as_str()).collect();
+    let undescribed = (administers && !bare.is_empty()).then(|| {
+        let words = view! {
+            <p>
+                <b>{format!("{} no description. ", counted(bare.len(), "scope has", "scopes have"))}</b>
+                "People see only the name when an app asks them for access. "
+                <a href=links::edit_server(&server.id)>"Describe the scopes"</a>
+            </p>
+        };
+        notice("warn", words)
+    });
+    html! { {archived}{failed}{undescribed} }
+}
+
+fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>) -> AnyView {
+    let linked = |kind: &'static str, count: i64| {
+        let href = links::server_view(&server.id, &[("view", "access"), ("kind", kind)]);
+        if count == 0 {
+            html! { "0" }
+        } else {
+            html! { <a href=href>{grouped(count)}</a> }
+        }
+    };
+    let checked = match (check, server.built_in) {
+        (Some(check), _) => (checks::verdict(&check), distance(check.at)),
+        (None, true) => (html! { "Built in" }, html! { "nothing to check" }),
+        (None, false) => (html! { "Never" }, html! { "" }),
+    };
+    let all = callers.all;
+    key_figures([
+        ("Credentials", linked("credentials", all.credentials), html! { "not revoked" }),
+        ("Connected apps", linked("apps", all.apps), html! { "" }),
+        ("Personal tokens", linked("tokens", all.personal_tokens), html! { "" }),
+        ("Token lifetime", html! { {duration(server.token_lifetime)} }, html! { {server.alg.as_str()} }),
+        ("Last check", checked.0, checked.1),
+    ])
+}
+
+/// The scopes, and how many hold each.
+fn scopes(server: &McpServer, callers: &Callers) -> AnyView {
+    let count = |scope: &str, kind: &'static str, count: i64| match count {
+        0 => muted("0"),
+        count => {
+            let parameters = [("view", "access"), ("kind", kind), ("scope", scope)];
+            html! { <a href=links::server_view(&server.id, &parameters)>{grouped(count)}</a> }
+        }
+    };
+    let rows = server.scopes.iter().zip(&callers.by_scope).map(|(scope, (name, counts))| {
+        let allows = match scope.description.as_str() {
+            "" => muted("Not described"),
+            words => words.to_owned().into_any(),
+        };
+        cells![
+            html! { <code>{name.clone()}</code> },
+            allows,
+            count(name, "credentials", counts.credentials),
+            count(name, "apps", counts.apps),
+            count(name, "tokens", counts.personal_tokens),
+        ]
+    });
+    let columns = [
+        Column::from("Scope"),
+        Column::labelled("What it allows", "Allows"),
+        Column::number("Credentials"),
+        Column::number("Apps"),
+        Column::number("Personal tokens"),
+    ];
+    panel("scopes", "Scopes", muted("The first scope is the default"), table(columns, rows))
+}
+
+/// What the operator of the server configures.
+fn technical(server: &McpServer, issuer: &str) -> AnyView {
+    let content = view! {
+        <dl class="facts">
+            <div><dt>"Issuer"</dt><dd>{issuer.to_owned()}</dd></div>
+            <div><dt>"Signature"</dt><dd>{server.alg.as_str()}</dd></div>
+            <div><dt>"Keys"</dt><dd><a href=links::JWKS>"JWKS"</a></dd></div>
+            <div>
+                <dt>"Metadata"</dt>
+                <dd>{copied("metadata-url".to_owned(), server.metadata_url(), "Copy the address of the metadata".to_owned())}</dd>
+            </div>
+        </dl>
+    };
+    panel("tokens", "Tokens", (), content)
 }

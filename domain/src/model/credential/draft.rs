@@ -253,6 +253,9 @@ pub(crate) fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec
     for asked in asked {
         let named = known.iter().find(|server| server.id.as_str() == asked).or_else(|| resource::server(asked, known));
         let server = named.ok_or_else(|| format!("There is no MCP server {asked}. Choose one that is registered."))?;
+        if server.is_archived() {
+            return Err(format!("The MCP server {asked} is archived. Choose another one."));
+        }
         if !found.iter().any(|other| other.id == server.id) {
             found.push(server.clone());
         }

@@ -1,13 +1,17 @@
 //! MCP servers (protected resources) and their scopes.
 
 pub mod access;
+pub mod callers;
+pub mod check;
 pub mod resource;
 pub mod scope;
 
 use std::time::Duration;
 
-use crate::base::id::McpServerId;
+use crate::base::clock::Timestamp;
+use crate::base::id::{McpServerId, TeamId};
 use crate::crypto::keys::TokenAlgorithm;
+use crate::model::person::authority::Authority;
 use crate::model::server::access::ServerAccess;
 use crate::model::server::scope::Scopes;
 
@@ -39,9 +43,26 @@ pub struct McpServer {
     pub built_in: bool,
     /// Which teams may use it.
     pub access: ServerAccess,
+    /// Since when it is archived, and so gets no new tokens.
+    pub archived_at: Option<Timestamp>,
 }
 
 impl McpServer {
+    /// Whether the credentials of this team get tokens for it.
+    pub fn admits_team(&self, team: &TeamId) -> bool {
+        self.archived_at.is_none() && self.access.admits_team(team)
+    }
+
+    /// Whether an actor with this authority may use it.
+    pub fn admits(&self, authority: &Authority) -> bool {
+        self.archived_at.is_none() && self.access.admits(authority)
+    }
+
+    /// Whether it is archived. The built-in server is part of this program and never is.
+    pub fn is_archived(&self) -> bool {
+        self.archived_at.is_some()
+    }
+
     /// The names of its scopes.
     pub(crate) fn scope_names(&self) -> Scopes {
         self.scopes.iter().map(|scope| scope.name.as_str()).collect()

@@ -107,6 +107,8 @@ word_enum! {
         TargetNotAllowed = "target_not_allowed",
         /// The MCP server is not open to the team of the credential.
         TeamNotAllowed = "team_not_allowed",
+        /// The MCP server is archived.
+        ServerArchived = "server_archived",
     }
 }
 

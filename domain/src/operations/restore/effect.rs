@@ -42,7 +42,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         Action::TeamRoleChanged => &[Roles],
         // The lists of MCP servers lose a team that is removed.
         Action::TeamRemoved => &[Roles, Servers],
-        Action::McpServerEdited => &[Servers],
+        Action::McpServerEdited | Action::McpServerArchived | Action::McpServerRemoved => &[Servers],
         Action::ClientChanged
         | Action::ClientSecretEnded
         | Action::ClientSecretReplaced
@@ -81,6 +81,8 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::McpServerAdded
         // The issuer comes with the settings.
         | Action::McpServerMoved
+        | Action::McpServerUnarchived
+        | Action::McpServerChecked
         | Action::WebhookAdded
         | Action::WebhookResumed
         | Action::ClientAdded
@@ -149,7 +151,8 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
         ],
         Action::WebhookEdited => &["name", "host", "events", "address"],
         Action::ClientChanged => &["name", "redirect_uris", "by"],
-        Action::McpServerEdited => &["teams"],
+        // The algorithm is no right: the one of the backup holds again.
+        Action::McpServerEdited => &["teams", "name", "scopes", "token_lifetime", "alg"],
         _ => return Vec::new(),
     };
     let fields: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();

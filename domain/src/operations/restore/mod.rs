@@ -147,6 +147,7 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
         (_, Some(id)) => (end_of_credential(change, one, id, now).await?, Target::Credential),
         (How::PasswordChanged, _) => (Action::PersonPasswordChanged, Target::Person),
         (How::ServerNarrowed, _) => (Action::McpServerEdited, Target::McpServer),
+        (How::ServerArchived, _) => (Action::McpServerArchived, Target::McpServer),
         (How::ClientNarrowed, _) => (Action::ClientChanged, Target::Client),
         (How::WebhookPaused | How::WebhookUnreadable, _) => (Action::WebhookPaused, Target::Webhook),
         (How::WebhookChanged, _) => (Action::WebhookEdited, Target::Webhook),

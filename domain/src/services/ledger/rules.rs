@@ -92,6 +92,9 @@ impl Rules {
             RequestedScope::These(asked) => asked.intersection(&state.scopes),
         };
         let server = target(state, &request.resource, &self.servers);
+        if server.is_some_and(McpServer::is_archived) {
+            return Err(refused(Refusal::ServerArchived));
+        }
         if server.is_some_and(|server| !server.access.admits_team(&state.team)) {
             return Err(refused(Refusal::TeamNotAllowed));
         }

@@ -2,10 +2,11 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::cursor::Cursor;
-use crate::base::id::{PersonId, PersonalTokenId};
+use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::EndCause;
 use crate::model::client::personal_token::{ListedToken, PersonalToken};
+use crate::store::credential::contains_pattern;
 use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
 
 const COLUMNS: &str =
@@ -61,6 +62,35 @@ pub(crate) fn list_sql(of_one: bool) -> String {
     let listed = select_listed();
     format!(
         "{listed} WHERE {of} AND t.ended_at IS NULL AND t.expires_at > $1 AND (t.created_at, t.id) < ($4, $5)
+         ORDER BY t.created_at DESC, t.id DESC LIMIT $2"
+    )
+}
+
+/// The tokens for this server that live at `now`, newest first: of all people or of `person`, with any scope or with
+/// `scope`.
+pub(crate) async fn list_of_server(
+    store: &Store,
+    server: &McpServerId,
+    person: Option<&PersonId>,
+    scope: Option<&str>,
+    after: Option<&Cursor>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<ListedToken>> {
+    let sql = list_of_server_sql();
+    let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
+    let scope = contains_pattern(&scope.map(|scope| format!(" {scope} ")).unwrap_or_default());
+    composed_sql!("{sql}"; now, limit, person, at, id, server, scope).all(store).await
+}
+
+/// The statement of [`list_of_server`]. Its parameters are those of [`list_sql`], the server, and a pattern for the
+/// scopes, which are in lower case here.
+pub(crate) fn list_of_server_sql() -> String {
+    let listed = select_listed();
+    format!(
+        "{listed} WHERE t.server_id = $6 AND (CAST($3 AS TEXT) IS NULL OR t.person_id = $3)
+             AND t.ended_at IS NULL AND t.expires_at > $1
+             AND LOWER(' ' || t.scopes || ' ') LIKE $7 ESCAPE '\\' AND (t.created_at, t.id) < ($4, $5)
          ORDER BY t.created_at DESC, t.id DESC LIMIT $2"
     )
 }

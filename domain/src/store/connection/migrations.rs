@@ -35,6 +35,16 @@ fn all(engine: Engine) -> Vec<Migration> {
         Engine::Sqlite => include_str!("../../../../migrations/sqlite/0002_audit_append_only.sql"),
         Engine::Postgres => include_str!("../../../../migrations/postgres/0002_audit_append_only.sql"),
     };
+    let servers = match engine {
+        Engine::Sqlite => concat!(
+            include_str!("../../../../migrations/0030_mcp_servers.sql"),
+            include_str!("../../../../migrations/sqlite/0030_mcp_servers.sql")
+        ),
+        Engine::Postgres => concat!(
+            include_str!("../../../../migrations/0030_mcp_servers.sql"),
+            include_str!("../../../../migrations/postgres/0030_mcp_servers.sql")
+        ),
+    };
     let list = match engine {
         Engine::Sqlite => concat!(
             include_str!("../../../../migrations/0032_list.sql"),
@@ -73,6 +83,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(27, "server access", include_str!("../../../../migrations/0027_server_access.sql")),
         migration(28, "write probe", include_str!("../../../../migrations/0028_write_probe.sql")),
         migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
+        migration(30, "mcp servers", servers),
         migration(31, "owners and tags", include_str!("../../../../migrations/0031_owners_and_tags.sql")),
         migration(32, "list", list),
         migration(33, "use", include_str!("../../../../migrations/0033_use.sql")),
@@ -199,6 +210,46 @@ mod tests {
         let rows = sqlx::query(sql).fetch_all(store.reads()).await.expect("reads");
         let proven: Vec<String> = rows.iter().map(|row| row.try_get("id").expect("a text")).collect();
         assert_eq!(proven, ["ada", "grace"]);
+        store.close().await;
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[tokio::test]
+    async fn credentials_of_an_earlier_version_are_callers_of_their_servers_unless_they_are_revoked() {
+        let folder = testing::folder();
+        let url = testing::database_url(&folder.join("countersign.db")).await;
+        let url = DatabaseUrl::parse(&url).expect("an address");
+        let store = Store::open(&url, &StoreOptions::default()).await.expect("opens");
+        let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 30).collect();
+        apply(store.changes.connections(), earlier).await.expect("the schema of an earlier version");
+        let mut transaction = store.begin().await.expect("begins");
+        for (id, servers, scopes, revoked) in [
+            ("csc_a", r#"["srv_1","srv_2"]"#, "x y", "NULL"),
+            ("csc_b", r#"["srv_1"]"#, "", "NULL"),
+            ("csc_c", r#"["srv_1"]"#, "x", "1"),
+        ] {
+            let sql = format!(
+                "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
+                     ip_ranges, created_by, created_at, revoked_at)
+                 VALUES ('{id}', '', '', '', '', '{scopes}', '{servers}', '[]', '', 1, {revoked})"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *transaction).await.expect("inserts");
+        }
+        transaction.commit().await.expect("commits");
+        store.migrate().await.expect("the schema of this version");
+        let sql = "SELECT server_id || ' ' || scope || ' ' || client_id AS held FROM credential_access ORDER BY 1";
+        let rows = sqlx::query(sql).fetch_all(store.reads()).await.expect("reads");
+        let held: Vec<String> = rows.iter().map(|row| row.try_get("held").expect("a text")).collect();
+        let expected = [
+            "srv_1  csc_a",
+            "srv_1  csc_b",
+            "srv_1 x csc_a",
+            "srv_1 y csc_a",
+            "srv_2  csc_a",
+            "srv_2 x csc_a",
+            "srv_2 y csc_a",
+        ];
+        assert_eq!(held, expected);
         store.close().await;
         let _ = std::fs::remove_dir_all(folder);
     }

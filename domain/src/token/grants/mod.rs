@@ -164,6 +164,7 @@ fn oauth_error(grant: GrantType, refusal: Refusal) -> OAuthError {
         Refusal::TeamNotAllowed => {
             OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is not open to the team of this client.")
         }
+        Refusal::ServerArchived => OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is archived."),
         Refusal::GrantNotAllowed => OAuthError::unauthorized_client(),
         // In this grant the assertion is the grant. So the error says that the grant is not valid (RFC 7523 §3.1).
         refusal if grant == GrantType::JwtBearer => OAuthError {

@@ -33,13 +33,17 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
     }
 }
 
-/// Checks that the person is not disabled, and that one of the person's teams may use the server.
+/// Checks that the person is not disabled, that the server is not archived, and that one of the person's teams may use
+/// it.
 ///
 /// The code or refresh token stays good: when the server is opened again, the client goes on. So the error is not
 /// `invalid_grant`, after which client libraries forget the token and send the person round again.
 pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId, server: &McpServer) -> Result<()> {
     let authority = store::person::team::authority_of_person(change, id).await?;
     let authority = authority.ok_or(invalid_grant("the person is disabled"))?;
+    if server.is_archived() {
+        return Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is archived."));
+    }
     if server.access.admits(&authority) {
         return Ok(());
     }
@@ -48,7 +52,7 @@ pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId, server:
 
 pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer> {
     let servers = store::server::list(change).await?;
-    Ok(servers.into_iter().find(|server| server.id == *id).ok_or(Fault::Damaged)?)
+    servers.into_iter().find(|server| server.id == *id).ok_or(invalid_grant("the MCP server was removed"))
 }
 
 /// A `resource` in the request must be the one that the client asked for at the start (RFC 8707 §2.2).

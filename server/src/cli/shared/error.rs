@@ -73,10 +73,12 @@ fn option(field: &str) -> Option<String> {
         "password" => "--password-stdin".to_owned(),
         "person" => "--email".to_owned(),
         "redirect_uris" => "--redirect-uri".to_owned(),
+        "removes" => "--yes".to_owned(),
         "scopes" => "--scope".to_owned(),
         "server" => "--mcp-server".to_owned(),
         "subject" => "--federated-subject".to_owned(),
         "tags" => "--tag".to_owned(),
+        // A problem of the whole, and not of an option.
         "step" | "main" => return None,
         field => format!("--{}", field.replace('_', "-")),
     })

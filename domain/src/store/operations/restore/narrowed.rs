@@ -6,11 +6,12 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, TeamId};
+use crate::base::id::ClientId;
 use crate::model::audit::Target;
 use crate::model::operations::{ChangedThings, Ended, How, LaterValue, SinceBackup};
 use crate::model::server::access::ServerAccess;
 use crate::model::server::scope::Scopes;
+use crate::model::server::{McpServer, ScopeDescription};
 use crate::store::operations::keys::instance_keys;
 use crate::store::operations::restore::PAGE;
 use crate::store::person::team;
@@ -197,33 +198,71 @@ pub(super) async fn webhooks(stores: (&Store, &Store), since: &SinceBackup) -> R
     Ok(found)
 }
 
-/// MCP servers that fewer teams may use. Both databases are compared whole: a team that was removed left every list.
+/// MCP servers that fewer teams may use, that lost scopes or token lifetime, and that were archived or removed. Both
+/// databases are compared whole: a team that was removed left every list.
 pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
     let known = ServerAccess::Teams(team::list(backup, None).await?.into_iter().map(|team| team.id).collect());
-    let before = server::list(backup).await?;
+    let (before, after) = (server::list(backup).await?, server::list(former).await?);
     let edits = since.things(Target::McpServer);
+    let removed = since.about(Target::Team).map(|(_, _, at)| at).max();
     let mut found = Vec::new();
-    for now in server::list(former).await? {
-        let Some(older) = before.iter().find(|server| server.id == now.id) else { continue };
-        // A team that the backup does not know is on no list of it.
-        let ServerAccess::Teams(teams) = now.access.in_both(&older.access).in_both(&known) else { continue };
-        if now.access == ServerAccess::All || older.access.is_within(&now.access) {
-            continue;
+    for older in &before {
+        let (id, at) = (older.id.as_str(), edits.get(older.id.as_str()).map(|(_, at)| *at));
+        let now = after.iter().find(|server| server.id == older.id);
+        // A server that is missing was removed.
+        let is_archived = now.map_or(at.is_some(), McpServer::is_archived);
+        let at = at.or(removed).unwrap_or(Timestamp::from_millis(0));
+        let later = |table, key, column, value, is_number| LaterValue {
+            table,
+            key,
+            id: id.to_owned(),
+            column,
+            value,
+            is_number,
+        };
+        if is_archived && !older.is_archived() {
+            let archived = vec![later("mcp_servers", "id", "archived_at", json!(at.millis()), true)];
+            found.push(ended(None, &older.name, id, at, How::ServerArchived, archived));
         }
-        let removed = || since.about(Target::Team).map(|(_, _, at)| at).max();
-        let edited = edits.get(now.id.as_str()).map(|(_, at)| *at);
-        let at = edited.or_else(removed).unwrap_or(Timestamp::from_millis(0));
-        let id = now.id.as_str().to_owned();
-        let later =
-            |table, key, column, value, is_number| LaterValue { table, key, id: id.clone(), column, value, is_number };
-        let teams = json!(teams.iter().map(TeamId::as_str).collect::<Vec<_>>());
-        let later = vec![
-            later("mcp_servers", "id", "limited_since", json!(at.millis()), true),
-            later("server_teams", "server_id", "team_id", teams, false),
-        ];
-        found.push(ended(None, &now.name, &id, at, How::ServerNarrowed, later));
+        let Some(now) = now else { continue };
+        let mut values = Vec::new();
+        if let Some(teams) = narrower_access(now, older, &known) {
+            values.push(later("mcp_servers", "id", "limited_since", json!(at.millis()), true));
+            values.push(later("server_teams", "server_id", "team_id", json!(teams), false));
+        }
+        if let Some(scopes) = narrower_scopes(now, older) {
+            values.push(later("mcp_servers", "id", "scopes", json!(server::scopes_json(&scopes)), false));
+        }
+        if now.token_lifetime < older.token_lifetime {
+            let seconds = json!(now.token_lifetime.as_secs());
+            values.push(later("mcp_servers", "id", "token_lifetime", seconds, true));
+        }
+        if !values.is_empty() {
+            found.push(ended(None, &now.name, id, at, How::ServerNarrowed, values));
+        }
     }
     Ok(found)
+}
+
+/// The teams that both lists have, if the present list lets fewer in.
+fn narrower_access(now: &McpServer, older: &McpServer, known: &ServerAccess) -> Option<Vec<String>> {
+    // A team that the backup does not know is on no list of it.
+    let ServerAccess::Teams(teams) = now.access.in_both(&older.access).in_both(known) else { return None };
+    let is_narrower = now.access != ServerAccess::All && !older.access.is_within(&now.access);
+    is_narrower.then(|| teams.iter().map(ToString::to_string).collect())
+}
+
+/// The scopes of the backup without those that were removed since. A server has at least one scope: if none is in both
+/// lists, these are the present ones.
+fn narrower_scopes(now: &McpServer, older: &McpServer) -> Option<Vec<ScopeDescription>> {
+    let present = now.scope_names();
+    let mut both = older.scopes.clone();
+    both.retain(|scope| present.contains(&scope.name));
+    match both.len() {
+        kept if kept == older.scopes.len() => None,
+        0 => Some(now.scopes.clone()),
+        _ => Some(both),
+    }
 }
 
 /// The form of wrapped values of a database, and the identifier of its master key: each value begins with them.

@@ -233,6 +233,7 @@ fn mcp_servers_in(connection: &Connection) -> Result<Vec<McpServer>, StoreError>
             built_in_since: row.get(6)?,
             limited_since: row.get(7)?,
             teams: row.get(8)?,
+            archived_at: row.get(9)?,
         })
     })?;
     rows.map(|row| row?.server()).collect()

@@ -1,4 +1,12 @@
 //! `mcp_servers` and `server_teams`.
+//!
+//! | module | tables |
+//! |---|---|
+//! | [`callers`] | `credential_access`, and the consents and personal tokens of a server |
+//! | [`check`] | `server_checks` |
+
+pub mod callers;
+pub mod check;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +21,7 @@ use crate::store::{Columns, FromRow, On, Result, Store, StoreError, Transaction,
 
 pub(crate) const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since,
                              (SELECT string_agg(team_id, ' ') FROM server_teams WHERE server_id = mcp_servers.id)
-                             AS teams FROM mcp_servers
+                             AS teams, archived_at FROM mcp_servers
                       ORDER BY CASE WHEN built_in_since IS NULL THEN 1 ELSE 0 END, name";
 
 pub(crate) async fn list(on: impl On<'_>) -> Result<Vec<McpServer>> {
@@ -21,7 +29,7 @@ pub(crate) async fn list(on: impl On<'_>) -> Result<Vec<McpServer>> {
 }
 
 row! { "mcp_servers" => ServerRow {
-    id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since, teams
+    id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since, teams, archived_at
 } }
 
 impl FromRow for McpServer {
@@ -44,6 +52,7 @@ pub(crate) struct ServerRow {
     pub limited_since: Option<i64>,
     /// Identifiers with spaces between them.
     pub teams: Option<String>,
+    pub archived_at: Option<i64>,
 }
 
 impl ServerRow {
@@ -75,23 +84,56 @@ impl ServerRow {
             alg: TokenAlgorithm::parse(&self.alg).ok_or_else(|| wrong(format!("alg is {:?}", self.alg)))?,
             built_in: self.built_in_since.is_some(),
             access,
+            archived_at: self.archived_at.map(Timestamp::from_millis),
         })
     }
 }
 
-pub(crate) async fn insert(transaction: &mut Transaction, server: &McpServer, now: Timestamp) -> Result<()> {
+/// Scopes as the column holds them.
+pub(crate) fn scopes_json(scopes: &[ScopeDescription]) -> String {
     let scopes: Vec<(&str, &str)> =
-        server.scopes.iter().map(|scope| (scope.name.as_str(), scope.description.as_str())).collect();
+        scopes.iter().map(|scope| (scope.name.as_str(), scope.description.as_str())).collect();
+    to_json(&scopes)
+}
+
+pub(crate) async fn insert(transaction: &mut Transaction, server: &McpServer, now: Timestamp) -> Result<()> {
     sql!(
         "INSERT INTO mcp_servers (id, resource, name, scopes, token_lifetime, alg, built_in_since, created_at)
          VALUES ($1, $2, $3, $4, $5, $8, $6, $7)";
-        server.id, server.resource, server.name, to_json(&scopes),
-        i64::try_from(server.token_lifetime.as_secs()).unwrap_or(i64::MAX), server.built_in.then_some(now), now,
+        server.id, server.resource, server.name, scopes_json(&server.scopes), server.token_lifetime, server.built_in.then_some(now), now,
         server.alg
     )
     .execute(&mut *transaction)
     .await?;
     set_access(transaction, &server.id, &server.access, now).await
+}
+
+/// Writes the fields that an edit may change.
+pub(crate) async fn update(transaction: &mut Transaction, server: &McpServer) -> Result<()> {
+    let sql = "UPDATE mcp_servers SET name = $1, scopes = $2, token_lifetime = $3, alg = $4 WHERE id = $5";
+    sql!(sql; server.name, scopes_json(&server.scopes), server.token_lifetime, server.alg, server.id)
+        .execute(transaction)
+        .await
+}
+
+pub(crate) async fn set_archived(
+    transaction: &mut Transaction,
+    id: &McpServerId,
+    archived_at: Option<Timestamp>,
+) -> Result<()> {
+    sql!("UPDATE mcp_servers SET archived_at = $1 WHERE id = $2"; archived_at, id).execute(transaction).await
+}
+
+/// Removes the server, with its list of teams and its check.
+pub(crate) async fn remove(transaction: &mut Transaction, id: &McpServerId) -> Result<()> {
+    for sql in [
+        "DELETE FROM server_teams WHERE server_id = $1",
+        "DELETE FROM server_checks WHERE server_id = $1",
+        "DELETE FROM mcp_servers WHERE id = $1",
+    ] {
+        sql!(sql; id).execute(&mut *transaction).await?;
+    }
+    Ok(())
 }
 
 /// Sets which teams may use the server. Each of them must exist.

@@ -1,4 +1,16 @@
 //! MCP servers: the protected resources (RFC 9728) that tokens are for (RFC 8707).
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`archive`] | archives a server, takes it back, removes it |
+//! | [`callers`] | who may call a server |
+//! | [`check`] | asks a server whether it protects itself |
+//! | [`edit`] | changes name, scopes, token lifetime and algorithm |
+
+pub mod archive;
+pub mod callers;
+pub mod check;
+pub mod edit;
 
 use std::time::Duration;
 
@@ -7,7 +19,7 @@ use serde_json::{Value, json};
 use crate::base::id::{McpServerId, TeamId};
 use crate::base::text::is_pasteable;
 use crate::crypto::keys::TokenAlgorithm;
-use crate::model::credential::draft::{check_name, check_token_lifetime};
+use crate::model::credential::draft::{check_description, check_name, check_token_lifetime};
 use crate::model::person::team::Team;
 use crate::model::server::access::{ServerAccess, ShutOut};
 use crate::model::server::resource;
@@ -40,6 +52,7 @@ pub(crate) async fn register_built_in(context: &Context) -> Result<(), Fault> {
         alg: TokenAlgorithm::default(),
         built_in: true,
         access: ServerAccess::All,
+        archived_at: None,
     };
     let mut change = context.begin_change().await?;
     match store::server::insert(&mut change, &server, context.now()).await {
@@ -86,6 +99,24 @@ fn is_reserved(scope: &str) -> bool {
     scope.starts_with("credentials:") || scope.starts_with("tokens:")
 }
 
+/// Checks the scopes of a server.
+fn check_scopes(scopes: &[ScopeDescription]) -> Result<(), String> {
+    let is_one = |scope: &ScopeDescription| {
+        is_pasteable(&scope.name) && Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1)
+    };
+    if scopes.is_empty() || scopes.len() > MOST_SCOPES || !scopes.iter().all(is_one) {
+        return Err("Write one scope a line, such as docs:read and what it allows. At least one is needed.".to_owned());
+    }
+    let names: Scopes = scopes.iter().map(|scope| scope.name.as_str()).collect();
+    if names.iter().count() < scopes.len() {
+        return Err("Write each scope once.".to_owned());
+    }
+    match scopes.iter().find(|scope| is_reserved(&scope.name)) {
+        Some(scope) => Err(format!("The scope {} belongs to the built-in server.", scope.name)),
+        None => scopes.iter().try_for_each(|scope| check_description(&scope.description).map(drop)),
+    }
+}
+
 impl ServerDraft {
     /// Checks the fields. Returns the name as it is stored.
     fn check(&self) -> Result<String, Vec<FieldError>> {
@@ -98,15 +129,7 @@ impl ServerDraft {
                 "Enter the server’s URL as clients call it, such as https://docs.example.com/mcp, without a #.";
             errors.push("resource", message);
         }
-        let is_one = |scope: &ScopeDescription| {
-            is_pasteable(&scope.name) && Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1)
-        };
-        if self.scopes.is_empty() || self.scopes.len() > MOST_SCOPES || !self.scopes.iter().all(is_one) {
-            let message = "Write one scope a line, such as docs:read and what it allows. At least one is needed.";
-            errors.push("scopes", message);
-        } else if let Some(scope) = self.scopes.iter().find(|scope| is_reserved(&scope.name)) {
-            errors.push("scopes", format!("The scope {} belongs to the built-in server.", scope.name));
-        }
+        errors.take("scopes", check_scopes(&self.scopes));
         errors.take("token_lifetime", check_token_lifetime(self.token_lifetime));
         errors.none()?;
         Ok(name.unwrap_or_default())
@@ -126,6 +149,7 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         alg: draft.alg,
         built_in: false,
         access: draft.access.clone(),
+        archived_at: None,
     };
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, McpServerError::NotFound).await?;
@@ -171,6 +195,19 @@ fn names(access: &ServerAccess, teams: &[Team]) -> Value {
     }
 }
 
+/// Begins a change of the server by an administrator, and reads the server.
+async fn begin_for<'context>(
+    context: &'context Context,
+    actor: &Actor,
+    id: &McpServerId,
+) -> Result<(Change<'context>, McpServer), McpServerError> {
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, McpServerError::NotFound).await?;
+    let servers = store::server::list(&mut change).await?;
+    let server = servers.into_iter().find(|server| server.id == *id).ok_or(McpServerError::NotFound)?;
+    Ok((change, server))
+}
+
 /// Sets which teams may use the server. When this returns, exchanges, refreshes, consents and uses of personal tokens
 /// obey it. Access tokens that were issued before live until they end. Only administrators may do this.
 pub async fn set_access(
@@ -179,10 +216,7 @@ pub async fn set_access(
     id: &McpServerId,
     access: &ServerAccess,
 ) -> Result<(), McpServerError> {
-    let mut change = context.begin_change().await?;
-    change.require_administrator(actor, McpServerError::NotFound).await?;
-    let servers = store::server::list(&mut change).await?;
-    let server = servers.into_iter().find(|server| server.id == *id).ok_or(McpServerError::NotFound)?;
+    let (mut change, server) = begin_for(context, actor, id).await?;
     let teams = store::person::team::list(&mut change, None).await?;
     check_teams(access, &teams)?;
     let mut changes = Changes::default();
@@ -219,6 +253,13 @@ async fn require_free(change: &mut Change<'_>, server: &McpServer) -> Result<(),
 /// The server with this identifier.
 pub async fn find(context: &Context, id: &McpServerId) -> Result<Option<McpServer>, Fault> {
     Ok(store::server::list(&context.store).await?.into_iter().find(|server| server.id == *id))
+}
+
+/// The server with this identifier or this resource.
+pub async fn find_named(context: &Context, name: &str) -> Result<Option<McpServer>, Fault> {
+    let servers = store::server::list(&context.store).await?;
+    let by_id = servers.iter().find(|server| server.id.as_str() == name);
+    Ok(by_id.or_else(|| resource::server(name, &servers)).cloned())
 }
 
 /// The issuer of the instance in `store`; `None` in a new database. The built-in server is registered under it.
@@ -268,6 +309,7 @@ mod tests {
                 alg: TokenAlgorithm::default(),
                 built_in: false,
                 access: ServerAccess::All,
+                archived_at: None,
             };
             assert_eq!(server.metadata_url(), expected);
         }

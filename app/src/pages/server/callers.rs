@@ -1,0 +1,188 @@
+//! The view of who may call an MCP server: credentials, connected apps and personal tokens, all of them or those with
+//! one scope.
+
+use domain::base::cursor::Cursor;
+use domain::model::client::consent::ListedConsent;
+use domain::model::client::personal_token::ListedToken;
+use domain::model::server::McpServer;
+use domain::model::server::callers::{CallerCounts, Callers};
+use domain::person::team;
+use domain::server::callers;
+
+use crate::components::pager::{PAGE_SIZE, page_of};
+use crate::components::parts::{page_links, pill};
+use crate::components::table::used_from;
+use crate::prelude::*;
+
+/// Credentials on a page.
+const CREDENTIALS_PAGE: u16 = 50;
+
+/// The parameters of the view.
+#[derive(Debug, Clone, Default)]
+pub struct CallersQuery {
+    /// `apps`, `tokens`, or credentials.
+    pub kind: String,
+    /// A scope of the server; empty: any.
+    pub scope: String,
+    /// Cursor of the page.
+    pub after: String,
+}
+
+/// What a view lists: the word in its address, its name, and which of the numbers counts it.
+type Kind = (&'static str, &'static str, fn(&CallerCounts) -> i64);
+
+const KINDS: [Kind; 3] = [
+    ("credentials", "Credentials", |counts| counts.credentials),
+    ("apps", "Connected apps", |counts| counts.apps),
+    ("tokens", "Personal tokens", |counts| counts.personal_tokens),
+];
+
+/// The view.
+pub(super) async fn view(
+    visit: &Visit,
+    server: &McpServer,
+    callers: &Callers,
+    query: &CallersQuery,
+) -> Result<AnyView, ActionError> {
+    let kind = KINDS.into_iter().find(|(word, ..)| *word == query.kind).unwrap_or(KINDS[0]);
+    let scope = callers.by_scope.iter().find(|(scope, _)| *scope == query.scope);
+    let address = |kind: &str, scope: &str, after: &str| {
+        let parameters = [("view", "access"), ("kind", kind), ("scope", scope), ("after", after)];
+        links::server_view(&server.id, &parameters)
+    };
+    let chosen = scope.map_or("", |(scope, _)| scope.as_str());
+    let counts = scope.map_or(callers.all, |(_, counts)| *counts);
+    let kinds =
+        KINDS.map(|(word, name, count)| pill(address(word, chosen, ""), name, Some(count(&counts)), word == kind.0));
+    let any = pill(address(kind.0, "", ""), "Any scope", Some(kind.2(&callers.all)), chosen.is_empty());
+    let scopes = callers
+        .by_scope
+        .iter()
+        .map(|(scope, counts)| pill(address(kind.0, scope, ""), scope.clone(), Some(kind.2(counts)), scope == chosen));
+    let scopes = scopes.collect_view();
+    let chosen = (!chosen.is_empty()).then_some(chosen);
+    let (list, next) = match kind.0 {
+        "apps" => apps(visit, server, chosen, &query.after).await?,
+        "tokens" => tokens(visit, server, chosen, &query.after).await?,
+        _ => credentials(visit, server, chosen, &query.after).await?,
+    };
+    let next = next.map(|next| address(kind.0, chosen.unwrap_or_default(), &next));
+    let first = (!query.after.is_empty()).then(|| address(kind.0, chosen.unwrap_or_default(), ""));
+    let pages =
+        (next.is_some() || first.is_some()).then(|| view! { <div class="pager">{page_links(first, next)}</div> });
+    let own = (!visit.authority()?.is_administrator()).then(|| {
+        let words = "You see credentials of your teams, and apps and personal tokens of your own.";
+        view! { <p class="muted">{words}</p> }
+    });
+    let content = view! {
+        <div class="body filters">
+            <nav class="row" aria-label="Kinds">{kinds}</nav>
+            <nav class="row" aria-label="Scopes">{any}{scopes}</nav>
+            {own}
+        </div>
+        <div class="dense">{list}</div>
+    };
+    Ok(html! { {panel("callers", "Who may call it", (), content)}{pages} })
+}
+
+/// The scopes of this server among those that something holds.
+fn own_scopes<'held>(server: &McpServer, held: impl Iterator<Item = &'held str>) -> AnyView {
+    scope_tags(held.filter(|scope| server.scopes.iter().any(|own| own.name == *scope)))
+}
+
+async fn credentials(
+    visit: &Visit,
+    server: &McpServer,
+    scope: Option<&str>,
+    after: &str,
+) -> Result<(AnyView, Option<String>), ActionError> {
+    let authority = visit.authority()?;
+    let after = (!after.is_empty()).then_some(after);
+    let page = callers::credentials(&visit.context, authority, server, scope, after, CREDENTIALS_PAGE).await?;
+    if page.credentials.is_empty() {
+        let generate = view! { <a href=links::credential_for_server(&server.id)>"Generate a credential"</a> };
+        let words = if scope.is_some() {
+            "No credential holds this scope. "
+        } else {
+            "No credential may call this server yet. "
+        };
+        return Ok((empty(view! { {words}{generate}"." }), None));
+    }
+    let teams = team::list(&visit.context, authority).await?;
+    let now = visit.now();
+    let rows = page.credentials.into_iter().map(|credential| {
+        let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
+        cells![
+            html! {
+                <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a>
+                {sub(view! { <code>{credential.client_id.to_string()}</code> })}
+            },
+            team,
+            own_scopes(server, credential.scopes.iter()),
+            status_chip(credential.status(now)),
+            last_use(credential.last_used_at, credential.last_used_from),
+        ]
+    });
+    let several = teams.len() > 1;
+    let columns = [
+        Column::from("Credential"),
+        Column::when("Team", several),
+        "Scopes of this server".into(),
+        "Status".into(),
+        "Last used".into(),
+    ];
+    Ok((table(columns, rows), page.next))
+}
+
+async fn apps(
+    visit: &Visit,
+    server: &McpServer,
+    scope: Option<&str>,
+    after: &str,
+) -> Result<(AnyView, Option<String>), ActionError> {
+    let (authority, after) = (visit.authority()?, Cursor::parse(after));
+    let found = callers::apps(&visit.context, authority, server, scope, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (found, next) = page_of(found, ListedConsent::cursor);
+    if found.is_empty() {
+        return Ok((empty("No connected app may call this server."), None));
+    }
+    let rows = found.into_iter().map(|ListedConsent { consent, person_name, client_name, .. }| {
+        let client = match authority.is_administrator() {
+            true => html! { <a class="name" href=links::client(&consent.client_id)>{client_name}</a> },
+            false => client_name.into_any(),
+        };
+        cells![
+            client,
+            person_name,
+            own_scopes(server, consent.scopes.iter()),
+            distance(consent.created_at),
+            html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
+        ]
+    });
+    Ok((table(["App", "Allowed by", "Scopes", "Allowed", "Last token"], rows), next))
+}
+
+async fn tokens(
+    visit: &Visit,
+    server: &McpServer,
+    scope: Option<&str>,
+    after: &str,
+) -> Result<(AnyView, Option<String>), ActionError> {
+    let (authority, after) = (visit.authority()?, Cursor::parse(after));
+    let found =
+        callers::personal_tokens(&visit.context, authority, server, scope, after.as_ref(), PAGE_SIZE + 1).await?;
+    let (found, next) = page_of(found, ListedToken::cursor);
+    if found.is_empty() {
+        return Ok((empty("No personal token is for this server."), None));
+    }
+    let rows = found.into_iter().map(|ListedToken { token, person_name, .. }| {
+        cells![
+            html! { {token.name.clone()}{sub(format!("ends in {}", token.hint))} },
+            person_name,
+            own_scopes(server, token.scopes.iter()),
+            distance(token.expires_at),
+            last_use(token.last_used_at, token.last_used_from),
+        ]
+    });
+    Ok((table(["Token", "Person", "Scopes", "Expires", "Last used"], rows), next))
+}

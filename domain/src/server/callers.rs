@@ -1,0 +1,168 @@
+//! Who may call an MCP server, in numbers and page by page.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::base::cursor::Cursor;
+use crate::base::id::{McpServerId, TeamId};
+use crate::model::client::consent::ListedConsent;
+use crate::model::client::personal_token::ListedToken;
+use crate::model::credential::Credential;
+use crate::model::person::authority::Authority;
+use crate::model::server::McpServer;
+use crate::model::server::callers::{ArchiveFacts, CallerCounts, CallerCursor, Callers};
+use crate::model::server::scope::Scopes;
+use crate::prelude::{Context, Fault};
+use crate::store::server::callers as rows;
+use crate::store::{self, StoreError};
+
+/// Who may call the server, of what `authority` sees. On a large instance the numbers of credentials may be some
+/// seconds old.
+pub async fn count(context: &Context, authority: &Authority, server: &McpServer) -> Result<Callers, Fault> {
+    let scopes: Vec<String> = server.scopes.iter().map(|scope| scope.name.clone()).collect();
+    let (store, id, key) = (context.store.clone(), server.id.clone(), authority.key().map(str::to_owned));
+    let name = format!("{id} {}", key.as_deref().unwrap_or_default());
+    let asked = scopes.clone();
+    let credentials =
+        recent(context, &name, async move { rows::count_by_scope(&store, &id, &asked, key.as_deref()).await }).await?;
+    let of = |scope: &str| credentials.iter().find(|(name, _)| name == scope).map_or(0, |(_, count)| *count);
+    let now = context.now();
+    let (apps, tokens) = match authority.person() {
+        Ok(person) => (
+            rows::consents(&context.store, &server.id, person, now).await?,
+            rows::personal_tokens(&context.store, &server.id, person, now).await?,
+        ),
+        Err(_) => (Vec::new(), Vec::new()),
+    };
+    let counts = |scope: &str| CallerCounts {
+        credentials: of(scope),
+        apps: holding(&apps, scope),
+        personal_tokens: holding(&tokens, scope),
+    };
+    Ok(Callers { all: counts(""), by_scope: scopes.into_iter().map(|scope| (scope.clone(), counts(&scope))).collect() })
+}
+
+/// How many hold `scope`; without a scope, all.
+fn holding(groups: &[(Scopes, i64)], scope: &str) -> i64 {
+    groups.iter().filter(|(scopes, _)| scope.is_empty() || scopes.contains(scope)).map(|(_, count)| count).sum()
+}
+
+/// Counts, or takes the counts of a moment ago when there are very many credentials.
+async fn recent(
+    context: &Context,
+    name: &str,
+    count: impl Future<Output = Result<Vec<(String, i64)>, StoreError>> + Send + 'static,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    if store::credential::list::are_many(&context.store).await? {
+        context.callers.get(name, context.now(), count).await
+    } else {
+        count.await
+    }
+}
+
+/// The number of credentials that may call each of these servers, of those that `authority` sees.
+pub async fn count_by_server(
+    context: &Context,
+    authority: &Authority,
+    servers: &[McpServer],
+) -> Result<HashMap<McpServerId, i64>, Fault> {
+    let (store, key) = (context.store.clone(), authority.key().map(str::to_owned));
+    let name = format!("all {}", key.as_deref().unwrap_or_default());
+    let ids: Vec<McpServerId> = servers.iter().map(|server| server.id.clone()).collect();
+    let counts =
+        recent(context, &name, async move { rows::count_by_server(&store, &ids, key.as_deref()).await }).await?;
+    Ok(counts.into_iter().filter_map(|(id, count)| Some((McpServerId::parse(&id)?, count))).collect())
+}
+
+/// A page of credentials.
+#[derive(Debug)]
+pub struct CallerPage {
+    /// The credentials.
+    pub credentials: Vec<Credential>,
+    /// The cursor of the next page; `None` on the last one.
+    pub next: Option<String>,
+}
+
+/// At most `limit` credentials that may call the server and that `authority` sees, with this scope or with any, after a
+/// cursor. They are grouped by team, the newest of each team first. A cursor that cannot be read is the beginning.
+pub async fn credentials(
+    context: &Context,
+    authority: &Authority,
+    server: &McpServer,
+    scope: Option<&str>,
+    cursor: Option<&str>,
+    limit: u16,
+) -> Result<CallerPage, Fault> {
+    let after = cursor.and_then(CallerCursor::parse);
+    let limit = usize::from(limit);
+    context.rollup.flush().await;
+    let mut found: Vec<Credential> = Vec::new();
+    // Each team is read along the index. All teams of a person in one statement would be sorted first.
+    for team in teams(authority) {
+        let after = match (&team, &after) {
+            (Some(team), Some(after)) if *team > after.team => continue,
+            (Some(team), Some(after)) if *team < after.team => None,
+            (_, after) => after.as_ref(),
+        };
+        let rest = (limit + 1).saturating_sub(found.len());
+        if rest == 0 {
+            break;
+        }
+        found.extend(rows::page(&context.store, &server.id, scope, team.as_ref(), after, rest as i64).await?);
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| CallerCursor::after(last).to_text());
+    Ok(CallerPage { credentials: found, next })
+}
+
+/// The teams whose credentials are listed, in the order of the list; `None` is all teams.
+fn teams(authority: &Authority) -> Vec<Option<TeamId>> {
+    match authority {
+        Authority::Everything => vec![None],
+        Authority::Person { roles, .. } => roles.keys().rev().cloned().map(Some).collect(),
+        Authority::Team(team) => vec![Some(team.clone())],
+    }
+}
+
+/// At most `limit` live consents for the server, newest first: of all people for administrators, else one's own.
+pub async fn apps(
+    context: &Context,
+    authority: &Authority,
+    server: &McpServer,
+    scope: Option<&str>,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Vec<ListedConsent>, Fault> {
+    let Ok(person) = authority.person() else { return Ok(Vec::new()) };
+    let (store, now) = (&context.store, context.now());
+    Ok(store::client::consent::list_of_server(store, &server.id, person, scope, after, now, i64::from(limit)).await?)
+}
+
+/// The same for personal tokens.
+pub async fn personal_tokens(
+    context: &Context,
+    authority: &Authority,
+    server: &McpServer,
+    scope: Option<&str>,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Vec<ListedToken>, Fault> {
+    let Ok(person) = authority.person() else { return Ok(Vec::new()) };
+    let (store, now) = (&context.store, context.now());
+    let limit = i64::from(limit);
+    Ok(store::client::personal_token::list_of_server(store, &server.id, person, scope, after, now, limit).await?)
+}
+
+/// The facts that a person should know before the server is archived.
+pub async fn archive_facts(context: &Context, server: &McpServer) -> Result<ArchiveFacts, Fault> {
+    let callers = count(context, &Authority::Everything, server).await?.all;
+    let day_ago = context.now().minus(Duration::from_secs(24 * 3600));
+    let (exchanges, read) = rows::exchanges(&context.store, &server.id, day_ago).await?;
+    Ok(ArchiveFacts {
+        callers,
+        credentials_only_for_it: rows::count_only_for(&context.store, &server.id).await?,
+        exchanges,
+        is_at_least: read >= rows::MOST_EXCHANGES,
+    })
+}

@@ -1,0 +1,164 @@
+//! Editing an MCP server. Its resource identifier is fixed: it is the audience of every token that was issued, and
+//! programs and verifiers have it in their configuration.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::id::McpServerId;
+use crate::crypto::keys::TokenAlgorithm;
+use crate::model::credential::draft::{check_name, check_token_lifetime};
+use crate::model::server::callers::CallerCounts;
+use crate::model::server::scope::Scopes;
+use crate::model::server::{McpServer, ScopeDescription};
+use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Fault, FieldError};
+use crate::server::{McpServerError, begin_for, check_scopes};
+use crate::store;
+use crate::store::server::callers as rows;
+
+/// The new values; what is absent stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct ServerEdit {
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Its scopes. The list replaces the present one.
+    pub scopes: Option<Vec<ScopeDescription>>,
+    /// How long its tokens live.
+    pub token_lifetime: Option<Duration>,
+    /// The signing algorithm of its tokens.
+    pub alg: Option<TokenAlgorithm>,
+    /// Whether scopes may be removed that credentials, apps or personal tokens hold.
+    pub removes_held_scopes: bool,
+}
+
+impl ServerEdit {
+    /// The server with these values. Returns everything that is wrong with them.
+    fn apply(&self, server: &McpServer) -> Result<McpServer, Vec<FieldError>> {
+        let mut errors = Errors::default();
+        let mut after = server.clone();
+        if let Some(name) = &self.name {
+            after.name = errors.take("name", check_name(name)).unwrap_or_default();
+        }
+        if let Some(scopes) = &self.scopes {
+            if server.built_in && *scopes != server.scopes {
+                errors.push("scopes", "The scopes of the built-in server are fixed.");
+            } else if !server.built_in {
+                errors.take("scopes", check_scopes(scopes));
+            }
+            after.scopes.clone_from(scopes);
+        }
+        if let Some(lifetime) = errors.take("token_lifetime", check_token_lifetime(self.token_lifetime)).flatten() {
+            after.token_lifetime = lifetime;
+        }
+        after.alg = self.alg.unwrap_or(after.alg);
+        errors.none()?;
+        Ok(after)
+    }
+
+    /// Whether the edit can let a program do more than before: with a further scope, or with tokens that live longer.
+    pub fn widens(&self, server: &McpServer) -> bool {
+        let present = server.scope_names();
+        let has_more = |scopes: &Vec<ScopeDescription>| scopes.iter().any(|scope| !present.contains(&scope.name));
+        self.scopes.as_ref().is_some_and(has_more)
+            || self.token_lifetime.is_some_and(|lifetime| lifetime > server.token_lifetime)
+    }
+}
+
+/// What holds scopes that an edit removes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemovedScopes {
+    /// The scopes, of those that something holds.
+    pub scopes: Vec<String>,
+    /// What holds one of them.
+    pub holders: CallerCounts,
+    /// The credentials that hold no other scope of the server: their exchanges for it are refused.
+    pub credentials_left_without: i64,
+}
+
+/// What holds the scopes that `edit` removes from the server. Nothing when nothing does.
+pub async fn removed_scopes(context: &Context, server: &McpServer, edit: &ServerEdit) -> Result<RemovedScopes, Fault> {
+    let Ok(after) = edit.apply(server) else { return Ok(RemovedScopes::default()) };
+    let mut connection = context.store.begin_read().await?;
+    Ok(removed(&mut connection, context, server, &after).await?)
+}
+
+async fn removed(
+    transaction: &mut store::Transaction,
+    context: &Context,
+    before: &McpServer,
+    after: &McpServer,
+) -> store::Result<RemovedScopes> {
+    let kept = after.scope_names();
+    let gone: Scopes = before.scopes.iter().map(|one| one.name.as_str()).filter(|name| !kept.contains(name)).collect();
+    if gone.is_empty() {
+        return Ok(RemovedScopes::default());
+    }
+    let (engine, now) = (context.store.engine(), context.now());
+    let apps = rows::consents(&mut *transaction, &before.id, None, now).await?;
+    let tokens = rows::personal_tokens(&mut *transaction, &before.id, None, now).await?;
+    let (credentials, credentials_left_without) =
+        rows::holders(&mut *transaction, engine, &before.id, &gone, &kept).await?;
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in gone.iter() {
+        let one: Scopes = [scope].into_iter().collect();
+        let is_held = apps.iter().chain(&tokens).any(|(held, _)| held.contains(scope))
+            || rows::holders(&mut *transaction, engine, &before.id, &one, &kept).await?.0 > 0;
+        if is_held {
+            scopes.push(scope.to_owned());
+        }
+    }
+    let holding = |groups: &[(Scopes, i64)]| {
+        groups.iter().filter(|(held, _)| !held.intersection(&gone).is_empty()).map(|(_, count)| count).sum()
+    };
+    let holders = CallerCounts { credentials, apps: holding(&apps), personal_tokens: holding(&tokens) };
+    Ok(RemovedScopes { scopes, holders, credentials_left_without })
+}
+
+/// Applies `edit`. Returns whether anything changed. Tokens that were issued before stay as they are; the next exchange
+/// obeys the new values. Only administrators may do this.
+///
+/// A scope that is removed stays in the lists of the credentials that hold it, and no token gets it: each exchange
+/// compares with the scopes of the server. To rewrite the lists was the rejected alternative: it can be a million rows
+/// in one transaction, and a scope that was removed by mistake could not be given back.
+pub async fn edit(
+    context: &Context,
+    actor: &Actor,
+    id: &McpServerId,
+    edit: &ServerEdit,
+) -> Result<bool, McpServerError> {
+    let (mut change, before) = begin_for(context, actor, id).await?;
+    let after = edit.apply(&before)?;
+    if !edit.removes_held_scopes {
+        refuse_held(&mut change, &before, &after).await?;
+    }
+    let mut changes = Changes::default();
+    changes.note("name", &before.name, &after.name);
+    changes.note("token_lifetime", before.token_lifetime.as_secs(), after.token_lifetime.as_secs());
+    changes.note("alg", before.alg.as_str(), after.alg.as_str());
+    let described = |server: &McpServer| {
+        server.scopes.iter().map(|one| json!({ "name": one.name, "allows": one.description })).collect::<Vec<_>>()
+    };
+    changes.note("scopes", described(&before), described(&after));
+    if changes.is_empty() {
+        return Ok(false);
+    }
+    let now = change.now();
+    context.keys.signing.ensure(&mut change, after.alg, now, context.random.as_ref()).await?;
+    store::server::update(&mut change, &after).await?;
+    change.commit(actor, &after.event(Action::McpServerEdited).with(changes.into())).await?;
+    Ok(true)
+}
+
+/// # Errors
+///
+/// An error at the confirmation that names the removed scopes that something holds.
+async fn refuse_held(change: &mut Change<'_>, before: &McpServer, after: &McpServer) -> Result<(), McpServerError> {
+    let context = change.context();
+    let removed = removed(change, context, before, after).await?;
+    if removed.holders.is_empty() {
+        return Ok(());
+    }
+    let (is, them) = if removed.scopes.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let problem = format!("{} {is} in use. Confirm that you want to remove {them}.", removed.scopes.join(", "));
+    Err(FieldError::new("removes", problem).into())
+}

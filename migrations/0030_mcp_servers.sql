@@ -1,0 +1,25 @@
+-- An archived MCP server gets no new tokens.
+ALTER TABLE mcp_servers ADD COLUMN archived_at BIGINT;
+
+-- Who may call an MCP server: for each credential that is not revoked, a row for each of its servers, with the empty
+-- scope, and a row for each server and scope. Triggers keep the rows, so that no statement that writes a credential can
+-- forget them. The key is the order of the pages: a team and a scope are counted and listed along it.
+CREATE TABLE credential_access (
+    server_id  TEXT   NOT NULL,
+    scope      TEXT   NOT NULL,
+    team_id    TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    client_id  TEXT   NOT NULL,
+    PRIMARY KEY (server_id, scope, team_id, created_at, client_id)
+) WITHOUT ROWID;
+
+CREATE INDEX consents_by_server ON consents (server_id, created_at, id);
+CREATE INDEX personal_tokens_by_server ON personal_tokens (server_id, created_at, id);
+
+-- The last check of an MCP server: when, by whom, and a JSON list of its steps, each with its result.
+CREATE TABLE server_checks (
+    server_id  TEXT   NOT NULL PRIMARY KEY REFERENCES mcp_servers (id),
+    checked_at BIGINT NOT NULL,
+    checked_by TEXT   NOT NULL,
+    steps      TEXT   NOT NULL
+);
