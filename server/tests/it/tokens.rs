@@ -130,7 +130,7 @@ async fn a_test_says_why_no_token_was_issued() {
     assert!(refused.body.contains("The credential is disabled."), "{}", refused.body);
     assert!(mcp.asked.lock().expect("a lock").is_empty(), "no server is called without a token");
     app.instance.context.refusals.flush().await;
-    let page = browser.get(&format!("/credentials/{id}")).await.body;
+    let page = browser.get(&format!("/credentials/{id}?view=usage")).await.body;
     assert!(page.contains("Tried while disabled") && page.contains("Wrong secret"), "refusals are counted: {page}");
 }
 
@@ -290,7 +290,8 @@ async fn one_live_token_is_revoked_alone() {
     let second = app.token(&[("authorization", &basic(&generated))], body).await.json()["access_token"].clone();
     let second = second.as_str().expect("a token");
     let path = format!("/credentials/{}", generated.credential.client_id);
-    let page = browser.get(&path).await.body;
+    let view = format!("{path}?view=tokens");
+    let page = browser.get(&view).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 2, "{page}");
     // The newest is first.
     let jti = format!("tok_{}", between(&page, "name=\"token\" value=\"tok_", "\""));
@@ -308,7 +309,7 @@ async fn one_live_token_is_revoked_alone() {
     assert_eq!(entries.len(), 1);
     assert!(entries[0].details.contains(&jti) && entries[0].actor_name == "Ada Lovelace");
     app.instance.clock.advance(Duration::from_secs(601));
-    assert!(browser.get(&path).await.body.contains("No live token."));
+    assert!(browser.get(&view).await.body.contains("No live token."));
 }
 
 #[tokio::test]
@@ -321,18 +322,19 @@ async fn live_tokens_have_pages_and_viewers_cannot_end_them() {
         app.token(&[("authorization", &basic(&generated))], "grant_type=client_credentials").await;
     }
     let path = format!("/credentials/{}", generated.credential.client_id);
-    let page = browser.get(&path).await.body;
+    let view = format!("{path}?view=tokens");
+    let page = browser.get(&view).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 50);
     let next = between(&page, &format!("{path}?view=tokens&amp;tokens_before="), "\"").to_owned();
-    let page = browser.get(&format!("{path}?view=tokens&tokens_before={next}")).await.body;
+    let page = browser.get(&format!("{view}&tokens_before={next}")).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 1, "{page}");
     assert!(page.contains("First page"), "{page}");
     let team = generated.credential.team;
     let viewer = joined(&app, "vic@example.com", InvitedRole::Team(team, Role::Viewer)).await;
     let viewer = signed_in_as(&app, &viewer).await;
-    let page = viewer.get(&path).await.body;
+    let page = viewer.get(&view).await.body;
     assert!(page.contains("Live tokens") && !page.contains("/fn/revoke_token") && !page.contains("Test now"), "{page}");
-    let jti = format!("tok_{}", between(&browser.get(&path).await.body, "value=\"tok_", "\""));
+    let jti = format!("tok_{}", between(&browser.get(&view).await.body, "value=\"tok_", "\""));
     let denied = viewer.submit(&path, "/fn/revoke_token", &[("token", &jti)]).await;
     assert_eq!(denied.status, StatusCode::FORBIDDEN);
 }
