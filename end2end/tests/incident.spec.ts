@@ -304,6 +304,16 @@ test('a leaked signing key is replaced', async () => {
   expect(await server.command(['keys', 'list'])).toContain('ES256');
 });
 
+test('an entry of the audit log opens', async () => {
+  await open('/activity?action=incidents');
+  const entry = page.getByRole('row', { name: /Emergency stop/ }).first();
+  await expect(entry.locator('time')).toHaveText(/^\d\d:\d\d:\d\d$/);
+  await expect(page.getByText('emergency.stopped').first()).toBeHidden();
+  await page.locator('summary', { hasText: 'Details of entry' }).first().click();
+  await expect(page.locator('details[open]').getByText(/^emergency\./).first()).toBeVisible();
+  await examine(page, 'activity-entry');
+});
+
 test('the audit log is exported as the page shows it', async () => {
   const columns = [
     'seq', 'at', 'actor_kind', 'actor_id', 'actor_name', 'action', 'target_kind', 'target_id', 'target_name', 'address',

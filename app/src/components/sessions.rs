@@ -25,30 +25,28 @@ pub(crate) fn session_table(sessions: Vec<Session>, action: impl Fn(&Session, &s
 /// `id` must differ between the forms of a page.
 pub(crate) fn end_also(id: &'static str, access: Access, chosen: Option<EndAlso>) -> AnyView {
     let chosen = chosen.unwrap_or(EndAlso::ALL);
-    let passkeys = counted(access.passkeys, "passkey", "passkeys");
-    let passkeys = choice("checkbox", "end_passkeys", "yes", chosen.passkeys, passkeys);
-    boxes(id, access, chosen, "Untick what you are sure is yours.", [passkeys])
+    let words = counted(access.passkeys, "passkey", "passkeys");
+    let passkeys = (access.passkeys > 0).then(|| choice("checkbox", "end_passkeys", "yes", chosen.passkeys, words));
+    boxes(id, access, chosen, "Untick what you are sure is yours.", passkeys)
 }
 
 /// The same without passkeys: a person without them signs in with the password alone, so removing them asks again for
 /// the administrator's password elsewhere.
 pub(crate) fn end_tokens_also(id: &'static str, access: Access) -> AnyView {
     let hint = "Passkeys stay. “Remove second factor” removes them.";
-    boxes(id, access, EndAlso::ALL, hint, [])
+    boxes(id, access, EndAlso::ALL, hint, None)
 }
 
-fn boxes<const MORE: usize>(
-    id: &'static str,
-    access: Access,
-    chosen: EndAlso,
-    hint: &'static str,
-    more: [AnyView; MORE],
-) -> AnyView {
-    let tokens = counted(access.personal_tokens, "personal token", "personal tokens");
-    let apps = counted(access.apps, "connected app", "connected apps");
-    let tokens = choice("checkbox", "end_personal_tokens", "yes", chosen.personal_tokens, tokens);
-    let apps = choice("checkbox", "end_apps", "yes", chosen.apps, apps);
-    choices(id, "End these too", Some(hint), [tokens, apps].into_iter().chain(more), None)
+/// The boxes of what there is. Nothing when nothing else can end.
+fn boxes(id: &'static str, access: Access, chosen: EndAlso, hint: &'static str, more: Option<AnyView>) -> AnyView {
+    let Access { personal_tokens, apps, .. } = access;
+    let words = counted(personal_tokens, "personal token", "personal tokens");
+    let tokens = choice("checkbox", "end_personal_tokens", "yes", chosen.personal_tokens, words);
+    let app_words = counted(apps, "connected app", "connected apps");
+    let app_box = choice("checkbox", "end_apps", "yes", chosen.apps, app_words);
+    let there = [(personal_tokens > 0).then_some(tokens), (apps > 0).then_some(app_box), more];
+    let there: Vec<AnyView> = there.into_iter().flatten().collect();
+    (!there.is_empty()).then(|| choices(id, "End these too", Some(hint), there, None)).into_any()
 }
 
 /// The numbers of what ended, as the address of the page with the receipt has them.

@@ -67,3 +67,23 @@ async fn entries_are_chosen_by_kind_and_by_number() {
         assert!(wrong.body.contains(&format!("id=\"{field}-error\"")), "{field}");
     }
 }
+
+#[tokio::test]
+async fn the_page_of_a_person_lists_what_they_generated_and_what_they_did() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let team = new_team(&app, "Search").await;
+    let person = joined(&app, "grace@example.com", InvitedRole::Team(team.clone(), Role::Manager)).await;
+    let grace = signed_in_as(&app, &person).await;
+    let fields = [("name", "crawler"), ("scope", "mcp:read"), ("team", team.as_str())];
+    let generated = grace.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(generated.status, StatusCode::OK, "{}", generated.body);
+    app.generated("of somebody else", &[]).await;
+    let page = administrator.get(&format!("/people/{}", person.id)).await.body.replace("<!>", "");
+    for expected in ["Credentials generated</dt><dd>1", ">crawler</a>", "Credential generated", "Sessions</dt><dd>1"] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    assert!(!page.contains("of somebody else"));
+    let page = grace.get(&format!("/teams/{team}")).await.body.replace("<!>", "");
+    assert!(page.contains(">crawler</a>") && page.contains("Team created") && !page.contains("Remove team"), "{page}");
+}

@@ -4,6 +4,7 @@ use domain::base::clock::Timestamp;
 use domain::operations::facts;
 use domain::store::Engine;
 
+use crate::components::parts::address;
 use crate::pages::operations::settings::settings_views;
 use crate::prelude::*;
 
@@ -38,11 +39,7 @@ pub async fn page(about: About) -> Result<Page, ActionError> {
         Engine::Postgres => "PostgreSQL",
     };
     let rows = about.settings.into_iter().map(|ShownSetting { name, value, source }| {
-        let value = if value.is_empty() {
-            muted("Not set")
-        } else {
-            html! { <span class="break">{value}</span> }
-        };
+        let value = if value.is_empty() { muted("Not set") } else { address(&value) };
         cells![html! { <code>{name}</code> }, value, source]
     });
     let settings = table(["Setting", "Value", "From"], rows);
@@ -52,7 +49,7 @@ pub async fn page(about: About) -> Result<Page, ActionError> {
         <dl class="panel facts">
             <div><dt>"Version"</dt><dd>{about.version}</dd></div>
             <div><dt>"Running since"</dt><dd>{moment(about.started_at)}</dd></div>
-            <div><dt>"Address"</dt><dd class="break">{visit.context.settings.public_url.clone()}</dd></div>
+            <div><dt>"Address"</dt><dd>{address(&visit.context.settings.public_url)}</dd></div>
             <div><dt>"Database"</dt><dd>{engine}", "{size(facts.bytes)}</dd></div>
             <div><dt>"Entries in the audit log"</dt><dd>{grouped(facts.entries)}</dd></div>
             <div><dt>"Newest signing key"</dt><dd>{distance_or(facts.newest_key_at, "None")}</dd></div>
