@@ -178,9 +178,9 @@ const FEDERATED_TEXTS: &[Text] = texts! {
 };
 
 const PERSONAL_TOKEN_TEXTS: &[Text] = texts! {
-    "curl" "curl" "tools.sh" "connect/token.sh": "Lists the tools";
-    "mcp-use" "mcp-use, Python" "client.py" "connect/token.py": "With the token in the variable MCP_TOKEN";
-    "servers" "mcp command line" "servers.json" "connect/token.json":
+    "curl" "curl" "tools.sh" "connect/token/personal.sh": "Lists the tools";
+    "mcp-use" "mcp-use, Python" "client.py" "connect/token/personal.py": "With the token in the variable MCP_TOKEN";
+    "servers" "mcp command line" "servers.json" "connect/token/personal.json":
         "Its file of servers, with the token in the variable MCP_TOKEN";
 };
 

@@ -139,7 +139,9 @@ test('a person lets a public client act for them, and ends its access', async ({
     await page.goto(`${server.url}/apps`);
     await expect(page.getByRole('rowheader')).toContainText('Desk <b>assistant</b>');
     await examine(page, 'apps');
-    await page.getByRole('button', { name: /^End access/ }).click();
+    await page.locator('summary', { hasText: 'End access' }).click();
+    await examine(page, 'apps-question');
+    await page.getByRole('button', { name: /^End access now/ }).click();
     await expect(page.getByText('Access ended.')).toBeVisible();
     expect((await server.callMcp(tokens.access_token, 'tools/list')).status).toBe(401);
     await page.goto(`${server.url}/apps/clients`);

@@ -105,9 +105,9 @@ test('a webhook is added, and its signing secret shown once', async () => {
   if (javaScript()) {
     const masked = () => field.evaluate((input) => getComputedStyle(input).getPropertyValue('-webkit-text-security'));
     expect(await masked()).toBe('disc');
-    await page.getByRole('button', { name: 'Show or hide the signing secret' }).click();
+    await page.getByRole('button', { name: 'Show signing secret' }).click();
     expect(await masked()).toBe('none');
-    await page.getByRole('button', { name: 'Show or hide the signing secret' }).click();
+    await page.getByRole('button', { name: 'Hide signing secret' }).click();
   }
   await examine(page, 'webhook-reveal');
   await copyInEachWay(page, 'Copy signing secret', field);

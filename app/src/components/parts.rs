@@ -93,6 +93,23 @@ pub(crate) fn key_figures(figures: impl IntoIterator<Item = (&'static str, AnyVi
     html! { <dl class="panel figures">{figures.into_iter().map(figure).collect_view()}</dl> }
 }
 
+/// Facts below each other: a label and a value in each row.
+pub(crate) fn pairs(facts: impl IntoIterator<Item = (&'static str, AnyView)>) -> AnyView {
+    let fact = |(label, value)| view! { <dt>{label}</dt><dd>{value}</dd> };
+    html! { <dl class="pairs">{facts.into_iter().map(fact).collect_view()}</dl> }
+}
+
+/// An identifier that can be copied. `id` is that of its element.
+pub(crate) fn copied_code(id: &'static str, value: impl Into<String>, words: &'static str) -> AnyView {
+    let value: String = value.into();
+    html! {
+        <code id=id>{value}</code>
+        <button type="button" class="button needs-script" data-kind="quiet" data-size="icon" data-copy=id>
+            <Drawing icon=Icon::Copy/><span class="vh">{words}</span>
+        </button>
+    }
+}
+
 /// A link that turns a filter on or off. `count` says how many things it shows.
 pub(crate) fn pill(href: String, words: impl IntoAny, count: Option<i64>, is_on: bool) -> AnyView {
     toned_pill(None, href, words.into_any(), count, is_on)

@@ -63,7 +63,8 @@ impl Column {
     }
 }
 
-/// A table. Each row has a cell for every column, also for a column that is not shown. The first cell names the row.
+/// A table. Each row has a cell for every column, also for a column that is not shown. The first cell names the row. A
+/// table that is wider than its card scrolls inside it.
 pub fn table<C: Into<Column>>(
     columns: impl IntoIterator<Item = C>,
     rows: impl IntoIterator<Item = Vec<AnyView>>,
@@ -76,7 +77,7 @@ pub fn table<C: Into<Column>>(
     };
     let rows = rows.into_iter().map(row).collect_view();
     let head = columns.iter().filter(|column| column.shown).map(|column| column.head()).collect_view();
-    html! { <table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table> }
+    html! { <div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }
 }
 
 /// The cells of a row of a [`table`].

@@ -79,7 +79,7 @@ pub(crate) async fn end_token(context: &Context, actor: &Actor, jti: &TokenId, p
 
 /// Ends one access token that acts for the actor, or any such token when the actor is an administrator. The consent
 /// stays, so the client can get another token.
-pub async fn end_one_token(context: &Context, actor: &Actor, jti: &TokenId) -> Result<(), ConsentError> {
+pub(crate) async fn end_one_token(context: &Context, actor: &Actor, jti: &TokenId) -> Result<(), ConsentError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
     let now = change.now();

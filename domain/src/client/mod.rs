@@ -151,7 +151,7 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     after.event(Action::ClientChanged).with(changes.into())
 }
 
-/// Changes the name and the redirect URIs of a client that an administrator added. Its consents go on. When the
+/// Changes the name and the redirect URIs of a client that an administrator added. Its consents stay. When the
 /// redirect URIs change, codes that were issued before can no longer be redeemed.
 pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
     let (name, redirect_uris) = draft.check()?;
@@ -199,7 +199,7 @@ pub(crate) async fn find_by_secret(context: &Context, hash: &SecretHash) -> Resu
     Ok(found.filter(AppClient::is_present))
 }
 
-/// Gives a confidential client a new secret. Only the answer holds it. The old secret ends now; the consents go on.
+/// Gives a confidential client a new secret. Only the answer holds it. The old secret ends now; the consents stay.
 /// `form_token` is the form's one-use token: a form that is sent twice makes one secret.
 pub async fn replace_secret(
     context: &Context,
@@ -218,7 +218,7 @@ pub async fn replace_secret(
     Ok((client, secret))
 }
 
-/// Ends the secret of a client after it was found at `place` and reported. The consents go on. They cannot be refreshed
+/// Ends the secret of a client after it was found at `place` and reported. The consents stay. They cannot be refreshed
 /// until an administrator replaces the secret, or the client registers again.
 pub(crate) async fn end_secret(context: &Context, actor: &Actor, id: &AppClientId, place: Option<&str>) -> Result<()> {
     let mut change = context.begin_change().await?;

@@ -47,6 +47,9 @@ enum Command {
     /// Clients that act for people
     #[command(subcommand)]
     Client(client::Command),
+    /// Access tokens and personal tokens
+    #[command(subcommand)]
+    Token(client::token::Command),
     /// MCP servers
     #[command(subcommand)]
     Server(server::Command),
@@ -124,6 +127,7 @@ fn run(config: &Config, command: Command) -> Result<(), CliError> {
             Command::Admin(command) => admin::run(config, command).await,
             Command::Credential(command) => credential::run(config, command).await,
             Command::Client(command) => client::run(config, command).await,
+            Command::Token(command) => client::token::run(config, command).await,
             Command::Server(command) => server::run(config, command).await,
             Command::Keys(command) => keys::run(config, command).await,
             Command::Leak(arguments) => incident::leak::run(config, &arguments).await,

@@ -747,7 +747,7 @@ async fn an_assertion_for_the_token_endpoint_is_told_what_is_expected_and_its_ma
     let browser = app.signed_in().await;
     let signer = Signer::new();
     let id = with_key(&app, &signer, rules()).await;
-    let page = format!("/credentials/{id}");
+    let page = format!("/credentials/{id}?view=usage");
     let link = format!("<a href=\"/credentials/{id}/edit\">accept the token endpoint as audience");
     for (audience, has_link) in [("https://other.example", false), ("http://localhost:8080/mcp/oauth/token", true)] {
         let wrong = changed(claims(&app, &id), "aud", json!(audience));
@@ -787,17 +787,17 @@ async fn managers_read_what_the_refused_token_says_of_subject_and_conditions() {
     };
     let new_form = "repo:acme@1/app@2:ref:refs/heads/main";
     send(issuer.assertion(&changed(github_claims(&app), "sub", json!(new_form)))).await;
-    let page = browser.get(&format!("/credentials/{id}")).await.body;
+    let page = browser.get(&format!("/credentials/{id}?view=usage")).await.body;
     let came = format!("In the token: sub is {new_form}; ref is refs/heads/main; repository_owner is acme");
     assert!(page.contains(&came), "{page}");
 
     // What nobody verified is not kept; what is long is cut; nothing of it is markup.
     let forged = changed(github_claims(&app), "sub", json!("repo:forged/app"));
     send(Signer::new().assertion(&forged)).await;
-    assert!(!browser.get(&format!("/credentials/{id}")).await.body.contains("repo:forged"));
+    assert!(!browser.get(&format!("/credentials/{id}?view=usage")).await.body.contains("repo:forged"));
     let long = format!("<script>\u{202e}{}", "x".repeat(3000));
     send(issuer.assertion(&changed(github_claims(&app), "sub", json!(long)))).await;
-    let page = browser.get(&format!("/credentials/{id}")).await.body;
+    let page = browser.get(&format!("/credentials/{id}?view=usage")).await.body;
     assert!(page.contains("In the token: sub is &lt;script&gt; xxx"), "{page}");
     assert!(page.contains('…') && !page.contains(&"x".repeat(121)) && !page.contains('\u{202e}'));
 

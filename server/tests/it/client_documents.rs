@@ -59,7 +59,7 @@ async fn a_client_is_known_by_the_document_at_its_address() {
 
     let browser = app.signed_in().await;
     let page = browser.get(&path(&query(DOCUMENT, &[]))).await;
-    for shown in ["Editor", "editor.example describes it under this name", DOCUMENT, "localhost:8085"] {
+    for shown in ["Editor", "editor.example describes the app under this name", DOCUMENT, "localhost:8085"] {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
     let (access, refresh) = granted(&app, &browser, DOCUMENT).await;

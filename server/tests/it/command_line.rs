@@ -577,7 +577,7 @@ fn call(command: &str) -> Vec<&str> {
         "server show" | "server edit" | "server archive" | "server unarchive" | "server remove" | "server check" => {
             vec!["https://x.example/mcp"]
         }
-        "leak" => vec!["text"],
+        "leak" | "token show" => vec!["text"],
         "import" => vec!["text", "--dry-run"],
         "backup" => vec!["copy.db"],
         "migrate-to" => vec!["postgres://127.0.0.1:1/x"],

@@ -275,7 +275,7 @@ async fn the_page_says_from_where_and_with_what_it_was_used_and_refused() {
     let usage = browser.get(&format!("{address}?view=usage")).await.body;
     let page = (browser.get(&address).await.body + &usage).replace("<!>", "");
     for expected in
-        ["job/1.0 &lt;b&gt;", "scanner/2.0", "from 192.0.2.1", "By hour, last 72 hours", "Scope not allowed"]
+        ["job/1.0 &lt;b&gt;", "scanner/2.0", "from 192.0.2.1", "1 refused: 1 scope not allowed", "Scope not allowed"]
     {
         assert!(page.contains(expected), "{expected}: {page}");
     }

@@ -171,9 +171,15 @@ async fn a_client_registers_itself_asks_a_person_and_goes_on() {
     let client_id = registered(&app).await;
     let page = browser.get(&path(&query(&client_id, &[]))).await;
     assert_eq!(page.status, StatusCode::OK);
-    for shown in
-        ["Allow access", "mcp", "nobody has checked it", "localhost:8085", "Built-in server", "mcp:read", "90 days"]
-    {
+    for shown in [
+        "Allow access",
+        "mcp",
+        "Nobody has checked the name",
+        "localhost:8085",
+        "Built-in server",
+        "mcp:read",
+        "90 days",
+    ] {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
     let policy = page.header("content-security-policy");

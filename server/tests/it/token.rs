@@ -482,7 +482,7 @@ async fn a_right_guess_after_too_many_wrong_ones_gets_429() {
     assert_eq!(wrong.fingerprint(), right.fingerprint());
 
     let browser = app.signed_in().await;
-    assert!(browser.get("/").await.body.contains("1 credential uses an imported secret"));
+    assert!(browser.get("/").await.body.contains("uses an imported secret: rotate it"));
     assert!(browser.get("/credentials?status=imported").await.body.contains("old-client"));
     assert!(browser.get("/credentials/old-client").await.body.contains("The secret was imported: rotate it."));
 }

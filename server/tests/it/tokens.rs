@@ -130,7 +130,7 @@ async fn a_test_says_why_no_token_was_issued() {
     assert!(refused.body.contains("The credential is disabled."), "{}", refused.body);
     assert!(mcp.asked.lock().expect("a lock").is_empty(), "no server is called without a token");
     app.instance.context.refusals.flush().await;
-    let page = browser.get(&format!("/credentials/{id}")).await.body;
+    let page = browser.get(&format!("/credentials/{id}?view=usage")).await.body;
     assert!(page.contains("Tried while disabled") && page.contains("Wrong secret"), "refusals are counted: {page}");
 }
 
@@ -290,11 +290,12 @@ async fn one_live_token_is_revoked_alone() {
     let second = app.token(&[("authorization", &basic(&generated))], body).await.json()["access_token"].clone();
     let second = second.as_str().expect("a token");
     let path = format!("/credentials/{}", generated.credential.client_id);
-    let page = browser.get(&path).await.body;
+    let live = format!("{path}?view=tokens");
+    let page = browser.get(&live).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 2, "{page}");
     // The newest is first.
     let jti = format!("tok_{}", between(&page, "name=\"token\" value=\"tok_", "\""));
-    let ended = browser.submit(&path, "/fn/revoke_token", &[("token", &jti)]).await;
+    let ended = browser.submit(&live, "/fn/revoke_token", &[("token", &jti)]).await;
     let next = format!("{path}?done=token-revoked&view=tokens");
     assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, next.as_str()));
     assert_eq!((is_accepted(&app, &first).await, is_accepted(&app, second).await), (true, false));
@@ -302,13 +303,13 @@ async fn one_live_token_is_revoked_alone() {
     assert!(page.contains("Token revoked.") && !page.contains(&jti), "{page}");
     assert_eq!(page.matches("/fn/revoke_token").count(), 1, "{page}");
     // Twice is no error, and no second entry.
-    assert_eq!(browser.submit(&path, "/fn/revoke_token", &[("token", &jti)]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.submit(&live, "/fn/revoke_token", &[("token", &jti)]).await.status, StatusCode::SEE_OTHER);
     let filter = Filter { action: Some("token.revoked".to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert_eq!(entries.len(), 1);
     assert!(entries[0].details.contains(&jti) && entries[0].actor_name == "Ada Lovelace");
     app.instance.clock.advance(Duration::from_secs(601));
-    assert!(browser.get(&path).await.body.contains("No live token."));
+    assert!(browser.get(&live).await.body.contains("No live token."));
 }
 
 #[tokio::test]
@@ -321,7 +322,7 @@ async fn live_tokens_have_pages_and_viewers_cannot_end_them() {
         app.token(&[("authorization", &basic(&generated))], "grant_type=client_credentials").await;
     }
     let path = format!("/credentials/{}", generated.credential.client_id);
-    let page = browser.get(&path).await.body;
+    let page = browser.get(&format!("{path}?view=tokens")).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 50);
     let next = between(&page, &format!("{path}?view=tokens&amp;tokens_before="), "\"").to_owned();
     let page = browser.get(&format!("{path}?view=tokens&tokens_before={next}")).await.body;
@@ -346,7 +347,7 @@ async fn a_client_shows_who_gave_it_access_and_ends_it() {
     assert!(browser.get(&path).await.body.contains("Nobody has given this client access."));
     let (access, _) = granted(&app, &browser, &client).await;
     let page = browser.get(&path).await.body;
-    for words in ["Ada Lovelace", "End access", "1 live", "by itself", "(1 person or MCP server)"] {
+    for words in ["Ada Lovelace", "End access", "1 consent", "by itself", "ends now: 1 consent."] {
         assert!(page.contains(words), "{words}: {page}");
     }
     let grant = format!("gra_{}", between(&page, "value=\"gra_", "\""));

@@ -51,7 +51,7 @@ pub(crate) fn asking_button(
         <form method="post" action=action>
             <FormToken/>
             {fields}
-            <button class="button" data-kind="danger" data-size="small">{one_of_many(verb, of.clone())}" now"</button>
+            <button class="button" data-kind="danger" data-size="small">{verb}" now"<span class="vh">{of.clone()}</span></button>
         </form>
     };
     ask(small, one_of_many(verb, of), question, form)

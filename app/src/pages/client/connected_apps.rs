@@ -64,14 +64,16 @@ pub(super) fn consent_table(
         let question = format!(
             "{client_name} loses the access of {person_name} to {server_name}, and its tokens no longer work. It can ask again."
         );
-        let unchecked = (client_kind != ClientKind::Registered).then(|| sub("name not checked"));
+        let place = match client_kind {
+            ClientKind::Registered => format!("runs at {}", consent.redirect_host),
+            _ => format!("runs at {}, name not checked", consent.redirect_host),
+        };
         let first = match shown {
             ConsentTable::OfClient => person_name.clone().into_any(),
-            _ => html! { {client_of(&consent, &client_name)}{leaked_chip(consent.leaked_at)} },
+            _ => client_of(&consent, &client_name),
         };
         cells![
-            first,
-            html! { {consent.redirect_host}{unchecked} },
+            html! { {first}{sub(place)}{leaked_chip(consent.leaked_at)} },
             person_name,
             html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
             distance(consent.created_at),
@@ -81,7 +83,6 @@ pub(super) fn consent_table(
     });
     let columns = [
         if shown == ConsentTable::OfClient { "Person" } else { "App" }.into(),
-        Column::when("Runs at", true),
         Column::when("Person", shown == ConsentTable::OfEverybody),
         Column::labelled("MCP server and scopes", "MCP server"),
         "Allowed".into(),

@@ -20,9 +20,9 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
     let vouched = match (client.kind, client.id.document()) {
         (ClientKind::Registered, _) => "Registered by an administrator".to_owned(),
         (ClientKind::Document, Some(url)) => {
-            format!("{} describes it under this name; nobody else has checked it", host(url))
+            format!("{} describes the app under this name. Nobody else has checked the name", host(url))
         }
-        _ => "It registered itself under this name; nobody has checked it".to_owned(),
+        _ => "The app registered itself under this name. Nobody has checked the name".to_owned(),
     };
     let lead = match redirect_uri.destination() {
         Destination::Loopback => "A program on this computer",
@@ -51,6 +51,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
             view! { <li>{words}<span class="scope">{scope.name.clone()}</span></li> }
         })
         .collect_view();
+    let name = client.name.clone();
     // Nobody checked the other clients. So the page does not lead to "Allow".
     let allow = (client.kind == ClientKind::Registered).then_some("primary");
     let body = view! {
@@ -58,12 +59,12 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
             <h1 id="title">"Allow access"</h1>
             <p><b>{client.name}</b>" wants to use "<b>{server.name}</b>" as you, "{viewer.email}"."</p>
             <p class="sub">{vouched}"."</p>
-            <h2>"It may"</h2>
+            <h2>{format!("What {name} may do")}</h2>
             <ul>{rows}</ul>
             <dl class="stack">
                 {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
                 <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div>
-                <div><dt class="sub">"Runs at"</dt><dd>{lead}" "<b>{redirect_uri.host()}</b></dd></div>
+                <div><dt class="sub">"Runs at"</dt><dd>{lead}", "<b>{redirect_uri.host()}</b></dd></div>
                 <div><dt class="sub">"For"</dt><dd>
                     "At most 90 days, less after 30 days without use. Each token works for "{duration(server.token_lifetime)}"."
                 </dd></div>

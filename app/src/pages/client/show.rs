@@ -7,7 +7,7 @@ use domain::model::client::consent::ListedConsent;
 use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of};
-use crate::components::parts::page_links;
+use crate::components::parts::{copied_code, page_links, pairs};
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::kind_words;
 use crate::prelude::*;
@@ -42,7 +42,11 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
     let (grants, next) = page_of(grants, ListedConsent::cursor);
     let servers = server::list(&visit.context).await?;
     let issuer = visit.context.settings.public_url.clone();
-    let uris = client.redirect_uris.iter().map(|uri| view! { <div>{uri.as_str().to_owned()}</div> }).collect_view();
+    let uris = client
+        .redirect_uris
+        .iter()
+        .map(|uri| view! { <div><code>{uri.as_str().to_owned()}</code></div> })
+        .collect_view();
     let title = client.name.clone();
     let list = match grants.is_empty() {
         true => empty("Nobody has given this client access. When somebody allows it, they appear here."),
@@ -53,13 +57,14 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
     let next = next.map(|after| page_of_list(&after));
     let pages =
         (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
-    let people = counted(count, "person or MCP server", "people and MCP servers");
-    let access = panel("access", "Access", muted(format!("{} live", grouped(count))), view! { {list}{pages} });
+    let consents = counted(count, "consent", "consents");
+    let access = panel("access", "Access", muted(consents.clone()), view! { {list}{pages} });
     let replace = client.takes_secret().then(|| button_link(links::client_secret(&client.id), "Replace secret"));
     let remove = || {
         let fields = [("client", client.id.to_string())];
-        let question =
-            format!("The client can no longer ask anybody, and its access ends now ({people}). This cannot be undone.");
+        let question = format!(
+            "The client can no longer ask anybody. The access that people gave it ends now: {consents}. This cannot be undone."
+        );
         let button = asking_button(links::REMOVE_CLIENT, fields, false, ("Remove client", String::new()), question);
         let words = "Replacing the secret ends the old one at once; the access that people gave stays. Removing the client ends all of it.";
         let words =
@@ -79,20 +84,23 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         "Itself" => muted("by itself"),
         name => muted(format!("by {name}")),
     };
+    let secret = client.secret_hint.as_ref().map(|hint| {
+        html! { {secret_words(hint, client.secret_ended)}{leaked_chip(client.leaked_at)} }
+    });
+    let facts = [
+        Some(("Client ID", copied_code("client-id", client.id.to_string(), "Copy client ID"))),
+        Some(("Kind", kind_words(&client).into_any())),
+        Some(("Redirects to", uris.into_any())),
+        secret.map(|secret| ("Secret", secret)),
+        Some(("Issuer", html! { <code>{issuer}</code> })),
+        Some(("Created", html! { {distance(client.created_at)}" "{created} })),
+        Some(("Last token", distance_or(client.last_used_at, "Never"))),
+    ];
+    let facts = facts.into_iter().flatten();
     let body = view! {
         <Receipt on=On::Client done/>
         {head((links::CLIENTS, "Clients"), client.name.clone(), (), edit)}
-        <dl class="panel facts">
-            <div><dt>"Client ID"</dt><dd><code id="client-id">{client.id.to_string()}</code>" "{copy_button("client-id", "Copy client ID")}</dd></div>
-            <div><dt>"Kind"</dt><dd>{kind_words(&client)}</dd></div>
-            <div><dt>"Redirects to"</dt><dd>{uris}</dd></div>
-            {client.secret_hint.as_ref().map(|hint| view! {
-                <div><dt>"Secret"</dt><dd>{secret_words(hint, client.secret_ended)}{leaked_chip(client.leaked_at)}</dd></div>
-            })}
-            <div><dt>"Issuer"</dt><dd>{issuer}</dd></div>
-            <div><dt>"Created"</dt><dd>{distance(client.created_at)}" "{created}</dd></div>
-            <div><dt>"Last token"</dt><dd>{distance_or(client.last_used_at, "Never")}</dd></div>
-        </dl>
+        <section class="panel" aria-label="Facts">{pairs(facts)}</section>
         {access}
         {action}
     };

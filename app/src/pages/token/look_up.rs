@@ -4,6 +4,7 @@ use domain::crypto::secret::SecretKind;
 use domain::model::client::consent::EndCause;
 use domain::token::look_up::{ForeignToken, LookUp, TokenEnd, TokenEndCause, TokenOwner, TokenReport};
 
+use crate::components::parts::{copied_code, pairs};
 use crate::prelude::*;
 
 /// The page without a result.
@@ -99,23 +100,24 @@ fn ours(visit: &Visit, report: TokenReport) -> AnyView {
         let action = if is_personal { links::REVOKE_PERSONAL_TOKEN } else { links::REVOKE_TOKEN };
         asking_button(action, [("token", id.clone())], false, ("Revoke this token", String::new()), question)
     });
-    let from = issued_to.map(|address| sub(format!("to {address}")));
-    let signature = key.map(|(kid, algorithm)| {
-        view! { <div><dt>"Signature"</dt><dd>"Valid, "{algorithm}{sub(view! { "key "<code>{kid}</code> })}</dd></div> }
-    });
+    let from = issued_to.map(|address| muted(format!(", to {address}")));
+    let code = |text: String| html! { <code>{text}</code> };
+    let mut facts = vec![
+        ("Belongs to", belongs_to(visit, owner)),
+        ("MCP server", code(audience)),
+        ("Scopes", scope_tags(scope.split(' '))),
+        ("Issued", html! { {moment(issued_at)}" "{muted("(")}{distance(issued_at)}{muted(")")}{from} }),
+        ("Expires", html! { {moment(expires_at)}" "{muted("(")}{distance(expires_at)}{muted(")")} }),
+        ("Token ID", copied_code("token-id", id, "Copy token ID")),
+    ];
+    if let Some((kid, algorithm)) = key {
+        facts.push(("Signature", html! { "Valid, "{algorithm}", key "<code>{kid}</code> }));
+    }
     html! {
         <section class="panel" aria-labelledby="result">
             <header><h2 id="result">"Issued by this Countersign"</h2>{word}</header>
             <div class="body"><p>{state}</p>{revoke}</div>
-            <dl class="facts">
-                <div><dt>"Belongs to"</dt><dd>{belongs_to(visit, owner)}</dd></div>
-                <div><dt>"For the MCP server"</dt><dd><code>{audience}</code></dd></div>
-                <div><dt>"Scopes"</dt><dd>{scope_tags(scope.split(' '))}</dd></div>
-                <div><dt>"Issued"</dt><dd>{moment(issued_at)}{sub(distance(issued_at))}{from}</dd></div>
-                <div><dt>"Expires"</dt><dd>{moment(expires_at)}{sub(distance(expires_at))}</dd></div>
-                {signature}
-                <div><dt>"Token ID"</dt><dd><code>{id}</code></dd></div>
-            </dl>
+            {pairs(facts)}
         </section>
     }
 }
@@ -124,17 +126,17 @@ fn belongs_to(visit: &Visit, owner: TokenOwner) -> AnyView {
     let administers = visit.viewer.as_ref().is_some_and(|viewer| viewer.authority.is_administrator());
     match owner {
         TokenOwner::Credential { client_id, name, exchanged } => html! {
-            <a href=links::credential(&client_id)>{name}</a>{sub(format!("exchanged with {exchanged}"))}
+            <a href=links::credential(&client_id)>{name}</a>{muted(", exchanged with ")}<code>{exchanged}</code>
         },
         TokenOwner::App { client_id, name, person } => {
             let name = match administers {
                 true => html! { <a href=links::client(&client_id)>{name}</a> },
                 false => name.into_any(),
             };
-            html! { {name}{sub(format!("an app, for {person}"))} }
+            html! { {name}{muted(format!(", an app, for {person}"))} }
         }
         TokenOwner::Person { name, person } => html! {
-            <a href=links::PERSONAL_TOKENS>{name}</a>{sub(format!("a personal token of {person}"))}
+            <a href=links::PERSONAL_TOKENS>{name}</a>{muted(format!(", a personal token of {person}"))}
         },
         TokenOwner::AnotherTeam => "A credential of a team you are not in".into_any(),
         TokenOwner::AnotherPerson => "Another person".into_any(),
@@ -143,42 +145,41 @@ fn belongs_to(visit: &Visit, owner: TokenOwner) -> AnyView {
 
 /// Why the token is not accepted, and since when.
 fn why(end: TokenEnd) -> AnyView {
-    let because = |cause: Option<EndCause>| cause.map(|cause| format!(" {}", cause_words(cause)));
-    let words = match end.cause {
-        TokenEndCause::Expired => "The token has expired.".to_owned(),
-        TokenEndCause::Revoked => "The token was revoked.".to_owned(),
-        TokenEndCause::CredentialRevoked(reason) => {
-            let reason = reason.filter(|reason| !reason.is_empty());
-            format!(
-                "Its credential was revoked.{}",
-                reason.map(|reason| format!(" Reason: {reason}.")).unwrap_or_default()
-            )
-        }
-        TokenEndCause::CredentialDisabled => {
-            "Its credential is disabled. Enabling it makes the token work again.".to_owned()
-        }
-        TokenEndCause::CredentialEnded => "Its credential has expired.".to_owned(),
-        TokenEndCause::AuthenticatorRevoked => "The secret or key that it was exchanged for was revoked.".to_owned(),
-        TokenEndCause::AuthenticatorReplaced => {
-            "The secret or key that it was exchanged for was replaced, and the overlap is over.".to_owned()
-        }
-        TokenEndCause::AccessEnded(cause) => {
-            format!("The access of the app has ended.{}", because(cause).unwrap_or_default())
-        }
-        TokenEndCause::TokenEnded(cause) => {
-            format!("The personal token was revoked.{}", because(cause).unwrap_or_default())
-        }
-        TokenEndCause::AppRemoved => "The app was removed.".to_owned(),
-        TokenEndCause::PersonDisabled => "Its person is disabled.".to_owned(),
-        TokenEndCause::ServerClosed => "The MCP server is not open to the teams of its person.".to_owned(),
-        TokenEndCause::FormerIssuer(issuer) => format!("It was issued under the former address {issuer}."),
-        TokenEndCause::NotRecorded => {
-            "It is not in the ledger. The database was restored from a backup that is older than the token.".to_owned()
-        }
-        TokenEndCause::Withheld => "The token is not accepted. Only people who may see its owner learn why.".to_owned(),
-    };
     let since = end.at.map(|at| view! { " Not accepted since "{moment(at)}" ("{distance(at)}")." });
-    html! { {words}{since} }
+    html! { {end_words(&end.cause)}{since} }
+}
+
+/// Why a token is not accepted, as a sentence.
+pub fn end_words(cause: &TokenEndCause) -> String {
+    let because = |words: &str, cause: &Option<EndCause>| {
+        cause.map_or_else(|| words.to_owned(), |cause| format!("{words} {}", cause_words(cause)))
+    };
+    let words = match cause {
+        TokenEndCause::CredentialRevoked(reason) => {
+            let reason = reason.as_ref().filter(|reason| !reason.is_empty());
+            let reason = reason.map(|reason| format!(" Reason: {reason}.")).unwrap_or_default();
+            return format!("Its credential was revoked.{reason}");
+        }
+        TokenEndCause::AccessEnded(cause) => return because("The access of the app has ended.", cause),
+        TokenEndCause::TokenEnded(cause) => return because("The personal token was revoked.", cause),
+        TokenEndCause::FormerIssuer(issuer) => return format!("It was issued under the former address {issuer}."),
+        TokenEndCause::Expired => "The token has expired.",
+        TokenEndCause::Revoked => "The token was revoked.",
+        TokenEndCause::CredentialDisabled => "Its credential is disabled. When you enable it, the token works again.",
+        TokenEndCause::CredentialEnded => "Its credential has expired.",
+        TokenEndCause::AuthenticatorRevoked => "The secret or key that it was exchanged for was revoked.",
+        TokenEndCause::AuthenticatorReplaced => {
+            "The secret or key that it was exchanged for was replaced, and the overlap is over."
+        }
+        TokenEndCause::AppRemoved => "The app was removed.",
+        TokenEndCause::PersonDisabled => "Its person is disabled.",
+        TokenEndCause::ServerClosed => "The MCP server is not open to the teams of its person.",
+        TokenEndCause::NotRecorded => {
+            "It is not in the ledger. The database was restored from a backup that is older than the token."
+        }
+        TokenEndCause::Withheld => "The token is not accepted. Only people who may see its owner learn why.",
+    };
+    words.to_owned()
 }
 
 fn cause_words(cause: EndCause) -> &'static str {

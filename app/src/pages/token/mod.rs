@@ -21,7 +21,7 @@ fn claims_table(check: SignatureCheck, issuer: &str) -> AnyView {
         cells!["Issued", moment(at(claims.iat)), distance(at(claims.iat))],
         cells!["Expires", moment(at(claims.exp)), distance(at(claims.exp))],
         cells!["Token ID", code(claims.jti), "Its entry in the ledger"],
-        cells!["Signed", code(kid), algorithm],
+        cells!["Signed by", code(kid), algorithm],
     ];
     table(["Claim", "Value", "Meaning"], rows)
 }

@@ -83,8 +83,8 @@ pub async fn form(client_id: String) -> Result<Page, ActionError> {
     page(client_id, Form::default(), None).await
 }
 
-/// The page, with the result of a trial. If the page before showed the secret, this one shows it again: a secret that is
-/// shown once must not be lost by a test of it, also when the database does not answer.
+/// The page, with the result of a trial. If the page before showed the secret, this one shows it again. A secret that
+/// is shown once must not be lost by a test of it, even when the database does not answer.
 pub async fn page(client_id: String, form: Form<TypedTrial>, trial: Option<Trial>) -> Result<Page, ActionError> {
     let Form { typed, errors, .. } = form;
     let Some(occasion) = Occasion::parse(&typed.occasion) else {

@@ -35,8 +35,8 @@ pub(crate) async fn look_up(form: Submission) -> Response {
     respond(form.visit, async { page::page(Form::default(), Some(found?)).await }).await
 }
 
-/// `POST /credentials/{client_id}/test`: exchanges the secret and calls the MCP server. A page that shows a secret sends
-/// it too; then each answer shows the secret again, whatever goes wrong.
+/// `POST /credentials/{client_id}/test`: exchanges the secret and calls the MCP server. A page that shows a secret
+/// sends this form too. Then each answer shows the secret again, whatever goes wrong.
 pub(crate) async fn test(form: Submission, client_id: String) -> Response {
     let typed = read!(form.fields => TypedTrial { secret: "client_secret", assertion, server, occasion });
     let tested = tested(&form, &client_id, &typed).await;

@@ -132,47 +132,72 @@ pub(super) struct MomentParameters {
     now: String,
     soon: String,
     idle_since: String,
+    /// The order of the list. In this order a condition for the sort key begins and ends the scan.
+    sort: Option<Sort>,
 }
 
 impl MomentParameters {
-    pub(super) fn add(selected: &Selected<'_>, values: &mut Values) -> Self {
+    pub(super) fn add(selected: &Selected<'_>, sort: Option<Sort>, values: &mut Values) -> Self {
         Self {
             now: values.add(selected.moments.now),
             soon: values.add(selected.moments.soon),
             idle_since: values.add(selected.moments.idle_since),
+            sort,
         }
     }
 
+    /// The condition, in the words of the index of this order if the list has it.
+    fn in_order<'text>(&self, sort: Sort, of_index: &'text str, of_rows: &'text str) -> &'text str {
+        if self.sort == Some(sort) { of_index } else { of_rows }
+    }
+
     pub(super) fn working(&self) -> String {
-        format!("{NOT_STOPPED} AND (ends_at IS NULL OR ends_at > {})", self.now)
+        let now = &self.now;
+        let (of_index, of_rows) = (format!("{END} > {now}"), format!("(ends_at IS NULL OR ends_at > {now})"));
+        format!("{NOT_STOPPED} AND {}", self.in_order(Sort::Ends, &of_index, &of_rows))
     }
 
     /// The condition of a [`Show`], as a filter.
     pub(super) fn shown(&self, show: Show) -> String {
-        let (Self { now, soon, idle_since }, working) = (self, self.working());
+        let (Self { now, soon, idle_since, .. }, working) = (self, self.working());
+        let by_end = |of_index: &str, of_rows: &str| self.in_order(Sort::Ends, of_index, of_rows).to_owned();
+        let by_use = |of_index: &str, of_rows: &str| self.in_order(Sort::LastUsed, of_index, of_rows).to_owned();
         match show {
             Show::All => "1 = 1".to_owned(),
             Show::Leaked => format!("{working} AND COALESCE(leak_ends_at, 0) > {now}"),
-            Show::InUse => format!("{working} AND verified_at IS NOT NULL"),
-            Show::Unverified => format!("{working} AND verified_at IS NULL"),
-            Show::Expiring => format!("{working} AND ends_at <= {soon}"),
+            // The first exchange sets both moments.
+            Show::InUse => {
+                format!("{working} AND verified_at IS NOT NULL{}", by_use(&format!(" AND {LAST_USE} > 0"), ""))
+            }
+            Show::Unverified => {
+                format!("{working} AND verified_at IS NULL{}", by_use(&format!(" AND {LAST_USE} <= 0"), ""))
+            }
+            Show::Expiring => {
+                format!("{working} AND {}", by_end(&format!("{END} <= {soon}"), &format!("ends_at <= {soon}")))
+            }
             Show::Rotating => format!("{working} AND COALESCE(rotation_ends_at, 0) > {now}"),
             Show::Imported => {
                 format!("{working} AND EXISTS ({IMPORTED} AND client_secrets.client_id = credentials.client_id)")
             }
-            Show::NeverExpires => format!("{working} AND ends_at IS NULL"),
-            Show::Idle => format!("{working} AND (last_used_at IS NULL OR last_used_at < {idle_since})"),
-            Show::Disabled => {
-                format!("revoked_at IS NULL AND disabled_at IS NOT NULL AND (ends_at IS NULL OR ends_at > {now})")
+            Show::NeverExpires => format!("{working} AND {}", by_end(&format!("{END} >= {NEVER}"), "ends_at IS NULL")),
+            Show::Idle => {
+                let of_rows = format!("(last_used_at IS NULL OR last_used_at < {idle_since})");
+                format!("{working} AND {}", by_use(&format!("{LAST_USE} < {idle_since}"), &of_rows))
             }
-            Show::Expired => format!("revoked_at IS NULL AND ends_at <= {now}"),
+            Show::Disabled => {
+                let works = by_end(&format!("{END} > {now}"), &format!("(ends_at IS NULL OR ends_at > {now})"));
+                format!("revoked_at IS NULL AND disabled_at IS NOT NULL AND {works}")
+            }
+            Show::Expired => {
+                format!("revoked_at IS NULL AND {}", by_end(&format!("{END} <= {now}"), &format!("ends_at <= {now}")))
+            }
             Show::Revoked => "revoked_at IS NOT NULL".to_owned(),
         }
     }
 
     /// The same in the form that an index finds.
     fn driver(&self, show: Show, engine: Engine) -> Option<Driver> {
-        let (Self { now, soon, idle_since }, working) = (self, self.working());
+        let (Self { now, soon, idle_since, .. }, working) = (self, self.working());
         // A separate index holds exactly these credentials, in the order of creation. SQLite would prefer an index of all
         // credentials that has more of the columns.
         let along = |index: &str| Driver {
@@ -278,7 +303,7 @@ pub(super) fn conditions(
         values.add(key);
         concat!("team_id IN ", team::of!("$1"))
     });
-    let moments = MomentParameters::add(selected, values);
+    let moments = MomentParameters::add(selected, sort, values);
     // An index has these columns together with the moment of creation, and one has the team with the name.
     let column = |name: &str, parameter: &str, ordered: &[Sort]| match sort {
         Some(sort) if !ordered.contains(&sort) => format!("COALESCE({name}, '') = {parameter}"),

@@ -4,8 +4,6 @@ mod condition;
 #[cfg(test)]
 mod plans;
 
-use std::collections::BTreeSet;
-
 use crate::base::id::{McpServerId, PersonId, TeamId};
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Section, Show, Sort, Total};
 use crate::model::credential::{AuthMethod, Credential};
@@ -14,7 +12,7 @@ use crate::store::credential::list::condition::{
     Condition, Driver, END, IMPORTED, LAST_USE, ListStatement, MomentParameters, Values, conditions,
 };
 use crate::store::person::team;
-use crate::store::{Engine, Result, Statement, Store, row, sql, to_json};
+use crate::store::{Engine, Result, Statement, Store, row, sql};
 
 /// Which credentials a list has.
 #[derive(Clone, Copy)]
@@ -51,15 +49,18 @@ pub(crate) struct Slice<'query> {
 pub(crate) const MANY: i64 = 20_000;
 /// If at most this many rows match, they are found by the index of the condition and sorted. If more rows match, a scan
 /// in the order of the list soon finds a full page. With the wrong choice, the database reads the whole table.
-const FEW: i64 = 1000;
+const FEW: i64 = 4000;
 
 /// Some rows of the list, in its order.
 pub(crate) async fn list(store: &Store, selected: &Selected<'_>, slice: &Slice<'_>) -> Result<Vec<Credential>> {
     let statements = Statements::of(store, selected, Some(slice.sort)).await?;
-    let mut rows: Vec<Credential> = match statements.found(store).await? {
-        Some(found) => Statement::from(statements.page_of_found(&found, slice)).all(store).await?,
-        None => Statement::from(statements.page(slice)).all(store).await?,
+    let found: Option<i64> = match statements.count(FEW + 1) {
+        Some(count) => Some(Statement::from(count).one(store).await?),
+        None => None,
     };
+    let few = found.filter(|found| *found <= FEW).and_then(|_| statements.page_of_few(slice));
+    let page = few.unwrap_or_else(|| statements.page(slice));
+    let mut rows: Vec<Credential> = Statement::from(page).all(store).await?;
     if slice.backward {
         rows.reverse();
     }
@@ -70,7 +71,8 @@ pub(crate) async fn list(store: &Store, selected: &Selected<'_>, slice: &Slice<'
 pub(crate) async fn total(store: &Store, selected: &Selected<'_>) -> Result<Total> {
     let statements = Statements::of(store, selected, None).await?;
     let limit = if statements.are_many { FEW + 1 } else { i64::MAX };
-    let count: i64 = Statement::from(statements.count(limit)).one(store).await?;
+    let count = statements.count(limit).unwrap_or_else(|| statements.count_of_filters(limit));
+    let count: i64 = Statement::from(count).one(store).await?;
     Ok(if count < limit { Total::Exactly(count) } else { Total::MoreThan(FEW) })
 }
 
@@ -81,7 +83,6 @@ pub(crate) async fn are_many(store: &Store) -> Result<bool> {
 
 /// The statements of one list, which share their conditions.
 struct Statements {
-    engine: Engine,
     are_many: bool,
     conditions: Vec<Condition>,
     values: Values,
@@ -95,7 +96,7 @@ impl Statements {
     fn sized(engine: Engine, are_many: bool, selected: &Selected<'_>, sort: Option<Sort>) -> Self {
         let mut values = Values::default();
         let conditions = conditions(selected, engine, are_many, sort, &mut values);
-        Self { engine, are_many, conditions, values }
+        Self { are_many, conditions, values }
     }
 
     /// The condition of the first index, and the filters of the other conditions.
@@ -115,75 +116,90 @@ impl Statements {
         format!("1 = 1{}", filters.collect::<String>())
     }
 
-    /// The rows that match, read along an index; at most one more than `FEW`.
-    fn matching(&self) -> Option<ListStatement> {
+    /// The number of rows that an index finds, at most `limit`. A search may find a credential by several of its texts.
+    fn count(&self, limit: i64) -> Option<ListStatement> {
         let (driver, condition) = self.along_index()?;
-        let text = format!("SELECT client_id FROM {} WHERE {condition} LIMIT {FEW} + 1", driver.from);
-        Some(self.values.clone().of(text))
+        Some(self.limited_count(&driver.from, &condition, limit))
     }
 
-    /// The rows that match, if an index finds them and they are few.
-    async fn found(&self, store: &Store) -> Result<Option<BTreeSet<String>>> {
-        let Some(matching) = self.matching() else { return Ok(None) };
-        let found: Vec<String> = Statement::from(matching).all(store).await?;
-        // A search may find a credential by several of its texts.
-        Ok((found.len() as i64 <= FEW).then(|| found.into_iter().collect()))
+    /// The same for a list without a condition that has an index.
+    fn count_of_filters(&self, limit: i64) -> ListStatement {
+        self.limited_count("credentials", &self.filters(), limit)
     }
 
-    /// A page of these credentials.
-    fn page_of_found(&self, found: &BTreeSet<String>, slice: &Slice<'_>) -> ListStatement {
-        let mut values = Values::default();
-        let found: Vec<[&str; 1]> = found.iter().map(|id| [id.as_str()]).collect();
-        let found = self.engine.elements(&values.add(to_json(&found)), "found");
-        page(&format!("{found} JOIN credentials ON client_id = found.value ->> 0"), "1 = 1", slice, values)
-    }
-
-    /// A page of all credentials that meet the conditions.
-    fn page(&self, slice: &Slice<'_>) -> ListStatement {
-        page("credentials", &self.filters(), slice, self.values.clone())
-    }
-
-    /// The number of rows that match, at most `limit`.
-    fn count(&self, limit: i64) -> ListStatement {
-        let (from, condition) = match self.along_index() {
-            Some((driver, condition)) => (driver.from.as_str(), condition),
-            None => ("credentials", self.filters()),
-        };
+    fn limited_count(&self, from: &str, condition: &str, limit: i64) -> ListStatement {
         let mut values = self.values.clone();
         let limit = values.add(limit);
-        let text = format!(
-            "SELECT COUNT(DISTINCT client_id) AS n FROM (SELECT client_id FROM {from} WHERE {condition} LIMIT {limit}) AS t"
+        values.of(format!(
+            "SELECT COUNT(DISTINCT client_id) FROM (SELECT client_id FROM {from} WHERE {condition} LIMIT {limit}) AS t"
+        ))
+    }
+
+    /// A page of the few rows that an index finds. They are sorted by their keys alone; the rest of a row is read when
+    /// the page shows it. SQLite reads the tables of a CROSS JOIN in this order.
+    fn page_of_few(&self, slice: &Slice<'_>) -> Option<ListStatement> {
+        let (driver, condition) = self.along_index()?;
+        let mut values = self.values.clone();
+        let (Order { key, direction, .. }, beside) = (Order::of(slice), beside(slice, &mut values));
+        let limit = values.add(slice.limit);
+        let few = format!("SELECT client_id AS id FROM {} WHERE {condition} LIMIT {FEW} + 1", driver.from);
+        let chosen = format!(
+            "SELECT DISTINCT client_id AS chosen, {key} AS place FROM ({few}) AS few CROSS JOIN credentials
+             WHERE client_id = few.id{beside} ORDER BY place {direction}, chosen {direction} LIMIT {limit}"
         );
-        values.of(text)
+        Some(values.of(format!(
+            "SELECT {COLUMNS} FROM ({chosen}) AS page CROSS JOIN credentials WHERE client_id = page.chosen
+             ORDER BY {key} {direction}, client_id {direction}"
+        )))
+    }
+
+    /// A page of all credentials that meet the conditions, read in the order of the list.
+    fn page(&self, slice: &Slice<'_>) -> ListStatement {
+        let mut values = self.values.clone();
+        let (Order { key, direction, .. }, beside) = (Order::of(slice), beside(slice, &mut values));
+        let limit = values.add(slice.limit);
+        values.of(format!(
+            "SELECT {COLUMNS} FROM credentials WHERE {}{beside}
+             ORDER BY {key} {direction}, client_id {direction} LIMIT {limit}",
+            self.filters()
+        ))
     }
 }
 
-/// A page of the rows of `from` that meet `condition`.
-fn page(from: &str, condition: &str, slice: &Slice<'_>, mut values: Values) -> ListStatement {
-    let (key, is_number, ascends) = match slice.sort {
-        Sort::Created => ("created_at", true, false),
-        Sort::Name => ("search_text", false, true),
-        Sort::LastUsed => (LAST_USE, true, false),
-        Sort::Ends => (END, true, true),
-    };
-    let ascends = ascends != (slice.reversed != slice.backward);
-    let (comparison, direction) = if ascends { (">", "ASC") } else { ("<", "DESC") };
-    // The first page has no such condition: a condition that may be absent would keep an index from being used.
-    let beside = slice.beside.map(|cursor| {
-        let last = match is_number {
-            // The list wrote the key itself.
-            true => values.add(cursor.key.parse::<i64>().unwrap_or_default()),
-            false => values.add(cursor.key.as_str()),
+/// The order in which a statement reads.
+struct Order {
+    key: &'static str,
+    is_number: bool,
+    comparison: &'static str,
+    direction: &'static str,
+}
+
+impl Order {
+    fn of(slice: &Slice<'_>) -> Self {
+        let (key, is_number, ascends) = match slice.sort {
+            Sort::Created => ("created_at", true, false),
+            Sort::Name => ("search_text", false, true),
+            Sort::LastUsed => (LAST_USE, true, false),
+            Sort::Ends => (END, true, true),
         };
-        let id = values.add(cursor.client_id.as_str());
-        format!(" AND ({key}, client_id) {comparison} ({last}, {id})")
-    });
-    let limit = values.add(slice.limit);
-    values.of(format!(
-        "SELECT {COLUMNS} FROM {from} WHERE {condition}{}
-         ORDER BY {key} {direction}, client_id {direction} LIMIT {limit}",
-        beside.unwrap_or_default()
-    ))
+        let ascends = ascends != (slice.reversed != slice.backward);
+        let (comparison, direction) = if ascends { (">", "ASC") } else { ("<", "DESC") };
+        Self { key, is_number, comparison, direction }
+    }
+}
+
+/// The condition for the rows beyond the cursor. The first page has none: a condition that may be absent would keep an
+/// index from being used.
+fn beside(slice: &Slice<'_>, values: &mut Values) -> String {
+    let Some(cursor) = slice.beside else { return String::new() };
+    let Order { key, is_number, comparison, .. } = Order::of(slice);
+    let last = match is_number {
+        // The list wrote the key itself.
+        true => values.add(cursor.key.parse::<i64>().unwrap_or_default()),
+        false => values.add(cursor.key.as_str()),
+    };
+    let id = values.add(cursor.client_id.as_str());
+    format!(" AND ({key}, client_id) {comparison} ({last}, {id})")
 }
 
 row! { "credentials" => Counts {
@@ -209,7 +225,7 @@ const COUNTED: [(&str, Show); 11] = [
 /// How many credentials each filter would show.
 pub(crate) async fn counts(store: &Store, selected: &Selected<'_>) -> Result<Counts> {
     let Statements { conditions, mut values, .. } = Statements::of(store, selected, None).await?;
-    let moments = MomentParameters::add(selected, &mut values);
+    let moments = MomentParameters::add(selected, None, &mut values);
     let sum = |condition: String, name: &str| {
         format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT) AS {name}")
     };
@@ -230,7 +246,9 @@ pub(crate) async fn counts(store: &Store, selected: &Selected<'_>) -> Result<Cou
 /// How many leaked credentials work. An index holds only these.
 pub(crate) async fn leaked(store: &Store, selected: &Selected<'_>) -> Result<i64> {
     let selected = Selected { show: Show::Leaked, ..*selected };
-    Statement::from(Statements::sized(store.engine(), true, &selected, None).count(i64::MAX)).one(store).await
+    let statements = Statements::sized(store.engine(), true, &selected, None);
+    let count = statements.count(i64::MAX).unwrap_or_else(|| statements.count_of_filters(i64::MAX));
+    Statement::from(count).one(store).await
 }
 
 /// Each value of an indexed column, at most `$1`. Each step finds the next value in the index. A DISTINCT would read the
@@ -257,27 +275,31 @@ macro_rules! each_value {
     };
 }
 
+/// The tags of the credentials that the key `$2` sees, at most `$1`.
+const TAGS: &str = concat!(
+    each_value!("credential_tags", "tag"),
+    " SELECT value FROM each WHERE value IS NOT NULL AND ($2 IS NULL OR EXISTS (
+          SELECT 1 FROM credential_tags AS t JOIN credentials AS c ON c.client_id = t.client_id
+          WHERE t.tag = each.value AND c.team_id IN ",
+    team::of!("$2"),
+    ")) LIMIT $1"
+);
+
+/// The owners of the credentials that the key `$2` sees, at most `$1`.
+const OWNERS: &str = concat!(
+    each_value!("credentials", "owner_id"),
+    " SELECT p.id AS id, p.name AS name FROM each JOIN people AS p ON p.id = each.value
+      WHERE $2 IS NULL OR EXISTS (SELECT 1 FROM credentials AS c WHERE c.owner_id = p.id AND c.team_id IN ",
+    team::of!("$2"),
+    ") ORDER BY p.name, p.id LIMIT $1"
+);
+
 /// The tags of the credentials that `key` sees, at most `most`.
 pub(crate) async fn tags(store: &Store, key: Option<&str>, most: i64) -> Result<Vec<String>> {
-    let sql = concat!(
-        each_value!("credential_tags", "tag"),
-        " SELECT value FROM each WHERE value IS NOT NULL AND ($2 IS NULL OR EXISTS (
-              SELECT 1 FROM credential_tags AS t JOIN credentials AS c ON c.client_id = t.client_id
-              WHERE t.tag = each.value AND c.team_id IN ",
-        team::of!("$2"),
-        ")) LIMIT $1"
-    );
-    sql!(sql; most, key).about("credential_tags").all(store).await
+    sql!(TAGS; most, key).about("credential_tags").all(store).await
 }
 
 /// The owners of the credentials that `key` sees, with their names, at most `most`.
 pub(crate) async fn owners(store: &Store, key: Option<&str>, most: i64) -> Result<Vec<(PersonId, String)>> {
-    let sql = concat!(
-        each_value!("credentials", "owner_id"),
-        " SELECT p.id AS id, p.name AS name FROM each JOIN people AS p ON p.id = each.value
-          WHERE $2 IS NULL OR EXISTS (SELECT 1 FROM credentials AS c WHERE c.owner_id = p.id AND c.team_id IN ",
-        team::of!("$2"),
-        ") ORDER BY p.name, p.id LIMIT $1"
-    );
-    sql!(sql; most, key).about("people").all(store).await
+    sql!(OWNERS; most, key).about("people").all(store).await
 }

@@ -1,14 +1,16 @@
-//! `countersign client`
+//! `countersign client`, and `countersign token`
+
+pub(crate) mod token;
 
 use clap::Subcommand;
 use domain::client::{self, ClientDraft};
 use serde_json::json;
 
-use super::shared::{CliError, Format, SHOWN_ONCE, instance, line, operator};
+use crate::cli::shared::{CliError, Format, SHOWN_ONCE, instance, line, operator};
 use crate::config::Config;
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Register a client: a program that acts for people, with their consent
     Create {
         /// Its name, which people see when it asks them
@@ -26,7 +28,7 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
+pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     let Command::Create { name, redirect_uris, confidential, format } = command;
     let draft = ClientDraft { name, redirect_uris, confidential };
     instance::with(config, async |context| {
