@@ -1,7 +1,10 @@
-{
+// The files of the script are one script: they share these.
 const D = document, R = D.documentElement.dataset, listen = addEventListener, id = i => D.getElementById(i)
 const one = (q, n = D) => n.querySelector(q), all = (q, n = D) => [...n.querySelectorAll(q)]
-const say = t => id("announce").textContent = t
+const say = t => id("announce").textContent = t, ready = f => listen("DOMContentLoaded", f)
+// The document that the address gives.
+const read = async (u, o) => new DOMParser().parseFromString(await (await fetch(u, o)).text(), "text/html")
+{
 const name = (b, t) => b.ariaLabel || ((one("span", b) || b).textContent = t)
 let theme = "", byHand
 R.script = ""
@@ -70,7 +73,7 @@ const poll = (p, left, d = p.dataset) => setTimeout(async () => {
  } catch {}
  left && poll(p, left - 1)
 }, 2e3)
-listen("DOMContentLoaded", () => {
+ready(() => {
  paint()
  times()
  setInterval(times, 9e3)

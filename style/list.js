@@ -1,6 +1,6 @@
 // The list of credentials: tools in each row, a tick for all, a search while typing.
-{
-const D = document, id = i => D.getElementById(i), one = (q, n = D) => n.querySelector(q), all = (q, n = D) => [...n.querySelectorAll(q)]
+ready(() => {
+if (!id("found")) return
 let wait
 const equip = () => all("#list tbody tr").map(r => {
  const tools = [...id("row-tools").content.cloneNode(true).children]
@@ -9,28 +9,28 @@ const equip = () => all("#list tbody tr").map(r => {
  r.dataset.can && r.lastElementChild.append(tools[1])
 })
 const look = async f => {
- const address = () => `${f.action}?${new URLSearchParams(new FormData(f))}`, u = address(), page = await (await fetch(u)).text()
+ const address = () => `${f.action}?${new URLSearchParams(new FormData(f))}`, u = address(), page = await read(u)
  if (u != address()) return
- id("found").replaceWith(one("#found", new DOMParser().parseFromString(page, "text/html")))
+ id("found").replaceWith(one("#found", page))
  history.replaceState(0, "", u)
- id("announce").textContent = id("total").textContent
+ say(id("total").textContent)
  equip()
 }
-addEventListener("input", ({ target: t }) => {
+listen("input", ({ target: t }) => {
  if (t.id != "q") return
  // No secret in an address: its end finds it.
  t.value = t.value.replace(/css_\w{45}(\w{4})/, "$1")
  clearTimeout(wait)
  wait = setTimeout(look, 250, t.form)
 })
-addEventListener("change", ({ target: t }) => {
+listen("change", ({ target: t }) => {
  const rows = all("#list tbody input")
  t.id == "all" && rows.map(x => x.checked = t.checked)
  t.matches("#filters select") && t.form.submit()
  id("ticked").textContent = rows.filter(x => x.checked).length + " selected"
 })
 const opener = t => t.closest("[popovertarget=row-menu]")
-addEventListener("click", ({ target }) => {
+listen("click", ({ target }) => {
  const b = opener(target), m = id("row-menu"), r = b?.closest("tr")
  if (!b) return
  all("a", m).map(l => {
@@ -40,7 +40,7 @@ addEventListener("click", ({ target }) => {
  const { top, bottom, right } = b.getBoundingClientRect(), up = top * 2 > innerHeight
  m.style.inset = `${up ? "auto" : bottom + "px"} ${innerWidth - right}px ${up ? innerHeight - top + "px" : "auto"} auto`
 })
-addEventListener("keydown", e => {
+listen("keydown", e => {
  const b = opener(e.target), m = id("row-menu"), step = { ArrowDown: 1, ArrowUp: -1 }[e.key]
  if (!step || !b && !m.contains(e.target)) return
  e.preventDefault()
@@ -49,4 +49,4 @@ addEventListener("keydown", e => {
  l.at(i < 0 ? Math.min(step, 0) : (i + step) % l.length).focus()
 })
 equip()
-}
+})

@@ -5,14 +5,14 @@ const bytes = t => Uint8Array.from(atob(t.replace(/[-_]/g, c => c == "-" ? "+" :
 const text = b => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/[+/=]/g, c => ({ "+": "-", "/": "_" })[c] || "")
 const parts = ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]
 const ask = async b => {
- const { form } = b, say = t => b.parentNode.querySelector("[role=status]").textContent = t
+ const { form } = b, tell = t => b.parentNode.querySelector("[role=status]").textContent = t
  // The passkey stands in for what is asked for beside it.
  b.closest("[data-proof]")?.querySelectorAll("input").forEach(i => i.required = false)
  if (!form.reportValidity()) return
- say("")
+ tell("")
  try {
   const answer = await fetch(b.dataset.passkey, { headers: { accept: "application/json" } })
-  if (!answer.ok) return say("This page is too old. Reload it and try again.")
+  if (!answer.ok) return tell("This page is too old. Reload it and try again.")
   const { options, state } = await answer.json()
   options.challenge = bytes(options.challenge)
   for (const c of [...options.allowCredentials || [], ...options.excludeCredentials || []]) c.id = bytes(c.id)
@@ -23,14 +23,14 @@ const ask = async b => {
   form.elements.passkey_answer.value = JSON.stringify({ id, rawId: id, type, response: Object.fromEntries(packed) })
   form.requestSubmit(form.querySelector("button:not([type=button])"))
  } catch (e) {
-  say(e.name == "InvalidStateError" ? "This device has a passkey of yours already." : "Your browser gave no passkey. Try again.")
+  tell(e.name == "InvalidStateError" ? "This device has a passkey of yours already." : "Your browser gave no passkey. Try again.")
  }
 }
-addEventListener("DOMContentLoaded", () => {
+ready(() => {
  if (!window.PublicKeyCredential) return
- for (const n of document.querySelectorAll("[data-passkeys]")) n.hidden = false
+ all("[data-passkeys]").map(n => n.hidden = false)
 })
-addEventListener("click", e => {
+listen("click", e => {
  const b = e.target.closest("[data-passkey]")
  b && ask(b)
 })

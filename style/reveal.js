@@ -1,7 +1,6 @@
 // For pages with values that are shown once: masks them, copies a value and not its mask, warns before one is lost.
 {
-const D = document, R = D.documentElement.dataset, listen = addEventListener
-const all = q => [...D.querySelectorAll(q)], text = n => n.value ?? n.textContent
+const text = n => n.value ?? n.textContent
 R.mask = ""
 // The values that are neither copied nor stored. Without one of them the page cannot be left unasked.
 let lost = new Set
@@ -13,11 +12,11 @@ const show = on => all("[data-secret]").map(n => {
   word.textContent = (on ? "Hide" : "Show") + word.textContent.slice(4)
  })
 })
-listen("DOMContentLoaded", () => lost = new Set(all("[data-guard] :is([data-secret], [data-once])").map(text)))
+ready(() => lost = new Set(all("[data-guard] :is([data-secret], [data-once])").map(text)))
 listen("beforeunload", e => lost.size && e.preventDefault())
 listen("click", e => {
  if (e.target.closest("[data-stored]")) lost.clear()
- if (e.target.closest("[data-unmask]")) show(!D.querySelector("[data-shown]"))
+ if (e.target.closest("[data-unmask]")) show(!one("[data-shown]"))
 })
 listen("copied", e => keep(e.detail))
 // A copy button did not work: the person copies by hand and sees what.
@@ -32,23 +31,22 @@ const unmasked = data => {
  return t
 }
 listen("copy", e => {
- const t = unmasked(e.clipboardData)
+ const t = one("[data-secret]") && unmasked(e.clipboardData)
  if (t) keep(t, e.preventDefault())
 })
 // A test of the secret: the answer to the form shows it again, but a page that stays cannot lose it.
 listen("submit", async e => {
- const f = e.target, b = f.querySelector("button"), slot = D.getElementById("result")
+ const f = e.target, b = one("button", f), slot = id("result")
  if (!f.matches("[data-inplace]")) return
  e.preventDefault(b.disabled = true)
  slot.textContent = "Testing…"
  try {
-  const answer = await fetch(f.action, { method: "POST", body: new URLSearchParams(new FormData(f)), redirect: "error" })
-  const html = new DOMParser().parseFromString(await answer.text(), "text/html")
-  slot.replaceChildren(...html.getElementById("result").childNodes)
+  const html = await read(f.action, { method: "POST", body: new URLSearchParams(new FormData(f)), redirect: "error" })
+  slot.replaceChildren(...one("#result", html).childNodes)
  } catch {
   slot.textContent = "No result: the server did not answer, or your session ended. The secret is still on this page."
  }
  b.disabled = false
 })
-listen("dragstart", e => e.target.href || unmasked(e.dataTransfer))
+listen("dragstart", e => e.target.href || !one("[data-secret]") || unmasked(e.dataTransfer))
 }

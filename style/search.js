@@ -1,12 +1,10 @@
 // The palette: Ctrl+K or / opens a dialog that shows the hits of the search page.
 {
-const D = document, one = (q, n = D) => n.querySelector(q)
 let box, last = 0, wait
-const links = () => [...box.querySelectorAll(".hits a")]
+const links = () => all(".hits a", box)
 const look = async (q, mine = ++last) => {
  try {
-  const page = await (await fetch(`${one("[data-search]").pathname}?q=${encodeURIComponent(q)}`)).text()
-  const hits = one("#hits", new DOMParser().parseFromString(page, "text/html"))
+  const hits = one("#hits", await read(`${one("[data-search]").pathname}?q=${encodeURIComponent(q)}`))
   if (mine == last && hits) one("section", box).replaceChildren(hits)
  } catch {}
 }
@@ -42,7 +40,7 @@ const open = () => {
  input.focus()
  look("")
 }
-addEventListener("keydown", e => {
+listen("keydown", e => {
  if (!one("[data-search]") || one("dialog[open]")) return
  const typing = /INPUT|TEXTAREA|SELECT/.test(e.target.tagName)
  if (e.key == "k" && (e.ctrlKey || e.metaKey) || e.key == "/" && !typing && !e.ctrlKey && !e.altKey) {
@@ -50,7 +48,7 @@ addEventListener("keydown", e => {
   open()
  }
 })
-addEventListener("click", e => {
+listen("click", e => {
  if (e.target.closest("[data-search]") && !e.ctrlKey && !e.metaKey) {
   e.preventDefault()
   open()

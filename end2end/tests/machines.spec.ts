@@ -124,7 +124,7 @@ test('a public key is pasted, used, replaced and removed', async () => {
 test('a pair is made in the browser, and its private half stays there', { tag: '@scripts' }, async () => {
   await start('Public key', 'made in the browser');
   await submit('Generate key pair');
-  await expect(page.locator('#key-status')).toContainText('The pair is made');
+  await expect(page.locator('#key-status')).toContainText('Key pair generated.');
   expect(await isGuarded(page), 'the private key is nowhere else').toBe(true);
   const waiting = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Download private key' }).click();

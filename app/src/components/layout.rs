@@ -41,7 +41,6 @@ pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
                 <link rel="icon" href=assets::ICON.path.as_str() type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::STYLE.path.as_str()/>
                 <script src=assets::SCRIPT.path.as_str()></script>
-                {secret.then(|| view! { <script src=assets::REVEAL.path.as_str()></script> })}
             </head>
             <body>
                 <a class="skip" href="#main">"Skip to content"</a>

@@ -22,5 +22,6 @@ pub(crate) async fn favicon() -> Response {
 }
 
 fn cached(asset: &'static Asset, control: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, control)], asset.content).into_response()
+    ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, control)], asset.content.as_str())
+        .into_response()
 }

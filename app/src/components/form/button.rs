@@ -73,7 +73,6 @@ pub(crate) fn PasskeyButton(
     #[prop(default = None)] kind: Option<&'static str>,
 ) -> AnyView {
     html! {
-        <script type="module" src=assets::PASSKEY.path.as_str()></script>
         <input type="hidden" name="passkey_state"/>
         <input type="hidden" name="passkey_answer"/>
         <div class="stack" data-passkeys="" hidden=true>

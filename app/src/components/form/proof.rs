@@ -55,7 +55,6 @@ pub(crate) fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
     let kinds = [("ES256", "ES256 (P-256)"), ("RS256", "RS256 (RSA 3072)"), ("EdDSA", "EdDSA (Ed25519)")];
     let options = options(kinds);
     html! {
-        <script src=assets::KEYS.path.as_str()></script>
         <TextField id="label" label="Key label" value=typed.label error=errors.at("label")
             hint="What you call this key, such as runner 2026."/>
         <TextArea id="public_key" label="Public key" value=typed.public_key error=errors.at("public_key")

@@ -289,7 +289,7 @@ pub(crate) fn server_cards(servers: Vec<McpServer>, ticked: &[String], scopes: &
         <fieldset class="stack" id="server" tabindex="-1">
             <legend>"MCP servers"</legend>
             {several.then(|| view! { <p class="hint">{hint}</p> })}
-            <div class="servers">{cards}</div>
+            <div class="choices">{cards}</div>
             {error("server")}
             {errors.at("scopes").is_some().then(|| view! { <div id="scopes" tabindex="-1">{error("scopes")}</div> })}
         </fieldset>

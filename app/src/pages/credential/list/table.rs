@@ -200,7 +200,6 @@ pub(super) fn script() -> AnyView {
             {action("duplicate", "Duplicate", links::duplicate_of('*'))}
             {action("revoke", "Revoke", links::revoke_credential('*'))}
         </ul>
-        <script src=assets::LIST.path.as_str()></script>
     }
 }
 
