@@ -12,12 +12,13 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 
+use crate::pages::credential::list::STATUSES;
 use crate::pages::token::trial::test_button;
 use crate::prelude::*;
 
 /// The parameters of the list's address. Others are dropped: the address of a page is not to be trusted.
-const OF_LIST: [&str; 12] =
-    ["q", "status", "team", "server", "method", "owner", "tag", "kind", "sort", "columns", "after", "before"];
+const OF_LIST: [&str; 11] =
+    ["q", "status", "team", "server", "method", "owner", "tag", "sort", "after", "before", "column"];
 
 /// The list from which the page was opened.
 #[derive(Debug, Clone, Default)]
@@ -43,11 +44,9 @@ impl ListPlace {
         if query.is_empty() {
             return (links::CREDENTIALS.to_owned(), "Credentials".to_owned());
         }
-        let status = self.0.iter().find(|(name, _)| name == "status").map(|(_, status)| status.replace('_', " "));
-        let is_word =
-            |text: &String| text.len() <= 20 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_lowercase());
-        let which = status.filter(is_word).filter(|status| !status.is_empty());
-        let words = format!("Credentials ({})", which.unwrap_or_else(|| "filtered".to_owned()));
+        let status = self.0.iter().find(|(name, _)| name == "status").map(|(_, status)| status.as_str());
+        let shown = STATUSES.iter().find(|(word, ..)| Some(*word) == status).map(|(_, label, _)| label.to_lowercase());
+        let words = format!("Credentials ({})", shown.unwrap_or_else(|| "filtered".to_owned()));
         (format!("{}?{query}", links::CREDENTIALS), words)
     }
 
