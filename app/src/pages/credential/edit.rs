@@ -120,7 +120,7 @@ impl Typed {
 pub async fn offered(visit: &Visit, credential: &Credential) -> Result<Vec<McpServer>, ActionError> {
     let authority = visit.authority()?;
     let mut servers = server::list(&visit.context).await?;
-    servers.retain(|server| server.access.admits(authority) || credential.servers.contains(&server.id));
+    servers.retain(|server| server.admits(authority) || credential.servers.contains(&server.id));
     Ok(servers)
 }
 

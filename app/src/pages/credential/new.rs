@@ -162,7 +162,7 @@ pub async fn page(query: NewQuery) -> Result<Page, ActionError> {
 pub async fn offered(visit: &Visit) -> Result<Vec<McpServer>, ActionError> {
     let mut servers = server::list(&visit.context).await?;
     let authority = visit.authority()?;
-    servers.retain(|server| server.access.admits(authority));
+    servers.retain(|server| server.admits(authority));
     Ok(servers)
 }
 

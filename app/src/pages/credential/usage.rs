@@ -115,11 +115,23 @@ pub(crate) fn most_used(used: Vec<UsedCredential>, period: Period) -> AnyView {
     if used.is_empty() {
         return panel("most-used", "Used most", muted(words), empty(muted("No credential was used.")));
     }
-    let row = |used: UsedCredential| {
-        let name = html! { <a href=links::credential(&used.client_id)>{used.name}</a> };
-        (name, used.exchanges)
+    panel("most-used", "Used most", muted(words), shares(used.into_iter().map(share)))
+}
+
+fn share(used: UsedCredential) -> (AnyView, i64) {
+    (html! { <a href=links::credential(&used.client_id)>{used.name}</a> }, used.exchanges)
+}
+
+/// The panel “Usage” on the overview of an MCP server: the credentials with the most exchanges in seven days. `all` is
+/// the view of its use.
+pub(crate) async fn server_summary(visit: &Visit, server: &McpServerId, all: String) -> Result<AnyView, ActionError> {
+    let whose = Whose::Server(server, visit.authority()?);
+    let used = usage::leaders(&visit.context, whose, Period::Week).await?.used;
+    let content = match used.is_empty() {
+        true => empty(muted("No credential got a token for this server in seven days.")),
+        false => shares(used.into_iter().map(share)),
     };
-    panel("most-used", "Used most", muted(words), shares(used.into_iter().map(row)))
+    Ok(panel("usage", "Usage", html! { <a href=all>"See all of its use"</a> }, content))
 }
 
 /// The credentials with the most refused exchanges, by cause. `all` is the page that lists all of them.

@@ -80,7 +80,7 @@ pub(super) async fn view(
             <nav class="row" aria-label="Scopes">{any}{scopes}</nav>
             {own}
         </div>
-        <div class="dense">{list}</div>
+        {list}
     };
     Ok(html! { {panel("callers", "Who may call it", (), content)}{pages} })
 }

@@ -60,7 +60,7 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
             </p>
         })
     });
-    html! { {private}{panel("check", "Check", aside, html! { <div class="dense checked">{table(columns, rows)}</div> })} }
+    html! { {private}{panel("check", "Check", aside, html! { <div class="checked">{table(columns, rows)}</div> })} }
 }
 
 fn row(step: &StepResult, server: &McpServer, issuer: &str) -> Vec<AnyView> {

@@ -51,7 +51,7 @@ pub async fn page(status: &str, done: Option<&str>) -> Result<Page, ActionError>
         <Receipt on=On::Servers done/>
         {head((), "MCP servers", lead, add)}
         {filter}
-        <section class="panel dense servers" aria-label="MCP servers">{rows}</section>
+        <section class="panel servers" aria-label="MCP servers">{rows}</section>
     };
     Ok(Page::new("MCP servers", body))
 }

@@ -8,7 +8,7 @@ use domain::model::server::check::ServerCheck;
 use domain::server::{callers, check};
 
 use crate::components::parts::{View, key_figures, view_links};
-use crate::pages::credential::usage::server_usage;
+use crate::pages::credential::usage::{server_summary, server_usage};
 use crate::pages::server::access::{access_panel, find};
 use crate::pages::server::callers::CallersQuery;
 use crate::pages::server::list::{copied, marks, resource};
@@ -57,7 +57,17 @@ pub async fn page(
             html! { <Texts title="Protect the server" about texts/> }
         }
         "check" => checks::panel_of(&server, &issuer, check.clone(), administers),
-        _ => html! { {scopes(&server, &callers)}{access_panel(&visit, &server).await?}{technical(&server, &issuer)} },
+        _ => {
+            let usage = links::server_view(&server.id, &[("view", "usage")]);
+            html! {
+                {scopes(&server, &callers)}
+                <div class="split">
+                    {access_panel(&visit, &server).await?}
+                    {server_summary(&visit, &server.id, usage).await?}
+                </div>
+                {technical(&server, &issuer)}
+            }
+        }
     };
     let tabs = views.into_iter().filter(|(.., is_there)| *is_there).map(|(word, name, count, _)| View {
         href: links::server_view(&server.id, &[("view", word)]),

@@ -89,7 +89,7 @@ pub(super) async fn show(context: &Context, server: &McpServer, format: Format) 
             );
             for (scope, (_, counts)) in server.scopes.iter().zip(&callers.by_scope) {
                 let text = format!("{} {}", scope.name, scope.description);
-                print!("{}", line("Scope", format!("{} ({} credentials)", text.trim_end(), counts.credentials)));
+                print!("{}", line("Scope", format!("{} (credentials: {})", text.trim_end(), counts.credentials)));
             }
             print!("{}", line("Token lifetime", format!("{} s", server.token_lifetime.as_secs())));
             print!("{}", line("Signature", server.alg.as_str()));
