@@ -6,7 +6,7 @@
 //! | [`keys`], [`federated`] | public keys; identities of other issuers that stand for a credential |
 //! | [`list`], [`inspect`], [`usage`] | search, filter and sort; one credential; its exchanges by the hour |
 //! | [`edit`] | name, owner, tags, MCP servers, scopes, lifetimes, address ranges |
-//! | [`secret`] | a second secret without a rotation; removing one |
+//! | [`rotate::second`] | a second secret without a rotation; removing one |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
 //! | [`several`], [`export`] | one action on several credentials; the list as a file |
 //! | [`renew`] | rotations of several credentials at once, after a leak |
@@ -26,7 +26,6 @@ pub mod list;
 pub mod renew;
 pub mod revoke;
 pub mod rotate;
-pub mod secret;
 pub mod several;
 pub mod usage;
 

@@ -15,7 +15,7 @@ use app::pages::message;
 use domain::base::id::ClientId;
 use domain::credential::renew::renew_all;
 use domain::credential::several::apply as apply_to_several;
-use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation, secret};
+use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
 use domain::error::Fault;
 use domain::model::credential::AuthMethod;
 use domain::model::field_error::FieldError;
@@ -221,7 +221,7 @@ pub(crate) async fn add_secret(form: Submission, client_id: String) -> Response 
         let expiry = fields::read_expiry(&typed.expiry, &typed.expires_on)?;
         let (context, form_token, id) = (form.context(), form.token(), read_id(client_id)?);
         Refused::if_sent_before(generate::made_by_form(context, &form_token).await?)?;
-        let generated = secret::add(context, &form.actor().await?, &id, expiry, Some(&form_token)).await?;
+        let generated = rotation::second::add(context, &form.actor().await?, &id, expiry, Some(&form_token)).await?;
         let secret = NewSecret::of(&form.visit, &generated, Occasion::Added).ok_or(ActionError::NotFound)?;
         Ok(Answer::page(|| secret.page(None)))
     })

@@ -6,7 +6,8 @@ use domain::base::id::{ClientId, TeamId};
 use domain::credential::edit::{Edit, edit, give_all};
 use domain::credential::generate::{Generated, generate};
 use domain::credential::list::list;
-use domain::credential::{CredentialError, Outcome, inspect, rotate, secret};
+use domain::credential::rotate::{self, second};
+use domain::credential::{CredentialError, Outcome, inspect};
 use domain::model::credential::Credential;
 use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::credential::query::Query;
@@ -163,20 +164,20 @@ async fn two_secrets_work_until_one_is_removed() {
     let context = &app.instance.context;
     let first = app.generated("job", &[]).await;
     let id = &first.credential.client_id;
-    let second = secret::add(context, &operator(), id, Expiry::default(), None).await.expect("added");
-    assert_eq!(refused(secret::add(context, &operator(), id, Expiry::default(), None).await.map(drop)), "main");
+    let second = second::add(context, &operator(), id, Expiry::default(), None).await.expect("added");
+    assert_eq!(refused(second::add(context, &operator(), id, Expiry::default(), None).await.map(drop)), "main");
     for one in [&first, &second] {
         assert_eq!(exchange(&app, one).await, StatusCode::OK);
     }
     let secrets = inspect::secrets(context, id).await.expect("reads");
     let of_first =
         secrets.iter().find(|secret| first.secret.as_ref().expect("a secret").expose().ends_with(&secret.hint));
-    secret::remove(context, &operator(), id, &of_first.expect("the first").id).await.expect("removed");
+    second::remove(context, &operator(), id, &of_first.expect("the first").id).await.expect("removed");
     assert_eq!(exchange(&app, &first).await, StatusCode::UNAUTHORIZED);
     assert_eq!(exchange(&app, &second).await, StatusCode::OK);
 
     rotate::secret(context, &operator(), id, Default::default(), None, None).await.expect("rotates");
-    let during = secret::add(context, &operator(), id, Expiry::default(), None).await;
+    let during = second::add(context, &operator(), id, Expiry::default(), None).await;
     assert!(matches!(during, Err(CredentialError::RotationUnderWay)), "cancelling would end it");
 }
 

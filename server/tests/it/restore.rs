@@ -15,8 +15,8 @@ use domain::client::{self, ClientDraft, registered};
 use domain::context::Context;
 use domain::credential::edit::{Edit, edit};
 use domain::credential::generate::{Generated, generate};
-use domain::credential::rotate::{self, Overlap};
-use domain::credential::{disable, inspect, revoke, secret};
+use domain::credential::rotate::{self, Overlap, second};
+use domain::credential::{disable, inspect, revoke};
 use domain::crypto::keys::MasterKey;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::crypto::password::Password;
@@ -183,14 +183,14 @@ async fn what_an_edit_or_a_removal_ended_stays_ended() {
     let (narrowed, token) = app.access_token(&["mcp:read", "credentials:read"]).await;
     let first = app.generated("two secrets", &[]).await;
     let id = &first.credential.client_id;
-    let second = secret::add(&context, &operator(), id, Expiry::default(), None).await.expect("added");
+    let second = second::add(&context, &operator(), id, Expiry::default(), None).await.expect("added");
     let of_first = inspect::secrets(&context, id).await.expect("reads");
     let is_first = |end: &str| first.secret.as_ref().expect("a secret").expose().ends_with(end);
     let of_first = of_first.into_iter().find(|secret| is_first(&secret.hint)).expect("the first").id;
     let backup = Backup::of(&app).await;
     let narrower = Edit { scopes: vec!["mcp:read".to_owned()], ends_tokens: true, ..Edit::of(&narrowed.credential) };
     edit(&context, &operator(), &narrowed.credential.client_id, &narrower).await.expect("edits");
-    secret::remove(&context, &operator(), id, &of_first).await.expect("removed");
+    second::remove(&context, &operator(), id, &of_first).await.expect("removed");
 
     let (app, _) = backup.restored(app, true).await;
     let resource = "http://localhost:8080/mcp";

@@ -5,7 +5,7 @@
 
 use domain::base::clock::Timestamp;
 use domain::base::id::{ClientId, FederatedIdentityId, KeyId, SecretId};
-use domain::credential::secret::{self, MOST_SECRETS};
+use domain::credential::rotate::second::{self, MOST_SECRETS};
 use domain::credential::{federated, keys};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
@@ -23,7 +23,7 @@ pub(crate) async fn remove_secret(client_id: String, id: String) -> Result<Strin
     let visit = signed_in()?;
     let client_id = ClientId::parse(&client_id).ok_or(ActionError::NotFound)?;
     let id = SecretId::parse(&id).ok_or(ActionError::NotFound)?;
-    secret::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
+    second::remove(&visit.context, &visit.actor()?, &client_id, &id).await?;
     Ok(Done::CredentialSecretRemoved.at(links::secrets_of(&client_id)))
 }
 
@@ -143,7 +143,8 @@ fn effect(secret: &ClientSecret, others: bool, now: Timestamp) -> &'static str {
     }
 }
 
-/// What stands beside the heading of a panel: in the view of its own how to add one, in the overview the way to that view.
+/// What stands beside the heading of a panel: in the view of its own how to add one, in the overview the way to that
+/// view.
 fn beside(shown: &Shown, whole: bool, add: Option<AnyView>) -> Option<AnyView> {
     let href = shown.list.view(&shown.credential, "secrets");
     if whole { add } else { Some(html! { <a class="muted" href=href>"Manage"</a> }) }

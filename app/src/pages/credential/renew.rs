@@ -1,4 +1,5 @@
-//! New secrets for several credentials: those that one text leaked, or those that are ticked in the list. The page asks once and shows the secrets once.
+//! New secrets for several credentials: those that one text leaked, or those that are ticked in the list. The page asks
+//! once and shows the secrets once.
 
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};

@@ -13,8 +13,8 @@ use domain::base::clock::Timestamp;
 use domain::base::id::KeyId;
 use domain::context::Context;
 use domain::credential::generate::Generated;
-use domain::credential::rotate::{self, Overlap};
-use domain::credential::{CredentialError, Outcome, disable, keys, revoke, secret};
+use domain::credential::rotate::{self, Overlap, second};
+use domain::credential::{CredentialError, Outcome, disable, keys, revoke};
 use domain::crypto::public_key::KeyAlgorithm;
 use domain::crypto::secret::PlainSecret;
 use domain::model::credential::draft::Expiry;
@@ -150,13 +150,13 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Edit(arguments) => edit::run(context, *arguments).await,
         Command::Duplicate(arguments) => edit::duplicate(context, arguments).await,
         Command::AddSecret { credential: one, expires_in, format } => {
-            let generated = secret::add(context, actor, &one.client_id, expires_in, None).await?;
+            let generated = second::add(context, actor, &one.client_id, expires_in, None).await?;
             print_new(context, &generated, format);
             Ok(())
         }
         Command::RemoveSecret { credential: one, secret: name } => {
             let id = edit::secret_named(context, &one.client_id, &name).await?;
-            report(&one, "Removed the secret of", secret::remove(context, actor, &one.client_id, &id).await)
+            report(&one, "Removed the secret of", second::remove(context, actor, &one.client_id, &id).await)
         }
         Command::Rotate { credential: OneCredential { client_id }, public_key: None, overlap, expires_in, format } => {
             let overlap = Overlap::For(overlap);

@@ -2,6 +2,8 @@
 //! the program to the new one; the last use of each shows when the move is done. Then the rotation is finished,
 //! extended or cancelled, or the deadline passes.
 
+pub mod second;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -101,8 +103,8 @@ async fn retire_at(change: &mut Change<'_>, one: &Live, deadline: Timestamp) -> 
     Ok(retires_at)
 }
 
-/// Generates a new secret. The present ones still work for `overlap`. Without an `expiry`, the new secret gets a life of
-/// the same length as the present one.
+/// Generates a new secret. The present ones still work for `overlap`. Without an `expiry`, the new secret gets a life
+/// of the same length as the present one.
 ///
 /// `form_token` is as for [`generate::generate`].
 pub async fn secret(
