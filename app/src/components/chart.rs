@@ -67,8 +67,10 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
     drawing.push_str("<g aria-hidden='true'>");
     for (position, bar) in bars.iter().enumerate() {
         let x = position as f64 * step;
-        if let Some(text) = time_below(bar.hour, position, period).filter(|_| x <= 86.0) {
-            drawing.push_str(&format!("<text class='at' x='{}' y='100%'>{text}</text>", percent(x)));
+        if let Some(text) = time_below(bar.hour, position, period).filter(|_| x <= 95.0) {
+            // On a phone the text of a late bar would leave the card.
+            let class = if x > 86.0 { "at late" } else { "at" };
+            drawing.push_str(&format!("<text class='{class}' x='{}' y='100%'>{text}</text>", percent(x)));
         }
     }
     drawing.push_str("</g>");

@@ -15,6 +15,7 @@ use crate::components::form::field::ProofFields;
 use crate::components::form::proof::TypedKeys;
 use crate::pages::credential::fields::key_with_expiry;
 use crate::pages::credential::find;
+use crate::pages::credential::usage::secrets_by_use;
 use crate::prelude::*;
 
 /// What was typed.
@@ -214,6 +215,7 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
     let rows = old.into_iter().map(|side| side_row(side, "old"));
     let rows = rows.chain(new.into_iter().map(|side| side_row(side, "new")));
     let status = errors.status();
+    let by_use = secrets_by_use(&visit, &credential).await?;
     let body = view! {
         <Receipt on=On::Rotation done/>
         <ErrorSummary errors=errors.clone()/>
@@ -222,6 +224,7 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
         <section class="panel" aria-label="What is replaced, and by what">
             {table(["Which", "Generated", "Last used", "Ends"], rows)}
         </section>
+        {by_use}
         {steps(&credential, works.then_some(tone == "ok"), visit.must_confirm(), &errors)}
     };
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
