@@ -51,7 +51,6 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
             view! { <li>{words}<span class="scope">{scope.name.clone()}</span></li> }
         })
         .collect_view();
-    let name = client.name.clone();
     // Nobody checked the other clients. So the page does not lead to "Allow".
     let allow = (client.kind == ClientKind::Registered).then_some("primary");
     let body = view! {
@@ -59,7 +58,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
             <h1 id="title">"Allow access"</h1>
             <p><b>{client.name}</b>" wants to use "<b>{server.name}</b>" as you, "{viewer.email}"."</p>
             <p class="sub">{vouched}"."</p>
-            <h2>{format!("What {name} may do")}</h2>
+            <h2>"The app may"</h2>
             <ul>{rows}</ul>
             <dl class="stack">
                 {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
