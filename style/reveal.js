@@ -38,7 +38,7 @@ listen("copy", e => {
 // A test of the secret: the answer to the form shows it again, but a page that stays cannot lose it.
 listen("submit", async e => {
  const f = e.target, b = f.querySelector("button"), slot = D.getElementById("result")
- if (!f.matches("[data-stays]")) return
+ if (!f.matches("[data-inplace]")) return
  e.preventDefault(b.disabled = true)
  slot.textContent = "Testing…"
  try {

@@ -203,6 +203,11 @@ pub(crate) fn duplicate_of(client_id: impl Display) -> String {
     with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string()), ("as", "duplicate")])
 }
 
+/// The view of a credential that connects a program.
+pub fn connect(client_id: impl Display) -> String {
+    with_query(&credential(client_id), &[("view", "connect")])
+}
+
 /// The view of a credential's secrets, keys or identities.
 pub fn secrets_of(client_id: impl Display) -> String {
     with_query(&credential(client_id), &[("view", "secrets")])

@@ -11,7 +11,7 @@ use crate::crypto::password::HashQueue;
 use crate::error::Fault;
 use crate::model::credential::query::Counts;
 use crate::model::credential::usage::{Bar, Leaders};
-use crate::model::ports::{Fetch, Post, Probe};
+use crate::model::ports::{Fetch, Post};
 use crate::model::settings::Settings;
 use crate::services::client_documents::ClientDocuments;
 use crate::services::issuer_keys::IssuerKeys;
@@ -66,8 +66,6 @@ pub struct Context {
     pub stops: StaleCache<Vec<(Timestamp, i64)>>,
     /// Numbers of credentials by MCP server or scope, of a large instance.
     pub callers: StaleCache<Vec<(String, i64)>>,
-    /// Looks at MCP servers. Without it none can be checked.
-    pub probe: Option<Arc<dyn Probe>>,
     /// Sends messages to webhooks.
     pub post: Arc<dyn Post>,
     /// The OpenID provider that people may sign in with.
@@ -110,7 +108,6 @@ impl Context {
             leaders: StaleCache::default(),
             stops: StaleCache::default(),
             callers: StaleCache::default(),
-            probe: None,
             post,
             openid: None,
             metrics,
@@ -125,12 +122,6 @@ impl Context {
     /// The same context, in which people may also sign in with this OpenID provider.
     pub fn with_openid(mut self, relying_party: Option<RelyingParty>) -> Self {
         self.openid = relying_party;
-        self
-    }
-
-    /// The same context, which can check MCP servers.
-    pub fn with_probe(mut self, probe: Arc<dyn Probe>) -> Self {
-        self.probe = Some(probe);
         self
     }
 

@@ -47,7 +47,7 @@ test('a secret is rotated while the program goes on', async () => {
   const old = await generate(page, server, 'nightly-index');
   expect(await works(old.id, old.secret)).toBe(true);
   await open(`/credentials/${old.id}/rotate`);
-  await page.getByLabel('Overlap').selectOption({ label: 'Until the date below' });
+  await page.getByLabel('Overlap').selectOption({ label: 'Until a date' });
   await page.getByRole('button', { name: 'Rotate secret' }).click();
   await expect(page.getByRole('alert')).toContainText('Choose the day');
   await examine(page, 'rotate-mistake');
@@ -67,19 +67,22 @@ test('a secret is rotated while the program goes on', async () => {
   await expect(page.getByRole('rowheader', { name: 'nightly-index' })).toBeVisible();
 
   await open(`/credentials/${old.id}/rotate`);
-  await expect(page.getByText('The new one was not used yet.')).toBeVisible();
+  await expect(page.getByText('The new secret or key was not used yet.')).toBeVisible();
   expect(await works(old.id, secret)).toBe(true);
   await page.reload();
   await expect(page.getByText('Both were used since the rotation began')).toBeVisible();
   await examine(page, 'rotation');
-  await page.getByLabel('From now').selectOption({ label: '7 days' });
+  await page.getByLabel('Old secret stops in').selectOption({ label: '7 days' });
   await press(page, 'Change deadline');
   await expect(page.getByRole('status').first()).toContainText('The deadline is changed.');
+  // Both are in use, so finishing asks first.
+  await expect(page.getByRole('button', { name: 'Finish now' })).toBeHidden();
+  await page.getByText('Finish anyway…').click();
   await press(page, 'Finish now');
   await expect(page.getByRole('status').first()).toContainText('Rotation finished.');
   expect(await works(old.id, old.secret)).toBe(false);
   expect(await works(old.id, secret)).toBe(true);
-  await openUntil(() => open(`/credentials/${old.id}`), page.getByText('Revoked secret or key tried'));
+  await openUntil(() => open(`/credentials/${old.id}?view=usage`), page.getByText('Revoked secret or key tried'));
 });
 
 test('the page says when only the new secret is used', async () => {
@@ -88,7 +91,7 @@ test('the page says when only the new secret is used', async () => {
   const secret = await rotate(old.id, '15 minutes');
   expect(await works(old.id, secret)).toBe(true);
   await open(`/credentials/${old.id}/rotate`);
-  await expect(page.getByText('Only the new one was used since the rotation began.')).toBeVisible();
+  await expect(page.getByText('Only the new secret or key was used since the rotation began.')).toBeVisible();
 });
 
 test('a rotation whose new secret leaked can be begun again', async () => {
@@ -96,7 +99,7 @@ test('a rotation whose new secret leaked can be begun again', async () => {
   const secret = await rotate(old.id, '24 hours');
   await fetch(`${server.url}/leaks/report`, { method: 'POST', body: new URLSearchParams({ token: secret }) });
   await open(`/credentials/${old.id}/rotate`);
-  await expect(page.getByText('The new one does not work any more')).toBeVisible();
+  await expect(page.getByText('The new secret or key no longer works')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Finish now' })).toHaveCount(0);
   await examine(page, 'rotation-stuck');
   await press(page, 'Rotate again');
@@ -116,7 +119,7 @@ test('a rotation is cancelled, and one without an overlap ends the old secret', 
   await expect(page.getByRole('status').first()).toContainText('Rotation cancelled.');
   expect(await works(old.id, cancelled)).toBe(false);
   expect(await works(old.id, old.secret)).toBe(true);
-  const replaced = await rotate(old.id, 'None: the old one stops now');
+  const replaced = await rotate(old.id, 'None: it stops now');
   expect(await works(old.id, old.secret)).toBe(false);
   expect(await works(old.id, replaced)).toBe(true);
 });
@@ -233,7 +236,7 @@ test('the credential’s page shows its refusals by hour', async () => {
   await server.command(['credential', 'disable', job.client_id]);
   expect(await works(job.client_id, job.client_secret)).toBe(false);
   const byHour = page.getByText('By hour, last 72 hours');
-  await openUntil(() => open(`/credentials/${job.client_id}`), byHour);
+  await openUntil(() => open(`/credentials/${job.client_id}?view=usage`), byHour);
   await byHour.click();
   await expect(page.getByRole('columnheader', { name: 'In the hour from' })).toBeVisible();
   await examine(page, 'refused-by-hour');

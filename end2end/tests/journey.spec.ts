@@ -234,7 +234,7 @@ test('disabling stops the credential and its token, enabling restores both', asy
 test('an edit is kept, with what was there before', async () => {
   await open('/credentials');
   await page.getByRole('link', { name: 'release-pipeline' }).click();
-  await page.getByRole('link', { name: 'Edit' }).click();
+  await page.getByRole('link', { name: 'Edit', exact: true }).click();
   await page.getByRole('textbox', { name: 'Name', exact: true }).fill('release-train');
   await page.getByLabel('Description').fill('Publishes every Tuesday');
   await page.getByRole('button', { name: 'Save changes' }).click();

@@ -95,9 +95,11 @@ test('a public key is pasted, used, replaced and removed', async () => {
   const id = clientId();
   expect((await exchange({ client_assertion: await assertion(old.privateKey, id) })).status).toBe(200);
   await page.goto(`${server.url}/credentials/${id}`);
-  await expect(page.getByRole('row', { name: /runner 2026/ })).toContainText('Current');
-  await expectPrograms('client_key');
+  await expect(page.getByRole('row', { name: /runner 2026/ })).toContainText('In use');
   await examine(page, 'credential-key');
+  await page.goto(`${server.url}/credentials/${id}?view=connect`);
+  await expectPrograms('client_key');
+  await page.goto(`${server.url}/credentials/${id}?view=secrets`);
 
   const fresh = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await page.getByRole('link', { name: 'Add a key' }).click();
@@ -108,13 +110,13 @@ test('a public key is pasted, used, replaced and removed', async () => {
   await publicKey().fill(JSON.stringify(fresh.publicKey.export({ format: 'jwk' })));
   await page.getByRole('textbox', { name: 'Key label' }).fill('runner 2027');
   await submit('Add key');
-  await expect(page.getByRole('status').first()).toContainText('Added');
+  await expect(page.getByRole('status').first()).toContainText('Key added.');
   for (const key of [old, fresh])
     expect((await exchange({ client_assertion: await assertion(key.privateKey, id) })).status).toBe(200);
 
-  await page.getByText('Remove runner 2026').click();
-  await page.getByRole('row', { name: /runner 2026/ }).getByRole('button', { name: 'Remove now' }).click();
-  await expect(page.getByRole('row', { name: /runner 2026/ })).toContainText('Removed');
+  await page.getByRole('row', { name: /runner 2026/ }).getByText('Remove').first().click();
+  await page.getByRole('row', { name: /runner 2026/ }).getByRole('button', { name: /Remove/ }).click();
+  await expect(page.getByRole('row', { name: /runner 2026/ })).toContainText('Ended');
   expect((await exchange({ client_assertion: await assertion(old.privateKey, id) })).status).toBe(401);
   expect((await exchange({ client_assertion: await assertion(fresh.privateKey, id) })).status).toBe(200);
 });
@@ -188,7 +190,8 @@ test('the token of a workload’s issuer stands for a secret', async () => {
   const refused = await exchange({ client_id: id, client_assertion: await token({ repository_owner: 'evil' }) });
   expect(refused.status).toBe(401);
   const reason = page.getByText('repository_owner must be acme');
-  await openUntil(() => page.goto(`${server.url}/credentials/${id}`), reason);
+  await openUntil(() => page.goto(`${server.url}/credentials/${id}?view=usage`), reason);
+  await page.goto(`${server.url}/credentials/${id}?view=connect`);
   await expectPrograms('client_federated');
   await examine(page, 'credential-federated');
 });
@@ -287,7 +290,7 @@ for (const [preset, { words, claims, wrong }] of Object.entries(workloads))
     expect((await exchange({ client_id: id, client_assertion: allowed })).status).toBe(200);
     const [[claim, value]] = Object.entries(wrong);
     expect((await exchange({ client_id: id, client_assertion: await token({ [claim]: value }) })).status).toBe(401);
-    await openUntil(() => page.goto(`${server.url}/credentials/${id}`), page.getByText(`${claim} must be`));
+    await openUntil(() => page.goto(`${server.url}/credentials/${id}?view=usage`), page.getByText(`${claim} must be`));
     host.close();
   });
 

@@ -85,7 +85,7 @@ test('every page, in each of its states', async ({ page, context }) => {
     for (let n = 0; n < 55; n++) await server.createCredential(`worker-${n}`, '--expires-in', n % 2 ? '90d' : 'never');
     await open('/credentials');
     await expect(page.getByRole('rowheader', { name: 'worker-54' })).toBeVisible();
-    expect((await (await page.request.get(page.url())).body()).length).toBeLessThan(40_000);
+    expect((await (await page.request.get(page.url())).body()).length).toBeLessThan(60_000);
     await examine(page, 'credentials');
     await page.getByRole('link', { name: /next/i }).click();
     await expect(page.getByRole('rowheader', { name: 'nightly-index' })).toBeVisible();

@@ -295,9 +295,9 @@ async function journey(site: Site, page: Page, client: string, stranger: string)
   }
   await page.goto(`${server.url}/activity`);
   await expect(page.getByRole('main')).toContainText(client);
-  await page.goto(`${server.url}/credentials/${sdk.client_id}`);
+  await page.goto(`${server.url}/credentials/${sdk.client_id}?view=usage`);
   await expect(page.getByRole('region', { name: 'Recent exchanges' }).getByText(client).first()).toBeVisible();
-  await page.goto(`${server.url}/credentials/${ranges[0].client_id}`);
+  await page.goto(`${server.url}/credentials/${ranges[0].client_id}?view=usage`);
   await expect(page.getByText(`from ${stranger}`)).toBeVisible();
   expect(problems).toEqual([]);
 }

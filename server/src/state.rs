@@ -12,7 +12,7 @@ use domain::context::Context;
 use domain::crypto::public_key::PublicKey;
 use domain::incident::emergency_stop;
 use domain::model::incident::Policy;
-use domain::model::ports::McpConnection;
+use domain::model::ports::{McpConnection, Probe};
 use ipnet::IpNet;
 
 use crate::egress::mcp::McpServers;
@@ -55,6 +55,8 @@ pub struct Shared {
     pub(crate) trials: Arc<RateLimit>,
     /// Calls MCP servers other than the built-in one.
     pub(crate) mcp_servers: Arc<dyn McpConnection>,
+    /// Looks at how MCP servers protect themselves.
+    pub(crate) probe: Arc<dyn Probe>,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// When the server started.
@@ -110,6 +112,7 @@ impl AppState {
             registrations_by_pages: Arc::default(),
             trials: Arc::new(RateLimit::a_minute(30)),
             mcp_servers: Arc::new(McpServers::new(Vec::new())),
+            probe: Arc::new(McpServers::new(Vec::new())),
             leak_reports: Arc::default(),
             stop_batch_size: emergency_stop::BATCH_SIZE,
             health: Arc::default(),
@@ -135,6 +138,12 @@ impl AppState {
     /// The same state, which calls MCP servers in this way.
     pub fn with_mcp_servers(mut self, mcp_servers: Arc<dyn McpConnection>) -> Self {
         Arc::make_mut(&mut self.0).mcp_servers = mcp_servers;
+        self
+    }
+
+    /// The same state, which looks at MCP servers in this way.
+    pub fn with_probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        Arc::make_mut(&mut self.0).probe = probe;
         self
     }
 

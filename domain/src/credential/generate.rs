@@ -174,7 +174,7 @@ pub(crate) async fn with_secret(
 ) -> Result<Generated> {
     let servers = store::server::list(&context.store).await?;
     let server = servers.into_iter().find(|server| credential.servers.first() == Some(&server.id));
-    // A credential has at least one server, and servers are not removed.
+    // A credential has at least one server, and a server that a credential refers to is not removed.
     let server = server.ok_or(CredentialError::NotFound)?;
     Ok(Generated { credential, secret: Some(secret), expires_at, server })
 }

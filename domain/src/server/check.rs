@@ -37,15 +37,19 @@ pub async fn last_of_all(context: &Context) -> Result<HashMap<McpServerId, Serve
 /// # Errors
 ///
 /// [`McpServerError::Invalid`] for the built-in server, which is part of this program.
-pub async fn run(context: &Context, actor: &Actor, id: &McpServerId) -> Result<ServerCheck, McpServerError> {
+pub async fn run(
+    context: &Context,
+    probe: &dyn Probe,
+    actor: &Actor,
+    id: &McpServerId,
+) -> Result<ServerCheck, McpServerError> {
     // The permission is asked before anything is sent, and again with the change that stores the result.
     let (change, server) = begin_for(context, actor, id).await?;
     drop(change);
-    let Some(probe) = context.probe.as_deref().filter(|_| !server.built_in) else {
-        return Err(
-            FieldError::new("main", "The built-in server is part of Countersign. There is nothing to check.").into()
-        );
-    };
+    if server.built_in {
+        let problem = "The built-in server is part of Countersign. There is nothing to check.";
+        return Err(FieldError::new("main", problem).into());
+    }
     let issuer = &context.settings.public_url;
     let token = token_for_another_server(context, &server).await?;
     let metadata = ProbeRequest { url: server.metadata_url(), method: ProbeMethod::Get, token: None };

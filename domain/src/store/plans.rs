@@ -12,7 +12,7 @@ use crate::store::incident::emergency_stop;
 use crate::store::person::{session, team};
 use crate::store::server::callers;
 use crate::store::token::{ledger, usage};
-use crate::store::{Columns, Engine, FromRow, Result, Store, audit, composed_sql, webhook};
+use crate::store::{Columns, Engine, FromRow, Result, Store, audit, composed_sql, credential, webhook};
 use crate::testing::Instance;
 
 /// A parameter's type.
@@ -29,7 +29,7 @@ const AUDIT_FILTER: &[ParameterKind] = &[Number, Text, Text, Text, Text, Text, N
 const REACHED: &[ParameterKind] = &[Text, Text, Text, Text, Text, Number, Number];
 
 /// The statements, and the types of their parameters.
-const STATEMENTS: [(&str, &str, &[ParameterKind]); 17] = [
+const STATEMENTS: [(&str, &str, &[ParameterKind]); 20] = [
     ("newest exchanges", ledger::RECENT, &[Text, Number]),
     ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
     ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
@@ -48,6 +48,8 @@ const STATEMENTS: [(&str, &str, &[ParameterKind]); 17] = [
     ("deliveries", webhook::DELIVERIES, &[Text, Number]),
     ("waiting deliveries", webhook::WAITING, &[Text]),
     ("sessions", session::LIVE_SESSIONS, &[Text, Number, Number]),
+    ("credentials of an owner", credential::OWNED, &[Text, Number]),
+    ("how many an owner has", credential::OWNED_COUNT, &[Text]),
 ];
 
 /// A step of a plan.

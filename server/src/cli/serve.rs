@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use domain::context::Context;
 use domain::model::actor::Actor;
+use domain::model::ports::Probe;
 use domain::operations::housekeeping::{self, Housekeeping};
 use domain::person::setup;
 use domain::webhook::alert;
@@ -78,10 +79,12 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     }
     log_panics();
     let (proxies, origins) = (config.network.trusted_proxies.clone(), config.network.allowed_origins.clone());
+    let mcp_servers = Arc::new(McpServers::new(config.egress.private_hosts().upstreams));
     let state = AppState::new(context.clone(), proxies, origins)
         .with_leak_reports(config.incident.leak_reports())
         .with_settings(config.in_force.clone())
-        .with_mcp_servers(Arc::new(McpServers::new(config.egress.private_hosts().upstreams)))
+        .with_probe(Arc::clone(&mcp_servers) as Arc<dyn Probe>)
+        .with_mcp_servers(mcp_servers)
         .comparing_clocks();
     let stop = stop_signal(state.clone(), config.network.drain_delay)?;
     announce(&context, address).await?;

@@ -52,25 +52,38 @@ fn list_query(fields: &Fields) -> CredentialsQuery {
 }
 
 async fn list_page(form: Submission, query: CredentialsQuery, errors: Errors) -> Response {
-    let remembered = Cookie::Columns.read(&form.headers, form.state.is_https()).unwrap_or_default();
+    let remembered = columns_of(&form);
     respond(form.visit, list::page(query, remembered, errors)).await
+}
+
+/// The columns that the browser remembers.
+fn columns_of(form: &Submission) -> String {
+    Cookie::Columns.read(&form.headers, form.state.is_https()).unwrap_or_default()
 }
 
 fn several_of(fields: &Fields) -> several::Typed {
     read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, add, remove })
 }
 
-/// `GET /credentials/several`: asks before one action on what is ticked. Without a tick it shows the list again.
+/// `GET /credentials/several`: asks before one action on what is ticked. If the action does not fit, the list is shown
+/// again and says why.
 pub(crate) async fn several_form(form: Submission) -> Response {
     let typed = several_of(&form.fields);
+    let query = list_query(&Fields::parse(typed.list.as_bytes()));
     if typed.client_ids.is_empty() {
-        let query = list_query(&Fields::parse(typed.list.as_bytes()));
         return list_page(form, query, several::nothing_ticked()).await;
     }
     if typed.action == "export" {
         return respond(form.visit, export::page(Form::new(export_of(&form.fields)))).await;
     }
-    respond(form.visit, several::page(Form::new(typed))).await
+    let remembered = columns_of(&form);
+    let page = async {
+        match several::page(Form::new(typed)).await {
+            Err(ActionError::Invalid(message)) => list::page(query, remembered, several::refused(message)).await,
+            page => page,
+        }
+    };
+    respond(form.visit, page).await
 }
 
 /// `POST /credentials/several`: leads to the receipt.
@@ -155,7 +168,7 @@ pub(crate) async fn generate(form: Submission) -> Response {
         let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
             Some(secret) => Answer::page(|| secret.page(None)),
-            None => Answer::Next(Done::CredentialGenerated.at(links::credential(&generated.credential.client_id))),
+            None => Answer::Next(Done::CredentialGenerated.at(links::connect(&generated.credential.client_id))),
         })
     })
     .await

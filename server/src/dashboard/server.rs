@@ -121,7 +121,7 @@ pub(crate) async fn remove(form: Submission, id: String) -> Response {
 pub(crate) async fn check(form: Submission, id: String) -> Response {
     form.run_of(id, (), check::form, async |form, id, ()| {
         let id = read_id(id)?;
-        server::check::run(form.context(), &form.actor().await?, &id).await?;
+        server::check::run(form.context(), &*form.state.probe, &form.actor().await?, &id).await?;
         Ok(Answer::Next(format!("{}&view=check", Done::ServerChecked.at(links::server(&id)))))
     })
     .await

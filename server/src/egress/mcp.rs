@@ -1,14 +1,16 @@
-//! Calls of MCP servers over streamable HTTP, for people who try a credential.
+//! Calls of MCP servers over streamable HTTP, for people who try a credential, and checks of how a server protects
+//! itself.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use domain::model::ports::{McpAnswer, McpConnection, McpRequest};
+use domain::model::ports::{McpAnswer, McpConnection, McpRequest, Probe, ProbeAnswer, ProbeMethod, ProbeRequest};
 use futures::future::BoxFuture;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use serde_json::Value;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::egress::connector::{Answer, Connector};
 use crate::egress::policy::{CauseReader, Exceptions};
@@ -18,6 +20,15 @@ use crate::http::{media_type, text};
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Maximum size of an answer, in bytes. A list of tools describes each parameter of each tool.
 const LONGEST_ANSWER: usize = 512 * 1024;
+/// Maximum size of the metadata of a server, in bytes.
+const LONGEST_METADATA: usize = 64 * 1024;
+/// The first message of an MCP client.
+const INITIALIZE: &str = concat!(
+    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#,
+    r#""clientInfo":{"name":"Countersign check","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}}}"#
+);
 /// The type of an event stream.
 const EVENT_STREAM: &str = "text/event-stream";
 /// The header of the session.
@@ -64,6 +75,58 @@ impl McpConnection for McpServers {
     }
 }
 
+impl McpServers {
+    /// Looks at a server.
+    async fn look(&self, request: &ProbeRequest) -> Result<ProbeAnswer, String> {
+        let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
+        if url.scheme() != "https" && !self.exceptions.cover(&url) {
+            return Err(format!("plain http is for hosts that the setting {} lists", self.exceptions.setting));
+        }
+        let mut headers = HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT)]);
+        if let Some(token) = &request.token {
+            let bearer = Zeroizing::new(format!("Bearer {}", token.as_str()));
+            let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| "not a header")?;
+            bearer.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, bearer);
+        }
+        let (method, body) = match request.method {
+            ProbeMethod::Get => {
+                headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::JSON));
+                (Method::GET, Bytes::new())
+            }
+            ProbeMethod::Initialize => {
+                headers.insert(header::ACCEPT, JSON_OR_EVENTS);
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::JSON));
+                (Method::POST, Bytes::from_static(INITIALIZE.as_bytes()))
+            }
+        };
+        let mut answer = self.connector.ask(self.exceptions.permission(&url), &url, method, headers, body).await?;
+        let challenges = answer.headers.get_all(header::WWW_AUTHENTICATE).iter();
+        let challenges: Vec<&str> = challenges.filter_map(|value| value.to_str().ok()).collect();
+        let challenge = (!challenges.is_empty()).then(|| challenges.join(", "));
+        let body = match request.method {
+            ProbeMethod::Get => {
+                let body = Limited::new(&mut answer.body, LONGEST_METADATA).collect().await;
+                let problem = format!("the answer is longer than {} KiB or broken", LONGEST_METADATA / 1024);
+                body.map_err(|_| problem)?.to_bytes().to_vec()
+            }
+            ProbeMethod::Initialize => Vec::new(),
+        };
+        Ok(ProbeAnswer { status: answer.status.as_u16(), challenge, body })
+    }
+}
+
+impl Probe for McpServers {
+    fn probe<'call>(&'call self, request: &'call ProbeRequest) -> BoxFuture<'call, Result<ProbeAnswer, String>> {
+        let late = || Err("no answer in time".to_owned());
+        Box::pin(async move { tokio::time::timeout(DEADLINE, self.look(request)).await.unwrap_or_else(|_| late()) })
+    }
+}
+
+/// The formats in which an MCP server may answer.
+const JSON_OR_EVENTS: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Countersign/", env!("CARGO_PKG_VERSION")));
+
 /// The headers of a message.
 pub(crate) fn headers(request: &McpRequest) -> Result<HeaderMap, String> {
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "not a header".to_owned());
@@ -72,8 +135,8 @@ pub(crate) fn headers(request: &McpRequest) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::from_iter([
         (header::AUTHORIZATION, token),
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type::JSON)),
-        (header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream")),
-        (header::USER_AGENT, HeaderValue::from_static(concat!("Countersign/", env!("CARGO_PKG_VERSION")))),
+        (header::ACCEPT, JSON_OR_EVENTS),
+        (header::USER_AGENT, USER_AGENT),
         (HeaderName::from_static("mcp-method"), HeaderValue::from_static(request.method)),
     ]);
     if let Some(version) = &request.version {

@@ -1,14 +1,11 @@
 //! Requests of the domain to other servers: documents of issuers and clients, tokens of an OpenID provider, messages to
-//! webhooks, checks of MCP servers.
+//! webhooks.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use domain::model::ports::{
-    Fetch, Post, Probe, ProbeAnswer, ProbeMethod, ProbeRequest, ProviderConnection, TokenAnswer, TokenRequest,
-    WebhookMessage,
-};
+use domain::model::ports::{Fetch, Post, ProviderConnection, TokenAnswer, TokenRequest, WebhookMessage};
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
@@ -44,7 +41,6 @@ pub struct Outbound {
     issuers: Exceptions,
     webhooks: Exceptions,
     clients: Exceptions,
-    upstreams: Exceptions,
     connector: Connector,
 }
 
@@ -63,11 +59,6 @@ impl Outbound {
                 reader: CauseReader::Administrators,
             },
             clients: Exceptions { hosts: private.clients, setting: "private_clients", reader: CauseReader::Anybody },
-            upstreams: Exceptions {
-                hosts: private.upstreams,
-                setting: "private_upstreams",
-                reader: CauseReader::Administrators,
-            },
             connector: Connector::default(),
         }
     }
@@ -138,64 +129,6 @@ impl Outbound {
         // The content of the answer, and whether it ends, does not matter.
         let _ = tokio::time::timeout(RECEIPT_DEADLINE, receipt).await;
         Ok(answer.status.as_u16())
-    }
-}
-
-/// The first message of an MCP client.
-const INITIALIZE: &str = concat!(
-    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#,
-    r#""clientInfo":{"name":"Countersign check","version":""#,
-    env!("CARGO_PKG_VERSION"),
-    r#""}}}"#
-);
-/// The formats in which an MCP server may answer.
-const JSON_OR_EVENTS: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
-
-impl Outbound {
-    /// Looks at an MCP server.
-    async fn look(&self, request: &ProbeRequest) -> Result<ProbeAnswer, String> {
-        let url = Url::parse(&request.url).map_err(|_| "not a URL")?;
-        if url.scheme() != "https" && !self.upstreams.cover(&url) {
-            return Err(format!("plain http is for hosts that the setting {} lists", self.upstreams.setting));
-        }
-        let mut headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
-        if let Some(token) = &request.token {
-            let value = Zeroizing::new(format!("Bearer {}", token.as_str()));
-            let mut value = HeaderValue::from_str(&value).map_err(|_| "not a header")?;
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
-        }
-        let (method, body) = match request.method {
-            ProbeMethod::Get => {
-                headers.insert(header::ACCEPT, JSON);
-                (Method::GET, Bytes::new())
-            }
-            ProbeMethod::Initialize => {
-                headers.insert(header::ACCEPT, JSON_OR_EVENTS);
-                headers.insert(header::CONTENT_TYPE, JSON);
-                (Method::POST, Bytes::from_static(INITIALIZE.as_bytes()))
-            }
-        };
-        let answer = self.connector.ask(self.upstreams.permission(&url), &url, method, headers, body).await?;
-        let (status, challenge) = (answer.status.as_u16(), challenge(&answer.headers));
-        let body = match request.method {
-            ProbeMethod::Get => read_body(answer, LONGEST_DOCUMENT).await?,
-            ProbeMethod::Initialize => Vec::new(),
-        };
-        Ok(ProbeAnswer { status, challenge, body })
-    }
-}
-
-/// `WWW-Authenticate`; several are joined by commas.
-fn challenge(headers: &HeaderMap) -> Option<String> {
-    let all: Vec<&str> =
-        headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!all.is_empty()).then(|| all.join(", "))
-}
-
-impl Probe for Outbound {
-    fn probe<'call>(&'call self, request: &'call ProbeRequest) -> BoxFuture<'call, Result<ProbeAnswer, String>> {
-        within(FETCH_DEADLINE, LATE, self.look(request))
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::audit;
+use domain::base::id::TeamId;
 use domain::credential::inspect;
 use domain::model::audit::Filter;
 use domain::model::credential::draft::DraftProof;
+use domain::model::credential::key::KeysDraft;
 use domain::model::credential::{Credential, Status};
 use domain::model::incident::Policy;
 use domain::model::person::authority::{Authority, Role};
@@ -15,7 +17,7 @@ use domain::model::person::session::PROOF_LIFETIME;
 use domain::model::person::team::InvitedRole;
 use server::incident::LeakReports;
 
-use crate::roles::{generated_for, joined, new_team, signed_in_as};
+use crate::roles::{KEY, generated_for, joined, new_team, signed_in_as};
 use crate::support::{App, Browser, FORM, PASSWORD, basic};
 
 async fn read(app: &App, id: &str) -> Credential {
@@ -198,6 +200,13 @@ async fn nothing_ticked_shows_the_list_again() {
         assert!(page.body.contains("Nothing is selected. Tick the credentials first."), "{}", page.body);
         assert!(page.body.contains(r#"value="job""#) && page.body.contains(r#"aria-sort="ascending""#));
     }
+    // An action that does not fit leads back to the list, too.
+    let team = TeamId::first();
+    let draft = KeysDraft { text: KEY.to_owned(), ..KeysDraft::default() };
+    let key = generated_for(&app, &team, "key", DraftProof::Keys(draft)).await.credential.client_id;
+    let page = browser.get(&format!("/credentials/several?do=rotate&client_id={key}&list=sort%3Dname")).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("None of these credentials has a secret.") && page.body.contains(">job<"));
     let unknown = browser.get("/credentials/several?do=nonsense&client_id=csc_0000000000000000000000").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }

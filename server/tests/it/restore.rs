@@ -16,7 +16,7 @@ use domain::context::Context;
 use domain::credential::edit::{Edit, edit};
 use domain::credential::generate::{Generated, generate};
 use domain::credential::rotate::{self, Overlap};
-use domain::credential::{disable, inspect, revoke};
+use domain::credential::{disable, inspect, revoke, secret};
 use domain::crypto::keys::MasterKey;
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::crypto::password::Password;
@@ -24,7 +24,7 @@ use domain::incident::{emergency_stop, leak};
 use domain::model::actor::Actor;
 use domain::model::audit::Action;
 use domain::model::credential::Credential;
-use domain::model::credential::draft::Draft;
+use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::operations::How;
 use domain::model::origin::Origin;
@@ -43,6 +43,7 @@ use domain::server::edit::ServerEdit;
 use domain::server::{self, ServerDraft};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use domain::testing::{FakeIssuers, FakeReceiver, FixedClock, SeededRandom};
+use domain::token::verify::verify;
 use domain::webhook::{self, WebhookDraft};
 use serde_json::{Value, json};
 
@@ -173,6 +174,29 @@ async fn what_was_ended_for_good_stays_ended() {
     assert_eq!(exchange(&app, &rotated).await, StatusCode::UNAUTHORIZED);
     let answer = app.browser().sign_in_as("grace@example.com", PASSWORD).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn what_an_edit_or_a_removal_ended_stays_ended() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let (narrowed, token) = app.access_token(&["mcp:read", "credentials:read"]).await;
+    let first = app.generated("two secrets", &[]).await;
+    let id = &first.credential.client_id;
+    let second = secret::add(&context, &operator(), id, Expiry::default(), None).await.expect("added");
+    let of_first = inspect::secrets(&context, id).await.expect("reads");
+    let is_first = |end: &str| first.secret.as_ref().expect("a secret").expose().ends_with(end);
+    let of_first = of_first.into_iter().find(|secret| is_first(&secret.hint)).expect("the first").id;
+    let backup = Backup::of(&app).await;
+    let narrower = Edit { scopes: vec!["mcp:read".to_owned()], ends_tokens: true, ..Edit::of(&narrowed.credential) };
+    edit(&context, &operator(), &narrowed.credential.client_id, &narrower).await.expect("edits");
+    secret::remove(&context, &operator(), id, &of_first).await.expect("removed");
+
+    let (app, _) = backup.restored(app, true).await;
+    let resource = "http://localhost:8080/mcp";
+    assert!(verify(&app.instance.context, &token, resource, None).await.is_err(), "the token had ended");
+    assert_eq!(exchange(&app, &first).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(exchange(&app, &second).await, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -603,6 +627,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::CredentialRotationExtended
         | Action::CredentialRotationCancelled => ["restore", "a_secret_that_a_rotation_ended_stays_ended"],
         Action::CredentialEdited => ["restore", "narrower_rights_and_limits_stay_narrow"],
+        Action::CredentialSecretRemoved => ["restore", "what_an_edit_or_a_removal_ended_stays_ended"],
         Action::PersonPasswordChanged => ["restore", "a_later_password_holds_without_a_question"],
         Action::PersonOpenIdConnected => ["restore", "a_password_removed_for_the_owner_of_the_address_stays_removed"],
         Action::WebhookEdited | Action::WebhookPaused | Action::WebhookSecretReplaced | Action::WebhookRemoved => {
@@ -616,7 +641,6 @@ fn test_of(action: Action) -> [&'static str; 2] {
             ["restore", "a_stop_of_many_a_role_and_a_signing_key_stay_ended"]
         }
         Action::CredentialRevoked
-        | Action::CredentialSecretRemoved
         | Action::CredentialKeyRemoved
         | Action::CredentialIdentityRemoved
         | Action::CredentialRotationFinished

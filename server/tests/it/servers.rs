@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use ::server::egress::policy::PrivateHosts;
-use ::server::egress::ports::Outbound;
+use ::server::egress::mcp::McpServers;
 use ::server::state::AppState;
 use axum::body::Body;
 use axum::extract::Request as AnyRequest;
@@ -336,17 +335,20 @@ fn elsewhere(_: &str, _: &AnyRequest) -> (StatusCode, Vec<(&'static str, String)
     (StatusCode::FOUND, vec![("location", "http://127.0.0.1:1/".to_owned())], String::new())
 }
 
+fn probe(hosts: &[&str]) -> McpServers {
+    McpServers::new(hosts.iter().map(|host| (*host).to_owned()).collect())
+}
+
 /// An application that may ask these hosts.
 async fn asking(hosts: &[&str]) -> App {
-    let mut instance = Instance::new().await;
-    let upstreams = hosts.iter().map(|host| (*host).to_owned()).collect();
-    instance.context.probe = Some(Arc::new(Outbound::new(PrivateHosts { upstreams, ..PrivateHosts::default() })));
-    let router = support::router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
+    let instance = Instance::new().await;
+    let state = AppState::new(instance.context.clone(), Vec::new(), Vec::new());
+    let router = support::router(state.with_probe(Arc::new(probe(hosts))));
     App { instance, router }
 }
 
-async fn outcomes(app: &App, id: &McpServerId) -> Vec<(CheckStep, StepOutcome)> {
-    let check = check::run(&app.instance.context, &operator(), id).await.expect("checks");
+async fn outcomes(app: &App, host: &str, id: &McpServerId) -> Vec<(CheckStep, StepOutcome)> {
+    let check = check::run(&app.instance.context, &probe(&[host]), &operator(), id).await.expect("checks");
     check.steps.iter().map(|step| (step.step, step.outcome)).collect()
 }
 
@@ -376,17 +378,17 @@ async fn a_check_passes_where_each_foreign_request_is_refused_and_says_what_to_d
     let checker = app.generated("checker", &["tokens:introspect"]).await;
     assert_eq!(introspected(&app, &checker, &sent[0]).await, json!({ "active": false }));
 
-    let bad = docs_at(&app, &format!("http://{bad}/mcp")).await;
+    let (bad, host) = (docs_at(&app, &format!("http://{bad}/mcp")).await, bad);
     let expected = [Passed, Failed, Failed, Failed, Failed, Skipped, Failed];
-    assert_eq!(outcomes(&app, &bad).await, CheckStep::ALL.into_iter().zip(expected).collect::<Vec<_>>());
+    assert_eq!(outcomes(&app, &host, &bad).await, CheckStep::ALL.into_iter().zip(expected).collect::<Vec<_>>());
     let shown = browser.get(&format!("/servers/{bad}?view=check")).await.body;
     for words in ["https://other.example/", "docs:admin", "Anyone can call the server now", "Status 200."] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(!shown.contains("eyJ") && !shown.contains('\u{1b}'), "no token, nothing unprintable: {shown}");
-    let moved = docs_at(&app, &format!("http://{moved}/mcp")).await;
+    let (moved, host) = (docs_at(&app, &format!("http://{moved}/mcp")).await, moved);
     let expected = [Failed, Skipped, Skipped, Skipped, Failed, Skipped, Failed];
-    assert_eq!(outcomes(&app, &moved).await, CheckStep::ALL.into_iter().zip(expected).collect::<Vec<_>>());
+    assert_eq!(outcomes(&app, &host, &moved).await, CheckStep::ALL.into_iter().zip(expected).collect::<Vec<_>>());
     let log = browser.get("/activity").await.body;
     assert!(log.contains("MCP server checked") && !log.contains("eyJ"), "{log}");
 }

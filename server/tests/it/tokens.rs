@@ -290,12 +290,12 @@ async fn one_live_token_is_revoked_alone() {
     let second = app.token(&[("authorization", &basic(&generated))], body).await.json()["access_token"].clone();
     let second = second.as_str().expect("a token");
     let path = format!("/credentials/{}", generated.credential.client_id);
-    let live = format!("{path}?view=tokens");
-    let page = browser.get(&live).await.body;
+    let view = format!("{path}?view=tokens");
+    let page = browser.get(&view).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 2, "{page}");
     // The newest is first.
     let jti = format!("tok_{}", between(&page, "name=\"token\" value=\"tok_", "\""));
-    let ended = browser.submit(&live, "/fn/revoke_token", &[("token", &jti)]).await;
+    let ended = browser.submit(&path, "/fn/revoke_token", &[("token", &jti)]).await;
     let next = format!("{path}?done=token-revoked&view=tokens");
     assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, next.as_str()));
     assert_eq!((is_accepted(&app, &first).await, is_accepted(&app, second).await), (true, false));
@@ -303,13 +303,13 @@ async fn one_live_token_is_revoked_alone() {
     assert!(page.contains("Token revoked.") && !page.contains(&jti), "{page}");
     assert_eq!(page.matches("/fn/revoke_token").count(), 1, "{page}");
     // Twice is no error, and no second entry.
-    assert_eq!(browser.submit(&live, "/fn/revoke_token", &[("token", &jti)]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.submit(&path, "/fn/revoke_token", &[("token", &jti)]).await.status, StatusCode::SEE_OTHER);
     let filter = Filter { action: Some("token.revoked".to_owned()), ..Filter::default() };
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert_eq!(entries.len(), 1);
     assert!(entries[0].details.contains(&jti) && entries[0].actor_name == "Ada Lovelace");
     app.instance.clock.advance(Duration::from_secs(601));
-    assert!(browser.get(&live).await.body.contains("No live token."));
+    assert!(browser.get(&view).await.body.contains("No live token."));
 }
 
 #[tokio::test]
@@ -322,18 +322,19 @@ async fn live_tokens_have_pages_and_viewers_cannot_end_them() {
         app.token(&[("authorization", &basic(&generated))], "grant_type=client_credentials").await;
     }
     let path = format!("/credentials/{}", generated.credential.client_id);
-    let page = browser.get(&format!("{path}?view=tokens")).await.body;
+    let view = format!("{path}?view=tokens");
+    let page = browser.get(&view).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 50);
     let next = between(&page, &format!("{path}?view=tokens&amp;tokens_before="), "\"").to_owned();
-    let page = browser.get(&format!("{path}?view=tokens&tokens_before={next}")).await.body;
+    let page = browser.get(&format!("{view}&tokens_before={next}")).await.body;
     assert_eq!(page.matches("/fn/revoke_token").count(), 1, "{page}");
     assert!(page.contains("First page"), "{page}");
     let team = generated.credential.team;
     let viewer = joined(&app, "vic@example.com", InvitedRole::Team(team, Role::Viewer)).await;
     let viewer = signed_in_as(&app, &viewer).await;
-    let page = viewer.get(&path).await.body;
+    let page = viewer.get(&view).await.body;
     assert!(page.contains("Live tokens") && !page.contains("/fn/revoke_token") && !page.contains("Test now"), "{page}");
-    let jti = format!("tok_{}", between(&browser.get(&path).await.body, "value=\"tok_", "\""));
+    let jti = format!("tok_{}", between(&browser.get(&view).await.body, "value=\"tok_", "\""));
     let denied = viewer.submit(&path, "/fn/revoke_token", &[("token", &jti)]).await;
     assert_eq!(denied.status, StatusCode::FORBIDDEN);
 }

@@ -76,8 +76,10 @@ pub(super) fn consent_table(
             html! { {first}{sub(place)}{leaked_chip(consent.leaked_at)} },
             person_name,
             html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
-            distance(consent.created_at),
-            html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
+            html! {
+                {distance(consent.last_used_at)}{used_from(consent.last_used_from)}
+                {sub(view! { "allowed "{distance(consent.created_at)} })}
+            },
             asking_button(links::END_ACCESS, fields, true, words, question),
         ]
     });
@@ -85,7 +87,6 @@ pub(super) fn consent_table(
         if shown == ConsentTable::OfClient { "Person" } else { "App" }.into(),
         Column::when("Person", shown == ConsentTable::OfEverybody),
         Column::labelled("MCP server and scopes", "MCP server"),
-        "Allowed".into(),
         "Last token".into(),
         "".into(),
     ];

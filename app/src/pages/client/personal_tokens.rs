@@ -67,11 +67,11 @@ fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], authority: &Auth
         let words = ("Revoke", format!(" {} of {person_name}", token.name));
         let question = format!("Programs that have the token {} lose access at once. This cannot be undone.", token.name);
         let fields = [("token", token.id.to_string())];
+        let of = of_everybody.then(|| format!(" of {person_name}"));
         cells![
             html! {
-                {token.name}<div class="sub"><code>{format!("csp_…{}", token.hint)}</code></div>{leaked_chip(token.leaked_at)}
+                {token.name}<div class="sub"><code>{format!("csp_…{}", token.hint)}</code>{of}</div>{leaked_chip(token.leaked_at)}
             },
-            person_name,
             html! { {server}{sub(scope_tags(token.scopes.iter()))} },
             distance(token.expires_at),
             last_use(token.last_used_at, token.last_used_from),
@@ -80,7 +80,6 @@ fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], authority: &Auth
     });
     let columns = [
         "Token".into(),
-        Column::when("Person", of_everybody),
         Column::labelled("MCP server and scopes", "MCP server"),
         "Expires".into(),
         "Last used".into(),

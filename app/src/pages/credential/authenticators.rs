@@ -158,7 +158,11 @@ pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
     let live = shown.live_proofs();
     let rows = shown.secrets.iter().map(|secret| {
         let ends = AuthenticatorEnd { revoked: secret.revoked_at.is_some() || revoked.is_some(), ..secret.end() };
-        let name = format!("css_…{}", secret.hint);
+        // A secret of another system has no end that people could know it by.
+        let name = match secret.hint.as_str() {
+            "" => "Imported secret".to_owned(),
+            hint => format!("css_…{hint}"),
+        };
         let remove = (changeable && !ends.revoked).then(|| {
             let effect = effect(secret, live > 1, now);
             remove_button(links::REMOVE_SECRET, client_id, secret.id.to_string(), &name, effect)
@@ -181,7 +185,7 @@ pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
         "State".into(),
         Column::when("", whole),
     ];
-    let rows = table(columns, rows);
+    let rows = html! { <div class="scroll">{table(columns, rows)}</div> };
     let may_add = changeable && live < MOST_SECRETS && !shown.credential.is_rotating(now);
     let add = may_add.then(|| small_link(links::new_secret(client_id), "Add a secret"));
     panel("secrets", "Secrets", beside(shown, whole, add), rows)
@@ -222,7 +226,7 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
         "State".into(),
         Column::when("", whole),
     ];
-    panel("keys", "Public keys", beside(shown, whole, add), table(columns, rows))
+    panel("keys", "Public keys", beside(shown, whole, add), view! { <div class="scroll">{table(columns, rows)}</div> })
 }
 
 /// The identities that stand for a credential. `whole`: as for [`secrets_panel`].
@@ -254,7 +258,7 @@ pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyV
         "State".into(),
         Column::when("", whole),
     ];
-    let rows = table(columns, rows);
+    let rows = html! { <div class="scroll">{table(columns, rows)}</div> };
     let note = "Another credential has the same issuer and subject: programs must send the client ID.";
     let add = changeable.then(|| small_link(links::new_identity(client_id), "Add an identity"));
     panel(

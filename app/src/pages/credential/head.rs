@@ -12,12 +12,13 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 
+use crate::pages::credential::list::STATUSES;
 use crate::pages::token::trial::test_button;
 use crate::prelude::*;
 
 /// The parameters of the list's address. Others are dropped: the address of a page is not to be trusted.
-const OF_LIST: [&str; 12] =
-    ["q", "status", "team", "server", "method", "owner", "tag", "kind", "sort", "columns", "after", "before"];
+const OF_LIST: [&str; 11] =
+    ["q", "status", "team", "server", "method", "owner", "tag", "sort", "after", "before", "column"];
 
 /// The list from which the page was opened.
 #[derive(Debug, Clone, Default)]
@@ -43,11 +44,9 @@ impl ListPlace {
         if query.is_empty() {
             return (links::CREDENTIALS.to_owned(), "Credentials".to_owned());
         }
-        let status = self.0.iter().find(|(name, _)| name == "status").map(|(_, status)| status.replace('_', " "));
-        let is_word =
-            |text: &String| text.len() <= 20 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_lowercase());
-        let which = status.filter(is_word).filter(|status| !status.is_empty());
-        let words = format!("Credentials ({})", which.unwrap_or_else(|| "filtered".to_owned()));
+        let status = self.0.iter().find(|(name, _)| name == "status").map(|(_, status)| status.as_str());
+        let shown = STATUSES.iter().find(|(word, ..)| Some(*word) == status).map(|(_, label, _)| label.to_lowercase());
+        let words = format!("Credentials ({})", shown.unwrap_or_else(|| "filtered".to_owned()));
         (format!("{}?{query}", links::CREDENTIALS), words)
     }
 
@@ -205,7 +204,7 @@ pub(crate) async fn notices(shown: &Shown) -> Result<AnyView, ActionError> {
     let open = shown.credential.revoked_at.is_none();
     Ok(html! {
         {revoked}
-        {open.then(|| view! { {leaked(shown)}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)} })}
+        {open.then(|| view! { {leaked(shown)}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)}{archived(shown)} })}
     })
 }
 
@@ -290,8 +289,9 @@ fn imported(shown: &Shown) -> Option<AnyView> {
 /// Says for which of its MCP servers the credential gets no token, because they are not open to its team.
 fn closed(shown: &Shown) -> Option<AnyView> {
     let credential = &shown.credential;
-    let is_closed =
-        |server: &&McpServer| credential.servers.contains(&server.id) && !server.access.admits_team(&credential.team);
+    let is_closed = |server: &&McpServer| {
+        credential.servers.contains(&server.id) && !server.is_archived() && !server.access.admits_team(&credential.team)
+    };
     let names: Vec<&str> = shown.servers.iter().filter(is_closed).map(|server| server.name.as_str()).collect();
     if names.is_empty() || shown.status() == Status::Expired {
         return None;
@@ -303,6 +303,18 @@ fn closed(shown: &Shown) -> Option<AnyView> {
          page of the MCP server.",
         names.join(", ")
     );
+    Some(notice("warn", view! { <p>{words}</p> }))
+}
+
+/// Says for which of its MCP servers the credential gets no token, because they are archived.
+fn archived(shown: &Shown) -> Option<AnyView> {
+    let is_archived = |server: &&McpServer| shown.credential.servers.contains(&server.id) && server.is_archived();
+    let names: Vec<&str> = shown.servers.iter().filter(is_archived).map(|server| server.name.as_str()).collect();
+    if names.is_empty() || shown.credential.revoked_at.is_some() {
+        return None;
+    }
+    let is = if names.len() == 1 { "is" } else { "are" };
+    let words = format!("{} {is} archived: the credential gets no token there.", names.join(", "));
     Some(notice("warn", view! { <p>{words}</p> }))
 }
 

@@ -7,6 +7,7 @@ use domain::server;
 use domain::token::live::{self, LedgerToken};
 
 use crate::components::parts::page_links;
+use crate::components::table::used_from;
 use crate::pages::credential::list::short_resource;
 use crate::prelude::*;
 
@@ -74,8 +75,7 @@ async fn table_of(visit: &Visit, tokens: Vec<LedgerToken>, may_end: bool) -> Res
         cells![
             html! { <code>{format!("tok_…{end}")}</code>{sub(view! { "issued "{distance(token.issued_at)} })} },
             html! { {server}{sub(scope_tags(token.scope.split(' ')))} },
-            html! { <code>{token.exchanged()}</code> },
-            token.address.unwrap_or_default(),
+            html! { <code>{token.exchanged()}</code>{used_from(token.address)} },
             distance(token.expires_at),
             may_end.then_some(button),
         ]
@@ -84,7 +84,6 @@ async fn table_of(visit: &Visit, tokens: Vec<LedgerToken>, may_end: bool) -> Res
         "Token".into(),
         Column::labelled("MCP server and scopes", "MCP server"),
         Column::labelled("Secret or key", "With"),
-        "From".into(),
         "Expires".into(),
         Column::when("", may_end),
     ];

@@ -75,7 +75,7 @@ pub(crate) fn test_form(client_id: &str, secret: &str, occasion: Occasion) -> An
         {submit(Some("primary"), "Test now")}
     };
     let action = format!("{}#result", links::test_credential(client_id));
-    html! { <form method="post" action=action class="stack" data-stays=""><FormToken/>{content}</form> }
+    html! { <form method="post" action=action class="stack" data-inplace=""><FormToken/>{content}</form> }
 }
 
 /// The page without a result.

@@ -216,12 +216,20 @@ mod tests {
     async fn each_exchange_is_rolled_up_and_counted_once_however_many_do_it() {
         let instance = Instance::new().await;
         let store = &instance.context.store;
+        let sql = "INSERT INTO credentials (client_id, name, description, mcp_servers, scopes, auth_method, ip_ranges,
+                                            created_at, created_by, search_text, team_id)
+                   SELECT 'client-7', 'seven', '', '[]', '', 'client_secret', '[]', 1, '', 'seven', id FROM teams";
+        let mut transaction = store.begin().await.expect("begins");
+        sqlx::query(sql).execute(&mut *transaction).await.expect("inserts");
+        transaction.commit().await.expect("commits");
         record(store, 3000, 120).await;
         let others = [Rollup::start(store.clone()), Rollup::start(store.clone())];
         tokio::join!(instance.context.rollup.flush(), others[0].flush(), others[1].flush());
         assert_eq!(count(store, "SELECT COUNT(*) FROM pending_exchanges").await, 0);
         assert_eq!(count(store, "SELECT COUNT(*) FROM credential_exchanges").await, 3000);
         assert_eq!(count(store, "SELECT COUNT(*) FROM exchange_hours WHERE hour = 1 AND exchanges = 25").await, 120);
+        let of_teams = "SELECT CAST(SUM(exchanges) AS BIGINT) FROM team_exchange_hours WHERE hour = 1";
+        assert_eq!(count(store, of_teams).await, 25, "of the credential that exists");
         for other in others {
             other.close(Duration::from_secs(5)).await;
         }

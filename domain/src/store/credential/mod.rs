@@ -150,13 +150,16 @@ pub(crate) async fn find(on: impl On<'_>, client_id: &ClientId) -> Result<Option
     composed_sql!("SELECT {COLUMNS} FROM credentials WHERE client_id = $1"; client_id).optional(on).await
 }
 
-/// Condition: a credential of the owner `$1` that is not revoked.
-const OWNED: &str = "owner_id = $1 AND revoked_at IS NULL";
+/// The credentials of the owner `$1` that are not revoked, newest first, at most `$2`.
+pub(crate) const OWNED: &str = "SELECT client_id FROM credentials WHERE owner_id = $1 AND revoked_at IS NULL
+     ORDER BY created_at DESC, client_id DESC LIMIT $2";
+/// How many these are.
+pub(crate) const OWNED_COUNT: &str = "SELECT COUNT(*) AS n FROM credentials WHERE owner_id = $1 AND revoked_at IS NULL";
 
 /// The credentials of an owner, newest first.
 pub(crate) async fn owned(on: impl On<'_>, owner: &PersonId, limit: i64) -> Result<Vec<Credential>> {
     composed_sql!(
-        "SELECT {COLUMNS} FROM credentials WHERE {OWNED} ORDER BY created_at DESC, client_id DESC LIMIT $2";
+        "SELECT {COLUMNS} FROM credentials WHERE client_id IN ({OWNED}) ORDER BY created_at DESC, client_id DESC";
         owner, limit
     )
     .all(on)
@@ -164,7 +167,7 @@ pub(crate) async fn owned(on: impl On<'_>, owner: &PersonId, limit: i64) -> Resu
 }
 
 pub(crate) async fn count_owned(on: impl On<'_>, owner: &PersonId) -> Result<i64> {
-    composed_sql!("SELECT COUNT(*) AS n FROM credentials WHERE {OWNED}"; owner).one(on).await
+    sql!(OWNED_COUNT; owner).one(on).await
 }
 
 /// Sets the person who answers for a credential.

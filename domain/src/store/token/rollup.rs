@@ -23,6 +23,15 @@ pub(crate) struct PendingExchange {
     issued_at: i64,
     address: Option<String>,
     agent: Option<String>,
+    /// The team that owns the credential; none if the credential does not exist.
+    team_id: Option<String>,
+}
+
+impl PendingExchange {
+    /// The hour of the exchange, since the epoch.
+    fn hour(&self) -> i64 {
+        Timestamp::from_millis(self.issued_at).hour()
+    }
 }
 
 /// One row of JSON.
@@ -34,12 +43,12 @@ row! { "pending_exchanges" => Entries { entries: |columns| columns.json("entries
 
 /// The oldest exchanges that are not rolled up, at most `most`, in the order of time.
 pub(crate) async fn pending(store: &Store, most: usize) -> Result<Vec<PendingExchange>> {
-    let columns = "l.client_id, l.jti, l.authenticator_id, l.server_id, l.issued_at, l.address, u.agent";
+    let columns = "l.client_id, l.jti, l.authenticator_id, l.server_id, l.issued_at, l.address, u.agent, c.team_id";
     let list = list(store.engine(), columns);
     // The answer is one row of JSON: to fetch thousands of rows of columns takes several times as long.
     let Entries { mut entries } = composed_sql!(
         "SELECT {list} AS entries FROM (SELECT jti, agent FROM pending_exchanges ORDER BY jti LIMIT $1) AS u
-         JOIN ledger AS l ON l.jti = u.jti";
+         JOIN ledger AS l ON l.jti = u.jti LEFT JOIN credentials AS c ON c.client_id = l.client_id";
         i64::try_from(most).unwrap_or(i64::MAX)
     )
     .one(store)
@@ -97,69 +106,72 @@ async fn rolled_up(transaction: &mut Transaction, engine: Engine, names: &str) -
 }
 
 async fn note_and_commit(mut transaction: Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
-    let counted = counted(entries);
-    count(&mut transaction, engine, &counted).await?;
+    count(&mut transaction, engine, entries).await?;
     note_uses(engine, &mut transaction, entries).await?;
-    // The last statement: other servers count for the same teams, and wait for these few rows until the commit.
-    count_of_teams(&mut transaction, engine, &counted).await?;
     transaction.commit().await
 }
 
-/// The entries in their hours as one parameter: credential, hour, authenticator, MCP server, how many.
-fn counted(entries: &[&PendingExchange]) -> String {
+/// Counts the entries in their hours. A credential that uses one secret for one MCP server has one row an hour.
+async fn count(transaction: &mut Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
     let mut hours: BTreeMap<(&str, i64, &str, &str), i64> = BTreeMap::new();
     for entry in entries {
-        let hour = Timestamp::from_millis(entry.issued_at).hour();
-        *hours.entry((&entry.client_id, hour, &entry.authenticator_id, &entry.server_id)).or_default() += 1;
+        *hours.entry((&entry.client_id, entry.hour(), &entry.authenticator_id, &entry.server_id)).or_default() += 1;
     }
-    let row =
-        |((client_id, hour, authenticator, server), exchanges)| (client_id, hour, authenticator, server, exchanges);
-    to_json(&hours.into_iter().map(row).collect::<Vec<_>>())
-}
-
-/// Counts the entries in their hours. A credential that uses one secret for one MCP server has one row an hour.
-async fn count(transaction: &mut Transaction, engine: Engine, counted: &str) -> Result<()> {
-    let rows = engine.elements("$1", "counted");
+    let row = |((client_id, hour, authenticator, server), count)| (client_id, hour, authenticator, server, count);
+    let (rows, counted) = (hours.into_iter().map(row).collect::<Vec<_>>(), engine.elements("$1", "counted"));
     composed_sql!(
         "INSERT INTO exchange_hours (client_id, hour, authenticator_id, server_id, exchanges)
          SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT)
-         FROM {rows} WHERE 1 = 1
+         FROM {counted} WHERE 1 = 1
          ON CONFLICT (client_id, hour, authenticator_id, server_id)
          DO UPDATE SET exchanges = exchange_hours.exchanges + excluded.exchanges";
-        counted
+        to_json(&rows)
     )
     .execute(transaction)
     .await
 }
 
-/// Counts the entries in the hours of the teams that own the credentials.
-async fn count_of_teams(transaction: &mut Transaction, engine: Engine, counted: &str) -> Result<()> {
-    let rows = engine.elements("$1", "counted");
+/// Removes these exchanges from the list of pending exchanges, and counts them in the hours of the teams. Only one
+/// process removes an exchange from the list, so it is counted once. To count with the credentials would write the same
+/// few rows for each batch of credentials.
+pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result<()> {
+    let names = to_json(&entries.iter().map(|entry| [&entry.jti]).collect::<Vec<_>>());
+    let listed = store.engine().elements("$1", "entry");
+    let delete = format!("DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 0 FROM {listed})");
+    let mut transaction = store.begin_rollup().await?;
+    let all: Vec<&PendingExchange> = entries.iter().collect();
+    if composed_sql!("{delete}"; names).affected(&mut transaction).await? == all.len() as u64 {
+        count_of_teams(&mut transaction, store.engine(), &all).await?;
+        return transaction.commit().await;
+    }
+    // Another process removed some of them. That is rare, so only now the statement tells which ones this one removes.
+    drop(transaction);
+    let mut transaction = store.begin_rollup().await?;
+    let removed: HashSet<String> = composed_sql!("{delete} RETURNING jti"; names).collect(&mut transaction).await?;
+    let own: Vec<&PendingExchange> = entries.iter().filter(|entry| removed.contains(&entry.jti)).collect();
+    count_of_teams(&mut transaction, store.engine(), &own).await?;
+    transaction.commit().await
+}
+
+async fn count_of_teams(transaction: &mut Transaction, engine: Engine, entries: &[&PendingExchange]) -> Result<()> {
+    let mut hours: BTreeMap<(i64, &str, &str), i64> = BTreeMap::new();
+    for entry in entries {
+        if let Some(team) = &entry.team_id {
+            *hours.entry((entry.hour(), team, &entry.server_id)).or_default() += 1;
+        }
+    }
+    let row = |((hour, team, server), count)| (hour, team, server, count);
+    let (rows, counted) = (hours.into_iter().map(row).collect::<Vec<_>>(), engine.elements("$1", "counted"));
     composed_sql!(
         "INSERT INTO team_exchange_hours (hour, team_id, server_id, exchanges)
-         SELECT n.hour, c.team_id, n.server_id, CAST(SUM(n.exchanges) AS BIGINT)
-         FROM (SELECT value ->> 0 AS client_id, CAST(value ->> 1 AS BIGINT) AS hour, value ->> 3 AS server_id,
-                      CAST(value ->> 4 AS BIGINT) AS exchanges FROM {rows}) AS n
-              JOIN credentials AS c ON c.client_id = n.client_id
-         GROUP BY n.hour, c.team_id, n.server_id ORDER BY 1, 2, 3
+         SELECT CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2, CAST(value ->> 3 AS BIGINT)
+         FROM {counted} WHERE 1 = 1 ORDER BY 1, 2, 3
          ON CONFLICT (hour, team_id, server_id)
          DO UPDATE SET exchanges = team_exchange_hours.exchanges + excluded.exchanges";
-        counted
+        to_json(&rows)
     )
     .execute(transaction)
     .await
-}
-
-/// Removes these exchanges from the list of pending exchanges.
-pub(crate) async fn forget(store: &Store, entries: &[PendingExchange]) -> Result<()> {
-    let names: Vec<_> = entries.iter().map(|entry| [&entry.jti]).collect();
-    let entries = store.engine().elements("$1", "entry");
-    composed_sql!(
-        "DELETE FROM pending_exchanges WHERE jti IN (SELECT value ->> 0 FROM {entries})"; to_json(&names)
-    )
-    .commit(store.begin_rollup().await?)
-    .await
-    .map(drop)
 }
 
 /// The authenticators' tables, each with a condition under which every use is recorded: while a secret is being

@@ -16,6 +16,7 @@ use domain::server::{self, ServerDraft, archive, check};
 
 use super::shared::{CliError, Format, duration, instance, operator, team_named, token_algorithm};
 use crate::config::{Config, ConfigError};
+use crate::egress::mcp::McpServers;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -143,7 +144,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
             println!("Removed {} {}", server.id, server.resource);
             Ok(())
         }
-        Command::Check { server, format } => run_check(context, &server.find(context).await?, format).await,
+        Command::Check { server, format } => run_check(config, context, &server.find(context).await?, format).await,
     })
     .await
 }
@@ -189,8 +190,9 @@ async fn edit(context: &Context, arguments: EditArguments) -> Result<(), CliErro
 }
 
 /// Checks the server and prints the result. A step that did not pass makes the command fail.
-async fn run_check(context: &Context, server: &McpServer, format: Format) -> Result<(), CliError> {
-    let check = check::run(context, &operator(), &server.id).await?;
+async fn run_check(config: &Config, context: &Context, server: &McpServer, format: Format) -> Result<(), CliError> {
+    let probe = McpServers::new(config.egress.private_hosts().upstreams);
+    let check = check::run(context, &probe, &operator(), &server.id).await?;
     match format {
         Format::Json => println!("{:#}", show::check_object(&check)),
         Format::Text => {

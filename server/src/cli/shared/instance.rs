@@ -218,14 +218,14 @@ impl OpenDatabase<'_> {
             client_id_metadata_documents: config.client.client_id_metadata_documents,
         };
         let outbound = Arc::new(Outbound::new(config.egress.private_hosts()));
-        let (fetch, post, probe) = (Arc::clone(&outbound), Arc::clone(&outbound), outbound);
+        let (fetch, post) = (Arc::clone(&outbound), outbound);
         // Requests to the provider have exceptions of their own. They do not apply to issuers that people register.
         let openid = config.openid.provider.clone().map(|openid| {
             let hosts = PrivateHosts { issuers: openid.private_hosts, ..PrivateHosts::default() };
             RelyingParty::new(openid.provider, Arc::new(Outbound::new(hosts)))
         });
         let context = open_instance(store, Arc::new(master), clock, random, fetch, post, settings).await?;
-        Ok(context.with_openid(openid).with_probe(probe))
+        Ok(context.with_openid(openid))
     }
 }
 

@@ -119,12 +119,16 @@ pub(super) fn columns(query: &CredentialsQuery, shown: &[&'static ListColumn]) -
     html! {
         <details class="menu">
             <summary class="pill">"Columns ▾"</summary>
-            <form class="pop" method="get" action=links::CREDENTIALS aria-label="Columns">
-                {kept}
-                {hidden("column", "name")}
-                {boxes.collect_view()}
-                <button class="button" data-size="small">"Show columns"</button>
-            </form>
+            <ul>
+                <li>
+                    <form class="body" method="get" action=links::CREDENTIALS aria-label="Columns">
+                        {kept}
+                        {hidden("column", "name")}
+                        <div>{boxes.collect_view()}</div>
+                        <button class="button" data-size="small">"Show columns"</button>
+                    </form>
+                </li>
+            </ul>
         </details>
     }
 }

@@ -59,7 +59,12 @@ impl Typed {
 
 /// What is wrong when nothing is ticked. The list shows it.
 pub fn nothing_ticked() -> Errors {
-    Errors(vec![FieldError::new("list", "Nothing is selected. Tick the credentials first.")])
+    refused("Nothing is selected. Tick the credentials first.")
+}
+
+/// Why the action does not fit what is ticked.
+pub fn refused(message: impl Into<String>) -> Errors {
+    Errors(vec![FieldError::new("list", message)])
 }
 
 /// The page. Of a revocation and a rotation, the pages stand elsewhere.

@@ -192,12 +192,12 @@ pub(super) fn script() -> AnyView {
                 <Drawing icon=Icon::More/>
             </button>
         </template>
-        <ul id="row-menu" popover="">
+        <ul id="row-menu" class="menu" popover="">
             {action("edit", "Edit", links::edit_credential('*'))}
             {action("rotate", "Rotate", links::rotate_credential('*'))}
             {action("disable", "Disable", links::disable_credential('*'))}
             {action("enable", "Enable", links::enable_credential('*'))}
-            {action("duplicate", "Duplicate", links::credential_like('*'))}
+            {action("duplicate", "Duplicate", links::duplicate_of('*'))}
             {action("revoke", "Revoke", links::revoke_credential('*'))}
         </ul>
         <script src=assets::LIST.path.as_str()></script>

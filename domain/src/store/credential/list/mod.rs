@@ -256,22 +256,15 @@ pub(crate) async fn leaked(store: &Store, selected: &Selected<'_>) -> Result<i64
 macro_rules! each_value {
     ($table:literal, $column:literal) => {
         concat!(
-            "WITH RECURSIVE each(value) AS (
-                SELECT MIN(",
-            $column,
-            ") FROM ",
-            $table,
-            "
-                UNION ALL SELECT (SELECT MIN(",
-            $column,
-            ") FROM ",
-            $table,
-            " WHERE ",
-            $column,
-            " > each.value)
-                FROM each WHERE each.value IS NOT NULL
-            )"
+            "WITH RECURSIVE each(value) AS (SELECT ",
+            each_value!(@after "''", $table, $column),
+            " UNION ALL SELECT ",
+            each_value!(@after "each.value", $table, $column),
+            " FROM each WHERE each.value IS NOT NULL)"
         )
+    };
+    (@after $value:literal, $table:literal, $column:literal) => {
+        concat!("(SELECT MIN(", $column, ") FROM ", $table, " WHERE ", $column, " > ", $value, ")")
     };
 }
 

@@ -1,0 +1,86 @@
+import { expect, test } from '@playwright/test';
+import { createAdministrator, examine, javaScript, press, watch } from './browser';
+import { Countersign } from './countersign';
+
+test('the list of credentials is searched, sorted, and acted upon', async ({ page, context }) => {
+  const server = await Countersign.start();
+  const problems = watch(context, server);
+  await createAdministrator(page, server);
+  for (const name of ['alpha', 'beta', 'gamma']) await server.createCredential(name, '--scope', 'mcp:read');
+  const open = (path: string) => page.goto(server.url + path);
+  const row = (name: string) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
+
+  await test.step('rows are low, and say how many there are', async () => {
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await open('/credentials');
+    for (const name of ['alpha', 'beta', 'gamma']) {
+      expect((await row(name).boundingBox())!.height).toBeLessThanOrEqual(54);
+    }
+    await expect(page.getByText('1–3 of 3')).toBeVisible();
+    await examine(page, 'list');
+  });
+
+  await test.step('a search looks at everything', async () => {
+    await page.getByRole('searchbox', { name: 'Search', exact: true }).fill('bet');
+    if (!javaScript()) await page.getByRole('searchbox', { name: 'Search', exact: true }).press('Enter');
+    await expect(page.getByRole('rowheader')).toHaveCount(1);
+    await expect(row('beta')).toBeVisible();
+    await expect(page).toHaveURL(/q=bet/);
+    await expect(page.getByText('1–1 of 1')).toBeVisible();
+  });
+
+  await test.step('heads sort, and columns are chosen', async () => {
+    await open('/credentials');
+    await page.getByRole('columnheader', { name: 'Name' }).getByRole('link').click();
+    await expect(page.getByRole('columnheader', { name: 'Name' })).toHaveAttribute('aria-sort', 'ascending');
+    await page.getByRole('columnheader', { name: 'Name' }).getByRole('link').click();
+    await expect(page.getByRole('rowheader').first()).toContainText('gamma');
+    await page.locator('summary', { hasText: 'Columns' }).click();
+    await page.getByRole('checkbox', { name: 'Created' }).check();
+    await press(page, 'Show columns');
+    await expect(page.getByRole('columnheader', { name: 'Created' })).toBeVisible();
+    await open('/credentials');
+    await expect(page.getByRole('columnheader', { name: 'Created' }), 'is remembered').toBeVisible();
+  });
+
+  if (javaScript()) {
+    await test.step('the menu of a row obeys the keyboard', async () => {
+      const button = page.getByRole('button', { name: 'Actions for beta' });
+      await button.focus();
+      await page.keyboard.press('ArrowDown');
+      await expect(page.getByRole('link', { name: 'Edit', exact: true })).toBeFocused();
+      await page.keyboard.press('ArrowUp');
+      await expect(page.getByRole('link', { name: 'Revoke', exact: true })).toBeFocused();
+      await expect(page.getByRole('link', { name: 'Enable', exact: true }), 'it works').toBeHidden();
+      await page.keyboard.press('Escape');
+      await expect(button).toBeFocused();
+      await expect(page.getByRole('link', { name: 'Edit', exact: true })).toBeHidden();
+    });
+  } else {
+    await test.step('without a tick the list says what to do', async () => {
+      await press(page, 'Disable');
+      await expect(page.getByRole('alert')).toContainText('Nothing is selected.');
+      await expect(page.getByRole('rowheader')).toHaveCount(3);
+      await examine(page, 'list-nothing-ticked');
+    });
+  }
+
+  await test.step('what is ticked is acted upon, with a receipt', async () => {
+    await open('/credentials?sort=name');
+    for (const name of ['alpha', 'gamma']) await row(name).getByRole('checkbox').check();
+    if (javaScript()) await expect(page.getByText('2 selected')).toBeVisible();
+    await press(page, 'Disable');
+    await expect(page.getByRole('heading', { name: 'Disable 2 credentials?' })).toBeVisible();
+    await examine(page, 'several');
+    await press(page, 'Disable credentials');
+    await expect(page.getByText('2 disabled.', { exact: true })).toBeVisible();
+    await examine(page, 'receipt');
+    await press(page, 'Back to the list');
+    await expect(row('alpha')).toContainText('Disabled');
+    await expect(row('beta')).toContainText('Unverified');
+    await open('/credentials?q=nothing-is-called-this');
+    await press(page, 'Show all');
+    await expect(page.getByRole('rowheader')).toHaveCount(3);
+  });
+  expect(problems).toEqual([]);
+});
