@@ -7,8 +7,8 @@ use crate::components::parts::muted;
 use crate::html::html;
 use crate::visit::Visit;
 
-/// The distance of a time from now: "3 minutes ago", "in 90 days". It never stands after "until", "since" or "on": these
-/// words take a [`moment`].
+/// The distance of a time from now: "3 minutes ago", "in 90 days". It never stands after "until", "since" or "on":
+/// these words take a [`moment`].
 pub fn distance(at: Timestamp) -> AnyView {
     html! { <time datetime=at.rfc3339() title=full(at)>{relative(at, Visit::current().now())}</time> }
 }

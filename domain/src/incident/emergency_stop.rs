@@ -111,8 +111,8 @@ fn stopped_event(
     }))
 }
 
-/// Stops that can be undone, because credentials that they disabled are still disabled: the newest first. Each page says
-/// so, and each change of a credential writes an audit entry. So the result is kept until the next entry.
+/// Stops that can be undone, because credentials that they disabled are still disabled: the newest first. Each page
+/// says so, and each change of a credential writes an audit entry. So the result is kept until the next entry.
 pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault> {
     let (seq, _) = store::audit::head(&context.store).await?;
     let store = context.store.clone();

@@ -25,8 +25,8 @@ pub(crate) fn post_button(
     }
 }
 
-/// A button that asks before it acts. It opens the question, and below it the form with the real button. For small final
-/// things; a big one has a page with facts.
+/// A button that asks before it acts. It opens the question, and below it the form with the real button. This is for
+/// small final things; a big one has a page with facts.
 pub(crate) fn ask(small: bool, words: impl IntoAny, question: impl IntoAny, form: impl IntoAny) -> AnyView {
     html! {
         <details class="ask">

@@ -40,87 +40,95 @@ pub struct EntryView {
     pub details: Vec<(String, Option<String>, String)>,
 }
 
-/// The name of an action on the page. A new action does not compile without a text here.
-fn text(action: Action) -> &'static str {
-    match action {
-        Action::PersonCreated => "Account created",
-        Action::PersonDisabled => "Person disabled",
-        Action::PersonEnabled => "Person enabled",
-        Action::PersonAdministratorChanged => "Administration changed",
-        Action::SecondFactorAdded => "Second factor added",
-        Action::SecondFactorRemoved => "Second factor removed",
-        Action::RecoveryCodeUsed => "Recovery code used",
-        Action::RecoveryCodesReplaced => "Recovery codes replaced",
-        Action::PasskeyAdded => "Passkey added",
-        Action::PasskeyRemoved => "Passkey removed",
-        Action::TeamCreated => "Team created",
-        Action::TeamRenamed => "Team renamed",
-        Action::TeamRemoved => "Team removed",
-        Action::TeamRoleChanged => "Role changed",
-        Action::InvitationCreated => "Invited",
-        Action::InvitationAccepted => "Invitation accepted",
-        Action::InvitationWithdrawn => "Invitation withdrawn",
-        Action::PersonRenamed => "Name changed",
-        Action::PersonPasswordChanged => "Password changed",
-        Action::PersonOpenIdConnected => "OpenID account connected",
-        Action::PersonOpenIdDisconnected => "OpenID account disconnected",
-        Action::SessionStarted => "Signed in",
-        Action::SessionRefused => "Sign-in refused",
-        Action::SessionSecondStepAsked => "Password right, second factor asked",
-        Action::SessionEnded => "Session ended",
-        Action::CredentialGenerated => "Credential generated",
-        Action::CredentialsExported => "Credentials exported",
-        Action::CredentialImported => "Credentials imported",
-        Action::CredentialEdited => "Credential changed",
-        Action::CredentialSecretAdded => "Secret added",
-        Action::CredentialSecretRemoved => "Secret removed",
-        Action::CredentialKeyAdded => "Key added",
-        Action::CredentialKeyRemoved => "Key removed",
-        Action::CredentialIdentityAdded => "Identity added",
-        Action::CredentialIdentityRemoved => "Identity removed",
-        Action::CredentialRotationStarted => "Rotation started",
-        Action::CredentialRotationExtended => "Rotation deadline changed",
-        Action::CredentialRotationFinished => "Rotation finished",
-        Action::CredentialRotationCancelled => "Rotation cancelled",
-        Action::CredentialLeaked => "Reported as leaked",
-        Action::CredentialDisabled => "Credential disabled",
-        Action::CredentialEnabled => "Credential enabled",
-        Action::CredentialRevoked => "Credential revoked",
-        Action::CredentialExpiring => "Credential expires soon",
-        Action::CredentialRetiredSecretTried => "Retired secret tried",
-        Action::InstanceRestored => "Backup restored",
-        Action::SigningKeyRotated => "Signing key rotated",
-        Action::MasterKeyReplaced => "Master key replaced",
-        Action::EmergencyStopped => "Emergency stop",
-        Action::EmergencyUndone => "Emergency stop undone",
-        Action::TokenRevoked => "Token revoked",
-        Action::McpServerAdded => "MCP server added",
-        Action::McpServerEdited => "MCP server changed",
-        Action::McpServerArchived => "MCP server archived",
-        Action::McpServerUnarchived => "MCP server unarchived",
-        Action::McpServerRemoved => "MCP server removed",
-        Action::McpServerChecked => "MCP server checked",
-        Action::McpServerMoved => "MCP server moved",
-        Action::WebhookAdded => "Webhook added",
-        Action::WebhookEdited => "Webhook changed",
-        Action::WebhookPaused => "Webhook paused",
-        Action::WebhookResumed => "Webhook resumed",
-        Action::WebhookSecretReplaced => "Signing secret of a webhook replaced",
-        Action::WebhookRemoved => "Webhook removed",
-        Action::ClientAdded => "Client added",
-        Action::ClientSecretReplaced => "Client secret replaced",
-        Action::ClientChanged => "Client changed",
-        Action::ClientSecretEnded => "Client’s secret ended",
-        Action::ClientRemoved => "Client removed",
-        Action::ChecklistChanged => "Checklist changed",
-        Action::ClientsPruned => "Unused clients removed",
-        Action::GrantAllowed => "Access allowed",
-        Action::GrantDenied => "Access denied",
-        Action::GrantEnded => "Access ended",
-        Action::PersonalTokenGenerated => "Personal token generated",
-        Action::PersonalTokenRevoked => "Personal token revoked",
-        Action::LeakReported => "Leak reported",
-    }
+macro_rules! texts {
+    ($($action:ident $text:literal;)*) => {
+        /// The name of an action on the page. A new action does not compile without a text here.
+        fn text(action: Action) -> &'static str {
+            match action {
+                $(Action::$action => $text,)*
+            }
+        }
+    };
+}
+
+texts! {
+    PersonCreated "Account created";
+    PersonDisabled "Person disabled";
+    PersonEnabled "Person enabled";
+    PersonAdministratorChanged "Administration changed";
+    SecondFactorAdded "Second factor added";
+    SecondFactorRemoved "Second factor removed";
+    RecoveryCodeUsed "Recovery code used";
+    RecoveryCodesReplaced "Recovery codes replaced";
+    PasskeyAdded "Passkey added";
+    PasskeyRemoved "Passkey removed";
+    TeamCreated "Team created";
+    TeamRenamed "Team renamed";
+    TeamRemoved "Team removed";
+    TeamRoleChanged "Role changed";
+    InvitationCreated "Invited";
+    InvitationAccepted "Invitation accepted";
+    InvitationWithdrawn "Invitation withdrawn";
+    PersonRenamed "Name changed";
+    PersonPasswordChanged "Password changed";
+    PersonOpenIdConnected "OpenID account connected";
+    PersonOpenIdDisconnected "OpenID account disconnected";
+    SessionStarted "Signed in";
+    SessionRefused "Sign-in refused";
+    SessionSecondStepAsked "Password right, second factor asked";
+    SessionEnded "Session ended";
+    CredentialGenerated "Credential generated";
+    CredentialsExported "Credentials exported";
+    CredentialImported "Credentials imported";
+    CredentialEdited "Credential changed";
+    CredentialSecretAdded "Secret added";
+    CredentialSecretRemoved "Secret removed";
+    CredentialKeyAdded "Key added";
+    CredentialKeyRemoved "Key removed";
+    CredentialIdentityAdded "Identity added";
+    CredentialIdentityRemoved "Identity removed";
+    CredentialRotationStarted "Rotation started";
+    CredentialRotationExtended "Rotation deadline changed";
+    CredentialRotationFinished "Rotation finished";
+    CredentialRotationCancelled "Rotation cancelled";
+    CredentialLeaked "Reported as leaked";
+    CredentialDisabled "Credential disabled";
+    CredentialEnabled "Credential enabled";
+    CredentialRevoked "Credential revoked";
+    CredentialExpiring "Credential expires soon";
+    CredentialRetiredSecretTried "Retired secret tried";
+    InstanceRestored "Backup restored";
+    SigningKeyRotated "Signing key rotated";
+    MasterKeyReplaced "Master key replaced";
+    EmergencyStopped "Emergency stop";
+    EmergencyUndone "Emergency stop undone";
+    TokenRevoked "Token revoked";
+    McpServerAdded "MCP server added";
+    McpServerEdited "MCP server changed";
+    McpServerArchived "MCP server archived";
+    McpServerUnarchived "MCP server unarchived";
+    McpServerRemoved "MCP server removed";
+    McpServerChecked "MCP server checked";
+    McpServerMoved "MCP server moved";
+    WebhookAdded "Webhook added";
+    WebhookEdited "Webhook changed";
+    WebhookPaused "Webhook paused";
+    WebhookResumed "Webhook resumed";
+    WebhookSecretReplaced "Signing secret of a webhook replaced";
+    WebhookRemoved "Webhook removed";
+    ClientAdded "Client added";
+    ClientSecretReplaced "Client secret replaced";
+    ClientChanged "Client changed";
+    ClientSecretEnded "Client’s secret ended";
+    ClientRemoved "Client removed";
+    ChecklistChanged "Checklist changed";
+    ClientsPruned "Unused clients removed";
+    GrantAllowed "Access allowed";
+    GrantDenied "Access denied";
+    GrantEnded "Access ended";
+    PersonalTokenGenerated "Personal token generated";
+    PersonalTokenRevoked "Personal token revoked";
+    LeakReported "Leak reported";
 }
 
 /// The colour of an action: what ends or refuses something, what narrows or warns, and what adds something.

@@ -289,8 +289,8 @@ row! { "ledger" => Reached {
 /// The most exchanges of a credential that are read for its [`Reach`]: the newest ones.
 const MOST_READ: i64 = 200_000;
 
-/// The exchanges of the credential `$1` since the identifier `$2`, by `$by`: their numbers since the identifiers `$2` to
-/// `$5`. At most `$6` exchanges are read, and at most `$7` rows are returned.
+/// The exchanges of the credential `$1` since the identifier `$2`, by `$by`: their numbers since the identifiers `$2`
+/// to `$5`. At most `$6` exchanges are read, and at most `$7` rows are returned.
 macro_rules! reached {
     ($by:literal) => {
         concat!(
