@@ -14,7 +14,7 @@ use crate::visit::{Viewer, Visit};
 /// The whole document. The `Title` of Leptos does not escape its text. A child of an element of our own would bring a
 /// marker with it, which the browser's tab would show: so the title is written as HTML.
 pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
-    let Page { title, frame, body, secret, .. } = page;
+    let Page { title, frame, body, .. } = page;
     let viewer = Visit::current().viewer;
     let framed = match viewer {
         Some(viewer) if frame != Frame::Gate => {

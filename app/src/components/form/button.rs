@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 
-use crate::assets;
 use crate::components::layout::FormToken;
 use crate::components::parts::hidden;
 use crate::html::html;

@@ -3,7 +3,6 @@
 use domain::crypto::public_key::holds_private_key;
 use leptos::prelude::*;
 
-use crate::assets;
 use crate::components::form::field::{Select, TextArea, TextField, options};
 use crate::components::parts::small_link;
 use crate::form::Errors;

@@ -147,6 +147,9 @@ fn tone(action: Action) -> Option<&'static str> {
         | Action::CredentialDisabled
         | Action::CredentialExpiring
         | Action::CredentialKeyRemoved
+        | Action::CredentialSecretRemoved
+        | Action::McpServerArchived
+        | Action::McpServerRemoved
         | Action::CredentialIdentityRemoved
         | Action::SecondFactorRemoved
         | Action::PasskeyRemoved
@@ -163,8 +166,10 @@ fn tone(action: Action) -> Option<&'static str> {
         | Action::InvitationAccepted
         | Action::CredentialGenerated
         | Action::CredentialImported
+        | Action::CredentialSecretAdded
         | Action::CredentialKeyAdded
         | Action::CredentialIdentityAdded
+        | Action::McpServerUnarchived
         | Action::CredentialEnabled
         | Action::EmergencyUndone
         | Action::GrantAllowed
@@ -176,13 +181,13 @@ fn tone(action: Action) -> Option<&'static str> {
 /// Kinds of actions: the word in the address, the name, and how the names of the actions begin.
 const KINDS: [(&str, &str, &[&str]); 8] = [
     ("sign-in", "Sign-in", &["session.", "second_factor.", "recovery_code", "passkey."]),
-    ("credentials", "Credentials", &["credential.", "token."]),
+    ("credentials", "Credentials", &["credential.", "credentials.", "token."]),
     ("incidents", "Leaks and stops", &["credential.leaked", "credential.retired", "leak.", "emergency."]),
     ("people", "People and teams", &["person.", "team.", "invitation."]),
     ("apps", "Apps and clients", &["client", "grant.", "personal_token."]),
     ("servers", "MCP servers", &["mcp_server."]),
     ("webhooks", "Webhooks", &["webhook."]),
-    ("instance", "Keys and backups", &["signing_key.", "master_key.", "instance."]),
+    ("instance", "Keys and backups", &["signing_key.", "master_key.", "instance.", "checklist."]),
 ];
 
 fn of_kind(beginnings: &'static [&'static str]) -> impl Iterator<Item = Action> {

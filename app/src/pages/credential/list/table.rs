@@ -6,7 +6,6 @@
 
 use domain::base::clock::Timestamp;
 
-use crate::assets;
 use crate::components::status::StatusView;
 use crate::pages::credential::list::{CredentialRow, CredentialsQuery};
 use crate::prelude::*;
