@@ -81,9 +81,17 @@ fn compact(style: &str) -> String {
     }
     rules.push_str(rest);
     let mut text = rules.split_whitespace().collect::<Vec<_>>().join(" ");
-    for (long, short) in
-        [("{ ", "{"), (" {", "{"), ("; ", ";"), ("} ", "}"), (" }", "}"), (";}", "}"), (": ", ":"), (", ", ",")]
-    {
+    for (long, short) in [
+        ("{ ", "{"),
+        (" {", "{"),
+        ("; ", ";"),
+        ("} ", "}"),
+        (" }", "}"),
+        (";}", "}"),
+        (": ", ":"),
+        (", ", ","),
+        (" > ", ">"),
+    ] {
         text = text.replace(long, short);
     }
     text
@@ -102,7 +110,7 @@ mod tests {
     #[test]
     fn the_style_keeps_its_meaning() {
         let style = "/* A */\n.a :is(b, i)::before {\n  content: \"x\"; color: red;\n}\n@media (hover: none) { .c > d { top: 0; } }";
-        let expected = ".a :is(b,i)::before{content:\"x\";color:red}@media (hover:none){.c > d{top:0}}";
+        let expected = ".a :is(b,i)::before{content:\"x\";color:red}@media (hover:none){.c>d{top:0}}";
         assert_eq!(compact(style), expected);
     }
 }
