@@ -807,7 +807,7 @@ async fn managers_read_what_the_refused_token_says_of_subject_and_conditions() {
     assert!(shown[0].last_received.as_ref().is_some_and(|text| text.chars().count() < 500));
     let grant = InvitedRole::Team(TeamId::first(), Role::Viewer);
     let viewer = signed_in_as(&app, &joined(&app, "viewer@example.com", grant).await).await;
-    let page = viewer.get(&format!("/credentials/{id}")).await;
+    let page = viewer.get(&format!("/credentials/{id}?view=usage")).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("sub must be repo:acme/app") && !page.body.contains("In the token"));
 }

@@ -565,8 +565,9 @@ const ASK_AGAIN: [&str; 32] = [
     "/teams/{team_id}/members/{person_id}",
 ];
 /// Those that ask for some of what can be sent.
-const ASK_SOMETIMES: [&str; 6] = [
+const ASK_SOMETIMES: [&str; 7] = [
     "/account/passkeys/new",
+    "/credentials/several",
     "/credentials/{client_id}/rotation",
     "/people/{person_id}/change",
     "/servers/{id}/access",
