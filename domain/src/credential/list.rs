@@ -3,12 +3,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
 
 use crate::base::id::PersonId;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Query, Section, Show, Sort, Total};
 use crate::model::person::authority::Authority;
-use crate::prelude::{Context, Fault, Timestamp, operation_error};
+use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp, operation_error};
 use crate::store;
 use crate::store::credential::list::{MANY, Selected, Slice};
 
@@ -249,4 +250,21 @@ pub async fn tags(context: &Context, authority: &Authority) -> Result<Vec<String
 /// The owners of the credentials that `authority` sees, with their names.
 pub async fn owners(context: &Context, authority: &Authority) -> Result<Vec<(PersonId, String)>, Fault> {
     Ok(store::credential::list::owners(&context.store, authority.key(), MOST_OFFERED).await?)
+}
+
+/// Records that the actor takes the list as a file. `filter` says which credentials the file has, as the address of the
+/// list does; `credentials` is their number, when they were chosen one by one.
+pub async fn record_export(
+    context: &Context,
+    actor: &Actor,
+    format: &str,
+    filter: &str,
+    credentials: Option<usize>,
+) -> Result<(), Fault> {
+    let details = match credentials {
+        Some(count) => json!({ "format": format, "credentials": count }),
+        None => json!({ "format": format, "filter": filter }),
+    };
+    let change = context.begin_change().await?;
+    change.commit(actor, &Event::of_instance(Action::CredentialsExported).with(details)).await
 }

@@ -8,7 +8,7 @@
 //! | [`edit`] | name, owner, tags, MCP servers, scopes, lifetimes, address ranges |
 //! | [`rotate::second`] | a second secret without a rotation; removing one |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
-//! | [`several`], [`export`] | one action on several credentials; the list as a file |
+//! | [`several`] | one action on several credentials |
 //! | [`renew`] | rotations of several credentials at once, after a leak |
 //! | [`disable`], [`revoke`] | stop a credential until it is enabled again; end it permanently |
 //!
@@ -16,7 +16,6 @@
 
 pub mod disable;
 pub mod edit;
-pub mod export;
 pub mod federated;
 pub mod generate;
 pub mod import;

@@ -126,8 +126,14 @@ pub(crate) async fn export(form: Submission) -> Response {
         let (ids, query) = (stop::read_ids(typed.client_ids.iter().map(String::as_str))?, typed.query.selection()?);
         let actor = form.actor().await?;
         let ticked = (!ids.is_empty()).then_some(ids.len());
-        domain::credential::export::record(form.context(), &actor, format.as_str(), &typed.query.to_text(), ticked)
-            .await?;
+        domain::credential::list::record_export(
+            form.context(),
+            &actor,
+            format.as_str(),
+            &typed.query.to_text(),
+            ticked,
+        )
+        .await?;
         Ok::<_, Refused>((ids, query, actor))
     };
     match begun.await {

@@ -120,7 +120,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<AnyView>, ActionError> {
     Ok(Some(match typed.action.as_str() {
         "revoke" => html! {
-            <TextField id="reason" label="Reason" hint="Optional. Kept in the audit log." value=typed.reason.clone()
+            <TextField id="reason" label="Reason" hint="Optional. Stays in the audit log." value=typed.reason.clone()
                 error=errors.at("reason")/>
         },
         "move" => {
