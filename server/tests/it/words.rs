@@ -77,7 +77,7 @@ const REPLACED: &[&str] = &[
     "ends none of your sessions",
     "Another token",
     "There is no personal token",
-    "none of yours",
+    "is none of yours",
     "Lost access?",
     "Some things need your attention",
     "it is not yours to see",
