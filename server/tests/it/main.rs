@@ -41,3 +41,4 @@ mod support;
 mod token;
 mod tokens;
 mod webhooks;
+mod words;
