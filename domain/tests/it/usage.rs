@@ -102,7 +102,7 @@ async fn each_secret_is_counted_while_one_replaces_the_other() {
         let of_it = bars.iter().filter(move |bar| bar.authenticator == secret);
         of_it.map(|bar| (bar.hour - context.now().hour(), bar.exchanges)).collect::<Vec<_>>()
     };
-    let hint = |generated: &Generated| generated.secret.as_ref().expect("a secret").hint().to_owned();
+    let hint = |generated: &Generated| generated.secret.as_ref().expect("a secret").hint().clone();
     assert_eq!(of(&hint(&old)), [(-1, 3), (0, 1)]);
     assert_eq!(of(&hint(&new)), [(0, 2)]);
 }
@@ -128,7 +128,7 @@ async fn refused_exchanges_of_an_hour_are_listed_by_credential_and_cause() {
     let scope = ("second".to_owned(), Refusal::ScopeNotAllowed, 2);
     let earlier = ("first".to_owned(), Refusal::ScopeNotAllowed, 1);
     assert_eq!(listed(Whose::All(&everything), 0, 1).await, [disabled.clone(), scope.clone()]);
-    assert_eq!(listed(Whose::All(&everything), 1, 1).await, [earlier.clone()]);
+    assert_eq!(listed(Whose::All(&everything), 1, 1).await, std::slice::from_ref(&earlier));
     assert_eq!(listed(Whose::All(&everything), 1, 2).await, [disabled, scope, earlier.clone()]);
     assert_eq!(listed(Whose::Credential(&first.credential.client_id), 1, 2).await, [earlier]);
     let causes = usage::causes(context, Whose::All(&everything), Period::Day).await.expect("reads");

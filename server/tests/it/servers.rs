@@ -281,8 +281,11 @@ async fn a_server_is_removed_only_when_it_is_archived_and_nothing_refers_to_it()
     assert_ne!(docs(&app).await, id, "the resource is free again");
 }
 
+/// What a server answers to a request at a path: status, headers and body.
+type Behaviour = fn(&str, &AnyRequest) -> (StatusCode, Vec<(&'static str, String)>, String);
+
 /// An MCP server on this machine. `behave` says what it answers to a request: status, headers and body.
-async fn start(behave: fn(&str, &AnyRequest) -> (StatusCode, Vec<(&'static str, String)>, String)) -> (String, Seen) {
+async fn start(behave: Behaviour) -> (String, Seen) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let host = listener.local_addr().expect("an address").to_string();
     let seen = Seen::default();

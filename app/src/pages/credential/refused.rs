@@ -75,7 +75,7 @@ pub async fn page(query: RefusedQuery) -> Result<Page, ActionError> {
     let rows = usage::refused_within(&visit.context, whose, from, hours, MOST).await?;
     let full = rows.len() == usize::from(MOST);
     let total: i64 = rows.iter().map(|row| row.count).sum();
-    let more = full.then(|| format!(" The {MOST} most frequent are listed.")).unwrap_or_default();
+    let more = if full { format!(" The {MOST} most frequent are listed.") } else { String::new() };
     let lead =
         format!("{} UTC. {} {of}{more}", range(from.hour(), i64::from(hours)), counted(total, "refusal.", "refusals."));
     let body = view! {
