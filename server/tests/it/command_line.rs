@@ -499,6 +499,21 @@ fn a_credential_is_printed_once_in_three_forms_and_managed() {
 }
 
 #[test]
+fn a_token_of_another_issuer_is_decoded_and_not_believed() {
+    let folder = Folder::new("token");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    // {"alg":"RS256"}.{"iss":"https://other.example","exp":1795255200}.x
+    let foreign = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUiLCJleHAiOjE3OTUyNTUyMDB9.eA";
+    fs::write(folder.path("token"), format!("Bearer {foreign}\n")).expect("writes");
+    let shown = folder.run(&["token", "show", "token"]);
+    assert!(shown.status.success(), "{shown:?}");
+    let shown = text(&shown.stdout);
+    assert!(shown.contains("Not issued by this Countersign.") && shown.contains("https://other.example"), "{shown}");
+    fs::write(folder.path("token"), "nothing").expect("writes");
+    refused(&folder.run(&["token", "show", "token"]), 1, &["neither a JWT"]);
+}
+
+#[test]
 fn a_backup_is_whole_private_and_never_overwrites() {
     let folder = Folder::new("backup");
     let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
