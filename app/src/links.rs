@@ -148,7 +148,7 @@ pub(crate) fn credentials_with_status(status: &str) -> String {
 }
 
 /// The list of credentials with this query, which another page carried.
-pub fn credentials_of_query(query: &str) -> String {
+pub(crate) fn credentials_of_query(query: &str) -> String {
     if query.is_empty() { CREDENTIALS.to_owned() } else { format!("{CREDENTIALS}?{query}") }
 }
 

@@ -16,6 +16,15 @@ pub struct Page {
     pub secret: bool,
 }
 
+/// What stands around every page of a signed-in person.
+#[derive(Default)]
+pub(crate) struct Alerts {
+    /// How many credentials work although they leaked.
+    pub leaked: i64,
+    /// The lines above the page.
+    pub lines: Option<AnyView>,
+}
+
 /// The frame of a page.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Frame {

@@ -7,8 +7,8 @@ use leptos::reactive::computed::ScopedFuture;
 
 use crate::components::layout;
 use crate::error::ActionError;
-use crate::page::Page;
-use crate::pages::incident::alerts::{self, Alerts};
+use crate::page::{Alerts, Page};
+use crate::pages::incident::alerts;
 use crate::pages::message;
 use crate::visit::Visit;
 

@@ -7,8 +7,7 @@ use crate::components::icon::{Brand, Drawing, Icon};
 use crate::html::{escaped, html};
 use crate::links;
 use crate::number::grouped;
-use crate::page::{Frame, Page};
-use crate::pages::incident::alerts::Alerts;
+use crate::page::{Alerts, Frame, Page};
 use crate::visit::{Viewer, Visit};
 
 /// The whole document. The `Title` of Leptos does not escape its text. A child of an element of our own would bring a
@@ -96,8 +95,8 @@ fn group<const N: usize>(title: &'static str, items: [AnyView; N]) -> AnyView {
     html! { <div role="group" aria-label=title><p aria-hidden="true">{title}</p>{items.into_iter().collect_view()}</div> }
 }
 
-/// A link of the navigation. It shows whether the present page is this page or below it, and how many leaked credentials
-/// wait there.
+/// A link of the navigation. It shows whether the present page is this page or below it, and how many leaked
+/// credentials wait there.
 fn item(href: &'static str, icon: Icon, label: &'static str, leaked: i64) -> AnyView {
     let path = Visit::current().path;
     let page = path.split('?').next().unwrap_or_default();

@@ -88,7 +88,7 @@ impl TokenForm {
     }
 
     /// The values of `resource`.
-    pub fn resources(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &str> {
         self.parameters.iter().filter(|(name, _)| *name == RESOURCE).map(|(_, value)| value.as_str())
     }
 }

@@ -52,8 +52,8 @@ impl<V: Clone + Send + 'static> StaleCache<V> {
         Ok(value)
     }
 
-    /// The figures of `key`, if some are young enough to be shown. Otherwise `count` runs in the background, and a later
-    /// request gets the figures.
+    /// The figures of `key`, if some are young enough to be shown. Otherwise `count` runs in the background, and a
+    /// later request gets the figures.
     pub(crate) fn soon<Error: std::fmt::Display + Send + 'static>(
         &self,
         key: &str,

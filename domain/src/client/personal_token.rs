@@ -204,8 +204,8 @@ fn ended(token: &PersonalToken, cause: EndCause, place: Option<&str>) -> Event {
         .about(&token.person)
 }
 
-/// The token with this `secret`, if it is accepted now, and its MCP server. The server must not be archived, and must be
-/// open to a team of the token's person.
+/// The token with this `secret`, if it is accepted now, and its MCP server. The server must not be archived, and must
+/// be open to a team of the token's person.
 pub(crate) async fn find_live(context: &Context, secret: &PlainSecret) -> Result<Option<(ListedToken, McpServer)>> {
     let now = context.now();
     let hash = secret.hash(&context.keys.pepper);

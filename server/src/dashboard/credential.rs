@@ -10,7 +10,7 @@ use app::pages::credential::refused::{self, RefusedQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
 use app::pages::credential::rotate::{self, Step};
 use app::pages::credential::show::ShowQuery;
-use app::pages::credential::{authenticators, edit, fields, new, renew, show, stop};
+use app::pages::credential::{authenticators, edit, fields, new, read_ids, renew, show};
 use app::pages::message;
 use domain::base::id::ClientId;
 use domain::credential::renew::renew_all;
@@ -123,7 +123,7 @@ pub(crate) async fn export(form: Submission) -> Response {
         return form.answer(Err(error.into()), typed, export::page).await;
     };
     let begun = async {
-        let (ids, query) = (stop::read_ids(typed.client_ids.iter().map(String::as_str))?, typed.query.selection()?);
+        let (ids, query) = (read_ids(typed.client_ids.iter().map(String::as_str))?, typed.query.selection()?);
         let actor = form.actor().await?;
         let ticked = (!ids.is_empty()).then_some(ids.len());
         domain::credential::list::record_export(
@@ -266,7 +266,7 @@ pub(crate) async fn renew(form: Submission) -> Response {
     }
     form.run(typed, renew::page, async |form, typed| {
         let renewal = typed.renewal()?;
-        let ids = stop::read_ids(typed.client_ids.split_whitespace())?;
+        let ids = read_ids(typed.client_ids.split_whitespace())?;
         let (actor, authority) = (form.actor().await?, form.visit.authority()?.clone());
         let (context, form_token) = (form.context().clone(), form.token());
         // This runs in a task of its own: a closed browser must not leave only half of the credentials rotated.

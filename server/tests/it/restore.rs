@@ -620,7 +620,7 @@ async fn without_a_former_database_no_position_of_a_status_list_is_given_out_twi
 }
 
 /// The test of each action that ends something: a file of this folder and a function there. An empty name: a restore
-/// need not carry it over. A new action needs a line here, and a test.
+/// need not carry it over, because the action only gives, makes or tells something, or because every restore ends it. A new action needs a line here, and a test.
 fn test_of(action: Action) -> [&'static str; 2] {
     match action {
         Action::CredentialRotationStarted
@@ -660,7 +660,6 @@ fn test_of(action: Action) -> [&'static str; 2] {
             ["roles", "a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in"]
         }
         Action::MasterKeyReplaced => ["command_line", "a_restore_tells_what_ended_what_is_lost_and_what_is_left"],
-        // Only gives, makes or tells something, or every restore ends it.
         Action::PersonCreated
         | Action::PersonRenamed
         | Action::PersonEnabled

@@ -13,7 +13,6 @@ use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 
 use crate::pages::credential::list::STATUSES;
-use crate::pages::token::trial::test_button;
 use crate::prelude::*;
 
 /// The parameters of the list's address. Others are dropped: the address of a page is not to be trusted.
@@ -183,6 +182,12 @@ fn actions(shown: &Shown) -> Option<AnyView> {
             <a class="button" data-kind="danger" href=links::revoke_credential(id)>"Revoke"</a>
         </div>
     })
+}
+
+/// The button on the page of a credential.
+fn test_button(credential: &Credential) -> AnyView {
+    let action = links::test_credential(&credential.client_id);
+    html! { <form method="get" action=action><button class="button">"Test now"</button></form> }
 }
 
 /// The link to a rotation, for a credential that has something to rotate.

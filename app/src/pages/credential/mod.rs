@@ -26,3 +26,15 @@ pub(crate) async fn find(visit: &Visit, client_id: &str) -> Result<Credential, A
     let id = ClientId::parse(client_id).ok_or(ActionError::NotFound)?;
     inspect::find(&visit.context, visit.authority()?, &id).await?.ok_or(ActionError::NotFound)
 }
+
+/// Maximum number of credentials in one form.
+pub(crate) const MOST_AT_ONCE: usize = 50;
+
+/// Reads client IDs, up to the maximum of one form.
+pub fn read_ids<'id>(ids: impl Iterator<Item = &'id str>) -> Result<Vec<ClientId>, ActionError> {
+    let ids: Vec<ClientId> = ids.map(ClientId::parse).collect::<Option<_>>().ok_or(ActionError::NotFound)?;
+    if ids.len() > MOST_AT_ONCE {
+        return Err(ActionError::Invalid(format!("Select at most {MOST_AT_ONCE} credentials.")));
+    }
+    Ok(ids)
+}

@@ -8,7 +8,6 @@ use domain::model::server::McpServer;
 use crate::components::snippet::Snippets;
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::show::connection;
-use crate::pages::token::trial::test_form;
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -148,4 +147,15 @@ fn test_panel(connection: &Connection, secret: &str, occasion: Occasion, is_test
         </div>
     };
     panel("try", "Try it", (), content)
+}
+
+/// The same form on the page that shows the secret. Its answer shows the secret again. With script the page stays, and
+/// takes the result out of the answer.
+fn test_form(client_id: &str, secret: &str, occasion: Occasion) -> AnyView {
+    let content = view! {
+        {hidden("client_secret", secret)}{hidden("occasion", occasion.word())}
+        {submit(Some("primary"), "Test now")}
+    };
+    let action = format!("{}#result", links::test_credential(client_id));
+    html! { <form method="post" action=action class="stack" data-inplace=""><FormToken/>{content}</form> }
 }

@@ -8,7 +8,7 @@ use domain::credential::{self, disable, revoke};
 use domain::model::credential::{Credential, Impact};
 
 use crate::components::form::field::ProofFields;
-use crate::pages::credential::find;
+use crate::pages::credential::{find, read_ids};
 use crate::pages::credential::list::receipt;
 use crate::pages::credential::usage::impact_facts;
 use crate::prelude::*;
@@ -21,9 +21,6 @@ pub(crate) async fn enable_credential(client_id: String) -> Result<String, Actio
     credential::disable::enable(&visit.context, &visit.actor()?, &id).await?;
     Ok(Done::CredentialEnabled.at(links::credential(&id)))
 }
-
-/// Maximum number of credentials in one form.
-pub(crate) const MOST_AT_ONCE: usize = 50;
 
 /// Disables a credential. This can be undone.
 #[server(prefix = "/fn", endpoint = "disable_credential")]
@@ -46,15 +43,6 @@ pub(crate) async fn revoke_credentials(client_ids: String, reason: String) -> Re
     }
     let step = Step::Revoke(reason);
     Ok(receipt::address(&step, &several::apply(context, &actor, &ids, &step).await?, ""))
-}
-
-/// Reads client IDs, up to the maximum of one form.
-pub fn read_ids<'id>(ids: impl Iterator<Item = &'id str>) -> Result<Vec<ClientId>, ActionError> {
-    let ids: Vec<ClientId> = ids.map(ClientId::parse).collect::<Option<_>>().ok_or(ActionError::NotFound)?;
-    if ids.len() > MOST_AT_ONCE {
-        return Err(ActionError::Invalid(format!("Select at most {MOST_AT_ONCE} credentials.")));
-    }
-    Ok(ids)
 }
 
 /// The page that asks before a credential is disabled.

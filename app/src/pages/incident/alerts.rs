@@ -3,17 +3,9 @@
 use domain::credential::list::{leaked, list};
 use domain::model::credential::query::{Query, Show};
 
+use crate::page::Alerts;
 use crate::pages::incident::emergency_stop::stops_in_force;
 use crate::prelude::*;
-
-/// What stands around every page of a signed-in person.
-#[derive(Default)]
-pub(crate) struct Alerts {
-    /// How many credentials work although they leaked.
-    pub leaked: i64,
-    /// The lines above the page.
-    pub lines: Option<AnyView>,
-}
 
 /// Reads the alerts. A fault is logged and hides them: the page itself says what does not work.
 pub(crate) async fn read(visit: &Visit) -> Alerts {

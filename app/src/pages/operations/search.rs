@@ -1,5 +1,5 @@
-//! Search over everything that the visitor may see: credentials, MCP servers, teams, people, clients, pages and actions.
-//! The palette of the script shows the hits of this page.
+//! Search over everything that the visitor may see: credentials, MCP servers, teams, people, clients, pages and
+//! actions. The palette of the script shows the hits of this page.
 
 use domain::client;
 use domain::credential::list::{self, list};

@@ -61,23 +61,6 @@ impl TypedTrial {
     }
 }
 
-/// The button on the page of a credential.
-pub(crate) fn test_button(credential: &Credential) -> AnyView {
-    let action = links::test_credential(&credential.client_id);
-    html! { <form method="get" action=action><button class="button">"Test now"</button></form> }
-}
-
-/// The same form on the page that shows the secret. Its answer shows the secret again. With script the page stays, and
-/// takes the result out of the answer.
-pub(crate) fn test_form(client_id: &str, secret: &str, occasion: Occasion) -> AnyView {
-    let content = view! {
-        {hidden("client_secret", secret)}{hidden("occasion", occasion.word())}
-        {submit(Some("primary"), "Test now")}
-    };
-    let action = format!("{}#result", links::test_credential(client_id));
-    html! { <form method="post" action=action class="stack" data-inplace=""><FormToken/>{content}</form> }
-}
-
 /// The page without a result.
 pub async fn form(client_id: String) -> Result<Page, ActionError> {
     page(client_id, Form::default(), None).await

@@ -10,6 +10,9 @@ use crate::prelude::Action;
 /// tells or gives something, or it is about sessions, consents, personal tokens or invitations, and every restore ends
 /// all of those.
 ///
+/// An edit of a credential may end live tokens. The lists of MCP servers lose a team that is removed. For a replaced
+/// master key see `left`. The issuer, to which an MCP server moved, comes with the settings.
+///
 /// There is no arm for "all others": who adds an action says here what it ends, and `server/tests/it/restore.rs` says
 /// with which test.
 pub(super) fn ends(action: Action) -> &'static [EndingKind] {
@@ -25,7 +28,6 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::CredentialRotationFinished
         | Action::CredentialRotationCancelled
         | Action::CredentialLeaked => &[Credentials],
-        // An edit may end live tokens.
         Action::CredentialEdited => &[Credentials, Tokens],
         Action::EmergencyStopped => &[Credentials, Clients],
         Action::PersonDisabled
@@ -40,7 +42,6 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::RecoveryCodesReplaced
         | Action::RecoveryCodeUsed => &[People],
         Action::TeamRoleChanged => &[Roles],
-        // The lists of MCP servers lose a team that is removed.
         Action::TeamRemoved => &[Roles, Servers],
         Action::McpServerEdited | Action::McpServerArchived | Action::McpServerRemoved => &[Servers],
         Action::ClientChanged
@@ -76,10 +77,8 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::CredentialRetiredSecretTried
         | Action::InstanceRestored
         | Action::EmergencyUndone
-        // See `left`.
         | Action::MasterKeyReplaced
         | Action::McpServerAdded
-        // The issuer comes with the settings.
         | Action::McpServerMoved
         | Action::McpServerUnarchived
         | Action::McpServerChecked

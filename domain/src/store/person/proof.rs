@@ -22,7 +22,7 @@ pub(crate) async fn is_live(
             sql!(sql; person, id, now, now.minus(IDLE_LIMIT)).exists(transaction).await
         }
         ActorProof::PersonalToken(id) => {
-            // Each use asks whether the MCP server is archived or closed to the person: see `personal_token::find_live`.
+            // Each use asks whether the MCP server is archived or closed: see `personal_token::find_live`.
             let sql = "SELECT 1 FROM personal_tokens AS t JOIN mcp_servers AS s ON s.id = t.server_id
                  JOIN people AS p ON p.id = t.person_id
                  WHERE t.id = $1 AND t.person_id = $2 AND t.ended_at IS NULL AND t.expires_at > $3

@@ -229,8 +229,8 @@ pub(crate) async fn are_many(store: &Store, first: i64) -> Result<bool> {
 
 row! { "exchange_hours" => UsedCredential { client_id, name, exchanges } }
 
-/// The credentials with the most exchanges from the hour `$1` on, at most `$4`. The groups are of an expression, because
-/// SQLite would read the whole table in the order of its key to group by a column of the key.
+/// The credentials with the most exchanges from the hour `$1` on, at most `$4`. The groups are of an expression,
+/// because SQLite would read the whole table in the order of its key to group by a column of the key.
 pub(crate) fn most_used_sql(teams: &str, server: &str) -> String {
     format!(
         "SELECT t.client_id AS client_id, c.name AS name, t.n AS exchanges

@@ -21,7 +21,7 @@ use crate::mcp::status_word;
 const PAGE: u16 = 500;
 
 #[derive(Args)]
-pub(in crate::cli) struct List {
+pub(crate) struct List {
     /// Only with this status; the words are those of the list in the dashboard
     #[arg(long, value_name = "STATUS", value_parser = statuses())]
     status: Option<String>,

@@ -15,11 +15,6 @@ pub struct Typed {
     pub client_ids: Vec<String>,
 }
 
-/// The address of the page for this list.
-pub(super) fn address(query: &CredentialsQuery) -> String {
-    links::with_query(links::EXPORT_CREDENTIALS, &[("list", &query.first_page().to_text())])
-}
-
 /// The page.
 pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;

@@ -276,6 +276,11 @@ fn row(visit: &Visit, credential: Credential, teams: &[Team], servers: &[McpServ
 }
 
 /// The page. `remembered` are the columns that the browser remembers.
+/// The address of the page that exports this list.
+fn export_address(query: &CredentialsQuery) -> String {
+    links::with_query(links::EXPORT_CREDENTIALS, &[("list", &query.first_page().to_text())])
+}
+
 pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let (context, authority) = (&visit.context, visit.authority()?);
@@ -308,7 +313,7 @@ pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -
                     <div class="bar">
                         {filters::pills(&query, counts, leaked)}
                         {filters::columns(&query, &columns)}
-                        <a class="pill" href=export::address(&query)>"Export"</a>
+                        <a class="pill" href=export_address(&query)>"Export"</a>
                     </div>
                     {found}
                     {footer}

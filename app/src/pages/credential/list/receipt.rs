@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::components::time::calendar;
 use crate::pages::credential::list::several::named;
-use crate::pages::credential::stop::MOST_AT_ONCE;
+use crate::pages::credential::MOST_AT_ONCE;
 use crate::prelude::*;
 
 /// The parameters in the address of a receipt.

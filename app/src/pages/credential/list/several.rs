@@ -7,8 +7,7 @@ use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::person::team;
 
-use crate::pages::credential::stop::{self, read_ids};
-use crate::pages::credential::{find, renew};
+use crate::pages::credential::{find, read_ids, renew, stop};
 use crate::prelude::*;
 
 /// What was ticked and typed.

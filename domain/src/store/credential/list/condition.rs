@@ -198,8 +198,8 @@ impl MomentParameters {
     /// The same in the form that an index finds.
     fn driver(&self, show: Show, engine: Engine) -> Option<Driver> {
         let (Self { now, soon, idle_since, .. }, working) = (self, self.working());
-        // A separate index holds exactly these credentials, in the order of creation. SQLite would prefer an index of all
-        // credentials that has more of the columns.
+        // A separate index holds exactly these credentials, in the order of creation. SQLite would prefer an index of
+        // all credentials that has more of the columns.
         let along = |index: &str| Driver {
             from: match engine {
                 Engine::Sqlite => format!("credentials INDEXED BY {index}"),

@@ -251,8 +251,8 @@ pub(crate) async fn leaked(store: &Store, selected: &Selected<'_>) -> Result<i64
     Statement::from(count).one(store).await
 }
 
-/// Each value of an indexed column, at most `$1`. Each step finds the next value in the index. A DISTINCT would read the
-/// rows of all credentials.
+/// Each value of an indexed column, at most `$1`. Each step finds the next value in the index. A DISTINCT would read
+/// the rows of all credentials.
 macro_rules! each_value {
     ($table:literal, $column:literal) => {
         concat!(
