@@ -51,8 +51,8 @@ assets! {
         include_str!("../../style/tables.css"),
     ));
     /// The script: copy buttons, the search, and other conveniences. Every task works without it. It runs before the
-    /// first paint, so the page does not flicker when the person chose a theme. Pages have one script and not one for each of
-    /// these files: browsers keep it, and no page makes more than three requests.
+    /// first paint, so the page does not flicker when the person chose a theme. Pages have one script and not one for
+    /// each of these files: browsers keep it, and no page makes more than three requests.
     SCRIPT = "enhance" "js" "text/javascript; charset=utf-8": lines_of(concat!(
         include_str!("../../style/enhance.js"),
         include_str!("../../style/search.js"),

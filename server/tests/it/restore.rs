@@ -620,7 +620,8 @@ async fn without_a_former_database_no_position_of_a_status_list_is_given_out_twi
 }
 
 /// The test of each action that ends something: a file of this folder and a function there. An empty name: a restore
-/// need not carry it over, because the action only gives, makes or tells something, or because every restore ends it. A new action needs a line here, and a test.
+/// need not carry it over, because the action only gives, makes or tells something, or because every restore ends it.
+/// A new action needs a line here, and a test.
 fn test_of(action: Action) -> [&'static str; 2] {
     match action {
         Action::CredentialRotationStarted

@@ -7,8 +7,8 @@ use domain::model::credential::AuthMethod;
 use domain::model::field_error::FieldError;
 
 use crate::components::reveal::{identifier_field, secret_field};
-use crate::pages::credential::{find, read_ids};
 use crate::pages::credential::rotate::{deadlines, last_day, read_overlap};
+use crate::pages::credential::{find, read_ids};
 use crate::prelude::*;
 
 /// What was chosen.

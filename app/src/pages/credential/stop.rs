@@ -8,9 +8,9 @@ use domain::credential::{self, disable, revoke};
 use domain::model::credential::{Credential, Impact};
 
 use crate::components::form::field::ProofFields;
-use crate::pages::credential::{find, read_ids};
 use crate::pages::credential::list::receipt;
 use crate::pages::credential::usage::impact_facts;
+use crate::pages::credential::{find, read_ids};
 use crate::prelude::*;
 
 /// Enables a disabled credential.

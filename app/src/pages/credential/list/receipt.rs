@@ -7,8 +7,8 @@ use domain::model::audit::{Action, AuditEntry, Filter};
 use serde_json::Value;
 
 use crate::components::time::calendar;
-use crate::pages::credential::list::several::named;
 use crate::pages::credential::MOST_AT_ONCE;
+use crate::pages::credential::list::several::named;
 use crate::prelude::*;
 
 /// The parameters in the address of a receipt.
