@@ -35,7 +35,7 @@ listen("click", ({ target }) => {
  if (!b) return
  all("a", m).map(l => {
   l.parentNode.hidden = !r.dataset.can.includes(l.dataset.do)
-  l.href = (l.dataset.to ||= l.href).replace("%2A", one("a", r).pathname.split("/")[2])
+  l.href = l.dataset.to.replace("%2A", one("a", r).pathname.split("/")[2])
  })
  const { top, bottom, right } = b.getBoundingClientRect(), up = top * 2 > innerHeight
  m.style.inset = `${up ? "auto" : bottom + "px"} ${innerWidth - right}px ${up ? innerHeight - top + "px" : "auto"} auto`

@@ -184,7 +184,7 @@ test('every secret in a log is rotated at once', async () => {
   await press(page, 'Rotate all 2');
   await expect(page.getByRole('heading', { name: 'Rotate 2 secrets?' })).toBeVisible();
   await examine(page, 'leaks-renew');
-  await page.getByLabel('Overlap').selectOption({ label: 'None: the old ones stop now' });
+  await page.getByLabel('Overlap').selectOption({ label: 'None: the old secrets stop now' });
   await press(page, 'Rotate secrets');
   await expect(page.getByRole('heading', { name: 'Save your new client secrets' })).toBeVisible();
   const secrets = [];
@@ -231,15 +231,14 @@ test('a key is rotated while the program goes on', async () => {
   await examine(page, 'credential-rotating-key');
 });
 
-test('the credential’s page shows its refusals by hour', async () => {
+test('the credential’s page says why exchanges are refused', async () => {
   const job = await server.createCredential('refused job');
   await server.command(['credential', 'disable', job.client_id]);
   expect(await works(job.client_id, job.client_secret)).toBe(false);
-  const byHour = page.getByText('By hour, last 72 hours');
-  await openUntil(() => open(`/credentials/${job.client_id}?view=usage`), byHour);
-  await byHour.click();
-  await expect(page.getByRole('columnheader', { name: 'In the hour from' })).toBeVisible();
-  await examine(page, 'refused-by-hour');
+  const refused = page.getByRole('region', { name: 'Refused exchanges' });
+  await openUntil(() => open(`/credentials/${job.client_id}?view=usage`), refused.getByText('Tried while disabled'));
+  await expect(refused).toContainText('Enable the credential, or stop the program.');
+  await examine(page, 'usage-refused');
 });
 
 test('a found secret is reported, and the credential’s page says so', async () => {

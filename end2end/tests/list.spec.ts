@@ -16,7 +16,7 @@ test('the list of credentials is searched, sorted, and acted upon', async ({ pag
     for (const name of ['alpha', 'beta', 'gamma']) {
       expect((await row(name).boundingBox())!.height).toBeLessThanOrEqual(54);
     }
-    await expect(page.getByText('1–3 of 3')).toBeVisible();
+    await expect(page.getByRole('main').getByText('1–3 of 3')).toBeVisible();
     await examine(page, 'list');
   });
 
@@ -26,7 +26,7 @@ test('the list of credentials is searched, sorted, and acted upon', async ({ pag
     await expect(page.getByRole('rowheader')).toHaveCount(1);
     await expect(row('beta')).toBeVisible();
     await expect(page).toHaveURL(/q=bet/);
-    await expect(page.getByText('1–1 of 1')).toBeVisible();
+    await expect(page.getByRole('main').getByText('1–1 of 1')).toBeVisible();
   });
 
   await test.step('heads sort, and columns are chosen', async () => {

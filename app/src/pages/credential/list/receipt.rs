@@ -138,7 +138,7 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
         </section>
         <section class="panel" aria-labelledby="ticket">
             <header><h2 id="ticket">"For the ticket"</h2>{copy_button("receipt", "Copy")}</header>
-            <pre id="receipt">{text}</pre>
+            <pre id="receipt" tabindex="0" role="region" aria-label="Text for the ticket">{text}</pre>
         </section>
         <div class="row">{button_link(back, "Back to the list")}</div>
     };

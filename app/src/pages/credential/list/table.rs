@@ -180,7 +180,7 @@ fn short(names: &[String]) -> AnyView {
 pub(super) fn script() -> AnyView {
     let action = |action: &'static str, words: &'static str, href: String| {
         let tone = (action == "revoke").then_some("danger");
-        view! { <li><a data-do=action data-tone=tone href=href>{words}</a></li> }
+        view! { <li><a data-do=action data-tone=tone data-to=href>{words}</a></li> }
     };
     html! {
         <template id="row-tools">
