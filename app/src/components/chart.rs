@@ -59,21 +59,20 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
         let whose = refused.as_ref().filter(|_| bar.refusals > 0)?;
         Some(links::refused_within(bar.hour, hours, whose))
     };
-    let mut drawing =
-        "<line x2='100%'/><line x2='100%' y1='50%' y2='50%'/><line x2='100%' y1='100%' y2='100%'/>".to_owned();
-    for (position, bar) in bars.iter().enumerate().filter(|(_, bar)| bar.exchanges + bar.refusals > 0) {
-        drawing.push_str(&drawn(bar, position as f64 * step, step, top, hours, link(bar)));
-    }
-    drawing.push_str("<g aria-hidden='true'>");
-    for (position, bar) in bars.iter().enumerate() {
+    let bar_views = bars.iter().enumerate().filter(|(_, bar)| bar.exchanges + bar.refusals > 0);
+    let bar_views = bar_views.map(|(position, bar)| drawn(bar, position as f64 * step, step, top, hours, link(bar)));
+    let times = bars.iter().enumerate().filter_map(|(position, bar)| {
         let x = position as f64 * step;
-        if let Some(text) = time_below(bar.hour, position, period).filter(|_| x <= 95.0) {
-            // On a phone the text of a late bar would leave the card.
-            let class = if x > 86.0 { "at late" } else { "at" };
-            drawing.push_str(&format!("<text class='{class}' x='{}' y='100%'>{text}</text>", percent(x)));
-        }
-    }
-    drawing.push_str("</g>");
+        let text = time_below(bar.hour, position, period).filter(|_| x <= 95.0)?;
+        // On a phone the text of a late bar would leave the card.
+        let class = if x > 86.0 { "at late" } else { "at" };
+        Some(view! { <text class=class x=percent(x) y="100%">{text}</text> })
+    });
+    let drawing = view! {
+        <line x2="100%"/><line x2="100%" y1="50%" y2="50%"/><line x2="100%" y1="100%" y2="100%"/>
+        {bar_views.collect_view()}
+        <g aria-hidden="true">{times.collect_view()}</g>
+    };
     let label = format!("Exchanges in the last {words}. The table below has the same values.");
     html! {
         <figure class="chart">
@@ -81,7 +80,7 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
                 <div class="scale" aria-hidden="true">
                     <span>{short(top)}</span><span>{short(top / 2)}</span><span>"0"</span>
                 </div>
-                <svg role="group" aria-label=label inner_html=drawing></svg>
+                <svg role="group" aria-label=label>{drawing}</svg>
             </div>
             <figcaption class="legend">
                 <span>{counted(exchanges, "exchange", "exchanges")}</span>
@@ -96,49 +95,38 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
     }
 }
 
-/// The markup of one bar: exchanges at the bottom, refused exchanges above them, and the text with its values. As a
-/// view it would have three times as many bytes. It holds numbers, days and addresses of ours, and nothing that anybody
-/// typed.
-fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<String>) -> String {
+/// One bar: exchanges at the bottom, refused exchanges above them, and the text with its values.
+fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<String>) -> AnyView {
     let part = |count: i64| if count == 0 { 0.0 } else { (count as f64 * 100.0 / top as f64).max(2.0) };
     let (good, bad) = (part(bar.exchanges), part(bar.refusals));
-    let rect = |class: &str, y: f64, height: f64| match height {
-        0.0 => String::new(),
-        _ => format!("<rect{class} y='{}' height='{}'/>", percent(y), percent(height)),
+    let (good_y, bad_y) = (percent(100.0 - good), percent((100.0 - good - bad).max(0.0)));
+    let good = (good > 0.0).then(|| view! { <rect y=good_y height=percent(good)/> });
+    let bad = (bad > 0.0).then(|| view! { <rect class="bad" y=bad_y height=percent(bad)/> });
+    let shape = view! {
+        <svg x=percent(x) width=percent(width)>
+            <rect/>{good}{bad}
+        </svg>
     };
-    let shape = format!(
-        "<svg x='{}' width='{}'><rect/>{}{}</svg>",
-        percent(x),
-        percent(width),
-        rect("", 100.0 - good, good),
-        rect(" class='bad'", (100.0 - good - bad).max(0.0), bad)
-    );
     // Short, so that it fits on a phone. The legend says what is counted.
     let refused = if bar.refusals > 0 { format!(" and {} refused", grouped(bar.refusals)) } else { String::new() };
     let text = format!("{}: {}{refused}", range(bar.hour, hours), grouped(bar.exchanges));
     match link {
-        Some(href) => format!("<a href='{}'>{shape}<text>{text}</text></a>", in_markup(&href)),
-        None => format!("<g>{shape}<text>{text}</text></g>"),
+        Some(href) => html! { <a href=href>{shape}<text>{text}</text></a> },
+        None => html! { <g>{shape}<text>{text}</text></g> },
     }
-}
-
-/// An address of ours in markup. Its values are percent-encoded, so only the `&` between its parameters has a meaning
-/// there.
-fn in_markup(href: &str) -> String {
-    href.replace('&', "&amp;")
 }
 
 /// The values in a table, the newest first. Bars without a value are left out.
 fn values(bars: &[Bar], hours: i64, with_refusals: bool, link: impl Fn(&Bar) -> Option<String>) -> AnyView {
     let row = |bar: &Bar| {
         let refused = match link(bar) {
-            Some(href) => format!("<a href='{}'>{}</a>", in_markup(&href), grouped(bar.refusals)),
-            None => grouped(bar.refusals),
+            Some(href) => html! { <a href=href>{grouped(bar.refusals)}</a> },
+            None => grouped(bar.refusals).into_any(),
         };
-        let refused = if with_refusals { format!("<td>{refused}") } else { String::new() };
-        format!("<tr><th scope='row'>{}<td>{}{refused}", range(bar.hour, hours), grouped(bar.exchanges))
+        let refused = with_refusals.then(|| view! { <td>{refused}</td> });
+        view! { <tr><th scope="row">{range(bar.hour, hours)}</th><td>{grouped(bar.exchanges)}</td>{refused}</tr> }
     };
-    let rows: String = bars.iter().rev().filter(|bar| bar.exchanges + bar.refusals > 0).map(row).collect();
+    let rows = bars.iter().rev().filter(|bar| bar.exchanges + bar.refusals > 0).map(row).collect_view();
     html! {
         <details class="more">
             <summary>"Show as table"</summary>
@@ -149,7 +137,7 @@ fn values(bars: &[Bar], hours: i64, with_refusals: bool, link: impl Fn(&Bar) -> 
                         {with_refusals.then(|| view! { <th scope="col">"Refused"</th> })}
                     </tr>
                 </thead>
-                <tbody inner_html=rows></tbody>
+                <tbody>{rows}</tbody>
             </table>
         </details>
     }
@@ -265,16 +253,18 @@ mod tests {
     #[test]
     fn a_bar_with_refused_exchanges_leads_to_them() {
         let bar = Bar { hour: 0, exchanges: 3, refusals: 1 };
-        let text = drawn(&bar, 0.0, 1.25, 4, 1, Some("/refusals?from=1970-01-01T00&hours=1".to_owned()));
-        let rects = "<rect/><rect y='25%' height='75%'/><rect class='bad' y='0%' height='25%'/>";
-        assert_eq!(
-            text,
-            format!(
-                "<a href='/refusals?from=1970-01-01T00&amp;hours=1'><svg x='0%' width='1.25%'>{rects}</svg>\
-                 <text>1 Jan, 00:00–01:00: 3 and 1 refused</text></a>"
-            )
-        );
-        let quiet = drawn(&Bar { refusals: 0, ..bar }, 0.0, 1.25, 4, 1, None);
+        let shown = |bar: &Bar, link| drawn(bar, 0.0, 1.25, 4, 1, link).to_html();
+        let refused = shown(&bar, Some("/refusals?from=1970-01-01T00&hours=1".to_owned()));
+        for part in [
+            "<a href=\"/refusals?from=1970-01-01T00&amp;hours=1\">",
+            "<svg x=\"0%\" width=\"1.25%\">",
+            "<rect y=\"25%\" height=\"75%\">",
+            "<rect y=\"0%\" height=\"25%\" class=\"bad\">",
+            "1 Jan, 00:00–01:00: 3 and 1 refused",
+        ] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+        let quiet = shown(&Bar { refusals: 0, ..bar }, None);
         assert!(quiet.starts_with("<g><svg") && !quiet.contains("bad") && !quiet.contains("refused"), "{quiet}");
     }
 

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::assets;
 use crate::components::icon::{Brand, Drawing, Icon};
-use crate::html::{escaped, html};
+use crate::html::html;
 use crate::links;
 use crate::number::grouped;
 use crate::page::{Alerts, Frame, Page};
@@ -36,7 +36,7 @@ pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
-                <title inner_html=escaped(&format!("{title} · Countersign"))></title>
+                <title>{format!("{title} · Countersign")}</title>
                 <link rel="icon" href=assets::ICON.path.as_str() type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::STYLE.path.as_str()/>
                 <script src=assets::SCRIPT.path.as_str()></script>

@@ -50,13 +50,13 @@ async fn a_bar_leads_to_the_refused_exchanges_of_its_hour() {
         assert!(body.contains(">1 exchange<") && body.contains("1 refused: 1 scope not allowed"));
         let hour = app.instance.context.now().rfc3339()[..13].to_owned();
         let address = format!("/refusals?from={hour}&amp;hours=1{whose}");
-        assert!(body.contains(&format!("<a href='{address}'><svg")), "{page}: {address} in {body}");
+        assert!(body.contains(&format!("<a href=\"{address}\"><svg")), "{page}: {address} in {body}");
         let listed = browser.get(&address.replace("&amp;", "&")).await.body;
         assert!(listed.contains(">nightly-index<") && listed.contains("Scope not allowed"), "{listed}");
         // A whole day has one bar and one address too.
         let body = browser.get(&format!("{page}?period=90d")).await.body;
         let address = format!("/refusals?from={}T00&amp;hours=24{whose}", &hour[..10]);
-        assert!(body.contains(&format!("<a href='{address}'><svg")), "{page}: {address} in {body}");
+        assert!(body.contains(&format!("<a href=\"{address}\"><svg")), "{page}: {address} in {body}");
     }
     let before = browser.get("/refusals?from=2020-01-01T00&hours=1").await.body;
     assert!(before.contains("No exchange was refused in this time."), "{before}");
