@@ -4,8 +4,8 @@ use app::pages::operations::about::ShownSetting;
 use axum::http::StatusCode;
 use server::state::AppState;
 
-use crate::html::{text, title};
 use crate::support::{App, router};
+use crate::words::{text, title};
 
 #[tokio::test]
 async fn administrators_see_the_version_the_database_and_the_settings_in_force() {

@@ -5,9 +5,9 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::InvitedRole;
 use domain::person::invitation;
 
-use crate::html::title;
 use crate::roles::{joined, new_team, operator, signed_in_as};
 use crate::support::{App, between};
+use crate::words::title;
 
 #[tokio::test]
 async fn an_entry_says_when_and_links_to_what_it_names() {

@@ -6,8 +6,8 @@ use domain::model::credential::query::{Query, Show};
 use domain::model::person::authority::Authority;
 use server::state::AppState;
 
-use crate::html::title;
 use crate::support::{Answer, App, router};
+use crate::words::title;
 
 async fn count(app: &App, show: Show) -> usize {
     let query = Query { show, ..Query::default() };

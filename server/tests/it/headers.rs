@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 
 use crate::support::{Answer, App};
+use crate::words::title;
 
 fn check(answer: &Answer, what: &str) {
     let policy = answer.header("content-security-policy");
@@ -97,4 +98,26 @@ async fn bodies_are_limited() {
         .body(Body::from(large))
         .expect("a request");
     assert_eq!(app.send(request).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn the_tab_shows_plain_text() {
+    let app = App::new().await;
+    let generated = app.generated("a <b>&\"job\"</title>", &[]).await;
+    assert_eq!(title(&app.get("/login").await.body), "Sign in · Countersign");
+    let browser = app.signed_in().await;
+    let credential = format!("/credentials/{}", generated.credential.client_id);
+    for (path, expected) in [
+        ("/", "Overview · Countersign"),
+        ("/activity", "Activity · Countersign"),
+        ("/leaks", "Leaks · Countersign"),
+        ("/people", "People · Countersign"),
+        ("/settings/webhooks/new", "New webhook · Countersign"),
+        ("/nowhere", "Not found · Countersign"),
+        (credential.as_str(), "a &lt;b&gt;&amp;\"job\"&lt;/title&gt; · Countersign"),
+    ] {
+        assert_eq!(title(&browser.get(path).await.body), expected, "{path}");
+    }
+    let refused = browser.submit("/teams/new", "/teams/new", &[("name", "")]).await;
+    assert_eq!(title(&refused.body), "Error: New team · Countersign");
 }

@@ -19,9 +19,9 @@ use domain::model::person::team::InvitedRole;
 use serde_json::{Value, json};
 use server::incident::{LeakReports, read_github_keys};
 
-use crate::html::text;
 use crate::roles::{joined, signed_in_as};
 use crate::support::{Answer, App, basic};
+use crate::words::text;
 
 fn secret(generated: &Generated) -> &str {
     generated.secret.as_ref().expect("a secret").expose()

@@ -15,9 +15,8 @@ use domain::model::incident::{Means, Selection, StopRequest};
 use domain::model::person::authority::Role;
 use domain::model::person::team::InvitedRole;
 
-use crate::html::text;
 use crate::roles::{Stage, joined, operator, rows, signed_in_as};
-use crate::support::{App, Browser, FORM, PASSWORD, basic, form_token};
+use crate::support::{App, Browser, FORM, PASSWORD, basic, between, form_token};
 
 /// Phrases that pages had. Each has a better one.
 const REPLACED: &[&str] = &[
@@ -243,4 +242,19 @@ async fn every_page_speaks_one_language() {
         .map(|(problem, pages)| format!("{problem}: {}", pages.iter().take(3).cloned().collect::<Vec<_>>().join(", ")))
         .collect();
     assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// What the browser's tab shows: the text between the tags, as it is.
+pub(crate) fn title(html: &str) -> &str {
+    between(html, "<title>", "</title>")
+}
+
+/// The words of a page: without tags and references to characters.
+pub(crate) fn text(html: &str) -> String {
+    let mut words = String::new();
+    for part in html.split('<') {
+        words.push_str(part.split_once('>').map_or(part, |(_, text)| text));
+    }
+    let words = words.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }

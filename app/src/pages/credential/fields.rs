@@ -270,9 +270,9 @@ pub(crate) fn server_cards(servers: Vec<McpServer>, ticked: &[String], scopes: &
         let about = view! { <span>{name.clone()}</span><span class="hint">{short_resource(&resource)}{built_in.then_some(", built in")}</span> };
         let label = format!("Scopes of {name}");
         view! {
-            <div class="server">
+            <div class="offer">
                 {choice("checkbox", "server", resource.clone(), checked, about)}
-                <div class="scopes" role="group" aria-label=label>{items}</div>
+                <div class="offered" role="group" aria-label=label>{items}</div>
             </div>
         }
     };
