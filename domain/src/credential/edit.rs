@@ -231,8 +231,12 @@ fn checked(
     let description = errors.take("description", draft::check_description(&edit.description));
     let notes = errors.take("notes", draft::check_notes(&edit.notes));
     let tags = errors.take("tags", draft::check_tags(&edit.tags));
-    let own = errors.take("server", draft::check_servers(&edit.servers, servers)).unwrap_or_default();
-    let scopes = if own.is_empty() { None } else { errors.take("scopes", draft::check_scopes(&edit.scopes, &own)) };
+    let own = errors.take("server", draft::check_servers(&edit.servers, servers, &before.servers)).unwrap_or_default();
+    let scopes = if own.is_empty() {
+        None
+    } else {
+        errors.take("scopes", draft::check_scopes(&edit.scopes, &own, &before.scopes))
+    };
     let expiry = edit.expiry.map(|expiry| draft::check_expiry(expiry, now)).transpose();
     let mut expiry = errors.take("expiry", expiry);
     let token_lifetime = errors.take("token_lifetime", draft::check_token_lifetime(edit.token_lifetime));

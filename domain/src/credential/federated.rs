@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId};
-use crate::credential::{CredentialError, Result, begin_with};
+use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft, FederatedIdentity};
 use crate::model::person::authority::Role;
@@ -70,6 +70,7 @@ pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: 
     if !authenticators::revoke(&mut change, client_id, &AuthenticatorId::Federated(id.clone()), context.now()).await? {
         return Err(CredentialError::NotFound);
     }
+    update_ends(&mut change, &credential).await?;
     let details = json!({ "identity": id.as_str() });
     Ok(change.commit(actor, &credential.event(Action::CredentialIdentityRemoved).with(details)).await?)
 }

@@ -33,7 +33,7 @@ use crate::model::credential::{AuthMethod, Credential, end_of, leak_end_of};
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::McpServer;
-use crate::prelude::{Actor, Change, Context, Event, FieldError, operation_error, through_denied};
+use crate::prelude::{Actor, Change, Context, Event, Fault, FieldError, operation_error, through_denied};
 use crate::store;
 use crate::store::credential::Ends;
 
@@ -130,7 +130,7 @@ fn sent_before(client_id: &str) -> Option<CredentialError> {
 
 /// Stores the moments that follow from the authenticators: when the last one ends, when the current rotation ends, and
 /// until when a leaked secret or token works.
-pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<()> {
+pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential) -> Result<(), Fault> {
     let now = change.now();
     let ends = store::credential::authenticator_ends_in(change, &credential.client_id).await?;
     let leaked_tokens = store::incident::leak::tokens_end(change, &credential.client_id, now).await?;
@@ -146,7 +146,7 @@ pub(crate) async fn update_ends(change: &mut Change<'_>, credential: &Credential
 }
 
 /// Does the same for the credential with this identifier, if it exists.
-pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<()> {
+pub(crate) async fn update_ends_of(change: &mut Change<'_>, client_id: &ClientId) -> Result<(), Fault> {
     match store::credential::find(&mut *change, client_id).await? {
         Some(credential) => update_ends(change, &credential).await,
         None => Ok(()),

@@ -1,13 +1,15 @@
 //! New secrets for several credentials at once, after one text leaked all of them.
 
-use crate::base::id::ClientId;
+use crate::base::id::{ClientId, McpServerId};
 use crate::credential::generate::{self, Generated};
 use crate::credential::rotate::{self, Overlap};
 use crate::credential::{CredentialError, Result, inspect};
 use crate::model::credential::draft::Draft;
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::person::authority::Authority;
+use crate::model::server::McpServer;
 use crate::prelude::{Actor, Context};
+use crate::store;
 
 /// Where the new secrets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,10 @@ pub async fn renew_all(
             Renewal::Rotate(overlap) => {
                 rotate::secret(context, actor, &credential.client_id, overlap, None, Some(&form_token)).await
             }
-            Renewal::Replace => generate::generate(context, actor, &like(&credential), Some(&form_token)).await,
+            Renewal::Replace => {
+                let draft = like(&credential, &store::server::list(&context.store).await?);
+                generate::generate(context, actor, &draft, Some(&form_token)).await
+            }
         };
         renewed.push(Renewed { credential, result });
     }
@@ -61,15 +66,23 @@ pub async fn renew_all(
 }
 
 /// A draft for a credential like this one, with a secret of the default expiry. Its owner is who generates it.
-pub fn like(credential: &Credential) -> Draft {
+///
+/// It leaves out what nobody can generate now: MCP servers that are archived, and scopes that their servers lost. If
+/// nothing is left, the draft stays as it is, and generating says what is wrong.
+pub fn like(credential: &Credential, known: &[McpServer]) -> Draft {
+    let is_usable = |id: &&McpServerId| known.iter().any(|server| server.id == **id && !server.is_archived());
+    let usable: Vec<String> = credential.servers.iter().filter(is_usable).map(ToString::to_string).collect();
+    let has = |scope: &&str| known.iter().any(|server| server.scopes.iter().any(|known| known.name == **scope));
+    let scopes: Vec<String> = credential.scopes.iter().filter(has).map(str::to_owned).collect();
+    let all = |ids: &[McpServerId]| ids.iter().map(ToString::to_string).collect();
     Draft {
         team: Some(credential.team.clone()),
         name: credential.name.clone(),
         description: credential.description.clone(),
         notes: credential.notes.clone(),
         tags: credential.tags.clone(),
-        servers: credential.servers.iter().map(ToString::to_string).collect(),
-        scopes: credential.scopes.iter().map(str::to_owned).collect(),
+        servers: if usable.is_empty() { all(&credential.servers) } else { usable },
+        scopes: if scopes.is_empty() { credential.scopes.iter().map(str::to_owned).collect() } else { scopes },
         token_lifetime: credential.token_lifetime,
         ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect(),
         ..Draft::default()

@@ -93,9 +93,9 @@ async fn token_for_another_server(context: &Context, server: &McpServer) -> Resu
     let kid = signing.remove(server.alg.as_str()).ok_or(KeyError::Missing("signing key"))?;
     let claims = Claims {
         iss: context.settings.public_url.clone(),
-        sub: "check".to_owned(),
+        sub: format!("check:{jti}"),
         aud: format!("{}/check/{jti}", context.settings.public_url),
-        client_id: "check".to_owned(),
+        client_id: format!("check:{jti}"),
         scope: server.scope_names().to_string(),
         jti: jti.as_str().to_owned(),
         iat: now.seconds(),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::base::id::{ClientId, TokenId};
 use crate::client::consent::{self, ConsentError};
+use crate::credential::update_ends;
 use crate::model::credential::Credential;
 use crate::model::person::authority::Role;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
@@ -71,6 +72,7 @@ pub async fn end(context: &Context, actor: &Actor, jti: &TokenId) -> Result<Opti
     change.authority(actor).await?.require(&credential.team, Role::Member)?;
     let now = change.now();
     if store::token::ledger::revoke_token(&mut change, jti, now).await? {
+        update_ends(&mut change, &credential).await?;
         let event = credential.event(Action::TokenRevoked).with(json!({ "jti": jti.as_str() }));
         change.commit(actor, &event).await?;
     }

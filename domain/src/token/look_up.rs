@@ -302,7 +302,7 @@ async fn of_personal_token(context: &Context, authority: &Authority, secret: &Pl
     }
     if end.is_none() {
         let person = store::person::team::authority_of_person(&context.store, &token.person).await?;
-        let admits = server.as_ref().zip(person).is_some_and(|(server, person)| server.access.admits(&person));
+        let admits = server.as_ref().zip(person).is_some_and(|(server, person)| server.admits(&person));
         end = (!admits).then_some(TokenEnd { at: None, cause: TokenEndCause::ServerClosed });
     }
     let is_seen = sees(authority, &token.person);

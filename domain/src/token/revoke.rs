@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::base::form_body::TokenForm;
 use crate::client::consent;
+use crate::credential::update_ends_of;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::AppClient;
 use crate::model::client::consent::EndCause;
@@ -58,6 +59,7 @@ async fn revoke_of_credential(
     if !store::token::ledger::revoke_token(&mut change, &jti, now).await? {
         return Ok(());
     }
+    update_ends_of(&mut change, &caller.client_id).await?;
     let state = store::token::ledger::token_state(&mut change, &jti).await?.ok_or(Fault::Damaged)?;
     let actor = Actor::authenticated_credential(caller.client_id.clone(), state.credential_name.clone());
     let actor = actor.at(origin.address, None);

@@ -206,7 +206,7 @@ async fn a_failed_attempt_is_repeated_ever_more_rarely_and_then_given_up() {
     assert!(sent(&instance, &webhook.id).await.is_empty());
     let delivery = webhook::deliveries(context, &webhook.id, 1).await.expect("lists").remove(0);
     assert_eq!((delivery.attempts, delivery.next_attempt_at, delivery.delivered_at), (8, None, None));
-    assert_eq!(delivery.last_problem.as_deref(), Some("It answered 500."));
+    assert_eq!(delivery.last_problem.as_deref(), Some("Receiver returned 500."));
     let failing = webhook::find(context, &webhook.id).await.expect("reads").expect("exists");
     assert_eq!((failing.failing_since, failing.last_status), (Some(began), Some(500)));
 

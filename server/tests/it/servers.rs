@@ -129,6 +129,12 @@ async fn an_archived_server_gets_no_new_token_of_any_kind_until_it_is_taken_back
     let credential = browser.get(&format!("/credentials/{}", job.credential.client_id)).await.body;
     assert!(credential.contains("MCP server archived"), "{credential}");
 
+    // The archived server does not hinder an edit of something else.
+    let path = format!("/credentials/{}/edit", job.credential.client_id);
+    let fields = [("name", "renamed"), ("team", "team_0000000000000000000000"), ("server", DOCS), ("expiry", "keep")];
+    let edited = browser.submit(&path, &path, &fields).await;
+    assert_eq!(edited.status, StatusCode::SEE_OTHER, "{}", edited.body);
+
     let back = format!("{page}/unarchive");
     assert_eq!(browser.submit(&back, &back, &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(exchange(&app, &job).await.status, StatusCode::OK);
@@ -176,6 +182,13 @@ async fn an_edit_counts_from_the_next_exchange_and_removes_no_held_scope_by_acci
     assert_eq!((server.name.as_str(), server.resource.as_str(), server.scopes.len()), ("Handbook", DOCS, 1));
     let answer = exchange(&app, &both).await.json();
     assert_eq!((&answer["scope"], &answer["expires_in"]), (&json!("docs:read"), &json!(300)));
+    assert_eq!(error(&exchange(&app, &writer).await), (400, "invalid_scope".to_owned()));
+
+    // An edit of something else neither gives the credential the default scope nor takes the lost one.
+    let path = format!("/credentials/{}/edit", writer.credential.client_id);
+    let fields = [("name", "writer"), ("team", "team_0000000000000000000000"), ("server", DOCS), ("expiry", "keep")];
+    let edited = browser.submit(&path, &path, &fields).await;
+    assert_eq!(edited.status, StatusCode::SEE_OTHER, "{}", edited.body);
     assert_eq!(error(&exchange(&app, &writer).await), (400, "invalid_scope".to_owned()));
 
     let back = [("name", "Handbook"), ("scopes", "docs:read Read it.\ndocs:write")];

@@ -79,7 +79,7 @@ impl Typed {
         let mut errors = Vec::new();
         let day = self.hard_end_at.trim();
         let expires_at = read_optional(day, Timestamp::end_of_day, "hard_end_at", "Write the day as 2026-11-21.");
-        let edit = Edit {
+        let mut edit = Edit {
             team: or_note(&mut errors, read_team(&self.team)),
             name: self.name.clone(),
             description: self.description.clone(),
@@ -95,6 +95,10 @@ impl Typed {
             assertions: read_rules(&self.assertions),
             ends_tokens: self.end_tokens.is_some(),
         };
+        // The form does not show a scope that its MCP server lost. The credential keeps it, so that the scope works again
+        // when the server has it again.
+        let is_offered = |scope: &str| offered.iter().any(|server| server.scopes.iter().any(|one| one.name == scope));
+        edit.scopes.extend(before.scopes.iter().filter(|scope| !is_offered(scope)).map(str::to_owned));
         if edit.servers.is_empty() {
             errors.push(FieldError::new("server", "Choose at least one MCP server."));
         }

@@ -61,7 +61,11 @@ const PLACES: [(&str, &str, &str, For); 23] = [
 /// The page.
 pub async fn page(query: &str) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let text = query.trim();
+    // A whole secret is found by its end, and does not stand in links of the page.
+    let text = match query.trim() {
+        secret if secret.starts_with("css_") => secret.get(secret.len() - 4..).unwrap_or_default(),
+        text => text,
+    };
     let hits = find(&visit, text).await?;
     let found = if hits.is_empty() {
         let credentials = links::with_query(links::CREDENTIALS, &[("q", text)]);

@@ -48,7 +48,7 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
             view! { <div class="body"><p>{words}</p><p class="muted">{WHAT_IS_SENT}</p></div> },
         );
     };
-    let rows = check.steps.iter().map(|step| row(step, server, issuer));
+    let rows = check.steps.iter().map(|step| row(step, server, issuer, administers));
     let columns = ["Step", "Result", "Received, and what to do"].map(Column::from);
     let aside = html! { <span class="muted">{distance(check.at)}{format!(" by {}", check.by)}</span> };
     let private = check.needs_exception().then(|| {
@@ -63,7 +63,8 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
     html! { {private}{panel("check", "Check", aside, html! { <div class="checked">{table(columns, rows)}</div> })} }
 }
 
-fn row(step: &StepResult, server: &McpServer, issuer: &str) -> Vec<AnyView> {
+/// One step. What was received says which addresses of the network answer: that is for administrators.
+fn row(step: &StepResult, server: &McpServer, issuer: &str, administers: bool) -> Vec<AnyView> {
     let (word, tone) = match step.outcome {
         StepOutcome::Passed => ("Passed", "ok"),
         StepOutcome::Failed => ("Failed", "danger"),
@@ -71,7 +72,7 @@ fn row(step: &StepResult, server: &McpServer, issuer: &str) -> Vec<AnyView> {
     };
     let remedy = (step.outcome == StepOutcome::Failed).then(|| step.remedy(server, issuer));
     let received = html! {
-        <div class="received"><span class="muted">{step.received.clone()}</span>{remedy.map(|remedy| view! { <b>{remedy}</b> })}</div>
+        <div class="received">{administers.then(|| view! { <span class="muted">{step.received.clone()}</span> })}{remedy.map(|remedy| view! { <b>{remedy}</b> })}</div>
     };
     cells![step.step.title(), chip(word, tone), received]
 }

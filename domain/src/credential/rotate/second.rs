@@ -53,6 +53,12 @@ pub async fn remove(context: &Context, actor: &Actor, client_id: &ClientId, id: 
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
     let now = change.now();
+    // Without its new secret, a rotation would leave the credential with a secret that stops at the deadline.
+    let secrets = store::credential::secrets(&mut change, client_id).await?;
+    let is_new = secrets.iter().any(|secret| secret.id == *id && secret.retires_at.is_none());
+    if credential.is_rotating(now) && is_new {
+        return Err(CredentialError::RotationUnderWay);
+    }
     if !authenticators::revoke(&mut change, client_id, &AuthenticatorId::Secret(id.clone()), now).await? {
         return Err(CredentialError::NotFound);
     }

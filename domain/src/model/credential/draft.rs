@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, PersonId, TeamId};
+use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::base::text::{check_length, check_printable, check_visible_name, is_space, printable};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
@@ -164,9 +164,12 @@ impl Draft {
         let description = errors.take("description", check_description(&self.description));
         let notes = errors.take("notes", check_notes(&self.notes));
         let tags = errors.take("tags", check_tags(&self.tags));
-        let servers = errors.take("server", check_servers(&self.servers, known)).unwrap_or_default();
-        let scopes =
-            if servers.is_empty() { None } else { errors.take("scopes", check_scopes(&self.scopes, &servers)) };
+        let servers = errors.take("server", check_servers(&self.servers, known, &[])).unwrap_or_default();
+        let scopes = if servers.is_empty() {
+            None
+        } else {
+            errors.take("scopes", check_scopes(&self.scopes, &servers, &Scopes::default()))
+        };
         let expires_at = errors.take("expiry", check_expiry(self.expiry, now));
         let token_lifetime = errors.take("token_lifetime", check_token_lifetime(self.token_lifetime));
         let ip_ranges = errors.take("ip_ranges", check_ip_ranges(&self.ip_ranges));
@@ -243,8 +246,13 @@ pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>, String> {
     Ok(tags.into_iter().collect())
 }
 
-/// The MCP servers that these resource identifiers or IDs name, each once.
-pub(crate) fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec<McpServer>, String> {
+/// The MCP servers that these resource identifiers or IDs name, each once. An archived server must be one of `held`,
+/// those that the credential has: then it does not hinder other edits.
+pub(crate) fn check_servers(
+    asked: &[String],
+    known: &[McpServer],
+    held: &[McpServerId],
+) -> Result<Vec<McpServer>, String> {
     if asked.is_empty() {
         let built_in = known.iter().find(|server| server.built_in).ok_or("Choose an MCP server.")?;
         return Ok(vec![built_in.clone()]);
@@ -253,7 +261,7 @@ pub(crate) fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec
     for asked in asked {
         let named = known.iter().find(|server| server.id.as_str() == asked).or_else(|| resource::server(asked, known));
         let server = named.ok_or_else(|| format!("There is no MCP server {asked}. Choose one that is registered."))?;
-        if server.is_archived() {
+        if server.is_archived() && !held.contains(&server.id) {
             return Err(format!("The MCP server {asked} is archived. Choose another one."));
         }
         if !found.iter().any(|other| other.id == server.id) {
@@ -263,14 +271,18 @@ pub(crate) fn check_servers(asked: &[String], known: &[McpServer]) -> Result<Vec
     Ok(found)
 }
 
-pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer]) -> Result<Scopes, String> {
+/// The scopes that are asked for; without one, the default of each server. A scope of `held`, those that the credential
+/// has, may be one that its server lost: it stays, and works again when the server has it again.
+pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer], held: &Scopes) -> Result<Scopes, String> {
     if asked.is_empty() {
         return Ok(servers.iter().flat_map(McpServer::default_scope_names).collect());
     }
     for scope in asked {
         // The credential of an MCP server may ask about tokens, and this does not depend on the servers that it may
         // call.
-        let is_known = scope == SCOPE_INTROSPECT || servers.iter().any(|server| server.scope_names().contains(scope));
+        let is_known = scope == SCOPE_INTROSPECT
+            || held.contains(scope)
+            || servers.iter().any(|server| server.scope_names().contains(scope));
         if !is_known {
             return Err(format!("The MCP server has no scope {scope}. Choose from those it lists."));
         }

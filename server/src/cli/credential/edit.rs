@@ -14,6 +14,7 @@ use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::person::authority::Authority;
+use domain::server;
 
 use super::print_new;
 use crate::cli::shared::{
@@ -148,7 +149,7 @@ pub(super) async fn duplicate(context: &Context, arguments: Duplicate) -> Result
         expiry: arguments.expires_in,
         assertions: model.assertions,
         proof,
-        ..like(&model)
+        ..like(&model, &server::list(context).await?)
     };
     let generated = generate(context, &operator(), &draft, None).await?;
     print_new(context, &generated, arguments.format);
