@@ -95,7 +95,7 @@ impl Typed {
             assertions: read_rules(&self.assertions),
             ends_tokens: self.end_tokens.is_some(),
         };
-        // The form does not show a scope that its MCP server lost. The credential keeps the scope, so that it works again
+        // The form does not show a scope that its MCP server lost. The credential keeps the scope, so it works again
         // when the server has it again.
         let is_offered = |scope: &str| offered.iter().any(|server| server.scopes.iter().any(|one| one.name == scope));
         edit.scopes.extend(before.scopes.iter().filter(|scope| !is_offered(scope)).map(str::to_owned));
