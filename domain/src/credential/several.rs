@@ -1,4 +1,4 @@
-//! One action on several credentials: those that are ticked in the list, or that one text leaked. It is one change. A
+//! One action on several credentials, which are ticked in the list or which one text leaked. It is one change. A
 //! credential that the action does not fit stays as it is, and the result says why.
 
 use std::collections::HashMap;

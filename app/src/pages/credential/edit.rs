@@ -105,8 +105,8 @@ impl Typed {
         (edit, errors)
     }
 
-    /// The IDs of the ticked servers: first those that the credential has, in their order, because the first one is the
-    /// default audience. A form that offers one server means that one.
+    /// The IDs of the ticked servers. The present servers of the credential come first, in their order: the first is
+    /// the default audience. A form that offers one server means that one.
     fn servers_in_order(&self, before: &Credential, offered: &[McpServer]) -> Vec<String> {
         let is_ticked = |server: &&McpServer| {
             self.servers.iter().any(|ticked| *ticked == server.resource || ticked == server.id.as_str())
@@ -120,7 +120,7 @@ impl Typed {
     }
 }
 
-/// The MCP servers that the form offers: those that the person may use, and those that the credential has.
+/// The MCP servers that the form offers: each server that the person may use, and each server of the credential.
 pub async fn offered(visit: &Visit, credential: &Credential) -> Result<Vec<McpServer>, ActionError> {
     let authority = visit.authority()?;
     let mut servers = server::list(&visit.context).await?;

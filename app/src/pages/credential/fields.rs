@@ -296,8 +296,8 @@ pub(crate) fn server_cards(servers: Vec<McpServer>, ticked: &[String], scopes: &
     }
 }
 
-/// What a person who is no administrator does not grant: such scopes are not offered, except those that `held` has. It
-/// returns the ones that were asked for and left out.
+/// Takes out the scopes that only an administrator grants, if the person is none. A scope of `held` stays. Returns the
+/// scopes that were asked for and taken out.
 pub(crate) fn keep_grantable(
     visit: &Visit,
     servers: &mut [McpServer],

@@ -1,4 +1,4 @@
-//! New secrets for several credentials: those that one text leaked, or those that are ticked in the list. The page asks
+//! New secrets for several credentials, which one text leaked or which are ticked in the list. The page asks
 //! once and shows the secrets once.
 
 use domain::credential::CredentialError;

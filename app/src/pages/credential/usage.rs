@@ -122,8 +122,8 @@ fn share(used: UsedCredential) -> (AnyView, i64) {
     (html! { <a href=links::credential(&used.client_id)>{used.name}</a> }, used.exchanges)
 }
 
-/// The panel “Usage” on the overview of an MCP server: the credentials with the most exchanges in seven days. `all` is
-/// the view of its use.
+/// The panel “Usage” on the overview of an MCP server: the credentials with the most exchanges in seven days. `all`
+/// is the view of its use.
 pub(crate) async fn server_summary(visit: &Visit, server: &McpServerId, all: String) -> Result<AnyView, ActionError> {
     let whose = Whose::Server(server, visit.authority()?);
     let used = usage::leaders(&visit.context, whose, Period::Week).await?.used;

@@ -85,7 +85,7 @@ pub(super) async fn view(
     Ok(html! { {panel("callers", "Who may call it", (), content)}{pages} })
 }
 
-/// The scopes of this server among those that something holds.
+/// The scopes that something holds and that this server has.
 fn own_scopes<'held>(server: &McpServer, held: impl Iterator<Item = &'held str>) -> AnyView {
     scope_tags(held.filter(|scope| server.scopes.iter().any(|own| own.name == *scope)))
 }

@@ -94,7 +94,7 @@ pub async fn form(id: String, form: Form<Option<TypedEdit>>) -> Result<Page, Act
     Ok(page.confirm(confirm).page(errors))
 }
 
-/// What happens to those that hold the removed scopes, and the box that confirms it.
+/// What happens to credentials, apps and tokens with the removed scopes, and the box that confirms the removal.
 fn removal(server: &McpServer, removed: &RemovedScopes, is_confirmed: bool, error: Option<String>) -> AnyView {
     let holder = |scope: &String| {
         let href = links::server_view(&server.id, &[("view", "access"), ("scope", scope)]);

@@ -246,8 +246,8 @@ pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>, String> {
     Ok(tags.into_iter().collect())
 }
 
-/// The MCP servers that these resource identifiers or IDs name, each once. An archived server must be one of `held`,
-/// those that the credential has: then it does not hinder other edits.
+/// The MCP servers that these resource identifiers or IDs name, each once. `held` are the servers of the
+/// credential: an archived server among them does not hinder other edits, and any other archived server is refused.
 pub(crate) fn check_servers(
     asked: &[String],
     known: &[McpServer],
@@ -271,8 +271,8 @@ pub(crate) fn check_servers(
     Ok(found)
 }
 
-/// The scopes that are asked for; without one, the default of each server. A scope of `held`, those that the credential
-/// has, may be one that its server lost: it stays, and works again when the server has it again.
+/// The scopes that are asked for; without one, the default of each server. `held` are the scopes of the credential. A
+/// scope among them may be one that its server lost: the scope stays, and works again when the server has it again.
 pub(crate) fn check_scopes(asked: &[String], servers: &[McpServer], held: &Scopes) -> Result<Scopes, String> {
     if asked.is_empty() {
         return Ok(servers.iter().flat_map(McpServer::default_scope_names).collect());

@@ -52,7 +52,7 @@ pub(super) const COLUMNS: [ListColumn; 10] = [
     sorted(column("created", "Created", false), ("", DOWN), ("oldest", UP)),
 ];
 
-/// The columns of this page: those in the address, those that the browser remembers, or the usual ones.
+/// The columns of this page. The address names them, or the browser remembers them; otherwise they are the usual ones.
 pub(super) fn columns(query: &CredentialsQuery, remembered: &str, several_teams: bool) -> Vec<&'static ListColumn> {
     let remembered: Vec<&str> = remembered.split('.').filter(|word| !word.is_empty()).collect();
     let chosen: Vec<&str> = match query.column.as_slice() {

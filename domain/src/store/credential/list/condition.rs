@@ -288,7 +288,7 @@ fn beginning(search: &str, values: &mut Values) -> Condition {
     Condition::new(Driver::of_found(&found), format!("({filter})"))
 }
 
-/// The conditions of a list: those that are met by the fewest credentials come first. `sort`: without one, the rows are
+/// The conditions of a list. A condition that few credentials meet comes first. `sort`: without one, the rows are
 /// counted and need no order.
 pub(super) fn conditions(
     selected: &Selected<'_>,
