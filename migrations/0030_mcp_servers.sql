@@ -1,16 +1,18 @@
 -- An archived MCP server gets no new tokens.
 ALTER TABLE mcp_servers ADD COLUMN archived_at BIGINT;
 
--- Who may call an MCP server: for each credential that is not revoked, a row for each of its servers, with the empty
--- scope, and a row for each server and scope. Triggers keep the rows, so that no statement that writes a credential can
--- forget them. The key is the order of the pages: a team and a scope are counted and listed along it.
+-- Which credentials have an MCP server: for each server of a credential a row with the empty scope, and a row for each
+-- scope. A revoked credential keeps only the row with the empty scope, with 1 in `revoked`: a number, because the key can
+-- have no nullable moment. Triggers keep the rows, so that no statement that writes a credential can forget them. The key
+-- is the order of the pages: a team and a scope are counted and listed along it.
 CREATE TABLE credential_access (
     server_id  TEXT   NOT NULL,
     scope      TEXT   NOT NULL,
+    revoked    BIGINT NOT NULL,
     team_id    TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
     client_id  TEXT   NOT NULL,
-    PRIMARY KEY (server_id, scope, team_id, created_at, client_id)
+    PRIMARY KEY (server_id, scope, revoked, team_id, created_at, client_id)
 ) WITHOUT ROWID;
 
 CREATE INDEX consents_by_server ON consents (server_id, created_at, id);

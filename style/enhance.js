@@ -24,7 +24,12 @@ const on = {
   }
   const finish = () => {
    say("Copied", name(b, "Copied"), byHand = 0, d.copied = "")
-   setTimeout(() => say("", name(b, d.label), delete d.copied), 2e3)
+   setTimeout(() => {
+    "copied" in d && name(b, d.label)
+    delete d.copied
+    // Another button may have said something since.
+    id("announce").textContent == "Copied" && say("")
+   }, 2e3)
    n.dispatchEvent(new CustomEvent("copied", { bubbles: true, detail: text }))
   }
   try { await navigator.clipboard.writeText(text) } catch {
@@ -41,7 +46,7 @@ const on = {
      chosen.trim() == text.trim() && finish()
     }
     const t = `Not copied. Press ${/Mac/.test(navigator.platform) ? "⌘" : "Ctrl+"}C`
-    return say(t, name(b, t))
+    return say(t, name(b, t), delete d.copied)
    }
    b.focus()
   }

@@ -114,6 +114,7 @@ receipts! {
         TeamCreated = "created": "Team created. Invite people, or generate its first credential.";
         TeamName = "name": "Name saved.";
         TeamRole = "role": "Role saved.";
+        TeamMemberAdded = "added": "Added. ";
         TeamMemberRemoved = "removed": "Removed from the team. Credentials they generated stay with the team.";
         TeamWithdrawn = "withdrawn": "Invitation withdrawn. Its link no longer works.";
         TeamJoined = "joined": "You joined the team.";

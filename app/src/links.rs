@@ -168,6 +168,11 @@ pub(crate) fn activity_from(entry: i64) -> String {
     with_query(ACTIVITY, &[("before", &(entry + 1).to_string())])
 }
 
+/// Credentials of this team that may call this MCP server.
+pub(crate) fn credentials_of_team_for(team_id: impl Display, server_id: impl Display) -> String {
+    with_query(CREDENTIALS, &[("team", &team_id.to_string()), ("server", &server_id.to_string())])
+}
+
 /// Credentials of this team.
 pub(crate) fn credentials_of_team(team_id: impl Display) -> String {
     with_query(CREDENTIALS, &[("team", &team_id.to_string())])

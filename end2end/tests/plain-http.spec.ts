@@ -49,8 +49,13 @@ test('a secret can be copied over plain http, where browsers have no clipboard',
   await page.keyboard.press('Control+C');
   expect(await clipboard()).toBe(secret);
 
+  // The word "Copied" of one button goes after two seconds, and leaves what another button has said since.
+  await page.clock.install();
+  await page.getByRole('button', { name: 'Copy client ID' }).click();
+  await expect(page.locator('#announce')).toHaveText('Copied');
   await page.evaluate(() => (document.execCommand = () => false));
   await page.getByRole('button', { name: 'Copy client secret' }).click();
+  await page.clock.runFor(3_000);
   await expect(page.locator('#announce')).toHaveText('Not copied. Press Ctrl+C');
   await expect(page.getByRole('textbox', { name: 'Client secret' })).toBeFocused();
   await context.close();

@@ -43,7 +43,7 @@ const id = (page: Page) => new URL(page.url()).pathname.split('/').pop()!;
 async function invite(page: Page, email: string, role: string): Promise<string> {
   await page.getByLabel('Email').fill(email);
   await page.getByLabel('Role').selectOption(role);
-  await page.getByRole('button', { name: 'Create invitation' }).click();
+  await page.getByRole('button', { name: 'Add to team' }).click();
   await expect(page.getByRole('heading', { name: 'Save the invitation link' })).toBeVisible();
   const link = await page.getByRole('textbox', { name: 'Invitation link' }).inputValue();
   server.secret(`invitation of ${email}`, new URL(link).searchParams.get('token')!);
@@ -69,13 +69,13 @@ test('an administrator makes a team and invites its manager', async ({ browser }
   await press(administrator, 'Create team');
   await expect(administrator.getByRole('heading', { name: 'Payments' })).toBeVisible();
   await examine(administrator, 'team-empty');
-  await press(administrator, 'Invite a person');
+  await press(administrator, 'Add somebody');
   await administrator.getByLabel('Email').fill('not an address');
   // With its own checks on, the browser would not send the form.
   await administrator.locator('form').evaluateAll((forms: HTMLFormElement[]) => {
     for (const form of forms) form.noValidate = true;
   });
-  await press(administrator, 'Create invitation');
+  await press(administrator, 'Add to team');
   await expect(administrator.getByRole('alert')).toContainText('Enter an email address');
   await examine(administrator, 'invite-mistake');
   const link = await invite(administrator, 'grace@example.com', 'manager');
@@ -111,7 +111,7 @@ test('a manager works in the team and invites a viewer, who only looks', async (
 
   await open(manager, '/teams');
   await press(manager, 'Payments');
-  await press(manager, 'Invite a person');
+  await press(manager, 'Add somebody');
   const link = await invite(manager, 'lin@example.com', 'viewer');
   viewer = await visitor(browser);
   await createAccount(viewer, link, 'Lin');
@@ -130,6 +130,20 @@ test('a manager works in the team and invites a viewer, who only looks', async (
   expect((await open(viewer, `/credentials/${made.id}/revoke`))!.status()).toBe(403);
   await expect(viewer.getByRole('heading', { name: 'Your role does not allow this' })).toBeVisible();
   await examine(viewer, 'forbidden');
+
+  // Who has an account needs no invitation.
+  await open(manager, '/teams');
+  await press(manager, 'Payments');
+  await press(manager, 'Add somebody');
+  await manager.getByLabel('Email').fill(person.email);
+  await manager.getByLabel('Role').selectOption('viewer');
+  await press(manager, 'Add to team');
+  await expect(manager.getByText(`Added. ${person.name} is in the team, as Viewer.`)).toBeVisible();
+  await examine(manager, 'team-added');
+  await press(manager, `Change ${person.name}`);
+  await press(manager, 'Remove from team');
+  await manager.getByRole('button', { name: 'Remove from team' }).last().click();
+  await expect(manager.getByText('Removed from the team.')).toBeVisible();
 
   // A new role counts from the next request.
   await open(manager, '/teams');

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::base::id::{PersonId, TeamId};
 use crate::model::credential::draft::check_name;
-use crate::model::person::Person;
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::{Member, Summary, Team};
+use crate::model::person::{Person, check_email};
 use crate::prelude::{
     Action, Actor, AtField, Change, Context, Event, Fault, FieldError, Target, operation_error, through_denied,
 };
@@ -155,9 +155,43 @@ pub async fn set_role(
     Ok(change.commit(actor, &role_event(&team, &who, before, role)).await?)
 }
 
+/// Adds the owner of an e-mail address to a team, when an account with this address exists, may sign in, and has proven
+/// the address. Every other address gets `None` and changes nothing: the caller sends an [invitation](super::invitation)
+/// instead. So a manager does not learn which accounts are disabled, and nobody gets a role by an address that another
+/// manager only claimed for them. An open invitation of the person into the team stops working.
+///
+/// # Errors
+///
+/// [`TeamError::Invalid`] when the person is in the team already.
+pub async fn add(
+    context: &Context,
+    actor: &Actor,
+    id: &TeamId,
+    email: &str,
+    role: Role,
+) -> Result<Option<Person>, TeamError> {
+    let email = check_email(email)?;
+    let (mut change, team) = begin_for(context, actor, id).await?;
+    let found = store::person::find_by_email(&mut change, &email).await?;
+    let Some(person) = found else { return Ok(None) };
+    if let Some(held) = store::person::team::role(&mut change, id, &person.id).await? {
+        let message =
+            format!("{} is in the team already, as {}. Change their role instead.", person.name, held.as_str());
+        return Err(FieldError::new("email", message).into());
+    }
+    if person.disabled_at.is_some() || person.address_proven_at.is_none() {
+        return Ok(None);
+    }
+    let now = change.now();
+    store::person::team::set_role(&mut change, id, &person.id, role, now).await?;
+    store::person::invitation::withdraw_to(&mut change, &email, Withdrawn::Team(id), now).await?;
+    change.commit(actor, &role_event(&team, &person, None, Some(role))).await?;
+    Ok(Some(person))
+}
+
 /// The audit event: a person has another role in a team.
 pub(crate) fn role_event(team: &Team, person: &Person, before: Option<Role>, after: Option<Role>) -> Event {
-    team.event(Action::TeamRoleChanged).with(json!({
+    team.event(Action::TeamRoleChanged).about(&person.id).with(json!({
         "person": person.name,
         "person_id": person.id.as_str(),
         "role": { "before": before.map(Role::as_str), "after": after.map(Role::as_str) },

@@ -1,6 +1,5 @@
 //! The command line. Commands work on the same database as the server, also while the server runs.
 
-mod admin;
 mod audit;
 mod backup;
 mod client;
@@ -10,6 +9,7 @@ mod import;
 mod incident;
 mod issuer;
 mod keys;
+mod person;
 mod restore;
 mod serve;
 mod server;
@@ -40,7 +40,13 @@ enum Command {
     Serve(serve::Arguments),
     /// Administrators
     #[command(subcommand)]
-    Admin(admin::Command),
+    Admin(person::admin::Command),
+    /// People who have an account
+    #[command(subcommand)]
+    Person(person::Command),
+    /// Teams, which own credentials
+    #[command(subcommand)]
+    Team(person::team::Command),
     /// Credentials
     #[command(subcommand)]
     Credential(credential::Command),
@@ -124,7 +130,9 @@ fn run(config: &Config, command: Command) -> Result<(), CliError> {
     runtime.block_on(async {
         match command {
             Command::Serve(arguments) => serve::run(config, &arguments, repeated).await,
-            Command::Admin(command) => admin::run(config, command).await,
+            Command::Admin(command) => person::admin::run(config, command).await,
+            Command::Person(command) => person::run(config, command).await,
+            Command::Team(command) => person::team::run(config, command).await,
             Command::Credential(command) => credential::run(config, command).await,
             Command::Client(command) => client::run(config, command).await,
             Command::Token(command) => client::token::run(config, command).await,

@@ -24,7 +24,8 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 
 /// `GET /teams/{team_id}`
 pub(crate) async fn show(team_id: String, fields: Fields) -> PageResult {
-    show::page(team_id, read_period(fields.find("period")), fields.find("done"), Form::default()).await
+    let receipt = (fields.find("done"), fields.find("person"));
+    show::page(team_id, read_period(fields.find("period")), receipt, Form::default()).await
 }
 
 /// `POST /teams/new`
@@ -40,7 +41,7 @@ pub(crate) async fn create(form: Submission) -> Response {
 /// `POST /teams/{team_id}/name`
 pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
     let name = form.get("name");
-    let page = |team_id, form| show::page(team_id, Period::default(), None, form);
+    let page = |team_id, form| show::page(team_id, Period::default(), (None, None), form);
     form.run_of(team_id, name, page, async |form, team_id, name| {
         let id = TeamId::parse(team_id).ok_or(ActionError::NotFound)?;
         team::rename(form.context(), &form.actor().await?, &id, name).await?;
@@ -49,8 +50,9 @@ pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
     .await
 }
 
-/// `POST /teams/{team_id}/invite` and `POST /people/invite`: invites a person. The answer is the only page that shows
-/// the link. A reload makes another link, and the link before it stops working. So no invitation exists twice.
+/// `POST /teams/{team_id}/invite` and `POST /people/invite`: adds a person who has an account to the team, and invites
+/// everybody else. The answer to an invitation is the only page that shows the link. A reload makes another link, and
+/// the link before it stops working. So no invitation exists twice.
 pub(crate) async fn invite(form: Submission, into: Option<String>) -> Response {
     let mut typed = read!(form.fields => invite::Typed { email, team, role });
     let is_in_team = into.is_some();
@@ -59,6 +61,12 @@ pub(crate) async fn invite(form: Submission, into: Option<String>) -> Response {
     form.run(typed, page, async |form, typed| {
         let role = typed.invited_role()?;
         let actor = form.actor().await?;
+        if let InvitedRole::Team(id, role) = &role
+            && let Some(person) = team::add(form.context(), &actor, id, &typed.email, *role).await?
+        {
+            let receipt = Done::TeamMemberAdded.at(links::team(id));
+            return Ok(Answer::Next(format!("{receipt}&person={}", person.id)));
+        }
         let (invitation, token) = invitation::invite(form.context(), &actor, &typed.email, role).await?;
         let onward = match &invitation.role {
             InvitedRole::Team(team, _) if is_in_team => links::team(team),

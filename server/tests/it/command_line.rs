@@ -390,21 +390,19 @@ async fn a_database_of_a_newer_version_is_refused() {
     refused(&folder.run(&[]), 1, &["newer version", "9999"]);
 }
 
+fn create_administrator(folder: &Folder, email: &str, name: &str, password: &str) -> Output {
+    let arguments = ["admin", "create", "--email", email, "--name", name, "--password-stdin"];
+    let mut command = folder.command(&arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    child.stdin.take().expect("its input").write_all(password.as_bytes()).expect("writes");
+    child.wait_with_output().expect("ends")
+}
+
 #[test]
 fn an_administrator_is_made_without_a_browser() {
     let folder = Folder::new("admin");
-    let create = |email: &str, password: &str| {
-        let arguments = ["admin", "create", "--email", email, "--name", "Ada", "--password-stdin"];
-        let mut child = folder
-            .command(&arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        child.stdin.take().expect("its input").write_all(password.as_bytes()).expect("writes");
-        child.wait_with_output().expect("ends")
-    };
+    let create = |email: &str, password: &str| create_administrator(&folder, email, "Ada", password);
     refused(&create("ada@example.com", "short\n"), 2, &["password", "15"]);
     refused(&create("nonsense", PASSWORD), 2, &["email"]);
     assert!(create("ada@example.com", &format!("{PASSWORD}\n")).status.success());
@@ -415,6 +413,63 @@ fn an_administrator_is_made_without_a_browser() {
     fs::write(folder.path("data/has-administrator"), "").expect("writes");
     let (_running, said) = folder.serve();
     assert_eq!(said.len(), 1, "no setup link when an administrator exists");
+}
+
+#[test]
+fn teams_and_people_are_managed_without_a_browser() {
+    let folder = Folder::new("teams");
+    for (email, name) in [("ada@example.com", "Ada"), ("bob@example.com", "Bob")] {
+        assert!(create_administrator(&folder, email, name, PASSWORD).status.success());
+    }
+    let said = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout)
+    };
+    assert!(said(&["team", "create", "--name", "Payments"]).starts_with("Created team_"));
+    refused(&folder.run(&["team", "create", "--name", "payments"]), 2, &["--name", "already"]);
+    assert!(said(&["team", "add-person", "Payments", "--email", "Bob@example.com"]).contains("Added bob@example.com"));
+    refused(&folder.run(&["team", "add-person", "payments", "--email", "bob@example.com"]), 2, &["already"]);
+    let invited = said(&["team", "add-person", "Payments", "--email", "new@example.com", "--role", "viewer"]);
+    assert!(invited.contains("/invitation?token="), "{invited}");
+    let create = ["credential", "create", "--name", "job", "--team", "Payments", "--owner", "bob@example.com"];
+    folder.json(&[&create[..], &["--format", "json"]].concat());
+    let team = folder.json(&["team", "show", "payments", "--format", "json"]);
+    assert_eq!(
+        (&team["people"][0]["email"], &team["people"][0]["role"]),
+        (&json!("bob@example.com"), &json!("member"))
+    );
+    assert_eq!((&team["working_credentials"], &team["servers"][0]["credentials"]), (&json!(1), &json!(1)));
+    assert_eq!(folder.json(&["team", "list", "--format", "json"])[1]["people"], json!(1));
+    assert!(
+        said(&["team", "set-role", "Payments", "--email", "bob@example.com", "--role", "manager"]).contains("manager")
+    );
+    refused(&folder.run(&["team", "remove", "Payments"]), 2, &["owns credentials"]);
+    said(&["team", "rename", "Payments", "--name", "Money"]);
+    assert!(said(&["team", "show", "Money"]).contains("bob@example.com Bob (manager)"));
+
+    let bob = folder.json(&["person", "show", "bob@example.com", "--format", "json"]);
+    assert_eq!((&bob["owned_credentials"], &bob["owned"][0]["name"]), (&json!(1), &json!("job")));
+    assert!(bob["entries"].to_string().contains("team.role_changed"), "{bob:#}");
+    let given = said(&["person", "give-credentials", "bob@example.com", "--to", "ada@example.com"]);
+    assert!(given.contains("Given to ada@example.com: 1"), "{given}");
+    said(&["person", "disable", "bob@example.com"]);
+    assert!(said(&["person", "list"]).contains("disabled  bob@example.com  Bob"));
+    refused(&folder.run(&["person", "disable", "ada@example.com"]), 2, &["Nobody could administer"]);
+    said(&["person", "enable", "bob@example.com"]);
+    assert!(
+        said(&["team", "remove-person", "Money", "--email", "bob@example.com"]).contains("Removed bob@example.com")
+    );
+    let absent = folder.run(&["team", "set-role", "Money", "--email", "bob@example.com", "--role", "viewer"]);
+    refused(&absent, 2, &["--email", "not in the team"]);
+
+    let uri = ["--redirect-uri", "https://portal.example.com/callback", "--format", "json"];
+    let client = folder.json(&[&["client", "create", "--name", "Portal"], &uri[..]].concat());
+    let id = client["client_id"].as_str().expect("a text");
+    assert_eq!(folder.json(&["client", "list", "--format", "json"])[0]["name"], json!("Portal"));
+    assert_eq!(folder.json(&["client", "show", id, "--format", "json"])["grants"], json!(0));
+    assert!(said(&["client", "remove", id]).contains("Removed"));
+    assert!(said(&["client", "list"]).is_empty());
 }
 
 #[test]
@@ -587,6 +642,14 @@ fn call(command: &str) -> Vec<&str> {
         "credential extend-rotation" => vec![CLIENT, "--overlap", "1h"],
         "credential add-key" => vec![CLIENT, "--public-key", "text"],
         "credential remove-key" => vec![CLIENT, "key_0000000000000000000000"],
+        "person show" | "person disable" | "person enable" => vec!["ada@example.com"],
+        "person give-credentials" => vec!["ada@example.com", "--to", "bob@example.com"],
+        "team create" => vec!["--name", "x"],
+        "team show" | "team remove" => vec!["Default"],
+        "team rename" => vec!["Default", "--name", "x"],
+        "team set-role" => vec!["Default", "--email", "ada@example.com", "--role", "viewer"],
+        "team add-person" | "team remove-person" => vec!["Default", "--email", "ada@example.com"],
+        "client show" | "client remove" => vec!["app_0000000000000000000000"],
         "client create" => vec!["--name", "x", "--redirect-uri", "https://x.example/callback"],
         "server add" => vec!["--name", "x", "--resource", "https://x.example/mcp", "--scope", "x:read"],
         "server show" | "server edit" | "server archive" | "server unarchive" | "server remove" | "server check" => {

@@ -28,10 +28,13 @@ use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::session::PROOF_LIFETIME;
 use domain::model::person::team::InvitedRole;
+use domain::model::server::ScopeDescription;
+use domain::model::server::access::ServerAccess;
 use domain::model::webhook::EventKind;
 use domain::operations::restore;
 use domain::person::invitation;
 use domain::person::{manage, team};
+use domain::server::{ServerDraft, add as add_server};
 use domain::token::verify::verify;
 use domain::webhook::{self, WebhookDraft};
 use server::routes::{Access, Asks, Permission, table};
@@ -791,12 +794,11 @@ async fn an_invitation_works_once_for_whom_it_is_for() {
     assert_eq!(app.browser().get(&link).await.status, StatusCode::GONE);
 
     // A second invitation gives the account a role elsewhere, once its owner has signed in.
+    let context = &app.instance.context;
     let search = new_team(&app, "Search").await;
-    let invite = format!("/teams/{search}/invite");
-    let fields = [("email", "grace@example.com"), ("role", "manager")];
-    let link = administrator.submit(&invite, &invite, &fields).await.body;
-    let link = between(&link, "http://localhost:8080", "\"").to_owned();
-    let token = link.split_once("token=").expect("a token").1;
+    let grant = InvitedRole::Team(search.clone(), Role::Manager);
+    let (_, token) = invitation::invite(context, &operator(), "grace@example.com", grant).await.expect("invites");
+    let (link, token) = (format!("/invitation?token={token}"), token.as_str());
     assert!(app.browser().get(&link).await.body.contains("Sign in first"));
     let form = [("token", token), ("name", "Mallory"), ("password", PASSWORD)];
     let taken_over = app.browser().submit("/login", "/invitation", &form).await;
@@ -807,7 +809,6 @@ async fn an_invitation_works_once_for_whom_it_is_for() {
     assert_eq!(grace.get(&format!("/teams/{search}/invite")).await.status, StatusCode::OK);
 
     // An old link is no link, and neither is one that was withdrawn or replaced.
-    let context = &app.instance.context;
     let grant = InvitedRole::Team(search.clone(), Role::Viewer);
     let invite = async || invitation::invite(context, &operator(), "late@example.com", grant.clone()).await;
     let (_, first) = invite().await.expect("invites");
@@ -818,6 +819,98 @@ async fn an_invitation_works_once_for_whom_it_is_for() {
     let (_, third) = invite().await.expect("invites");
     app.instance.clock.advance(invitation::LINK_LIFETIME + Duration::from_millis(1));
     assert!(invitation::open(context, &third).await.expect("reads").is_none(), "too old");
+}
+
+#[tokio::test]
+async fn a_person_with_an_account_is_in_the_team_at_once_and_other_accounts_stay_unknown() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let context = &app.instance.context;
+    let (payments, search) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
+    let role = |team: &TeamId| InvitedRole::Team(team.clone(), Role::Viewer);
+    let grace = joined(&app, "grace@example.com", role(&search)).await;
+    let dan = joined(&app, "dan@example.com", role(&search)).await;
+    manage::disable(context, &operator(), &dan.id).await.expect("disabled");
+    let manager = manager_of(&app, &payments).await;
+    // A manager made this account: nobody has proven that the address belongs to its owner.
+    let other = joined(&app, "other@example.com", InvitedRole::Team(search.clone(), Role::Manager)).await;
+    let (other, invite) = (signed_in_as(&app, &other).await, format!("/teams/{search}/invite"));
+    let fields = [("email", "claimed@example.com"), ("role", "viewer")];
+    let shown = other.submit(&invite, &invite, &fields).await.body;
+    let token = between(&shown, "/invitation?token=", "\"").to_owned();
+    let password = Password::new(PASSWORD.to_owned());
+    invitation::accept_as_new(context, &token, "Claimed", password, |actor| actor).await.expect("accepts");
+
+    let (page, invite) = (format!("/teams/{payments}"), format!("/teams/{payments}/invite"));
+    let add = async |email: &str| manager.submit(&invite, &invite, &[("email", email), ("role", "member")]).await;
+    let (_, open) =
+        invitation::invite(context, &operator(), "grace@example.com", role(&payments)).await.expect("invites");
+    let added = add(" Grace@example.com").await;
+    assert_eq!(added.header("location"), format!("{page}?done=added&person={}", grace.id));
+    let receipt = manager.get(added.header("location")).await.body;
+    assert!(receipt.contains("Added. grace is in the team, as Member."), "{receipt}");
+    assert_eq!(signed_in_as(&app, &grace).await.get(&page).await.status, StatusCode::OK);
+    assert!(invitation::open(context, &open).await.expect("reads").is_none(), "an invitation is needed no more");
+    let again = add("grace@example.com").await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.body.contains("grace is in the team already, as member."), "{}", again.body);
+
+    // The answers differ by the address and the link alone.
+    let mut answers = Vec::new();
+    for email in ["dan@example.com", "claimed@example.com", "new@example.com"] {
+        let answer = add(email).await;
+        assert_eq!(answer.status, StatusCode::OK, "{email}");
+        let token = between(&answer.body, "/invitation?token=", "\"");
+        let form_token = form_token(&answer.body);
+        let same = answer.body.replace(token, "TOKEN").replace(email, "EMAIL").replace(&form_token, "FORM");
+        answers.push(between(&same, "<main", "</main>").to_owned());
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    let members = team::members(context, &payments).await.expect("reads");
+    assert_eq!(members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["grace", "manager"]);
+    let viewer = joined(&app, "viewer@example.com", role(&payments)).await;
+    let refused = signed_in_as(&app, &viewer).await.submit("/account", &invite, &fields).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_page_of_a_team_shows_its_servers_and_what_a_person_leaves_behind() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (payments, search) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
+    let server = |name: &str, access: ServerAccess| ServerDraft {
+        name: name.to_owned(),
+        resource: format!("https://{name}.example.com/mcp"),
+        scopes: vec![ScopeDescription { name: "x:read".to_owned(), description: String::new() }],
+        access,
+        ..ServerDraft::default()
+    };
+    let only = |team: &TeamId| ServerAccess::Teams([team.clone()].into());
+    for draft in [server("ours", only(&payments)), server("theirs", only(&search))] {
+        add_server(context, &operator(), &draft).await.expect("added");
+    }
+    let grace = joined(&app, "grace@example.com", InvitedRole::Team(payments.clone(), Role::Manager)).await;
+    let fields = [
+        ("name", "night job"),
+        ("team", payments.as_str()),
+        ("server", "https://ours.example.com/mcp"),
+        ("scope", "x:read https://ours.example.com/mcp"),
+    ];
+    let made = signed_in_as(&app, &grace).await.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.body);
+    let manager = manager_of(&app, &payments).await;
+    let page = format!("/teams/{payments}");
+    let shown = manager.get(&page).await.body;
+    let servers = between(&shown, "id=\"servers", "</section>");
+    assert!(servers.contains("ours.example.com") && !servers.contains("theirs.example.com"), "{servers}");
+    let list = between(servers, "href=\"/credentials?team=", "\"").replace("&amp;", "&");
+    let listed = manager.get(&format!("/credentials?team={list}")).await.body;
+    assert!(listed.contains("night job"), "{listed}");
+    let member = format!("{page}/members/{}", grace.id);
+    let fields = [("team", payments.as_str()), ("person", grace.id.as_str())];
+    let removed = manager.submit(&member, "/fn/remove_member", &fields).await;
+    let receipt = manager.get(removed.header("location")).await.body;
+    assert!(receipt.contains("They still own night job: choose another owner"), "{receipt}");
 }
 
 #[tokio::test]

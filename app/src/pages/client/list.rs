@@ -32,8 +32,7 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
     let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
     let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Cursor::parse(&query.after) };
     let clients = client::list(&visit.context, &asked, PAGE_SIZE + 1).await?;
-    let place = |client: &AppClient| Cursor { at: client.created_at, id: client.id.to_string() };
-    let (clients, next) = page_of(clients, place);
+    let (clients, next) = page_of(clients, AppClient::cursor);
     let is_empty = clients.is_empty();
     let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.after.is_some();
     let kinds = options([

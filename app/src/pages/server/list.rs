@@ -92,7 +92,7 @@ pub(super) fn marks(server: &McpServer) -> AnyView {
 }
 
 /// The resource of a server, with a button that copies it.
-pub(super) fn resource(server: &McpServer) -> AnyView {
+pub(crate) fn resource(server: &McpServer) -> AnyView {
     let words = format!("Copy the resource of {}", server.name);
     copied(format!("resource-{}", server.id), server.resource.clone(), words)
 }

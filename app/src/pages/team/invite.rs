@@ -1,4 +1,4 @@
-//! Inviting people, and the open invitations.
+//! Adding people to a team: directly when they have an account, otherwise by an invitation; and the open invitations.
 
 use domain::base::id::{InvitationId, TeamId};
 use domain::model::field_error::FieldError;
@@ -75,11 +75,11 @@ impl Typed {
 pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
-    let verb = "Create invitation";
     let (page, team) = match into {
         Some(id) => {
             let team = find(&visit, &id).await?;
-            let page = FormPage::new(format!("Invite to {}", team.name), links::invite_to_team(&team.id), verb);
+            let title = format!("Add somebody to {}", team.name);
+            let page = FormPage::new(title, links::invite_to_team(&team.id), "Add to team");
             (page.back(links::team(&team.id), team.name.clone()), None)
         }
         None => {
@@ -90,8 +90,8 @@ pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, Actio
             let select = view! {
                 <Select id="team" label="Team" options chosen=typed.team error=errors.at("team")/>
             };
-            let page = FormPage::new("Invite a person", links::INVITE, verb).back(links::PEOPLE, "People");
-            (page, Some(select))
+            let page = FormPage::new("Invite a person", links::INVITE, "Create invitation");
+            (page.back(links::PEOPLE, "People"), Some(select))
         }
     };
     let fields = view! {
@@ -100,7 +100,7 @@ pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, Actio
         // An administrator has no role in a team.
         <div class="for-team">{role_choice(typed.role, &errors)}</div>
     };
-    let page =
-        page.lead("You get a link to hand over. The link works once, for seven days, and only for this address.");
-    Ok(page.panel("Invitation", fields).confirm(visit.must_confirm()).page(errors))
+    let lead = "A person with an account is in the team at once. Everybody else needs an invitation: you get a link to \
+                hand over. The link works once, for seven days, and only for this address.";
+    Ok(page.lead(lead).panel("Person", fields).confirm(visit.must_confirm()).page(errors))
 }

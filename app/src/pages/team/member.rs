@@ -16,7 +16,8 @@ pub(crate) async fn remove_member(team: String, person: String) -> Result<String
     team::set_role(&visit.context, &visit.actor()?, &id, &person, None).await?;
     // A person who leaves a team can no longer see its page.
     let is_self = visit.viewer()?.id == person && !visit.authority()?.is_administrator();
-    Ok(if is_self { links::TEAMS.to_owned() } else { Done::TeamMemberRemoved.at(links::team(&id)) })
+    let receipt = || format!("{}&person={person}", Done::TeamMemberRemoved.at(links::team(&id)));
+    Ok(if is_self { links::TEAMS.to_owned() } else { receipt() })
 }
 
 /// The form for a person's new role in a team.

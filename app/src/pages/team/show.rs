@@ -1,19 +1,23 @@
 //! The page of one team: its members and their roles, its credentials, its latest changes.
 
 use domain::audit;
-use domain::base::id::TeamId;
+use domain::base::id::{PersonId, TeamId};
 use domain::credential::list;
 use domain::model::audit::AuditEntry;
 use domain::model::credential::Credential;
 use domain::model::credential::query::Query;
 use domain::model::credential::usage::Period;
-use domain::model::person::authority::Role;
+use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::{Member, Team};
+use domain::model::server::McpServer;
+use domain::model::server::access::ServerAccess;
 use domain::person::invitation;
 use domain::person::team;
+use domain::server::{self, callers};
 
 use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::credential::usage::team_usage;
+use crate::pages::server::list::resource;
 use crate::pages::team::find;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
@@ -28,11 +32,11 @@ pub(crate) async fn remove_team(team: String) -> Result<String, ActionError> {
     Ok(Done::TeamsRemoved.at(links::TEAMS))
 }
 
-/// The page of a team. The form holds a name that was not accepted.
+/// The page of a team. `about` is the person that the receipt is about. The form holds a name that was not accepted.
 pub async fn page(
     id: String,
     period: Period,
-    done: Option<&str>,
+    (done, about): (Option<&str>, Option<&str>),
     form: Form<Option<String>>,
 ) -> Result<Page, ActionError> {
     let visit = signed_in()?;
@@ -57,15 +61,18 @@ pub async fn page(
     let entries = audit::of_target(&visit.context, team.id.as_str(), NAMED).await?;
     let has_none = found.credentials.is_empty();
     let remove = (administers && team.id != TeamId::first()).then(|| remove_panel(&team, has_none));
-    let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Invite a person"));
+    let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Add somebody"));
+    let more = receipt_words(&visit, &team, &members, about).await?;
+    let servers = servers_panel(&visit, &team).await?;
     let usage = team_usage(&visit, &team.id, period, &links::team(&team.id)).await?;
     let body = view! {
         <ErrorSummary errors=errors.clone()/>
-        <Receipt on=On::Team done/>
+        <Receipt on=On::Team done more/>
         {head((links::TEAMS, "Teams"), title.clone(), (), invite)}
         {panel("people", "People", (), people(&visit, &team, members, manages))}
         {(!invitations.is_empty()).then(|| open_invitations(invitations, Vec::new()))}
         {credentials_panel(&visit, &team, found.credentials)}
+        {servers}
         {usage}
         {entries_panel(&team, entries)}
         <div class="split">{rename}{remove}</div>
@@ -104,6 +111,57 @@ fn credentials_panel(visit: &Visit, team: &Team, credentials: Vec<Credential>) -
         table(["Name", "Status", "Generated", "Last used"], rows)
     };
     panel("credentials", "Newest credentials", all, content)
+}
+
+/// The end of a receipt about a person: their name and role when they are in the team; otherwise the credentials of the
+/// team that the person still owns, because somebody must look after them.
+async fn receipt_words(
+    visit: &Visit,
+    team: &Team,
+    members: &[Member],
+    about: Option<&str>,
+) -> Result<String, ActionError> {
+    let Some(person) = about.and_then(PersonId::parse) else { return Ok(String::new()) };
+    if let Some(member) = members.iter().find(|member| member.person == person) {
+        return Ok(format!("{} is in the team, as {}.", member.name, role_word(member.role)));
+    }
+    let query = Query { team: Some(team.id.clone()), owner: Some(person), ..Query::default() };
+    let owned = list::list(&visit.context, visit.authority()?, &query, NAMED).await?;
+    if owned.credentials.is_empty() {
+        return Ok(String::new());
+    }
+    let names: Vec<_> = owned.credentials.into_iter().map(|credential| credential.name).collect();
+    let others = if owned.next.is_some() { " and others" } else { "" };
+    Ok(format!(" They still own {}{others}: choose another owner on the pages of these credentials.", names.join(", ")))
+}
+
+/// The MCP servers that the team may use, each with the number of the team's credentials that may call it.
+async fn servers_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionError> {
+    let mut servers = server::list(&visit.context).await?;
+    servers.retain(|server| !server.is_archived());
+    let counts = callers::count_by_server(&visit.context, &Authority::Team(team.id.clone()), &servers).await?;
+    let count_of = |server: &McpServer| counts.get(&server.id).copied().unwrap_or_default();
+    servers.retain(|server| server.access.admits_team(&team.id) || count_of(server) > 0);
+    let rows = servers.iter().map(|server| {
+        let access = match (&server.access, server.access.admits_team(&team.id)) {
+            (ServerAccess::All, _) => html! { "All teams" },
+            (_, true) => html! { "This team and others that its page names" },
+            (_, false) => chip("Not this team: no tokens", "warn"),
+        };
+        let credentials = match count_of(server) {
+            0 => muted("0"),
+            count => html! { <a href=links::credentials_of_team_for(&team.id, &server.id)>{grouped(count)}</a> },
+        };
+        cells![
+            html! { <a class="name" href=links::server(&server.id)>{server.name.clone()}</a>{sub(resource(server))} },
+            access,
+            credentials,
+        ]
+    });
+    let columns =
+        ["Server", "Access"].map(Column::from).into_iter().chain([Column::number("Credentials of this team")]);
+    let content = if servers.is_empty() { empty("This team may use no MCP server.") } else { table(columns, rows) };
+    Ok(panel("servers", "MCP servers", (), content))
 }
 
 /// The newest entries about the team itself.

@@ -118,6 +118,11 @@ impl AppClient {
         self.kind == ClientKind::Registered && self.is_confidential()
     }
 
+    /// Its place in the list.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.to_string() }
+    }
+
     /// Its registered redirect URI that allows `asked`.
     pub fn redirect_uri(&self, asked: &str) -> Option<&RedirectUri> {
         self.redirect_uris.iter().find(|uri| uri.allows(asked))

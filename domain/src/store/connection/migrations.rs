@@ -45,16 +45,6 @@ fn all(engine: Engine) -> Vec<Migration> {
             include_str!("../../../../migrations/postgres/0030_mcp_servers.sql")
         ),
     };
-    let list = match engine {
-        Engine::Sqlite => concat!(
-            include_str!("../../../../migrations/0032_list.sql"),
-            include_str!("../../../../migrations/sqlite/0032_list.sql")
-        ),
-        Engine::Postgres => concat!(
-            include_str!("../../../../migrations/0032_list.sql"),
-            include_str!("../../../../migrations/postgres/0032_list.sql")
-        ),
-    };
     let mut migrations = vec![
         migration(1, "initial", include_str!("../../../../migrations/0001_initial.sql")),
         migration(2, "audit append only", append_only),
@@ -85,7 +75,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(29, "team counts", include_str!("../../../../migrations/0029_team_counts.sql")),
         migration(30, "mcp servers", servers),
         migration(31, "owners and tags", include_str!("../../../../migrations/0031_owners_and_tags.sql")),
-        migration(32, "list", list),
+        migration(32, "list", include_str!("../../../../migrations/0032_list.sql")),
         migration(33, "use", include_str!("../../../../migrations/0033_use.sql")),
         migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
     ];
@@ -237,17 +227,18 @@ mod tests {
         }
         transaction.commit().await.expect("commits");
         store.migrate().await.expect("the schema of this version");
-        let sql = "SELECT server_id || ' ' || scope || ' ' || client_id AS held FROM credential_access ORDER BY 1";
+        let sql = "SELECT server_id || ' ' || scope || ' ' || client_id || ' ' || revoked AS held FROM credential_access ORDER BY 1";
         let rows = sqlx::query(sql).fetch_all(store.reads()).await.expect("reads");
         let held: Vec<String> = rows.iter().map(|row| row.try_get("held").expect("a text")).collect();
         let expected = [
-            "srv_1  csc_a",
-            "srv_1  csc_b",
-            "srv_1 x csc_a",
-            "srv_1 y csc_a",
-            "srv_2  csc_a",
-            "srv_2 x csc_a",
-            "srv_2 y csc_a",
+            "srv_1  csc_a 0",
+            "srv_1  csc_b 0",
+            "srv_1  csc_c 1",
+            "srv_1 x csc_a 0",
+            "srv_1 y csc_a 0",
+            "srv_2  csc_a 0",
+            "srv_2 x csc_a 0",
+            "srv_2 y csc_a 0",
         ];
         assert_eq!(held, expected);
         store.close().await;

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 53] = [
+const TABLES: [&str; 52] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -28,7 +28,6 @@ const TABLES: [&str; 53] = [
     "server_teams",
     "server_checks",
     // Before the credentials: triggers add what is missing as they arrive, and rows that are there already stay.
-    "credential_servers",
     "credential_access",
     "credentials",
     "credential_tags",

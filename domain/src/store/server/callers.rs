@@ -12,7 +12,7 @@ use crate::store::person::team;
 use crate::store::token::ledger::first_jti;
 use crate::store::{Engine, On, Result, Store, composed_sql, sql, to_json};
 
-/// The rows for the server itself, whatever the scopes.
+/// The rows for the server itself, whatever the scopes. Only these rows have revoked credentials too.
 const ANY_SCOPE: &str = "";
 /// How many exchanges of the last day are read to find those of one server.
 pub(crate) const MOST_EXCHANGES: i64 = 200_000;
@@ -26,7 +26,8 @@ pub(crate) fn by_scope_sql(engine: Engine, key: Option<&str>) -> String {
     let asked = engine.elements("$2", "asked");
     format!(
         "SELECT scope, COUNT(*) AS n FROM credential_access
-         WHERE server_id = $1 AND scope IN (SELECT asked.value ->> 0 FROM {asked}) AND {} GROUP BY scope",
+         WHERE server_id = $1 AND scope IN (SELECT asked.value ->> 0 FROM {asked}) AND revoked = 0 AND {}
+         GROUP BY scope",
         owned(key)
     )
 }
@@ -50,7 +51,8 @@ pub(crate) fn by_server_sql(engine: Engine, key: Option<&str>) -> String {
     let asked = engine.elements("$1", "asked");
     format!(
         "SELECT server_id, COUNT(*) AS n FROM credential_access
-         WHERE server_id IN (SELECT asked.value ->> 0 FROM {asked}) AND scope = $2 AND {} GROUP BY server_id",
+         WHERE server_id IN (SELECT asked.value ->> 0 FROM {asked}) AND scope = $2 AND revoked = 0 AND {}
+         GROUP BY server_id",
         owned(key)
     )
 }
@@ -68,7 +70,7 @@ pub(crate) async fn count_by_server(
 
 /// Whether a credential that is not revoked may call the server.
 pub(crate) async fn has_credentials(on: impl On<'_>, id: &McpServerId) -> Result<bool> {
-    let sql = "SELECT 1 FROM credential_access WHERE server_id = $1 AND scope = $2 LIMIT 1";
+    let sql = "SELECT 1 FROM credential_access WHERE server_id = $1 AND scope = $2 AND revoked = 0 LIMIT 1";
     sql!(sql; id, ANY_SCOPE).exists(on).await
 }
 
@@ -84,8 +86,8 @@ pub(crate) async fn holders(
     let holds = |parameter: &str, name: &str| {
         format!(
             "EXISTS (SELECT 1 FROM credential_access AS b WHERE b.server_id = a.server_id
-                     AND b.scope IN (SELECT {name}.value ->> 0 FROM {}) AND b.team_id = a.team_id
-                     AND b.created_at = a.created_at AND b.client_id = a.client_id)",
+                     AND b.scope IN (SELECT {name}.value ->> 0 FROM {}) AND b.revoked = 0
+                     AND b.team_id = a.team_id AND b.created_at = a.created_at AND b.client_id = a.client_id)",
             engine.elements(parameter, name)
         )
     };
@@ -93,7 +95,7 @@ pub(crate) async fn holders(
     let list = |scopes: &Scopes| to_json(&scopes.iter().map(|scope| [scope]).collect::<Vec<_>>());
     composed_sql!(
         "SELECT COUNT(*) AS holders, CAST(COALESCE(SUM(CASE WHEN {keeping} THEN 0 ELSE 1 END), 0) AS BIGINT) AS bare
-         FROM credential_access AS a WHERE a.server_id = $1 AND a.scope = $2 AND {removing}";
+         FROM credential_access AS a WHERE a.server_id = $1 AND a.scope = $2 AND a.revoked = 0 AND {removing}";
         id, ANY_SCOPE, list(removed), list(kept)
     )
     .about("credential_access")
@@ -104,7 +106,7 @@ pub(crate) async fn holders(
 /// The credentials of a server that have no other one.
 pub(crate) async fn count_only_for(store: &Store, id: &McpServerId) -> Result<i64> {
     let sql = "SELECT COUNT(*) AS n FROM credential_access AS a JOIN credentials AS c ON c.client_id = a.client_id
-         WHERE a.server_id = $1 AND a.scope = $2 AND c.mcp_servers = $3";
+         WHERE a.server_id = $1 AND a.scope = $2 AND a.revoked = 0 AND c.mcp_servers = $3";
     sql!(sql; id, ANY_SCOPE, to_json(&[id.as_str()])).one(store).await
 }
 
@@ -120,8 +122,8 @@ pub(crate) fn page_sql(of_team: bool, is_later: bool) -> String {
     };
     format!(
         "SELECT {COLUMNS} FROM credentials WHERE client_id IN
-             (SELECT client_id FROM credential_access WHERE server_id = $1 AND scope = $2 AND {team} AND {after}
-              {ORDER} LIMIT $7)
+             (SELECT client_id FROM credential_access WHERE server_id = $1 AND scope = $2 AND revoked = 0 AND {team}
+              AND {after} {ORDER} LIMIT $7)
          {ORDER}"
     )
 }

@@ -1,13 +1,17 @@
 //! `countersign client`, and `countersign token`
 
+mod show;
 pub(crate) mod token;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use domain::base::id::AppClientId;
 use domain::client::{self, ClientDraft};
+use domain::context::Context;
+use domain::model::client::AppClient;
 use serde_json::json;
 
 use crate::cli::shared::{CliError, Format, SHOWN_ONCE, instance, line, operator};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -26,11 +30,74 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// List the clients
+    List {
+        /// Only with this text in the name or the client ID
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show a client, and who gave it access
+    Show {
+        #[command(flatten)]
+        client: OneClient,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Remove a client; the access that people gave it ends
+    Remove(OneClient),
+}
+
+/// The client that a command is about.
+#[derive(Args)]
+pub(crate) struct OneClient {
+    /// Its client ID
+    #[arg(value_name = "CLIENT_ID")]
+    client_id: String,
+}
+
+impl OneClient {
+    async fn find(&self, context: &Context) -> Result<AppClient, CliError> {
+        let found = match AppClientId::parse(&self.client_id) {
+            Some(id) => client::find(context, &id).await?,
+            None => None,
+        };
+        let unknown = || ConfigError::new("CLIENT_ID", format!("there is no client {}", self.client_id));
+        Ok(found.ok_or_else(unknown)?)
+    }
 }
 
 pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
-    let Command::Create { name, redirect_uris, confidential, format } = command;
-    let draft = ClientDraft { name, redirect_uris, confidential };
+    let (draft, format) = match command {
+        Command::Create { name, redirect_uris, confidential, format } => {
+            (ClientDraft { name, redirect_uris, confidential }, format)
+        }
+        Command::List { search, format } => {
+            return instance::with(config, async |context| show::list(context, search, format).await).await;
+        }
+        Command::Show { client, format } => {
+            return instance::with(config, async |context| {
+                show::show(context, &client.find(context).await?, format).await
+            })
+            .await;
+        }
+        Command::Remove(client) => {
+            return instance::with(config, async |context| {
+                let client = client.find(context).await?;
+                let ended = client::remove(context, &operator(), &client.id).await?;
+                println!("Removed {} {}. Access that people gave it has ended: {ended}", client.id, client.name);
+                Ok(())
+            })
+            .await;
+        }
+    };
+    create(config, draft, format).await
+}
+
+async fn create(config: &Config, draft: ClientDraft, format: Format) -> Result<(), CliError> {
     instance::with(config, async |context| {
         let (client, secret) = client::create(context, &operator(), &draft, None).await?;
         let secret = secret.as_ref().map(|secret| secret.expose());

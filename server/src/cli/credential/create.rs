@@ -84,11 +84,11 @@ pub(crate) struct Create {
 pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliError> {
     let proof = proof(&arguments)?;
     let team = match &arguments.team {
-        Some(name) => Some(team_named(context, name).await?),
+        Some(name) => Some(team_named(context, "--team", name).await?.id),
         None => None,
     };
     let owner = match &arguments.owner {
-        Some(email) => Some(person_named(context, email).await?),
+        Some(email) => Some(person_named(context, "--owner", email).await?.id),
         None => None,
     };
     let draft = Draft {

@@ -75,11 +75,11 @@ pub(super) async fn run(context: &Context, arguments: Changes) -> Result<(), Cli
     let owner = match arguments.owner.as_deref() {
         None => present.owner,
         Some("") => None,
-        Some(email) => Some(person_named(context, email).await?),
+        Some(email) => Some(person_named(context, "--owner", email).await?.id),
     };
     let team = match &arguments.team {
         None => None,
-        Some(name) => Some(team_named(context, name).await?),
+        Some(name) => Some(team_named(context, "--team", name).await?.id),
     };
     let change = Edit {
         team,

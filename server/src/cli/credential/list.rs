@@ -8,11 +8,10 @@ use domain::context::Context;
 use domain::credential::list;
 use domain::model::credential::query::Query;
 use domain::model::person::authority::Authority;
-use domain::person::find_by_email;
 use domain::server;
 use serde_json::json;
 
-use crate::cli::shared::{CliError, Format, team_named};
+use crate::cli::shared::{CliError, Format, person_named, team_named};
 use crate::config::ConfigError;
 use crate::credential_export::Names;
 use crate::mcp::status_word;
@@ -72,7 +71,7 @@ impl List {
             ..Query::default()
         };
         if let Some(team) = &self.team {
-            query.team = Some(team_named(context, team).await?);
+            query.team = Some(team_named(context, "--team", team).await?.id);
         }
         if let Some(named) = &self.server {
             let found = server::list(context).await?.into_iter();
@@ -83,10 +82,7 @@ impl List {
             query.server = Some(server.id);
         }
         if let Some(email) = &self.owner {
-            let person = find_by_email(context, email).await?;
-            let person =
-                person.ok_or_else(|| ConfigError::new("--owner", format!("nobody has the e-mail address {email}")))?;
-            query.owner = Some(person.id);
+            query.owner = Some(person_named(context, "--owner", email).await?.id);
         }
         Ok(query)
     }

@@ -101,7 +101,7 @@ async fn stop(context: &Context, arguments: &Arguments) -> Result<(), CliError> 
 
 async fn selection(context: &Context, arguments: &Arguments) -> Result<Selection, CliError> {
     let team = match &arguments.team {
-        Some(name) => Some(team_named(context, name).await?),
+        Some(name) => Some(team_named(context, "--team", name).await?.id),
         None => None,
     };
     let made_by = match &arguments.made_by {

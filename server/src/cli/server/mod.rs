@@ -162,7 +162,7 @@ async fn access(context: &Context, names: &[String]) -> Result<ServerAccess, Cli
     }
     let mut teams = BTreeSet::new();
     for name in names {
-        teams.insert(team_named(context, name).await?);
+        teams.insert(team_named(context, "--team", name).await?.id);
     }
     Ok(ServerAccess::Teams(teams))
 }

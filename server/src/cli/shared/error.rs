@@ -12,6 +12,8 @@ use domain::operations::backup::BackupError;
 use domain::operations::key_rotation::RotationError;
 use domain::operations::restore::RestoreError;
 use domain::person::PersonError;
+use domain::person::invitation::InvitationError;
+use domain::person::team::TeamError;
 use domain::server::McpServerError;
 use domain::store::StoreError;
 
@@ -123,5 +125,7 @@ refused! {
     PersonError => "admin";
     ClientError => "client";
     McpServerError => "server";
+    TeamError => "team";
+    InvitationError => "team";
 }
 failed!(Fault, StoreError, BackupError, ListError, RestoreError, RotationError, std::io::Error);

@@ -331,8 +331,11 @@ pub(super) fn conditions(
     }
     if let Some(server) = selected.server {
         let server = values.add(server.as_str());
-        let found = format!("SELECT client_id AS id FROM credential_servers WHERE server_id = {server}");
-        let has = "SELECT 1 FROM credential_servers AS s WHERE s.client_id = credentials.client_id AND s.server_id";
+        let found = format!("SELECT client_id AS id FROM credential_access WHERE server_id = {server} AND scope = ''");
+        // The whole key, so that one row is read.
+        let has = "SELECT 1 FROM credential_access AS s WHERE s.scope = '' AND s.revoked IN (0, 1)
+             AND s.team_id = credentials.team_id AND s.created_at = credentials.created_at
+             AND s.client_id = credentials.client_id AND s.server_id";
         all.push(Condition::new(Driver::of_found(&found), format!("EXISTS ({has} = {server})")));
     }
     if let Some(method) = selected.method {

@@ -6,11 +6,11 @@ use clap::Subcommand;
 use domain::crypto::password::Password;
 use domain::person::{self, NewPerson, PersonError, manage};
 
-use super::shared::{CliError, instance, operator};
+use crate::cli::shared::{CliError, instance, operator};
 use crate::config::Config;
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Make an administrator, without a browser
     Create {
         /// What they sign in with
@@ -34,7 +34,7 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
+pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     match command {
         Command::Create { email, name, .. } => {
             // Read before the instance is opened, because a person may be typing the password.
