@@ -17,7 +17,7 @@ use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::tokens::tokens_view;
-use crate::pages::credential::usage::{exchanges_panel, read_period, usage_view};
+use crate::pages::credential::usage::{exchanges_panel, read_period, secrets_by_use, usage_view};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -138,6 +138,7 @@ async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError>
     let refused = vec![("credential", id.to_string())];
     let address = shown.list.view(credential, "");
     let exchanges = exchanges_panel(&shown.visit, Whose::Credential(id), period, &address, Some(refused)).await?;
+    let by_use = secrets_by_use(&shown.visit, credential).await?;
     let waiting = (shown.status() == Status::Unverified && credential.disabled_at.is_none()).then(|| {
         let reload = Some(shown.list.view(credential, ""));
         view! { <TryIt connection=connection_of(shown) reload/> }
@@ -151,6 +152,7 @@ async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError>
         {waiting}
         <div class="duo">
             <div class="stack">
+                {by_use}
                 {exchanges}
                 {proofs(shown, false).await?}
             </div>
