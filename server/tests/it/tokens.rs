@@ -25,8 +25,6 @@ use crate::personal_tokens::generated as personal_token;
 use crate::roles::{joined, new_team, operator, signed_in_as};
 use crate::support::{self, App, Browser, basic, between, form_token};
 
-type Answers = Vec<Result<McpAnswer, String>>;
-
 /// An MCP server in place of the network. It gives these answers in turn, and keeps what it was sent.
 #[derive(Default)]
 struct FakeMcp {
@@ -190,23 +188,23 @@ async fn only_administrators_read_why_no_mcp_server_answers() {
     let member = joined(&app, "mia@example.com", InvitedRole::Team(TeamId::first(), Role::Manager)).await;
     let (member, administrator) = (signed_in_as(&app, &member).await, app.signed_in().await);
     let path = format!("/credentials/{id}/test");
-    let test = async |browser: &Browser<'_>, answers: Answers| {
+    let test = async |browser: &Browser<'_>, answers: Vec<Result<McpAnswer, String>>| {
         mcp.will_answer(answers);
         browser.submit(&path, &path, &[("client_secret", &secret)]).await.body
     };
-    let tools_late = || vec![greeting(), answer(202, Value::Null), Err("no answer in time".to_owned())];
-    let cases: [(fn() -> Answers, &str); 6] = [
-        (|| vec![Err("cannot be reached: Connection refused".to_owned())], "Connection refused"),
-        (|| vec![answer(302, Value::Null)], "302"),
-        (|| vec![answer(404, Value::Null)], "no MCP endpoint"),
-        (|| vec![answer(503, Value::Null)], "503"),
-        (|| vec![answer(200, Value::Null)], "not with a message of the protocol"),
-        (tools_late, "no answer in time"),
-    ];
-    for (answers, cause) in cases {
-        let told = test(&administrator, answers()).await;
+    let late = || Err("no answer in time".to_owned());
+    let case = |number: u8| match number {
+        0 => (vec![Err("cannot be reached: Connection refused".to_owned())], "Connection refused"),
+        1 => (vec![answer(302, Value::Null)], "answered 302"),
+        2 => (vec![answer(404, Value::Null)], "no MCP endpoint"),
+        3 => (vec![answer(503, Value::Null)], "answered 503"),
+        4 => (vec![answer(200, Value::Null)], "not with a message of the protocol"),
+        _ => (vec![greeting(), answer(202, Value::Null), late()], "no answer in time"),
+    };
+    for ((answers, cause), (same, _)) in (0..6).map(|number| (case(number), case(number))) {
+        let told = test(&administrator, answers).await;
         assert!(told.contains(cause) && !told.contains("An administrator can read why"), "{cause}: {told}");
-        let told = test(&member, answers()).await;
+        let told = test(&member, same).await;
         for words in ["The token was issued", "did not answer as an MCP server. An administrator can read why on"] {
             assert!(told.contains(words), "{words}: {told}");
         }
