@@ -19,7 +19,7 @@ const look = async f => {
 listen("input", ({ target: t }) => {
  if (t.id != "q") return
  // No secret in an address: its end finds it.
- t.value = t.value.replace(/css_\w{45}(\w{4})/, "$1")
+ t.value = t.value.replace(/cs\w_\w{45}(\w{4})/, "$1")
  clearTimeout(wait)
  wait = setTimeout(look, 250, t.form)
 })

@@ -18,7 +18,7 @@ const open = () => {
   box.oninput = () => {
    clearTimeout(wait)
    // No secret in an address: its end finds it.
-   input.value = input.value.replace(/css_\w{45}(\w{4})/, "$1")
+   input.value = input.value.replace(/cs\w_\w{45}(\w{4})/, "$1")
    wait = setTimeout(look, 120, input.value)
   }
   box.onsubmit = async e => {

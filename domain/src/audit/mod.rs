@@ -27,31 +27,48 @@ pub async fn log_head(context: &Context) -> Result<()> {
 /// credentials while their teams owned them. They also see what they did themselves, and what happened to them and to
 /// the apps and tokens that act for them.
 pub async fn list(context: &Context, authority: &Authority, filter: &Filter, limit: u16) -> Result<Vec<AuditEntry>> {
-    let readers = match authority {
-        Authority::Everything => return Ok(store::audit::list(&context.store, None, filter, i64::from(limit)).await?),
-        Authority::Person { id, roles } => {
-            roles.keys().map(TeamId::as_str).chain([id.as_str()]).map(str::to_owned).collect()
-        }
-        Authority::Team(team) => vec![team.as_str().to_owned()],
-    };
-    // One statement for each reader, so that each uses its index. An entry that several readers see is listed once.
+    // One statement for each reader, so that each uses its index.
     let mut entries = Vec::new();
-    for reader in &readers {
-        entries.extend(store::audit::list(&context.store, Some(reader), filter, i64::from(limit)).await?);
+    for reader in readers(authority) {
+        entries.extend(store::audit::list(&context.store, reader, filter, i64::from(limit)).await?);
     }
-    entries.sort_by_key(|entry: &AuditEntry| std::cmp::Reverse(entry.seq));
+    Ok(newest(entries, limit))
+}
+
+/// The newest entries about one target, as far as `authority` sees them in [`list`]. Who sees a credential does not see
+/// all of its entries: another team may have owned it before.
+pub async fn of_target(
+    context: &Context,
+    authority: &Authority,
+    target_id: &str,
+    limit: u16,
+) -> Result<Vec<AuditEntry>> {
+    let mut entries = Vec::new();
+    for reader in readers(authority) {
+        entries.extend(store::audit::of_target(&context.store, reader, target_id, i64::from(limit)).await?);
+    }
+    Ok(newest(entries, limit))
+}
+
+/// The readers whose entries `authority` sees; one that is `None` stands for all entries.
+fn readers(authority: &Authority) -> Vec<Option<&str>> {
+    match authority {
+        Authority::Everything => vec![None],
+        Authority::Person { id, roles } => roles.keys().map(TeamId::as_str).chain([id.as_str()]).map(Some).collect(),
+        Authority::Team(team) => vec![Some(team.as_str())],
+    }
+}
+
+/// The newest of the entries that several readers see. An entry that more than one of them sees is there once.
+fn newest(mut entries: Vec<AuditEntry>, limit: u16) -> Vec<AuditEntry> {
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
     entries.dedup_by_key(|entry| entry.seq);
     entries.truncate(usize::from(limit));
-    Ok(entries)
+    entries
 }
 
-/// The newest entries about one target. The caller has checked that the actor may see the target.
-pub async fn of_target(context: &Context, target_id: &str, limit: u16) -> Result<Vec<AuditEntry>> {
-    Ok(store::audit::of_target(&context.store, target_id, i64::from(limit)).await?)
-}
-
-/// The newest entries of what a person did, and of what happened to them. The caller has checked that the actor may see
-/// the person.
+/// The newest entries of what a person did, and of what happened to them. The caller has checked that the actor is an
+/// administrator: other people see only a part of these entries.
 pub async fn of_person(context: &Context, id: &PersonId, limit: u16) -> Result<Vec<AuditEntry>> {
     let filter = Filter::default();
     Ok(store::audit::list(&context.store, Some(id.as_str()), &filter, i64::from(limit)).await?)

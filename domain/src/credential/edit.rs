@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId, PersonId, TeamId};
 use crate::credential::generate::{self, check_privileges};
-use crate::credential::{CredentialError, Outcome, Result, begin_for, check_access, update_ends};
+use crate::credential::{
+    CredentialError, Outcome, Result, begin_for, changed_event, check_access, moved_event, update_ends,
+};
 use crate::model::credential::draft::{self, Expiry};
 use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, Credential, Owner};
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer};
-use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Fault, FieldError, Timestamp};
+use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Event, Fault, FieldError, Timestamp};
 use crate::store;
 use crate::store::credential::authenticators;
 
@@ -116,7 +118,6 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
         check_access(&mut change, &new_team, &kept, "team").await?;
     }
     let mut changes = differences(&before, &after, &servers);
-    changes.note("team", old_team.map(|team| team.name), Some(new_team.name));
     if let Some(expires_at) = expiry {
         changes.add(
             "expires_at",
@@ -125,7 +126,7 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
         );
         set_expiry(&mut change, &after, expires_at).await?;
     }
-    if changes.is_empty() {
+    if changes.is_empty() && !moves {
         return Ok(Edited { outcome: Outcome::Unchanged, tokens_ended: 0 });
     }
     let mut tokens_ended = 0;
@@ -136,9 +137,9 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
     }
     store::credential::update(&mut change, &after, now).await?;
     update_ends(&mut change, &after).await?;
-    // The old team sees the entry too, so it learns that the credential left.
-    let event = after.event(Action::CredentialEdited).with(changes.into()).also_seen_by(&before.team);
-    Ok(Edited { outcome: Outcome::committed(change, actor, event).await?, tokens_ended })
+    let moved = moves.then(|| moved_event(&before, old_team, &new_team));
+    let events: Vec<Event> = moved.into_iter().chain(changed_event(&after, changes)).collect();
+    Ok(Edited { outcome: Outcome::of(&change.commit_all(actor, &events).await?), tokens_ended })
 }
 
 /// How many credentials one call gives away.

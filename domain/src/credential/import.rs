@@ -14,12 +14,12 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use crate::base::id::{ClientId, SecretId, TeamId};
+use crate::base::id::{ClientId, PersonId, SecretId, TeamId};
 use crate::credential::not_open;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
-use crate::model::credential::Credential;
 use crate::model::credential::draft::{Draft, Expiry};
+use crate::model::credential::{Credential, Owner};
 use crate::model::server::McpServer;
 use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp, through_fault};
 use crate::store;
@@ -40,7 +40,13 @@ struct Line {
     client_secret_hash: Option<String>,
     #[serde(default)]
     description: String,
+    #[serde(default)]
+    notes: String,
     team: Option<String>,
+    /// The email address or the ID of a person who sees the team.
+    owner: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
     #[serde(default)]
     mcp_servers: Vec<String>,
     #[serde(default)]
@@ -99,12 +105,22 @@ enum CheckedSecret {
     Chosen(ImportedSecret),
 }
 
+/// A person whom a line may name as owner.
+#[derive(Clone)]
+struct PersonOfImport {
+    owner: Owner,
+    /// The teams that the person sees; `None`: all.
+    teams: Option<Vec<TeamId>>,
+}
+
 /// An import under way: what lines are checked against, and what the lines so far held.
 pub struct Import<'context> {
     context: &'context Context,
     actor: &'context Actor,
     servers: Vec<McpServer>,
     teams: HashMap<String, TeamId>,
+    /// By the email address and by the ID.
+    people: HashMap<String, PersonOfImport>,
     /// Fingerprints of the identifiers and secrets so far.
     seen: HashSet<u64>,
     allows_short_secrets: bool,
@@ -120,6 +136,7 @@ impl<'context> Import<'context> {
         Ok(Self {
             servers: store::server::list(&context.store).await?,
             teams: teams.collect(),
+            people: people(context).await?,
             seen: HashSet::new(),
             allows_short_secrets: false,
             context,
@@ -255,6 +272,8 @@ impl<'context> Import<'context> {
         let draft = Draft {
             name: line.name,
             description: line.description,
+            notes: line.notes,
+            tags: line.tags,
             servers: line.mcp_servers,
             scopes: line.scopes,
             expiry: match &line.expires_at {
@@ -286,11 +305,21 @@ impl<'context> Import<'context> {
             let name = line.team.as_deref().unwrap_or("that the command line generates for");
             return Err(format!("mcp_servers: {}", not_open(&closed, name)));
         }
+        let owner = line.owner.map(|owner| self.owner(&owner, &team)).transpose()?;
         let credential = Credential {
+            owner,
             disabled_at: line.disabled.then_some(now),
             ..checked.credential(client_id, team, self.actor.name(), now)
         };
         Ok((credential, secret))
+    }
+
+    /// The person who shall answer for a credential of the team.
+    fn owner(&self, named: &str, team: &TeamId) -> Result<Owner, String> {
+        let person = self.people.get(&named.to_lowercase());
+        let person = person.ok_or("owner: there is no person with this email address who can sign in")?;
+        let sees_team = person.teams.as_ref().is_none_or(|teams| teams.contains(team));
+        sees_team.then(|| person.owner.clone()).ok_or_else(|| "owner: the person is not in the team".to_owned())
     }
 
     fn secret(
@@ -332,6 +361,28 @@ impl<'context> Import<'context> {
             _ => Ok(secret),
         }
     }
+}
+
+/// The people who can sign in, by the email address and by the ID.
+async fn people(context: &Context) -> Result<HashMap<String, PersonOfImport>, Fault> {
+    let mut teams: HashMap<PersonId, Vec<TeamId>> = HashMap::new();
+    for (person, own) in store::person::team::of_people(&context.store).await? {
+        teams.entry(person).or_default().push(own.team.id);
+    }
+    let mut people = HashMap::new();
+    for (person, _) in store::person::list(&context.store).await? {
+        if person.disabled_at.is_some() {
+            continue;
+        }
+        let of_person = teams.remove(&person.id).unwrap_or_default();
+        let found = PersonOfImport {
+            teams: person.administrator_since.is_none().then_some(of_person),
+            owner: Owner { id: person.id, name: person.name, disabled: false },
+        };
+        people.insert(found.owner.id.as_str().to_lowercase(), found.clone());
+        people.insert(person.email, found);
+    }
+    Ok(people)
 }
 
 fn event_of_one(credential: &Credential) -> Event {

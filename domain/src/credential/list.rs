@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::base::id::PersonId;
+use crate::crypto::secret::without_secrets;
 use crate::model::credential::Credential;
 use crate::model::credential::query::{Counts, CredentialCursor, Moments, Query, Section, Show, Sort, Total};
 use crate::model::person::authority::Authority;
@@ -253,7 +254,8 @@ pub async fn owners(context: &Context, authority: &Authority) -> Result<Vec<(Per
 }
 
 /// Records that the actor takes the list as a file. `filter` says which credentials the file has, as the address of the
-/// list does; `credentials` is their number, when they were chosen one by one.
+/// list does; `credentials` is their number, when they were chosen one by one. A secret that somebody searched for is
+/// not recorded.
 pub async fn record_export(
     context: &Context,
     actor: &Actor,
@@ -263,7 +265,7 @@ pub async fn record_export(
 ) -> Result<(), Fault> {
     let details = match credentials {
         Some(count) => json!({ "format": format, "credentials": count }),
-        None => json!({ "format": format, "filter": filter }),
+        None => json!({ "format": format, "filter": without_secrets(filter) }),
     };
     let change = context.begin_change().await?;
     change.commit(actor, &Event::of_instance(Action::CredentialsExported).with(details)).await

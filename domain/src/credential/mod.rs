@@ -28,12 +28,16 @@ pub mod rotate;
 pub mod several;
 pub mod usage;
 
+use serde_json::json;
+
 use crate::base::id::{ClientId, McpServerId};
 use crate::model::credential::{AuthMethod, Credential, end_of, leak_end_of};
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::McpServer;
-use crate::prelude::{Actor, Change, Context, Event, Fault, FieldError, operation_error, through_denied};
+use crate::prelude::{
+    Action, Actor, Change, Changes, Context, Event, Fault, FieldError, operation_error, through_denied,
+};
 use crate::store;
 use crate::store::credential::Ends;
 
@@ -121,6 +125,18 @@ fn not_open(servers: &[McpServer], team: &str) -> String {
     let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
     let is = if names.len() == 1 { "is" } else { "are" };
     format!("{} {is} not open to the team {team}. An administrator can add the team to its list.", names.join(", "))
+}
+
+/// The event that the credential `before` moves to the team `to`. People of the old team read it too, so it says
+/// nothing else: the other changes of the same edit are a second event.
+fn moved_event(before: &Credential, from: Option<Team>, to: &Team) -> Event {
+    let team = json!({ "team": { "before": from.map(|team| team.name), "after": to.name } });
+    before.event(Action::CredentialEdited).with(team).also_seen_by(&before.team)
+}
+
+/// The event with the changes that led to the credential `after`; `None` when there are none.
+fn changed_event(after: &Credential, changes: Changes) -> Option<Event> {
+    (!changes.is_empty()).then(|| after.event(Action::CredentialEdited).with(changes.into()))
 }
 
 /// Why a form that was sent before is refused: it made or changed this credential.

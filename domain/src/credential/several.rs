@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::base::id::{ClientId, TeamId};
 use crate::base::word_enum::word_enum;
 use crate::credential::generate::{self, check_privileges};
-use crate::credential::{CredentialError, Result, check_access, find_for, inspect};
+use crate::credential::{CredentialError, Result, changed_event, check_access, find_for, inspect, moved_event};
 use crate::model::credential::Credential;
 use crate::model::credential::draft::{check_reason, check_tags};
 use crate::model::person::authority::Role;
@@ -59,7 +59,7 @@ word_enum! {
 /// What was done.
 #[derive(Debug, Clone, Default)]
 pub struct Receipt {
-    /// The numbers of the audit entries: one for each credential that was changed.
+    /// The numbers of the audit entries that say what was done: one for each credential that was changed.
     pub entries: Vec<i64>,
     /// The credentials that stayed as they were.
     pub kept: Vec<(ClientId, Kept)>,
@@ -87,13 +87,16 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
     };
     let mut change = context.begin_change().await?;
     let step = checked(&mut change, actor, step).await?;
-    let (mut events, mut receipt) = (Vec::new(), Receipt::default());
+    let (mut events, mut others, mut receipt) = (Vec::new(), Vec::new(), Receipt::default());
     for client_id in client_ids {
         match one(&mut change, actor, client_id, &step).await? {
-            Ok(event) => events.push(match live_tokens.get(client_id) {
-                Some(count) => event.and(json!({ "live_tokens": count })),
-                None => event,
-            }),
+            Ok((event, other)) => {
+                events.push(match live_tokens.get(client_id) {
+                    Some(count) => event.and(json!({ "live_tokens": count })),
+                    None => event,
+                });
+                others.extend(other);
+            }
             Err(kept) => receipt.kept.push((client_id.clone(), kept)),
         }
     }
@@ -101,7 +104,11 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
         let is_seen = receipt.kept.iter().any(|(_, why)| *why == Kept::Role);
         return Err(if is_seen { CredentialError::Forbidden } else { CredentialError::NotFound });
     }
+    let changed = events.len();
+    // The entries of the receipt are side by side: it names the first and the last.
+    events.extend(others);
     receipt.entries = change.commit_all(actor, &events).await?;
+    receipt.entries.truncate(changed);
     Ok(receipt)
 }
 
@@ -137,13 +144,16 @@ async fn checked(change: &mut Change<'_>, actor: &Actor, step: &Step) -> Result<
     })
 }
 
-/// Changes one credential. Returns the event, or why the credential stays as it is.
+/// What was done to one credential, and what else changed with it.
+type Done = (Event, Option<Event>);
+
+/// Changes one credential. Returns the events, or why the credential stays as it is.
 async fn one(
     change: &mut Change<'_>,
     actor: &Actor,
     client_id: &ClientId,
     step: &Checked,
-) -> Result<Result<Event, Kept>> {
+) -> Result<Result<Done, Kept>> {
     let role = match step {
         Checked::Move(_) | Checked::Tag { .. } => Role::Manager,
         _ => Role::Member,
@@ -159,7 +169,7 @@ async fn one(
         let is_revocation = matches!(step, Checked::Revoke { .. });
         return Ok(Err(if is_revocation { Kept::Already } else { Kept::Revoked }));
     }
-    Ok(match step {
+    let event = match step {
         Checked::Revoke { reason } => {
             store::credential::revoke(change, client_id, now, reason.as_deref()).await?;
             Ok(credential.event(Action::CredentialRevoked).with(json!({ "reason": reason })))
@@ -175,12 +185,13 @@ async fn one(
             Ok(credential.event(Action::CredentialEnabled))
         }
         Checked::Move(team) => return moved(change, actor, credential, team).await,
-        Checked::Tag { add, remove } => return tagged(change, credential, add, remove).await,
-    })
+        Checked::Tag { add, remove } => tagged(change, credential, add, remove).await?,
+    };
+    Ok(event.map(|event| (event, None)))
 }
 
 /// Moves the credential under the rules of an edit. An owner who is not in the new team is left behind.
-async fn moved(change: &mut Change<'_>, actor: &Actor, before: Credential, team: &Team) -> Result<Result<Event, Kept>> {
+async fn moved(change: &mut Change<'_>, actor: &Actor, before: Credential, team: &Team) -> Result<Result<Done, Kept>> {
     if before.team == team.id {
         return Ok(Err(Kept::Already));
     }
@@ -203,12 +214,10 @@ async fn moved(change: &mut Change<'_>, actor: &Actor, before: Credential, team:
     let old_team = store::person::team::find(&mut *change, &before.team).await?;
     let mut changes = Changes::default();
     let name = |credential: &Credential| credential.owner.as_ref().map(|owner| owner.name.clone());
-    changes.note("team", old_team.map(|team| team.name), Some(team.name.clone()));
     changes.note("owner", name(&before), name(&after));
     let now = change.now();
     store::credential::update(change, &after, now).await?;
-    // The old team sees the entry too, so it learns that the credential left.
-    Ok(Ok(after.event(Action::CredentialEdited).with(changes.into()).also_seen_by(&before.team)))
+    Ok(Ok((moved_event(&before, old_team, team), changed_event(&after, changes))))
 }
 
 async fn tagged(

@@ -16,6 +16,10 @@ use crate::crypto::keys::MacKey;
 
 const RANDOM_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
+/// Fewest characters after the prefix of a text that counts as a secret that is cut off.
+const SHORTEST_DAMAGED: usize = 8;
+/// How many characters of a secret may be shown.
+const HINT_LENGTH: usize = 4;
 /// Separates the keyed hash that makes a refresh token from all others under the pepper.
 const SUCCESSOR: &str = "refresh token successor v1";
 
@@ -127,7 +131,7 @@ impl PlainSecret {
     /// Its four characters belong to the checksum, which is made from the random part. They leave more than 230 bits
     /// unknown.
     pub fn hint(&self) -> String {
-        self.0[self.0.len() - 4..].to_owned()
+        self.0[self.0.len() - HINT_LENGTH..].to_owned()
     }
 
     /// The stored form.
@@ -163,6 +167,37 @@ impl SecretHash {
 }
 
 debug_as!(SecretHash, "SecretHash(redacted)");
+
+/// The text at the beginning of `text` that looks like a secret. It may be none: cut off, too long, or with a typing
+/// error. A word of a program, such as `css_class`, is shorter or has no digit and no capital letter.
+pub(crate) fn secret_like(text: &str) -> Option<&str> {
+    let prefix = SecretKind::ALL.into_iter().map(SecretKind::prefix).find(|prefix| text.starts_with(prefix))?;
+    let body = text[prefix.len()..].split(|character: char| !character.is_ascii_alphanumeric()).next()?;
+    let is_random = body.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    (body.len() >= SHORTEST_DAMAGED && is_random).then(|| &text[..prefix.len() + body.len()])
+}
+
+/// A text that somebody searches for, as it may stand in an address or in a log: of each word with a secret or a signed
+/// token, only the last characters remain. A secret is found by these.
+pub fn without_secrets(text: &str) -> String {
+    let is_of_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let reduced = |piece: &str| {
+        let word = piece.trim_end_matches(|character: char| !character.is_ascii_alphanumeric());
+        match secret_in(word) {
+            Some(start) => [&word[..start], &word[word.len() - HINT_LENGTH..], &piece[word.len()..]].concat(),
+            None => piece.to_owned(),
+        }
+    };
+    text.split_inclusive(|character| !is_of_word(character)).map(reduced).collect()
+}
+
+/// Where a secret begins in a word, or a signed token.
+fn secret_in(word: &str) -> Option<usize> {
+    // All prefixes begin with these letters. A JSON header begins with {", which is eyJ in base64.
+    let mut secrets = word.match_indices("cs").map(|(start, _)| start);
+    let token = || word.find("eyJ").filter(|start| word[*start..].matches('.').count() >= 2);
+    secrets.find(|start| secret_like(&word[*start..]).is_some()).or_else(token)
+}
 
 fn checksum(text: &str) -> String {
     base62::fixed_width(u64::from(crc32(text.as_bytes())), CHECKSUM_LENGTH)
@@ -211,6 +246,24 @@ mod tests {
         assert!(PlainSecret::parse(&text[1..]).is_none());
         assert!(PlainSecret::parse(&format!("{text}0")).is_none());
         assert!(PlainSecret::parse("").is_none());
+    }
+
+    #[test]
+    fn of_secrets_and_tokens_in_a_search_only_the_end_remains() {
+        for kind in SecretKind::ALL {
+            let secret = PlainSecret::generate_of(kind, &SeededRandom::new(7));
+            let (text, hint) = (secret.expose(), secret.hint());
+            assert_eq!(without_secrets(text), hint);
+            let around = |text: &str| format!("q=größer+{text}&status=… ({text}).");
+            assert_eq!(without_secrets(&around(text)), around(&hint));
+            assert_eq!(without_secrets(&text[..30]), text[26..30], "one that is cut off");
+        }
+        assert_eq!(without_secrets("Bearer eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln_mF0dXJl"), "Bearer dXJl");
+        for other in
+            ["", "nightly job", "css_class", "css_…2nr7", "css_2nr7", "csc_0000000000000000000000", "eyJ.x", "ä.ö"]
+        {
+            assert_eq!(without_secrets(other), other);
+        }
     }
 
     #[test]

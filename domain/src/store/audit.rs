@@ -97,9 +97,21 @@ pub(crate) async fn list(store: &Store, reader: Option<&str>, filter: &Filter, l
 /// The newest entries about `$1`, at most `$2`.
 pub(crate) const OF_TARGET: &str = "SELECT * FROM audit WHERE target_id = $1 ORDER BY seq DESC LIMIT $2";
 
-/// The newest entries about one thing.
-pub(crate) async fn of_target(store: &Store, target_id: &str, limit: i64) -> Result<Vec<AuditEntry>> {
-    sql!(OF_TARGET; target_id, limit).all(store).await
+/// The newest entries about `$1` that the reader `$3` sees, at most `$2`.
+pub(crate) const OF_TARGET_SEEN_BY_READER: &str = "SELECT a.* FROM audit AS a WHERE a.target_id = $1
+     AND EXISTS (SELECT 1 FROM audit_readers AS r WHERE r.reader = $3 AND r.seq = a.seq) ORDER BY a.seq DESC LIMIT $2";
+
+/// The newest entries about one thing. With a reader, only the entries that the reader sees.
+pub(crate) async fn of_target(
+    store: &Store,
+    reader: Option<&str>,
+    target_id: &str,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    match reader {
+        None => sql!(OF_TARGET; target_id, limit).all(store).await,
+        Some(reader) => sql!(OF_TARGET_SEEN_BY_READER; target_id, limit, reader).all(store).await,
+    }
 }
 
 /// Entries after the number `$1`, at most `$2`.

@@ -29,7 +29,7 @@ const AUDIT_FILTER: &[ParameterKind] = &[Number, Text, Text, Text, Text, Text, N
 const REACHED: &[ParameterKind] = &[Text, Text, Text, Text, Text, Number, Number];
 
 /// The statements, and the types of their parameters.
-const STATEMENTS: [(&str, &str, &[ParameterKind]); 20] = [
+const STATEMENTS: [(&str, &str, &[ParameterKind]); 21] = [
     ("newest exchanges", ledger::RECENT, &[Text, Number]),
     ("exchanges of a day", ledger::EXCHANGES, &[Text, Text]),
     ("live tokens", ledger::LIVE_TOKENS, &[Text, Text, Number]),
@@ -41,6 +41,7 @@ const STATEMENTS: [(&str, &str, &[ParameterKind]); 20] = [
     ("the log", audit::EVERYTHING, AUDIT_FILTER),
     ("the log of a reader", audit::SEEN_BY_READER, AUDIT_FILTER),
     ("the log of one thing", audit::OF_TARGET, &[Text, Number]),
+    ("the log of one thing, of a reader", audit::OF_TARGET_SEEN_BY_READER, &[Text, Number, Text]),
     ("the log in order", audit::WALK, &[Number, Number]),
     ("how many a person generated", generated::COUNT, &[Text, Number]),
     ("emergency stops", emergency_stop::RECORDED, &[Number]),

@@ -11,6 +11,7 @@ use crate::base::form_body::TokenForm;
 use crate::base::id::ClientId;
 use crate::base::text::printable;
 use crate::model::origin::Origin;
+use crate::model::person::authority::Authority;
 use crate::model::ports::{McpAnswer, McpConnection, McpRequest};
 use crate::model::token::oauth_error::{OAuthError, Result};
 use crate::prelude::Context;
@@ -79,6 +80,25 @@ pub enum CallProblem {
         /// Its text.
         message: String,
     },
+    /// The server did not answer as an MCP server. Only administrators read why.
+    Withheld,
+}
+
+impl CallProblem {
+    /// The problem as `authority` may read it. Why no MCP server answers tells whether an internal name exists, and
+    /// which addresses and ports answer. That is for administrators; the log has it too. What an MCP server says about
+    /// the token is for everybody who may test the credential.
+    fn for_reader(self, authority: &Authority, resource: &str) -> Self {
+        let cause = match &self {
+            _ if authority.is_administrator() => return self,
+            Self::Status { status: 401 | 403 | 429, .. } | Self::Refused { .. } | Self::Withheld => return self,
+            Self::Unreachable(cause) => cause.clone(),
+            Self::Status { status, .. } => format!("answered {status}"),
+            Self::NotMcp => "answered without a message of the protocol".to_owned(),
+        };
+        tracing::info!(resource, cause, "an MCP server did not answer a test of a credential");
+        Self::Withheld
+    }
 }
 
 impl Trial {
@@ -88,10 +108,11 @@ impl Trial {
     }
 }
 
-/// Tries the credential at the MCP server `resource`.
+/// Tries the credential at the MCP server `resource`. The result holds what `authority` may read.
 pub async fn run(
     context: &Context,
     servers: &dyn McpConnection,
+    authority: &Authority,
     client_id: &ClientId,
     resource: &str,
     proof: &TrialProof,
@@ -100,8 +121,9 @@ pub async fn run(
     match exchange(context, client_id, resource, proof, origin).await {
         Ok((token, check)) => {
             let mut conversation = Conversation::new(servers, resource, token.token);
-            let greeting = conversation.begin().await;
-            let tools = if greeting.is_ok() { Some(conversation.tools().await) } else { None };
+            let readable = |problem: CallProblem| problem.for_reader(authority, resource);
+            let greeting = conversation.begin().await.map_err(readable);
+            let tools = if greeting.is_ok() { Some(conversation.tools().await.map_err(readable)) } else { None };
             Trial { exchange: Ok(check), greeting: Some(greeting), tools }
         }
         Err(error) => Trial { exchange: Err(error), greeting: None, tools: None },

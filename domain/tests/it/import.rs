@@ -10,13 +10,16 @@ use domain::credential::import::{Import, ImportError, Imported, Problem};
 use domain::credential::inspect::find;
 use domain::credential::list::{counts, list};
 use domain::credential::rotate::{self, Overlap};
+use domain::crypto::password::Password;
 use domain::crypto::secret::PlainSecret;
 use domain::model::audit::Filter;
 use domain::model::credential::Status;
 use domain::model::credential::query::{Query, Show};
-use domain::model::person::authority::Authority;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
 use domain::model::token::Refusal;
 use domain::model::token::oauth_error::OAuthErrorCode;
+use domain::person::{NewPerson, create_administrator, invitation, team};
 use domain::testing::Instance;
 use domain::token::client_authentication::presented::Presented;
 use domain::token::client_authentication::{ServedClients, authenticate};
@@ -120,8 +123,15 @@ async fn clients_of_another_system_go_on_with_what_they_have() {
 async fn a_line_says_all_that_a_form_does() {
     let instance = Instance::new().await;
     let context = &instance.context;
+    let ada = NewPerson {
+        name: "Ada".to_owned(),
+        email: "ada@example.com".to_owned(),
+        password: Password::new("quiet otter paints doors".to_owned()),
+    };
+    create_administrator(context, &operator(), ada).await.expect("an administrator");
     let line = format!(
         r#"{{"name":"job","client_id":"nightly","client_secret_hash":"{BCRYPT}","description":"What for","team":"default",
+            "notes":"Ask first.\nThen stop it.","owner":"Ada@example.com","tags":["nightly","Env:prod"],
             "mcp_servers":["http://localhost:8080/mcp"],"scopes":["mcp:read"],"token_lifetime":300,
             "ip_ranges":["10.0.0.0/8"],"expires_at":"2027-03-01T00:00:00Z"}}"#
     );
@@ -129,6 +139,11 @@ async fn a_line_says_all_that_a_form_does() {
     let id = ClientId::parse("nightly").expect("an identifier");
     let credential = find(context, &Authority::Everything, &id).await.expect("reads").expect("exists");
     assert_eq!((credential.name.as_str(), credential.description.as_str()), ("job", "What for"));
+    assert_eq!(credential.notes, "Ask first.\nThen stop it.");
+    assert_eq!(credential.owner.as_ref().map(|owner| owner.name.as_str()), Some("Ada"));
+    assert_eq!(credential.tags, ["env:prod", "nightly"]);
+    let query = Query { tag: Some("nightly".to_owned()), ..Query::default() };
+    assert_eq!(list(context, &Authority::Everything, &query, 10).await.expect("reads").credentials.len(), 1);
     assert_eq!(credential.ends_at, Timestamp::parse_rfc3339("2027-03-01T00:00:00Z"));
     assert_eq!(credential.token_lifetime.map(|lifetime| lifetime.as_secs()), Some(300));
     assert_eq!(credential.ip_ranges.len(), 1);
@@ -141,6 +156,11 @@ async fn one_bad_line_stops_everything_and_is_told_by_its_number() {
     let context = &instance.context;
     let good = |id: &str| format!(r#"{{"name":"job","client_id":"{id}","client_secret_hash":"{BCRYPT}"}}"#);
     let secret = PlainSecret::generate(&SystemRandom);
+    let team = team::create(context, &operator(), "Elsewhere").await.expect("a team").id;
+    let role = InvitedRole::Team(team, Role::Viewer);
+    let (_, token) = invitation::invite(context, &operator(), "eve@example.com", role).await.expect("invites");
+    let password = Password::new("quiet otter paints doors".to_owned());
+    invitation::accept_as_new(context, &token, "Eve", password, |actor| actor).await.expect("accepts");
     imported(context, &[format!(r#"{{"name":"there","client_secret":"{}"}}"#, secret.expose())])
         .await
         .expect("imports");
@@ -156,6 +176,12 @@ async fn one_bad_line_stops_everything_and_is_told_by_its_number() {
         (r#"{"name":"x","client_secret_hash":"canary-secret"}"#.to_owned(), "PHC"),
         (r#"{"name":"x","client_id":"csc_nope","client_secret":"canary-secret"}"#.to_owned(), "client_id: "),
         (r#"{"name":"x","client_secret":"canary-secret","team":"nobody's"}"#.to_owned(), "team: "),
+        (
+            r#"{"name":"x","client_secret":"canary-secret","owner":"nobody@example.com"}"#.to_owned(),
+            "owner: there is no",
+        ),
+        (r#"{"name":"x","client_secret":"canary-secret","owner":"eve@example.com"}"#.to_owned(), "not in the team"),
+        (r#"{"name":"x","client_secret":"canary-secret","tags":["a tag"]}"#.to_owned(), "tags: "),
         (r#"{"name":"x","client_secret":"canary-secret","expires_at":"tomorrow"}"#.to_owned(), "expires_at: "),
         (r#"{"name":"x","client_secret":"canary-secret","scopes":["no:such"]}"#.to_owned(), "no:such"),
         (good("first"), "an earlier line has it"),

@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use domain::audit;
 use domain::context::Context;
+use domain::crypto::secret::without_secrets;
 use domain::model::actor::Actor;
 use domain::model::audit::Filter;
 use domain::person::authority;
@@ -27,8 +28,10 @@ pub(crate) async fn export_form(fields: Fields) -> PageResult {
     activity::export_page(Form::new(of_all_pages(&fields))).await
 }
 
+/// The filter. The page repeats it in its links, so it must hold no secret that somebody searched for.
 fn query_of(fields: &Fields) -> ActivityQuery {
-    read!(fields => ActivityQuery { actor, action, target, from, to, before, entry })
+    let query = read!(fields => ActivityQuery { actor, action, target, from, to, before, entry });
+    ActivityQuery { actor: without_secrets(&query.actor), target: without_secrets(&query.target), ..query }
 }
 
 fn of_all_pages(fields: &Fields) -> ActivityQuery {

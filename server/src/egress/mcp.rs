@@ -13,6 +13,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::egress::connector::{Answer, Connector};
+use crate::egress::event_stream::EventStream;
 use crate::egress::policy::{CauseReader, Exceptions};
 use crate::http::{media_type, text};
 
@@ -43,7 +44,7 @@ pub struct McpServers {
 impl McpServers {
     /// Allows plain http and private addresses only for these hosts.
     pub fn new(private: Vec<String>) -> Self {
-        // An administrator chose the address, and it stands on the page of the MCP server.
+        // Checks of a server are for administrators, and a test of a credential withholds the cause from other people.
         let reader = CauseReader::Administrators;
         let exceptions = Exceptions { hosts: private, setting: "private_upstreams", reader };
         Self { exceptions, connector: Connector::default() }
@@ -151,30 +152,21 @@ pub(crate) fn headers(request: &McpRequest) -> Result<HeaderMap, String> {
 /// The message with this identifier. A server may leave an event stream open behind it.
 async fn message(answer: &mut Answer, id: i64) -> Result<Option<Value>, String> {
     let is_stream = media_type::of_body(&answer.headers) == EVENT_STREAM;
-    let mut received = Vec::new();
+    let (mut length, mut document, mut events) = (0, Vec::new(), EventStream::default());
     while let Some(frame) = answer.body.frame().await {
         let frame = frame.map_err(|error| format!("the answer broke off: {error}"))?;
-        received.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        if received.len() > LONGEST_ANSWER {
+        let piece = frame.data_ref().map_or(&[][..], |data| data);
+        length += piece.len();
+        if length > LONGEST_ANSWER {
             return Err(format!("the answer is longer than {} KiB", LONGEST_ANSWER / 1024));
         }
-        if is_stream && let Some(found) = in_events(&received, id) {
+        if !is_stream {
+            document.extend_from_slice(piece);
+        } else if let Some(found) = events.read(piece, id) {
             return Ok(Some(found));
         }
     }
-    Ok(if is_stream { None } else { serde_json::from_slice(&received).ok() })
-}
-
-/// The message with this identifier among the complete events of a stream.
-fn in_events(stream: &[u8], id: i64) -> Option<Value> {
-    let text = String::from_utf8_lossy(stream).replace("\r\n", "\n");
-    let (complete, _) = text.rsplit_once("\n\n")?;
-    complete.split("\n\n").find_map(|event| {
-        let lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
-        let data: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-        let message: Value = serde_json::from_str(&data.join("\n")).ok()?;
-        (message["id"] == id).then_some(message)
-    })
+    Ok(serde_json::from_slice(&document).ok())
 }
 
 #[cfg(test)]

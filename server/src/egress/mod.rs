@@ -5,6 +5,7 @@
 //! without redirects, a size and a time. A ready-made HTTP client would do more than that.
 
 pub mod connector;
+mod event_stream;
 pub mod mcp;
 pub mod policy;
 pub mod ports;

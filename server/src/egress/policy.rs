@@ -30,7 +30,8 @@ pub(super) struct Exceptions {
 /// and ports answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CauseReader {
-    /// Those who administer Countersign, or a team: they chose the host.
+    /// Those who administer Countersign, or a team: they chose the host. Pages that other people open too withhold the
+    /// cause from them.
     Administrators,
     /// Every person who signed in may name a host. They read one sentence, and the log holds the cause.
     Anybody,

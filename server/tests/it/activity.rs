@@ -1,11 +1,20 @@
 //! The audit log on its page: times, links, filters, one entry.
 
-use axum::http::StatusCode;
-use domain::model::person::authority::Role;
-use domain::model::person::team::InvitedRole;
-use domain::person::invitation;
+use std::collections::BTreeMap;
 
-use crate::roles::{joined, new_team, operator, signed_in_as};
+use axum::http::StatusCode;
+use domain::audit;
+use domain::base::id::{ClientId, TeamId};
+use domain::credential::edit::{Edit, edit};
+use domain::credential::inspect;
+use domain::credential::several::{self, Step};
+use domain::model::audit::Filter;
+use domain::model::credential::draft::DraftProof;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
+use domain::person::{invitation, team};
+
+use crate::roles::{generated_for, joined, new_team, operator, signed_in_as};
 use crate::support::{App, between};
 use crate::words::title;
 
@@ -86,4 +95,86 @@ async fn the_page_of_a_person_lists_what_they_generated_and_what_they_did() {
     assert!(!page.contains("of somebody else"));
     let page = grace.get(&format!("/teams/{team}")).await.body.replace("<!>", "");
     assert!(page.contains(">crawler</a>") && page.contains("Team created") && !page.contains("Remove team"), "{page}");
+}
+
+/// Changes the notes of a credential, and then moves it together with other changes.
+async fn edited_and_moved(app: &App, id: &ClientId, to: &TeamId) {
+    let context = &app.instance.context;
+    let present = async || {
+        let found = inspect::find(context, &Authority::Everything, id).await.expect("reads");
+        Edit::of(&found.expect("a credential"))
+    };
+    let noted = Edit { notes: "notes of Alpha".to_owned(), ..present().await };
+    edit(context, &operator(), id, &noted).await.expect("edits");
+    let moved = Edit {
+        team: Some(to.clone()),
+        name: "job of Beta".to_owned(),
+        notes: "notes of Beta".to_owned(),
+        tags: vec!["of-beta".to_owned()],
+        ..present().await
+    };
+    edit(context, &operator(), id, &moved).await.expect("moves");
+}
+
+#[tokio::test]
+async fn a_team_reads_only_what_happened_while_it_owned_a_credential() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (alpha, beta) = (new_team(&app, "Alpha").await, new_team(&app, "Beta").await);
+    let viewer = |team: &TeamId| InvitedRole::Team(team.clone(), Role::Viewer);
+    let stays = joined(&app, "stays@example.com", viewer(&alpha)).await;
+    let there = joined(&app, "there@example.com", viewer(&beta)).await;
+    let both = joined(&app, "both@example.com", viewer(&alpha)).await;
+    team::set_role(context, &operator(), &beta, &both.id, Some(Role::Viewer)).await.expect("a second team");
+    let id = generated_for(&app, &alpha, "job of Alpha", DraftProof::Secret).await.credential.client_id;
+    edited_and_moved(&app, &id, &beta).await;
+
+    let (stays, there, both) =
+        (signed_in_as(&app, &stays).await, signed_in_as(&app, &there).await, signed_in_as(&app, &both).await);
+    let administrator = app.signed_in().await;
+    for view in ["", "?view=activity"] {
+        let page = format!("/credentials/{id}{view}");
+        let seen = there.get(&page).await.body;
+        assert_eq!(seen.matches("Credential changed").count(), 2, "the move, and what changed with it: {seen}");
+        assert!(!seen.contains("Credential generated"), "{seen}");
+        for browser in [&both, &administrator] {
+            let seen = browser.get(&page).await.body;
+            assert!(seen.contains("Credential generated"), "{seen}");
+            assert_eq!(seen.matches("Credential changed").count(), 3, "{seen}");
+        }
+    }
+    let log = format!("/activity?target={id}");
+    let seen = stays.get(&log).await.body;
+    assert!(seen.contains("Alpha → Beta") && seen.contains("notes of Alpha"), "{seen}");
+    for words in ["job of Beta", "notes of Beta", "of-beta"] {
+        assert!(!seen.contains(words), "{words}: {seen}");
+        assert!(there.get(&log).await.body.contains(words), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_credential_that_moves_the_old_team_reads_that_alone() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (alpha, beta) = (new_team(&app, "Alpha").await, new_team(&app, "Beta").await);
+    let owner = joined(&app, "olga@example.com", InvitedRole::Team(alpha.clone(), Role::Viewer)).await;
+    let job = generated_for(&app, &alpha, "job", DraftProof::Secret).await.credential;
+    let owned = Edit { owner: Some(owner.id.clone()), ..Edit::of(&job) };
+    edit(context, &operator(), &job.client_id, &owned).await.expect("edits");
+    let other = generated_for(&app, &alpha, "other", DraftProof::Secret).await.credential.client_id;
+    let ids = [job.client_id.clone(), other];
+    let receipt = several::apply(context, &operator(), &ids, &Step::Move(beta.clone())).await.expect("moves");
+    let [first, second] = receipt.entries[..] else { panic!("an entry for each: {receipt:?}") };
+    assert_eq!(second, first + 1, "the receipt names the first and the last");
+
+    let filter = Filter { target: Some(job.client_id.to_string()), ..Filter::default() };
+    let newest = async |team: &TeamId| {
+        let authority =
+            Authority::Person { id: owner.id.clone(), roles: BTreeMap::from([(team.clone(), Role::Viewer)]) };
+        audit::list(context, &authority, &filter, 1).await.expect("reads").remove(0)
+    };
+    let moved = newest(&alpha).await;
+    assert_eq!((moved.seq, moved.details.as_str()), (first, r#"{"team":{"after":"Beta","before":"Alpha"}}"#));
+    let left = newest(&beta).await;
+    assert_eq!((left.seq, left.details.as_str()), (first + 2, r#"{"owner":{"after":null,"before":"olga"}}"#));
 }

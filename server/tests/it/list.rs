@@ -278,3 +278,37 @@ async fn the_list_becomes_a_file_without_secrets_and_the_audit_log_says_who_took
     assert_eq!(details, expected);
     assert_eq!(exports[2].actor_id, person.id.as_str());
 }
+
+#[tokio::test]
+async fn a_secret_that_was_searched_for_stands_in_no_entry_and_in_no_link() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (made, token) = app.access_token(&["mcp:read"]).await;
+    let secret = made.secret.as_ref().expect("a secret");
+    let end = &token[token.len() - 4..];
+    for (typed, hint) in [(secret.expose(), secret.hint().as_str()), (token.as_str(), end)] {
+        let list = format!("q={typed}&status=");
+        let fields = [("format", "csv"), ("list", list.as_str())];
+        let file = browser.submit("/credentials/export", "/credentials/export", &fields).await;
+        assert_eq!(file.status, StatusCode::OK, "{}", file.body);
+        assert_eq!(file.body.lines().count(), if hint == end { 1 } else { 2 }, "its end finds it: {}", file.body);
+        let filter = Filter { action: Some("credentials.exported".to_owned()), ..Filter::default() };
+        let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 1).await.expect("reads");
+        assert_eq!(entries[0].details, format!(r#"{{"filter":"q={hint}","format":"csv"}}"#));
+        for address in [
+            format!("/search?q={typed}"),
+            format!("/credentials?q={typed}"),
+            format!("/credentials/export?list=q%3D{typed}"),
+            format!("/credentials/several?do=disable&list=q%3D{typed}"),
+            format!("/apps/clients?q={typed}"),
+            format!("/activity?actor={typed}"),
+            format!("/activity?target={typed}"),
+        ] {
+            let page = browser.get(&address).await.body;
+            assert!(!page.contains(typed) && page.contains(hint), "{address}: {page}");
+            let sent = app.browser().get(&address).await;
+            assert_eq!(sent.status, StatusCode::SEE_OTHER, "somebody who is not signed in");
+            assert!(!sent.header("location").contains(typed), "{}", sent.header("location"));
+        }
+    }
+}

@@ -344,12 +344,15 @@ async fn a_finished_rotation_shows_when_the_old_secret_ended() {
     let new = rotate::secret(context, &operator(), id, Default::default(), None, None).await.expect("rotates");
     let browser = app.signed_in().await;
     let rotation = format!("/credentials/{id}/rotate");
+    let overview = format!("/credentials/{id}");
+    assert!(browser.get(&overview).await.body.contains("Old and new, by use"), "while both work");
     let unsafe_yet = browser.get(&rotation).await.body;
     assert!(unsafe_yet.contains("Finish anyway…"), "{unsafe_yet}");
     app.instance.clock.advance(MINUTE);
     assert_eq!(exchange(&app, &new).await, StatusCode::OK);
     assert!(!browser.get(&rotation).await.body.contains("Finish anyway…"), "only the new secret was used");
     rotate::finish(context, &operator(), id).await.expect("finishes");
+    assert!(!browser.get(&overview).await.body.contains("Old and new, by use"), "only one is left");
     app.instance.clock.advance(5 * MINUTE);
     let page = browser.get(&format!("/credentials/{id}?view=secrets")).await.body;
     assert!(page.contains("5 minutes ago") && page.contains("Ended "), "{page}");

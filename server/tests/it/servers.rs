@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::base::id::{McpServerId, TeamId};
 use domain::credential::generate::{Generated, generate};
-use domain::credential::{disable, revoke};
+use domain::credential::{disable, inspect, revoke};
 use domain::model::credential::draft::Draft;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
@@ -158,6 +158,67 @@ async fn the_built_in_server_cannot_be_archived_and_keeps_its_scopes() {
 }
 
 #[tokio::test]
+async fn a_scope_that_its_server_lost_can_be_taken_away_and_not_added() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let id = docs(&app).await;
+    let job = job(&app, &TeamId::first(), &["docs:read", "docs:write"]).await.credential.client_id;
+    let page = format!("/servers/{id}/edit");
+    let fields = [("name", "Docs"), ("scopes", "docs:read Read it."), ("alg", "ES256"), ("removes", "yes")];
+    assert_eq!(browser.submit(&page, &page, &fields).await.status, StatusCode::SEE_OTHER);
+
+    let path = format!("/credentials/{job}/edit");
+    let save = async |scopes: &[&str]| {
+        let fields = [("name", "job"), ("team", "team_0000000000000000000000"), ("server", DOCS), ("expiry", "keep")];
+        let scopes: Vec<_> = scopes.iter().map(|scope| ("scope", *scope)).collect();
+        browser.submit(&path, &path, &[&fields[..], &scopes[..]].concat()).await
+    };
+    let held = async || {
+        let context = &app.instance.context;
+        let found = inspect::find(context, &Authority::Everything, &job).await.expect("reads").expect("a credential");
+        found.scopes.to_string()
+    };
+    let lost = r#"<input type="checkbox" name="scope" value="docs:write" checked>"#;
+    let form = browser.get(&path).await.body;
+    assert!(form.contains(lost) && form.contains("No longer offered by the server."), "{form}");
+    let own = format!("docs:read {DOCS}");
+    assert_eq!(save(&[&own, "docs:write"]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(held().await, "docs:read docs:write", "what is ticked stays");
+    assert_eq!(save(&[&own]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(held().await, "docs:read");
+
+    let form = browser.get(&path).await.body;
+    assert!(!form.contains("docs:write") && !form.contains("Other scopes"), "{form}");
+    let refused = save(&[&own, "docs:write"]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("has no scope docs:write"), "{}", refused.body);
+    assert_eq!(held().await, "docs:read");
+}
+
+#[tokio::test]
+async fn a_credential_keeps_the_scope_of_introspection_without_the_server_that_offers_it() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    docs(&app).await;
+    let job = job(&app, &TeamId::first(), &["docs:read", "tokens:introspect"]).await.credential.client_id;
+    let path = format!("/credentials/{job}/edit");
+    let form = browser.get(&path).await.body;
+    assert!(form.contains("which is not one of its MCP servers"), "{form}");
+    let own = format!("docs:read {DOCS}");
+    let fields = [
+        ("name", "renamed"),
+        ("team", "team_0000000000000000000000"),
+        ("server", DOCS),
+        ("scope", own.as_str()),
+        ("scope", "tokens:introspect"),
+        ("expiry", "keep"),
+    ];
+    assert_eq!(browser.submit(&path, &path, &fields).await.status, StatusCode::SEE_OTHER);
+    let found = inspect::find(&app.instance.context, &Authority::Everything, &job).await.expect("reads");
+    assert_eq!(found.expect("a credential").scopes.to_string(), "docs:read tokens:introspect");
+}
+
+#[tokio::test]
 async fn an_edit_counts_from_the_next_exchange_and_removes_no_held_scope_by_accident() {
     let app = App::new().await;
     let browser = app.signed_in().await;
@@ -186,7 +247,13 @@ async fn an_edit_counts_from_the_next_exchange_and_removes_no_held_scope_by_acci
 
     // An edit of something else neither gives the credential the default scope nor takes the lost one.
     let path = format!("/credentials/{}/edit", writer.credential.client_id);
-    let fields = [("name", "writer"), ("team", "team_0000000000000000000000"), ("server", DOCS), ("expiry", "keep")];
+    let fields = [
+        ("name", "writer"),
+        ("team", "team_0000000000000000000000"),
+        ("server", DOCS),
+        ("scope", "docs:write"),
+        ("expiry", "keep"),
+    ];
     let edited = browser.submit(&path, &path, &fields).await;
     assert_eq!(edited.status, StatusCode::SEE_OTHER, "{}", edited.body);
     assert_eq!(error(&exchange(&app, &writer).await), (400, "invalid_scope".to_owned()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::audit;
-use domain::base::id::ClientId;
+use domain::base::id::{ClientId, TeamId};
 use domain::credential::generate::generate;
 use domain::credential::{disable, revoke};
 use domain::model::audit::Filter;
@@ -23,7 +23,7 @@ use server::state::AppState;
 use crate::interactive::{granted, is_accepted, registered};
 use crate::personal_tokens::generated as personal_token;
 use crate::roles::{joined, new_team, operator, signed_in_as};
-use crate::support::{self, App, basic, between, form_token};
+use crate::support::{self, App, Browser, basic, between, form_token};
 
 /// An MCP server in place of the network. It gives these answers in turn, and keeps what it was sent.
 #[derive(Default)]
@@ -179,6 +179,40 @@ async fn a_test_says_what_the_mcp_server_answered() {
     mcp.will_answer([unknown, discovered, answer(200, tools)]);
     let page = test().await;
     assert!(page.contains("It works") && page.contains("2026-07-28"), "{page}");
+}
+
+#[tokio::test]
+async fn only_administrators_read_why_no_mcp_server_answers() {
+    let mcp = Arc::new(FakeMcp::default());
+    let (app, id, secret) = with_docs(&mcp).await;
+    let member = joined(&app, "mia@example.com", InvitedRole::Team(TeamId::first(), Role::Manager)).await;
+    let (member, administrator) = (signed_in_as(&app, &member).await, app.signed_in().await);
+    let path = format!("/credentials/{id}/test");
+    let test = async |browser: &Browser<'_>, answers: Vec<Result<McpAnswer, String>>| {
+        mcp.will_answer(answers);
+        browser.submit(&path, &path, &[("client_secret", &secret)]).await.body
+    };
+    let late = || Err("no answer in time".to_owned());
+    let case = |number: u8| match number {
+        0 => (vec![Err("cannot be reached: Connection refused".to_owned())], "Connection refused"),
+        1 => (vec![answer(302, Value::Null)], "answered 302"),
+        2 => (vec![answer(404, Value::Null)], "no MCP endpoint"),
+        3 => (vec![answer(503, Value::Null)], "answered 503"),
+        4 => (vec![answer(200, Value::Null)], "not with a message of the protocol"),
+        _ => (vec![greeting(), answer(202, Value::Null), late()], "no answer in time"),
+    };
+    for ((answers, cause), (same, _)) in (0..6).map(|number| (case(number), case(number))) {
+        let told = test(&administrator, answers).await;
+        assert!(told.contains(cause) && !told.contains("An administrator can read why"), "{cause}: {told}");
+        let told = test(&member, same).await;
+        for words in ["The token was issued", "did not answer as an MCP server. An administrator can read why on"] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        assert!(told.contains("href=\"/servers/srv_") && !told.contains(cause), "{cause}: {told}");
+    }
+    // What the server says about the token helps everybody.
+    let refused = test(&member, vec![answer(401, Value::Null)]).await;
+    assert!(refused.contains("answered 401: it does not accept the token."), "{refused}");
 }
 
 #[tokio::test]

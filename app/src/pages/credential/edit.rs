@@ -79,7 +79,7 @@ impl Typed {
         let mut errors = Vec::new();
         let day = self.hard_end_at.trim();
         let expires_at = read_optional(day, Timestamp::end_of_day, "hard_end_at", "Write the day as 2026-11-21.");
-        let mut edit = Edit {
+        let edit = Edit {
             team: or_note(&mut errors, read_team(&self.team)),
             name: self.name.clone(),
             description: self.description.clone(),
@@ -95,10 +95,6 @@ impl Typed {
             assertions: read_rules(&self.assertions),
             ends_tokens: self.end_tokens.is_some(),
         };
-        // The form does not show a scope that its MCP server lost. The credential keeps the scope, so it works again
-        // when the server has it again.
-        let is_offered = |scope: &str| offered.iter().any(|server| server.scopes.iter().any(|one| one.name == scope));
-        edit.scopes.extend(before.scopes.iter().filter(|scope| !is_offered(scope)).map(str::to_owned));
         if edit.servers.is_empty() {
             errors.push(FieldError::new("server", "Choose at least one MCP server."));
         }
@@ -143,6 +139,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     }
     let mut servers = offered(&visit, &credential).await?;
     let held: Vec<&str> = credential.scopes.iter().collect();
+    let lost = lost_scopes(&credential, &servers);
     keep_grantable(&visit, &mut servers, &[], &held)?;
     let Form { typed, errors, .. } = form;
     let team = team_choice(&visit, Role::Manager, typed.team, errors.at("team")).await?;
@@ -163,6 +160,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     };
     let rights = view! {
         {server_cards(servers, &typed.servers, &typed.scopes, &errors)}
+        {lost_choice(lost, &typed.scopes)}
         {live_tokens(&impact, typed.end_tokens.is_some())}
         <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() keep=Some(keep)/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
@@ -177,6 +175,34 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let page = FormPage::new(format!("Edit {}", credential.name), action, "Save changes").lead(lead);
     let page = page.back(links::credential(&client_id), credential.name);
     Ok(page.panel("About the credential", about).panel("What it may do", rights).page(errors))
+}
+
+/// The scopes of the credential that none of its MCP servers offers, each with what is known of it. `servers` are
+/// those that the form offers.
+fn lost_scopes(credential: &Credential, servers: &[McpServer]) -> Vec<(String, String)> {
+    let offers = |server: &&McpServer, scope: &str| server.scopes.iter().any(|one| one.name == scope);
+    let is_own = |server: &McpServer| credential.servers.contains(&server.id);
+    let lost = credential.scopes.iter().filter(|scope| !servers.iter().any(|one| is_own(one) && offers(&one, scope)));
+    let origin = |scope: &str| match servers.iter().find(|server| offers(server, scope)) {
+        Some(server) => format!("Offered by {}, which is not one of its MCP servers.", server.name),
+        None => "No longer offered by the server. It works again when the server offers it again.".to_owned(),
+    };
+    lost.map(|scope| (scope.to_owned(), origin(scope))).collect()
+}
+
+/// The choice of these scopes: each may stay or be taken away. A scope that is not there cannot be added.
+fn lost_choice(lost: Vec<(String, String)>, ticked: &[String]) -> Option<AnyView> {
+    if lost.is_empty() {
+        return None;
+    }
+    let items = lost.into_iter().map(|(scope, origin)| {
+        let checked = ticked.contains(&scope);
+        let words = view! { <code>{scope.clone()}</code><span class="hint">{origin}</span> };
+        choice("checkbox", "scope", scope, checked, words)
+    });
+    let hint = "No MCP server of this credential offers these scopes. The credential keeps those that are ticked. You \
+                cannot add such a scope here.";
+    Some(choices("other-scopes", "Other scopes", Some(hint), items, None))
 }
 
 /// What happens with live tokens when the credential may do less, and the offer to end them.

@@ -4,7 +4,7 @@
 use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::incident::leak;
-use domain::model::audit::Action;
+use domain::model::audit::{Action, AuditEntry};
 use domain::model::credential::federated::FederatedIdentity;
 use domain::model::credential::key::ClientKey;
 use domain::model::credential::{AuthMethod, ClientSecret, Credential, Status};
@@ -95,6 +95,13 @@ impl Shown {
             AuthMethod::PrivateKeyJwt => self.keys.iter().filter(|key| key.end().is_live(now)).count(),
             AuthMethod::Federated => self.identities.iter().filter(|identity| identity.revoked_at.is_none()).count(),
         }
+    }
+
+    /// The newest entries of the audit log about the credential that the visitor sees, at most `limit`.
+    pub(crate) async fn entries(&self, limit: u16) -> Result<Vec<AuditEntry>, ActionError> {
+        let visit = &self.visit;
+        let id = self.credential.client_id.as_str();
+        Ok(audit::of_target(&visit.context, visit.authority()?, id, limit).await?)
     }
 
     /// Whether all secrets, keys or identities were removed. They may also have expired.
@@ -216,7 +223,7 @@ pub(crate) async fn notices(shown: &Shown) -> Result<AnyView, ActionError> {
 /// "Leaked and revoked 5 days ago by Ada."
 async fn revoked(shown: &Shown, at: Timestamp) -> Result<AnyView, ActionError> {
     let credential = &shown.credential;
-    let entries = audit::of_target(&shown.visit.context, credential.client_id.as_str(), 50).await?;
+    let entries = shown.entries(50).await?;
     let revoking = entries.into_iter().find(|entry| entry.action == Action::CredentialRevoked.as_str());
     let by = revoking.map(|entry| format!(" by {}", entry.actor_name));
     let what = if leak::reported(&shown.secrets).is_some() { "Leaked and revoked " } else { "Revoked " };

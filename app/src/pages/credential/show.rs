@@ -1,6 +1,5 @@
 //! One credential, in views: an overview, its secrets, its use, its changes, and how to connect.
 
-use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::credential::{federated, inspect, keys, usage};
 use domain::model::credential::usage::{Period, Whose};
@@ -18,7 +17,7 @@ use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::tokens::tokens_view;
-use crate::pages::credential::usage::{exchanges_panel, read_period, usage_view};
+use crate::pages::credential::usage::{exchanges_panel, read_period, secrets_by_use, usage_view};
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -135,10 +134,11 @@ async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError>
     let impact = inspect::impact(context, credential).await?;
     let day = usage::bars(context, Whose::Credential(id), Period::Day).await?;
     let refusals: i64 = day.iter().map(|bar| bar.refusals).sum();
-    let changes: Vec<_> = audit::of_target(context, id.as_str(), 5).await?.iter().map(EntryView::of).collect();
+    let changes = shown.entries(LATEST).await?.iter().map(EntryView::of).collect();
     let refused = vec![("credential", id.to_string())];
     let address = shown.list.view(credential, "");
     let exchanges = exchanges_panel(&shown.visit, Whose::Credential(id), period, &address, Some(refused)).await?;
+    let by_use = secrets_by_use(&shown.visit, credential).await?;
     let waiting = (shown.status() == Status::Unverified && credential.disabled_at.is_none()).then(|| {
         let reload = Some(shown.list.view(credential, ""));
         view! { <TryIt connection=connection_of(shown) reload/> }
@@ -152,6 +152,7 @@ async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError>
         {waiting}
         <div class="duo">
             <div class="stack">
+                {by_use}
                 {exchanges}
                 {proofs(shown, false).await?}
             </div>
@@ -277,11 +278,13 @@ async fn proofs(shown: &Shown, whole: bool) -> Result<AnyView, ActionError> {
 
 /// How many entries the view of the activity shows.
 const ENTRIES: u16 = 50;
+/// How many entries the overview shows.
+const LATEST: u16 = 5;
 
-/// The entries of the audit log about the credential.
+/// The entries of the audit log about the credential that the visitor sees.
 async fn activity(shown: &Shown) -> Result<AnyView, ActionError> {
     let id = &shown.credential.client_id;
-    let entries = audit::of_target(&shown.visit.context, id.as_str(), ENTRIES).await?;
+    let entries = shown.entries(ENTRIES).await?;
     let entries = entries.iter().map(EntryView::of).map(|entry| EntryView { target_name: String::new(), ..entry });
     let all = view! { <a class="muted" href=links::activity_of(id)>"See all entries"</a> };
     Ok(panel("changes", "Changes, newest first", all, entry_list(entries)))

@@ -3,6 +3,7 @@
 
 use domain::client;
 use domain::credential::list::{self, list};
+use domain::crypto::secret::without_secrets;
 use domain::model::client::ClientQuery;
 use domain::model::credential::query::Query;
 use domain::model::person::authority::Role;
@@ -62,10 +63,8 @@ const PLACES: [(&str, &str, &str, For); 23] = [
 pub async fn page(query: &str) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     // A whole secret is found by its end, and does not stand in links of the page.
-    let text = match query.trim() {
-        secret if secret.starts_with("css_") => secret.get(secret.len() - 4..).unwrap_or_default(),
-        text => text,
-    };
+    let text = without_secrets(query.trim());
+    let text = text.as_str();
     let hits = find(&visit, text).await?;
     let found = if hits.is_empty() {
         let credentials = links::with_query(links::CREDENTIALS, &[("q", text)]);

@@ -51,7 +51,7 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
     let rows = check.steps.iter().map(|step| row(step, server, issuer, administers));
     let columns = ["Step", "Result", "Received, and what to do"].map(Column::from);
     let aside = html! { <span class="muted">{distance(check.at)}{format!(" by {}", check.by)}</span> };
-    let private = check.needs_exception().then(|| {
+    let private = (administers && check.needs_exception()).then(|| {
         notice("warn", view! {
             <p>
                 <b>"The check could not reach the server. "</b>

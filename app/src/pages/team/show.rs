@@ -58,7 +58,7 @@ pub async fn page(
     });
     let query = Query { team: Some(team.id.clone()), ..Query::default() };
     let found = list::list(&visit.context, visit.authority()?, &query, NAMED).await?;
-    let entries = audit::of_target(&visit.context, team.id.as_str(), NAMED).await?;
+    let entries = audit::of_target(&visit.context, visit.authority()?, team.id.as_str(), NAMED).await?;
     let has_none = found.credentials.is_empty();
     let remove = (administers && team.id != TeamId::first()).then(|| remove_panel(&team, has_none));
     let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Add somebody"));

@@ -193,7 +193,7 @@ fn result(visit: &Visit, trial: Trial, server: Option<&McpServer>) -> AnyView {
         Some(Ok(Greeting { name, protocol })) => Step::Worked(html! {
             {server_name.to_owned()}" at "<code>{resource.clone()}</code>" accepted the token and answered: "{name}", protocol "{protocol}"."
         }),
-        Some(Err(problem)) => Step::Failed(call_failed(visit, &resource, problem)),
+        Some(Err(problem)) => Step::Failed(call_failed(visit, &resource, server, problem)),
         None => Step::Skipped("The MCP server was not called, because there is no token."),
     };
     let listed = match tools {
@@ -204,7 +204,7 @@ fn result(visit: &Visit, trial: Trial, server: Option<&McpServer>) -> AnyView {
             let count = counted(tools.len(), "tool", "tools");
             Step::Worked(html! { "The MCP server offers "{count}": "{scope_tags(tools)} })
         }
-        Some(Err(problem)) => Step::Failed(call_failed(visit, &resource, problem)),
+        Some(Err(problem)) => Step::Failed(call_failed(visit, &resource, server, problem)),
         None => Step::Skipped("The tools were not listed."),
     };
     let steps = [issued, greeted, listed].map(step_line).collect_view();
@@ -269,7 +269,7 @@ fn refused(visit: &Visit, error: &OAuthError) -> AnyView {
 }
 
 /// What the answer of an MCP server means, and what to check.
-fn call_failed(visit: &Visit, resource: &str, problem: CallProblem) -> AnyView {
+fn call_failed(visit: &Visit, resource: &str, server: Option<&McpServer>, problem: CallProblem) -> AnyView {
     let issuer = &visit.context.settings.public_url;
     let at = |words: String| html! { "The MCP server at "<code>{resource.to_owned()}</code>" "{words} };
     match problem {
@@ -299,5 +299,15 @@ fn call_failed(visit: &Visit, resource: &str, problem: CallProblem) -> AnyView {
         CallProblem::Status { status, .. } => at(format!("answered {status}.")),
         CallProblem::NotMcp => at("answered, but not with a message of the protocol. Is it an MCP server?".to_owned()),
         CallProblem::Refused { code, message } => at(format!("answered with the error {code}: {message}")),
+        CallProblem::Withheld => {
+            let page = match server {
+                Some(server) => html! { <a href=links::server(&server.id)>"the server’s page"</a> },
+                None => "the server’s page".into_any(),
+            };
+            html! {
+                "The MCP server at "<code>{resource.to_owned()}</code>" did not answer as an MCP server. An administrator \
+                can read why on "{page}". The program may reach it from its own network: try the curl lines."
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::base::id::ClientId;
 use crate::base::text::printable;
 use crate::credential::{Result, inspect};
-use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::crypto::secret::{PlainSecret, SecretKind, secret_like};
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::person::authority::Authority;
 use crate::prelude::{Context, Fault, Timestamp};
@@ -41,8 +41,6 @@ const MOST_ADDRESSES: i64 = 20;
 const LONGEST_PLACE: usize = 500;
 /// Length of a secret of any kind: its prefix and the rest.
 const SECRET_LENGTH: usize = 53;
-/// Fewest characters after the prefix of a secret that is cut off.
-const SHORTEST_DAMAGED: usize = 8;
 /// Length of a client ID: `csc_` and the rest.
 const CLIENT_ID_LENGTH: usize = 26;
 
@@ -115,7 +113,7 @@ fn scan_secrets(text: &str, found: &mut Scan) {
                 }
             }
             Some(_) | None => {
-                if let Some(part) = damaged(rest)
+                if let Some(part) = secret_like(rest)
                     && found.is_new(part)
                 {
                     found.damaged += 1;
@@ -123,15 +121,6 @@ fn scan_secrets(text: &str, found: &mut Scan) {
             }
         }
     }
-}
-
-/// The text at the beginning of `rest` that looks like a secret but is none: it is too short or too long, or its
-/// checksum is wrong. A word of a program, such as `css_class`, is shorter or has no digit and no capital letter.
-fn damaged(rest: &str) -> Option<&str> {
-    let kind = SecretKind::ALL.into_iter().find(|kind| rest.starts_with(kind.prefix()))?;
-    let body = rest[kind.prefix().len()..].split(|character: char| !character.is_ascii_alphanumeric()).next()?;
-    let is_random = body.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-    (body.len() >= SHORTEST_DAMAGED && is_random).then(|| &rest[..kind.prefix().len() + body.len()])
 }
 
 /// Finds secrets inside base64. The start of the base64 is not certain: `Basic%20` may precede it, or a path may

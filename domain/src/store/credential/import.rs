@@ -70,18 +70,34 @@ pub(crate) async fn insert(
                 credential.ends_at.map(Timestamp::millis),
                 credential.team.as_str(),
                 credential.disabled_at.map(Timestamp::millis),
+                credential.notes,
+                credential.owner.as_ref().map(|owner| owner.id.as_str()),
             ])
         })
         .collect();
     composed_sql!(
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
                                   token_lifetime, ip_ranges, created_by, created_at, ends_at, team_id, disabled_at,
-                                  created_by_id)
+                                  notes, owner_id, created_by_id)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
                 CAST(value ->> 7 AS BIGINT), value ->> 8, value ->> 9, CAST(value ->> 10 AS BIGINT),
-                CAST(value ->> 11 AS BIGINT), value ->> 12, CAST(value ->> 13 AS BIGINT), $2
+                CAST(value ->> 11 AS BIGINT), value ->> 12, CAST(value ->> 13 AS BIGINT), value ->> 14,
+                value ->> 15, $2
          FROM {new}";
         to_json(&rows), maker
+    )
+    .execute(&mut *transaction)
+    .await?;
+
+    let tags: Vec<[&str; 2]> = batch
+        .iter()
+        .flat_map(|NewImported { credential, .. }| {
+            credential.tags.iter().map(|tag| [credential.client_id.as_str(), tag.as_str()])
+        })
+        .collect();
+    composed_sql!(
+        "INSERT INTO credential_tags (client_id, tag) SELECT value ->> 0, value ->> 1 FROM {new}";
+        to_json(&tags)
     )
     .execute(&mut *transaction)
     .await?;

@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::base::id::{ClientId, TeamId};
 use domain::credential::inspect;
+use domain::crypto::secret::without_secrets;
 use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
@@ -227,15 +228,16 @@ fn to_sign_in(visit: &Visit, head: &Parts) -> Response {
     if text(headers, header::ACCEPT).is_some_and(|accepts| accepts.starts_with("application/json")) {
         return error::plain(StatusCode::UNAUTHORIZED);
     }
-    let back = uri.path_and_query().map_or(links::OVERVIEW, |target| target.as_str());
+    // A secret that somebody searched for is not carried through the sign-in.
+    let back = without_secrets(uri.path_and_query().map_or(links::OVERVIEW, |target| target.as_str()));
     if *method == Method::POST {
         let referrer = text(headers, header::REFERER);
         let sent_from = referrer.and_then(|address| address.strip_prefix(&visit.context.settings.public_url));
-        let page = page_of_form(sent_from, uri.path());
+        let page = without_secrets(&page_of_form(sent_from, uri.path()));
         return Redirect::to(&links::sign_in_after_form(&page)).into_response();
     }
     if *method == Method::GET && back != links::OVERVIEW {
-        return Redirect::to(&links::sign_in_on_the_way_to(back)).into_response();
+        return Redirect::to(&links::sign_in_on_the_way_to(&back)).into_response();
     }
     Redirect::to(links::SIGN_IN).into_response()
 }

@@ -9,6 +9,7 @@ use app::pages::client::personal_tokens::{self, TokensQuery, TypedToken};
 use app::pages::client::{edit, secret, show};
 use domain::base::id::AppClientId;
 use domain::client::{self, personal_token};
+use domain::crypto::secret::without_secrets;
 use domain::server;
 
 use crate::dashboard::prelude::{
@@ -26,6 +27,7 @@ pub(crate) async fn connected_apps(fields: Fields) -> PageResult {
 /// `GET /apps/clients`
 pub(crate) async fn list(fields: Fields) -> PageResult {
     let query = read!(fields => ClientsQuery { q, kind, after, ended });
+    let query = ClientsQuery { q: without_secrets(&query.q), ..query };
     list::page(query, fields.find("done")).await
 }
 

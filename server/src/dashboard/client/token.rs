@@ -77,7 +77,7 @@ async fn tested(form: &Submission, client_id: &str, typed: &TypedTrial) -> Resul
     let built_in = BuiltIn { state: state.clone(), address: visit.address };
     let mcp: &dyn McpConnection =
         if resource == context.settings.built_in_resource() { &built_in } else { &*state.mcp_servers };
-    let trial = trial::run(context, mcp, &id, &resource, &proof, &origin).await;
+    let trial = trial::run(context, mcp, visit.authority()?, &id, &resource, &proof, &origin).await;
     // Failed authentications count like those at the token endpoint.
     let failed = trial.exchange.as_ref().err().is_some_and(|error| {
         matches!(
