@@ -85,27 +85,58 @@ pub(crate) async fn are_many(store: &Store) -> Result<bool> {
 struct Statements {
     are_many: bool,
     conditions: Vec<Condition>,
+    /// The place of the condition whose index is read; `None`: no condition has one.
+    driving: Option<usize>,
     values: Values,
 }
 
 impl Statements {
     async fn of(store: &Store, selected: &Selected<'_>, sort: Option<Sort>) -> Result<Self> {
-        Ok(Self::sized(store.engine(), are_many(store).await?, selected, sort))
+        let mut statements = Self::sized(store.engine(), are_many(store).await?, selected, sort);
+        if statements.are_many {
+            statements.drive_along_least(store).await?;
+        }
+        Ok(statements)
     }
 
     fn sized(engine: Engine, are_many: bool, selected: &Selected<'_>, sort: Option<Sort>) -> Self {
         let mut values = Values::default();
         let conditions = conditions(selected, engine, are_many, sort, &mut values);
-        Self { are_many, conditions, values }
+        let driving = conditions.iter().position(|condition| condition.driver.is_some());
+        Self { are_many, conditions, driving, values }
     }
 
-    /// The condition of the first index, and the filters of the other conditions.
+    /// Chooses the index in which the fewest rows meet its condition. The planner cannot: it does not know the values,
+    /// and a tag of half of all credentials would be read to its end for the three that are leaked.
+    async fn drive_along_least(&mut self, store: &Store) -> Result<()> {
+        let drivers = self.conditions.iter().enumerate();
+        let drivers: Vec<(usize, &Driver)> =
+            drivers.filter_map(|(place, condition)| Some((place, condition.driver.as_ref()?))).collect();
+        if drivers.len() < 2 {
+            return Ok(());
+        }
+        let (mut driving, mut least) = (self.driving, FEW + 1);
+        for (place, driver) in drivers {
+            let size: i64 = Statement::from(self.size(driver, least)).one(store).await?;
+            if size < least {
+                (driving, least) = (Some(place), size);
+            }
+        }
+        self.driving = driving;
+        Ok(())
+    }
+
+    /// The number of rows that meet the condition of an index, at most `limit`.
+    fn size(&self, Driver { from, condition }: &Driver, limit: i64) -> ListStatement {
+        let mut values = self.values.clone();
+        let limit = values.add(limit);
+        values.of(format!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM {from} WHERE {condition} LIMIT {limit}) AS t"))
+    }
+
+    /// The condition whose index is read, and the filters of the other conditions.
     fn along_index(&self) -> Option<(&Driver, String)> {
-        let (place, driver) = self
-            .conditions
-            .iter()
-            .enumerate()
-            .find_map(|(place, condition)| condition.driver.as_ref().map(|driver| (place, driver)))?;
+        let place = self.driving?;
+        let driver = self.conditions.get(place)?.driver.as_ref()?;
         let others = self.conditions.iter().enumerate().filter(|(other, _)| *other != place);
         let filters = others.map(|(_, condition)| format!(" AND {}", condition.filter));
         Some((driver, format!("{}{}", driver.condition, filters.collect::<String>())))
