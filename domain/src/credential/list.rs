@@ -116,10 +116,16 @@ impl Part<'_> {
 
 fn selected<'query>(context: &Context, authority: &'query Authority, query: &'query Query) -> Selected<'query> {
     let given = |text: &'query Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    // One team has indexes in the order of the list, and several teams together have none.
+    let only = query.team.as_ref().or_else(|| authority.only_team()).filter(|team| authority.role_in(team).is_some());
+    let (key, team) = match only {
+        Some(team) => (None, Some(team)),
+        None => (authority.key(), query.team.as_ref()),
+    };
     Selected {
-        key: authority.key(),
+        key,
         search: given(&query.search),
-        team: query.team.as_ref(),
+        team,
         server: query.server.as_ref(),
         method: query.method,
         owner: query.owner.as_ref(),

@@ -103,6 +103,15 @@ impl Authority {
         if self.is_administrator() { Ok(()) } else { Err(Denied::Unseen) }
     }
 
+    /// The team, when the authority sees what one team owns and nothing else.
+    pub(crate) fn only_team(&self) -> Option<&TeamId> {
+        match self {
+            Self::Everything => None,
+            Self::Person { roles, .. } => roles.keys().next().filter(|_| roles.len() == 1),
+            Self::Team(team) => Some(team),
+        }
+    }
+
     /// The key by which statements restrict their rows: none, a person's identifier or a team's. See
     /// [`store::person::team::of!`](crate::store).
     pub(crate) fn key(&self) -> Option<&str> {

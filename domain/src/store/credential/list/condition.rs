@@ -112,18 +112,25 @@ impl Driver {
 pub(super) struct Condition {
     /// For an index, if there is one.
     pub driver: Option<Driver>,
-    /// For rows that come in the order of the list. It is written so that the planner uses it only as a filter, unless
-    /// an index has both the condition and the order.
+    /// For rows that another index finds. It is written so that the planner uses it only as a filter: the planner does
+    /// not know which of two indexes finds fewer rows.
     pub filter: String,
+    /// For rows that come in the order of the list, where an index has both the condition and the order.
+    in_order: Option<String>,
 }
 
 impl Condition {
     fn filter(filter: impl Into<String>) -> Self {
-        Self { driver: None, filter: filter.into() }
+        Self { driver: None, filter: filter.into(), in_order: None }
     }
 
     fn new(driver: Driver, filter: impl Into<String>) -> Self {
-        Self { driver: Some(driver), filter: filter.into() }
+        Self { driver: Some(driver), filter: filter.into(), in_order: None }
+    }
+
+    /// The condition for rows that come in the order of the list.
+    pub(super) fn in_order(&self) -> &str {
+        self.in_order.as_deref().unwrap_or(&self.filter)
     }
 }
 
@@ -224,7 +231,7 @@ impl MomentParameters {
     }
 
     fn of_show(&self, show: Show, engine: Engine) -> Condition {
-        Condition { driver: self.driver(show, engine), filter: self.shown(show) }
+        Condition { driver: self.driver(show, engine), filter: self.shown(show), in_order: None }
     }
 
     /// The credentials that are in no other section. A subquery, because it needs no column of the rows that are read.
@@ -299,15 +306,19 @@ pub(super) fn conditions(
 ) -> Vec<Condition> {
     let mut all = Vec::new();
     // The first parameter, because this macro needs its number.
-    let owned = selected.key.map(|key| {
+    let teams = selected.key.map(|key| {
         values.add(key);
-        concat!("team_id IN ", team::of!("$1"))
+        team::of!("$1")
     });
     let moments = MomentParameters::add(selected, sort, values);
     // An index has these columns together with the moment of creation, and one has the team with the name.
-    let column = |name: &str, parameter: &str, ordered: &[Sort]| match sort {
-        Some(sort) if !ordered.contains(&sort) => format!("COALESCE({name}, '') = {parameter}"),
-        _ => format!("{name} = {parameter}"),
+    let column = |name: &str, parameter: &str, ordered: &[Sort]| {
+        let condition = format!("{name} = {parameter}");
+        Condition {
+            driver: Some(Driver::of_credentials(condition.as_str())),
+            filter: format!("COALESCE({name}, '') = {parameter}"),
+            in_order: sort.is_none_or(|sort| ordered.contains(&sort)).then_some(condition),
+        }
     };
     if selected.section == Some(Section::Leaked) {
         all.push(moments.of_show(Show::Leaked, engine));
@@ -323,8 +334,7 @@ pub(super) fn conditions(
     }
     if let Some(owner) = selected.owner {
         let owner = values.add(owner.as_str());
-        let filter = column("owner_id", &owner, &[Sort::Created]);
-        all.push(Condition::new(Driver::of_credentials(format!("owner_id = {owner}")), filter));
+        all.push(column("owner_id", &owner, &[Sort::Created]));
     }
     if selected.show != Show::All {
         all.push(moments.of_show(selected.show, engine));
@@ -340,16 +350,20 @@ pub(super) fn conditions(
     }
     if let Some(method) = selected.method {
         let method = values.add(method.as_str());
-        let filter = column("auth_method", &method, &[Sort::Created]);
-        all.push(Condition::new(Driver::of_credentials(format!("auth_method = {method}")), filter));
+        all.push(column("auth_method", &method, &[Sort::Created]));
     }
     if let Some(team) = selected.team {
         let team = values.add(team.as_str());
-        let filter = column("team_id", &team, &[Sort::Created, Sort::Name]);
-        all.push(Condition::new(Driver::of_credentials(format!("team_id = {team}")), filter));
+        all.push(column("team_id", &team, &[Sort::Created, Sort::Name]));
     }
-    if let Some(owned) = owned {
-        all.push(Condition::new(Driver::of_credentials(owned), owned));
+    if let Some(teams) = teams {
+        let condition = format!("team_id IN {teams}");
+        all.push(Condition {
+            driver: Some(Driver::of_credentials(condition.as_str())),
+            filter: format!("COALESCE(team_id, '') IN {teams}"),
+            // An index of teams does not have the rows of several teams in one order.
+            in_order: sort.is_none().then_some(condition),
+        });
     }
     if selected.section == Some(Section::Others) {
         all.push(Condition::filter(moments.not_leaked()));

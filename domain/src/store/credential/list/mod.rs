@@ -143,7 +143,7 @@ impl Statements {
     }
 
     fn filters(&self) -> String {
-        let filters = self.conditions.iter().map(|condition| format!(" AND {}", condition.filter));
+        let filters = self.conditions.iter().map(|condition| format!(" AND {}", condition.in_order()));
         format!("1 = 1{}", filters.collect::<String>())
     }
 
@@ -265,7 +265,7 @@ pub(crate) async fn counts(store: &Store, selected: &Selected<'_>) -> Result<Cou
         Show::Imported => sum(format!("{} AND client_id IN ({IMPORTED})", moments.working()), name),
         _ => sum(moments.shown(show), name),
     });
-    let filters = conditions.iter().map(|condition| format!(" AND {}", condition.filter)).collect::<String>();
+    let filters = conditions.iter().map(|condition| format!(" AND {}", condition.in_order())).collect::<String>();
     let text = format!(
         "SELECT COUNT(*) AS everything, {}, {} FROM credentials WHERE 1 = 1{filters}",
         sum(moments.working(), "working"),

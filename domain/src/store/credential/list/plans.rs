@@ -75,9 +75,12 @@ async fn every_list_is_read_along_an_index() {
         ("owner".to_owned(), Selected { owner: Some(&owner), ..all }),
         ("tag".to_owned(), Selected { tag: Some("prod"), ..all }),
         ("tag and server".to_owned(), Selected { tag: Some("prod"), server: Some(&server), ..all }),
+        ("teams of a person".to_owned(), Selected { key: Some("usr_"), ..all }),
     ];
     for show in SHOWN {
         selections.push((format!("{show:?}"), Selected { show, ..all }));
+        selections.push((format!("{show:?} of a team"), Selected { show, team: Some(&team), ..all }));
+        selections.push((format!("{show:?} of an owner"), Selected { show, owner: Some(&owner), ..all }));
         selections.push((format!("{show:?} and a search"), Selected { show, search: Some("2nr7"), ..all }));
     }
     for offered in [TAGS, OWNERS] {
@@ -106,5 +109,37 @@ async fn every_list_is_read_along_an_index() {
                 assert!(!reads_everything(&many) && !sorts(&many), "{name}: the page of many\n{many}");
             }
         }
+    }
+}
+
+/// The index whose condition few rows meet is read, whatever else the list asks, and wherever it stands.
+#[tokio::test]
+async fn the_rarest_condition_is_read_along_its_index() {
+    let instance = Instance::without_whole_reads().await;
+    let store = &instance.context.store;
+    let team = TeamId::first();
+    let selected = Selected {
+        key: None,
+        search: None,
+        team: Some(&team),
+        server: None,
+        method: None,
+        owner: None,
+        tag: Some("prod"),
+        show: Show::Leaked,
+        section: None,
+        moments: Moments::at(instance.context.now()),
+    };
+    let mut statements = Statements::sized(store.engine(), true, &selected, None);
+    let indexes = ["credential_tags_by_tag", "credentials_leaked", "credentials_by_team"];
+    let driven: Vec<usize> = (0..statements.conditions.len()).collect();
+    assert_eq!(driven.len(), indexes.len());
+    for (place, index) in driven.into_iter().zip(indexes) {
+        statements.driving = Some(place);
+        let count = statements.count(FEW).expect("an index");
+        let plan = plan(store, count).await;
+        assert!(plan.contains(index), "{index}\n{plan}");
+        let others = indexes.iter().filter(|other| **other != index && **other != "credential_tags_by_tag");
+        assert!(!others.into_iter().any(|other| plan.contains(other)), "{index} alone\n{plan}");
     }
 }
