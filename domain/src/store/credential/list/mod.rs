@@ -50,15 +50,21 @@ pub(crate) const MANY: i64 = 20_000;
 /// If at most this many rows match, they are found by the index of the condition and sorted. If more rows match, a scan
 /// in the order of the list soon finds a full page. With the wrong choice, the database reads the whole table.
 const FEW: i64 = 4000;
+/// So far the matches of several conditions are counted when many rows meet each condition: most of the rows that are
+/// read for it are no match.
+const MOST_COUNTED: i64 = 1000;
 
 /// Some rows of the list, in its order.
 pub(crate) async fn list(store: &Store, selected: &Selected<'_>, slice: &Slice<'_>) -> Result<Vec<Credential>> {
     let statements = Statements::of(store, selected, Some(slice.sort)).await?;
-    let found: Option<i64> = match statements.count(FEW + 1) {
+    // With many rows in each index, a page full of matches is soon found in the order of the list; or there is hardly a
+    // match, and the rarest condition is read to its end.
+    let enough = if statements.all_have_many { slice.limit } else { FEW + 1 };
+    let found: Option<i64> = match statements.count(enough) {
         Some(count) => Some(Statement::from(count).one(store).await?),
         None => None,
     };
-    let few = found.filter(|found| *found <= FEW).and_then(|_| statements.page_of_few(slice));
+    let few = found.filter(|found| *found < enough).and_then(|_| statements.page_of_few(slice));
     let page = few.unwrap_or_else(|| statements.page(slice));
     let mut rows: Vec<Credential> = Statement::from(page).all(store).await?;
     if slice.backward {
@@ -70,10 +76,14 @@ pub(crate) async fn list(store: &Store, selected: &Selected<'_>, slice: &Slice<'
 /// How many credentials the list has. With very many credentials they are counted up to a limit.
 pub(crate) async fn total(store: &Store, selected: &Selected<'_>) -> Result<Total> {
     let statements = Statements::of(store, selected, None).await?;
-    let limit = if statements.are_many { FEW + 1 } else { i64::MAX };
+    let most = match statements.all_have_many {
+        true => MOST_COUNTED,
+        false => FEW,
+    };
+    let limit = if statements.are_many { most + 1 } else { i64::MAX };
     let count = statements.count(limit).unwrap_or_else(|| statements.count_of_filters(limit));
     let count: i64 = Statement::from(count).one(store).await?;
-    Ok(if count < limit { Total::Exactly(count) } else { Total::MoreThan(FEW) })
+    Ok(if count < limit { Total::Exactly(count) } else { Total::MoreThan(most) })
 }
 
 /// Whether there are too many credentials for a search that reads all of them, and for a page that waits for counts.
@@ -87,6 +97,8 @@ struct Statements {
     conditions: Vec<Condition>,
     /// The place of the condition whose index is read; `None`: no condition has one.
     driving: Option<usize>,
+    /// Whether there are several conditions with an index, and more than [`FEW`] rows meet each of them.
+    all_have_many: bool,
     values: Values,
 }
 
@@ -103,7 +115,7 @@ impl Statements {
         let mut values = Values::default();
         let conditions = conditions(selected, engine, are_many, sort, &mut values);
         let driving = conditions.iter().position(|condition| condition.driver.is_some());
-        Self { are_many, conditions, driving, values }
+        Self { are_many, conditions, driving, all_have_many: false, values }
     }
 
     /// Chooses the index in which the fewest rows meet its condition. The planner cannot: it does not know the values,
@@ -122,7 +134,7 @@ impl Statements {
                 (driving, least) = (Some(place), size);
             }
         }
-        self.driving = driving;
+        (self.driving, self.all_have_many) = (driving, least > FEW);
         Ok(())
     }
 

@@ -134,12 +134,105 @@ async fn the_rarest_condition_is_read_along_its_index() {
     let indexes = ["credential_tags_by_tag", "credentials_leaked", "credentials_by_team"];
     let driven: Vec<usize> = (0..statements.conditions.len()).collect();
     assert_eq!(driven.len(), indexes.len());
-    for (place, index) in driven.into_iter().zip(indexes) {
+    // PostgreSQL has statistics of the values, and may know better.
+    let driven = driven.into_iter().zip(indexes).filter(|_| store.engine() == Engine::Sqlite);
+    for (place, index) in driven {
         statements.driving = Some(place);
         let count = statements.count(FEW).expect("an index");
         let plan = plan(store, count).await;
         assert!(plan.contains(index), "{index}\n{plan}");
         let others = indexes.iter().filter(|other| **other != index && **other != "credential_tags_by_tag");
         assert!(!others.into_iter().any(|other| plan.contains(other)), "{index} alone\n{plan}");
+    }
+}
+
+/// 120 credentials that differ in everything a list asks for.
+async fn fill(instance: &Instance, server: &McpServerId, owner: &PersonId) {
+    let mut transaction = instance.context.store.begin().await.expect("begins");
+    let now = instance.context.now().millis();
+    let team = TeamId::first();
+    let person = format!(
+        "INSERT INTO people (id, name, email, password_hash, created_at, password_changed_at)
+         VALUES ('{owner}', 'Ada', 'ada@example.com', '', 1, 1)"
+    );
+    Statement::composed(person).execute(&mut transaction).await.expect("inserts");
+    for number in 0..120_i64 {
+        let moment = |every: i64, at: i64| if number % every == 0 { at.to_string() } else { "NULL".to_owned() };
+        let (id, ends) = (format!("csc_{number:022}"), if number % 6 == 2 { now - 5 } else { now + number });
+        let method = if number % 4 == 1 { "private_key_jwt" } else { "client_secret" };
+        let servers = if number % 2 == 0 { format!(r#"["{server}"]"#) } else { "[]".to_owned() };
+        let sql = format!(
+            "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
+                 ip_ranges, created_by, created_at, team_id, owner_id, revoked_at, disabled_at, verified_at,
+                 last_used_at, ends_at, leak_ends_at, rotation_ends_at)
+             VALUES ('{id}', 'job {number}', 'job {number} {id}', '', '{method}', 'x', '{servers}', '[]', '', {number},
+                 '{team}', {}, {}, {}, {}, {}, {}, {}, {})",
+            if number % 3 == 0 { format!("'{owner}'") } else { "NULL".to_owned() },
+            moment(11, now),
+            moment(13, now),
+            moment(2, 7),
+            moment(2, 7 + number % 5),
+            if number % 7 == 0 { "NULL".to_owned() } else { ends.to_string() },
+            moment(9, now + 9),
+            moment(8, now + 9),
+        );
+        Statement::composed(sql).execute(&mut transaction).await.expect("inserts");
+        if number % 5 != 0 {
+            let tag = format!("INSERT INTO credential_tags (client_id, tag) VALUES ('{id}', 'prod')");
+            Statement::composed(tag).execute(&mut transaction).await.expect("inserts");
+        }
+    }
+    transaction.commit().await.expect("commits");
+}
+
+/// Whichever index is read, the list is the same.
+#[tokio::test]
+async fn every_way_to_read_a_list_finds_the_same_credentials() {
+    let instance = Instance::new().await;
+    let store = &instance.context.store;
+    let (team, server) = (TeamId::first(), McpServerId::generate(instance.context.random.as_ref()));
+    let owner = PersonId::generate(instance.context.random.as_ref());
+    fill(&instance, &server, &owner).await;
+    let ids = async |statement: ListStatement| -> Vec<String> {
+        let rows: Vec<Credential> = Statement::from(statement).all(store).await.expect("a page");
+        rows.into_iter().map(|row| row.client_id.to_string()).collect()
+    };
+    for show in SHOWN {
+        for (tag, with_server, of_owner, method) in [
+            (None, false, false, None),
+            (Some("prod"), false, false, None),
+            (Some("prod"), true, true, Some(AuthMethod::ClientSecret)),
+            (None, true, false, Some(AuthMethod::PrivateKeyJwt)),
+        ] {
+            let selected = Selected {
+                key: None,
+                search: Some("job"),
+                team: Some(&team),
+                server: with_server.then_some(&server),
+                method,
+                owner: of_owner.then_some(&owner),
+                tag,
+                show,
+                section: None,
+                moments: Moments::at(instance.context.now()),
+            };
+            for sort in [Sort::Created, Sort::Name, Sort::LastUsed, Sort::Ends] {
+                let slice = Slice { sort, reversed: false, beside: None, backward: false, limit: 200 };
+                let small = Statements::sized(store.engine(), false, &selected, Some(sort));
+                let expected = ids(small.page(&slice)).await;
+                let mut statements = Statements::sized(store.engine(), true, &selected, Some(sort));
+                assert_eq!(ids(statements.page(&slice)).await, expected, "{show:?} {tag:?} {sort:?} in order");
+                for place in 0..statements.conditions.len() {
+                    statements.driving = Some(place);
+                    let Some(few) = statements.page_of_few(&slice) else { continue };
+                    assert_eq!(ids(few).await, expected, "{show:?} {tag:?} {sort:?} along {place}");
+                    let count: i64 = match statements.count(200) {
+                        Some(count) => Statement::from(count).one(store).await.expect("a count"),
+                        None => continue,
+                    };
+                    assert_eq!(count, expected.len() as i64, "{show:?} {tag:?} {sort:?} along {place}");
+                }
+            }
+        }
     }
 }
