@@ -96,7 +96,7 @@ texts! {
     CredentialEnabled "Credential enabled";
     CredentialRevoked "Credential revoked";
     CredentialExpiring "Credential expires soon";
-    CredentialRetiredSecretTried "Retired secret tried";
+    CredentialRetiredSecretTried "Ended secret tried";
     InstanceRestored "Backup restored";
     SigningKeyRotated "Signing key rotated";
     MasterKeyReplaced "Master key replaced";
@@ -220,6 +220,17 @@ fn from(entry: &AuditEntry) -> String {
     entry.address.clone().unwrap_or_else(|| unknown.to_owned())
 }
 
+/// What was done, in words. `emergency`: an emergency stop, or its undoing, did it to this credential.
+fn what(entry: &AuditEntry, emergency: bool) -> String {
+    let Some(action) = Action::parse(&entry.action) else { return entry.action.clone() };
+    let by = match action {
+        Action::CredentialDisabled | Action::CredentialRevoked if emergency => " by an emergency stop",
+        Action::CredentialEnabled if emergency => ": emergency stop undone",
+        _ => "",
+    };
+    format!("{}{by}", text(action))
+}
+
 impl EntryView {
     /// The view of an entry.
     pub fn of(entry: &AuditEntry) -> Self {
@@ -227,7 +238,7 @@ impl EntryView {
         Self {
             seq: entry.seq,
             at: entry.at.millis(),
-            what: Action::parse(&entry.action).map_or_else(|| entry.action.clone(), |action| text(action).to_owned()),
+            what: what(entry, details.get("emergency").is_some()),
             action: entry.action.clone(),
             actor_kind: entry.actor_kind.clone(),
             actor_id: entry.actor_id.clone(),
