@@ -123,6 +123,17 @@ async fn a_token_is_for_one_server_and_its_scopes() {
     let machine = basic(&app.generated("resource server", &["tokens:introspect"]).await);
     assert_eq!(introspected(&app, &machine, &elsewhere).await, json!({ "active": false }), "not the caller's server");
 
+    // The page groups the scopes by server. Only those of the chosen server count.
+    let page = browser.get(LIST).await.body;
+    assert!(page.contains("type=\"radio\" name=\"server\" value=\"https://docs.example/mcp\""), "{page}");
+    assert!(page.contains("aria-label=\"Scopes of Docs\""), "{page}");
+    let both = ["docs:read https://docs.example/mcp", "credentials:read http://localhost:8080/mcp"];
+    let fields = [("server", "https://docs.example/mcp"), ("scope", both[0]), ("scope", both[1])];
+    generated(&browser, &fields).await;
+    let fields = [("server", "http://localhost:8080/mcp"), ("scope", both[0]), ("scope", both[1])];
+    let own = generated(&browser, &fields).await;
+    assert_eq!(whoami(&app, &own).await["scope"], "credentials:read");
+
     let wide = generated(&browser, &[("scope", "mcp:read"), ("scope", "credentials:read")]).await;
     assert_eq!(whoami(&app, &wide).await["scope"], "mcp:read credentials:read");
     for (fields, words) in [

@@ -11,7 +11,7 @@ use domain::server;
 
 use crate::components::time::calendar;
 use crate::pages::credential::fields::{
-    ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_lifetime, read_new_expiry,
+    Choose, ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_lifetime, read_new_expiry,
     read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards, team_choice,
     words_fields,
 };
@@ -148,6 +148,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let rules =
         (credential.auth_method != AuthMethod::ClientSecret).then(|| view! { <RuleChoice ticked=typed.assertions/> });
     let impact = inspect::impact(&visit.context, &credential).await?;
+    let teams = domain::person::team::list(&visit.context, visit.authority()?).await?;
     let keep = match credential.ends_at {
         None => "As it is: never".to_owned(),
         Some(at) => format!("As it is: {}", calendar(at, visit.now())),
@@ -159,7 +160,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         {words_fields(typed.tags, typed.description, typed.notes, &errors)}
     };
     let rights = view! {
-        {server_cards(servers, &typed.servers, &typed.scopes, &errors)}
+        {server_cards(Choose::Several, servers, &teams, &typed.servers, &typed.scopes, &errors)}
         {lost_choice(lost, &typed.scopes)}
         {live_tokens(&impact, typed.end_tokens.is_some())}
         <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() keep=Some(keep)/>
