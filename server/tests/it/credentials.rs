@@ -150,7 +150,7 @@ async fn the_list_is_filtered_and_paged_by_its_address() {
     }
     let first = browser.get("/credentials").await;
     assert!(first.body.len() < 60_000, "{} bytes", first.body.len());
-    assert!(first.body.contains("1–50 of 55") && !first.body.contains(">Previous<"));
+    assert!(first.body.contains("1–50 of 55") && !first.body.contains(">Previous page<"));
     assert!(first.body.contains("job 54") && !first.body.contains("job 04"));
     let next = between(&first.body, r#"href="/credentials?after="#, "\"");
     let second = browser.get(&format!("/credentials?after={next}")).await;

@@ -165,6 +165,7 @@ pub fn reveal(token: PersonalToken, secret: &PlainSecret, resource: &str) -> Pag
         .lead(view! { {shown_once(&token.name)}" It works until "{moment(token.expires_at)}"." })
         .if_lost("Countersign keeps only a fingerprint of it. If the token is lost, revoke it and generate another.")
         .secret("token", "Token", &secret)
+        .stored("I have stored this token")
         .below(view! { <Texts title="Use it" about="The curl lines hold the token.".to_owned() texts secret=Some(secret)/> })
         .page()
 }

@@ -166,9 +166,9 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() keep=Some(keep)/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
-            hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
+            hint="One address or CIDR range per line. Empty allows every address." error=errors.at("ip_ranges")/>
         {rules}
-        <TextField id="hard_end_at" label="Last day" kind="date" value=typed.hard_end_at error=errors.at("hard_end_at")
+        <TextField id="hard_end_at" label="Last day of the credential" kind="date" value=typed.hard_end_at error=errors.at("hard_end_at")
             hint="Optional. After this day (UTC) no secret of this credential works, new ones included."/>
     };
     let lead = "Changes count from the next exchange. The client ID and the secrets stay.";

@@ -303,7 +303,7 @@ fn more_options(typed: Typed, owner: AnyView, errors: &Errors) -> AnyView {
         {words_fields(typed.tags, typed.description, typed.notes, errors)}
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
-            hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
+            hint="One address or CIDR range per line. Empty allows every address." error=errors.at("ip_ranges")/>
     }
 }
 

@@ -130,7 +130,7 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
         let words = view! {
             <p>
                 <b>"Archived since "{moment(at)}". "</b>
-                "It gets no new tokens. Access tokens from before work until they expire; personal tokens are refused."
+                "The server gets no new tokens. Access tokens that were issued before work until they expire; personal tokens are refused."
             </p>
         };
         notice("warn", words)
