@@ -68,9 +68,7 @@ pub(super) struct Answer {
 /// Connects to one of the addresses that the host has now. No second lookup follows.
 async fn connect(host: &Host<&str>, port: u16, permission: &EgressPermission<'_>) -> Result<TcpStream, String> {
     let addresses: Vec<SocketAddr> = match host {
-        Host::Domain(name) => {
-            lookup_host((*name, port)).await.map_err(|error| cause::of_lookup(&error))?.collect()
-        }
+        Host::Domain(name) => lookup_host((*name, port)).await.map_err(|error| cause::of_lookup(&error))?.collect(),
         Host::Ipv4(address) => vec![(*address, port).into()],
         Host::Ipv6(address) => vec![(*address, port).into()],
     };

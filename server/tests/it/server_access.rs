@@ -319,7 +319,8 @@ async fn nobody_generates_for_a_server_that_is_closed_to_them() {
     assert!(answer.body.contains("Docs is not open to the team Payments."), "{}", answer.body);
     let remedy = "Ask an administrator to add Payments to the access of Docs.";
     assert!(answer.body.contains(remedy), "{}", answer.body);
-    // An administrator may choose the server for another team, so its card names its teams; an error leads to the remedy.
+    // An administrator may choose the server for another team. So its card names its teams, and an error leads to the
+    // remedy.
     let administrator = app.signed_in().await;
     let page = administrator.get(new).await.body;
     assert!(page.contains("Name it and choose its MCP servers."), "{page}");

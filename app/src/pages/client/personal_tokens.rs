@@ -124,7 +124,9 @@ pub async fn page(query: TokensQuery, form: Form<TypedToken>) -> Result<Page, Ac
     let (tokens, next) = page_of(tokens, ListedToken::cursor);
     let mut servers = server::list(&visit.context).await?;
     let table = token_table(tokens, &servers, authority, administers);
-    servers.retain(|server| server.admits(authority) || server.id.as_str() == typed.server || server.resource == typed.server);
+    servers.retain(|server| {
+        server.admits(authority) || server.id.as_str() == typed.server || server.resource == typed.server
+    });
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));

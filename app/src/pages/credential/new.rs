@@ -15,9 +15,9 @@ use domain::server;
 use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::pages::credential::authenticators::{identity_draft, keys_draft};
 use crate::pages::credential::fields::{
-    Choose, ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry, read_lifetime,
-    read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards, team_choice,
-    words_fields,
+    Choose, ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry,
+    read_lifetime, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards,
+    team_choice, words_fields,
 };
 use crate::pages::credential::find;
 use crate::pages::credential::list::server_names;
@@ -213,7 +213,9 @@ fn open_to_team(authority: &Authority, typed: &Typed, servers: &[McpServer], tea
             let words = format!("Add {} to the access of {}", team.name, server.name);
             html! { <p><a href=links::server_access(&server.id)>{words}</a></p> }
         }
-        false => html! { <p>{format!("Ask an administrator to add {} to the access of {}.", team.name, server.name)}</p> },
+        false => {
+            html! { <p>{format!("Ask an administrator to add {} to the access of {}.", team.name, server.name)}</p> }
+        }
     };
     servers.iter().filter(is_closed).map(line).collect_view().into_any()
 }

@@ -229,8 +229,8 @@ pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64> 
     sql!(STOPPED_AT; moment).one(store).await
 }
 
-/// Identifiers and names of the credentials that were disabled at exactly this moment and still are, at most `limit`, in
-/// the order of the identifiers.
+/// Identifiers and names of the credentials that were disabled at exactly this moment and still are, at most `limit`,
+/// in the order of the identifiers.
 pub(crate) async fn stopped(
     transaction: &mut Transaction,
     moment: Timestamp,
