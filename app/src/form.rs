@@ -33,6 +33,12 @@ impl Errors {
         self.0.iter().find(|error| error.field == field).map(|error| error.message.clone())
     }
 
+    /// The errors in the order of the form, whose fields `fields` are. Errors of other fields come last.
+    pub(crate) fn in_order(mut self, fields: &[&str]) -> Self {
+        self.0.sort_by_key(|error| fields.iter().position(|field| *field == error.field).unwrap_or(fields.len()));
+        self
+    }
+
     /// The status of the page that shows them.
     pub fn status(&self) -> u16 {
         if self.0.is_empty() { 200 } else { 422 }

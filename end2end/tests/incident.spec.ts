@@ -82,7 +82,7 @@ test('a secret is rotated while the program goes on', async () => {
   await expect(page.getByRole('status').first()).toContainText('Rotation finished.');
   expect(await works(old.id, old.secret)).toBe(false);
   expect(await works(old.id, secret)).toBe(true);
-  await openUntil(() => open(`/credentials/${old.id}?view=usage`), page.getByText('Revoked secret or key tried'));
+  await openUntil(() => open(`/credentials/${old.id}?view=usage`), page.getByText('Secret or key revoked'));
 });
 
 test('the page says when only the new secret is used', async () => {

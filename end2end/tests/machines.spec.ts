@@ -209,7 +209,7 @@ const workloads = {
     },
     wrong: { repository_owner: 'evil' },
   },
-  'GitHub, subject with numbers': {
+  'GitHub with owner and repository IDs': {
     words: { 'OWNER-ID': '65', 'REPOSITORY-ID': '74', OWNER: 'acme', REPOSITORY: 'site' },
     claims: {
       jti: randomUUID(), sub: 'repo:acme@65/site@74:ref:refs/heads/main', ref: 'refs/heads/main',

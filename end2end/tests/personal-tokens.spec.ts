@@ -52,7 +52,7 @@ test('a token for a program that signs nobody in', async ({ page, context }) => 
 
   await test.step('is never shown again', async () => {
     if (javaScript()) page.on('dialog', (dialog) => dialog.accept());
-    await press(page, 'I have stored this secret');
+    await press(page, 'I have stored this token');
     await expect(page.getByRole('rowheader', { name: /laptop/ })).toBeVisible();
     await expect(page.getByRole('row', { name: /laptop/ })).toContainText('from 127.0.0.1');
     await examine(page, 'personal-tokens');

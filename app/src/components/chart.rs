@@ -108,8 +108,9 @@ fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<Strin
         </svg>
     };
     // Short, so that it fits on a phone. The legend says what is counted.
-    let refused = if bar.refusals > 0 { format!(" and {} refused", grouped(bar.refusals)) } else { String::new() };
-    let text = format!("{}: {}{refused}", range(bar.hour, hours), grouped(bar.exchanges));
+    let refused = if bar.refusals > 0 { format!(", {} refused", grouped(bar.refusals)) } else { String::new() };
+    let exchanges = counted(bar.exchanges, "exchange", "exchanges");
+    let text = format!("{}: {exchanges}{refused}", range(bar.hour, hours));
     match link {
         Some(href) => html! { <a href=href>{shape}<text>{text}</text></a> },
         None => html! { <g>{shape}<text>{text}</text></g> },
@@ -260,7 +261,7 @@ mod tests {
             "<svg x=\"0%\" width=\"1.25%\">",
             "<rect y=\"25%\" height=\"75%\">",
             "<rect y=\"0%\" height=\"25%\" class=\"bad\">",
-            "1 Jan, 00:00–01:00: 3 and 1 refused",
+            "1 Jan, 00:00–01:00: 3 exchanges, 1 refused",
         ] {
             assert!(refused.contains(part), "{part}: {refused}");
         }

@@ -27,7 +27,7 @@ pub(crate) fn end_also(id: &'static str, access: Access, chosen: Option<EndAlso>
     let chosen = chosen.unwrap_or(EndAlso::ALL);
     let words = counted(access.passkeys, "passkey", "passkeys");
     let passkeys = (access.passkeys > 0).then(|| choice("checkbox", "end_passkeys", "yes", chosen.passkeys, words));
-    boxes(id, access, chosen, "Untick what you are sure is yours.", passkeys)
+    boxes(id, access, chosen, "Untick the tokens, apps and passkeys that shall stay.", passkeys)
 }
 
 /// The same without passkeys: a person without them signs in with the password alone, so removing them asks again for
@@ -46,7 +46,7 @@ fn boxes(id: &'static str, access: Access, chosen: EndAlso, hint: &'static str, 
     let app_box = choice("checkbox", "end_apps", "yes", chosen.apps, app_words);
     let there = [(personal_tokens > 0).then_some(tokens), (apps > 0).then_some(app_box), more];
     let there: Vec<AnyView> = there.into_iter().flatten().collect();
-    (!there.is_empty()).then(|| choices(id, "End these too", Some(hint), there, None)).into_any()
+    (!there.is_empty()).then(|| choices(id, "Also end", Some(hint), there, None)).into_any()
 }
 
 /// The numbers of what ended, as the address of the page with the receipt has them.

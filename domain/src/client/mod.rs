@@ -81,7 +81,7 @@ impl ClientDraft {
 fn redirect_uris(written: &[String]) -> Result<Vec<RedirectUri>, String> {
     let written: Vec<&str> = written.iter().map(|uri| uri.trim()).filter(|uri| !uri.is_empty()).collect();
     if written.is_empty() || written.len() > MOST_REDIRECT_URIS {
-        return Err(format!("Enter one redirect URI a line, at least one and at most {MOST_REDIRECT_URIS}."));
+        return Err(format!("Enter one redirect URI per line, at least one and at most {MOST_REDIRECT_URIS}."));
     }
     let parsed = |uri| RedirectUri::parse(uri).ok_or_else(|| format!("{uri} cannot be used. {}", RedirectUri::RULE));
     written.into_iter().map(parsed).collect()

@@ -37,7 +37,7 @@ const NOTE_AFTER: Duration = Duration::from_secs(60);
 pub struct TokenDraft {
     /// The name of the token.
     pub name: String,
-    /// Identifier of the MCP server that the token is for; empty: the built-in one.
+    /// Identifier or resource identifier of the MCP server that the token is for; empty: the built-in one.
     pub server: String,
     /// The scopes of the token; empty: the server's default.
     pub scopes: Vec<String>,
@@ -72,7 +72,7 @@ impl TokenDraft {
         let name = errors.take("name", check_name(&self.name));
         let chosen = servers.iter().filter(|server| !server.is_archived()).find(|server| match self.server.as_str() {
             "" => server.built_in,
-            id => server.id.as_str() == id,
+            id => server.id.as_str() == id || server.resource == id,
         });
         let Some(server) = chosen else {
             errors.push("server", "Choose one of the MCP servers.");

@@ -124,7 +124,7 @@ async fn check_access(
 fn not_open(servers: &[McpServer], team: &str) -> String {
     let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
     let is = if names.len() == 1 { "is" } else { "are" };
-    format!("{} {is} not open to the team {team}. An administrator can add the team to its list.", names.join(", "))
+    format!("{} {is} not open to the team {team}. Choose other MCP servers or another team.", names.join(", "))
 }
 
 /// The event that the credential `before` moves to the team `to`. People of the old team read it too, so it says

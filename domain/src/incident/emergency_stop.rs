@@ -140,15 +140,31 @@ async fn in_force(store: &Store) -> Result<Vec<(Timestamp, i64)>, StoreError> {
 }
 
 /// Enables the credentials that the stop at this moment disabled. Returns how many.
+///
+/// Each credential gets its own audit entry, so that its history does not end with the stop. The entry names the moment
+/// of the stop, because a stop in several batches wrote no entry for each credential.
 pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Result<u64> {
-    let mut change = context.begin_change().await?;
-    change.authority(actor).await?.require_administrator()?;
-    let count = store::incident::emergency_stop::undo(&mut change, stopped_at).await?;
-    if count == 0 {
-        return Err(CredentialError::NotFound);
+    let mut total = 0;
+    loop {
+        let mut change = context.begin_change().await?;
+        change.authority(actor).await?.require_administrator()?;
+        let limit = BATCH_SIZE as i64;
+        let stopped = store::incident::emergency_stop::stopped(&mut change, stopped_at, limit).await?;
+        let Some((up_to, _)) = stopped.last() else { break };
+        store::incident::emergency_stop::undo(&mut change, stopped_at, up_to).await?;
+        let count = stopped.len();
+        let details = json!({ "stopped_at": stopped_at.rfc3339(), "emergency": true });
+        let enabled = |(id, name): &(ClientId, String)| {
+            Event::new(Action::CredentialEnabled, Target::Credential, id.as_str(), name).with(details.clone())
+        };
+        let mut events: Vec<Event> = stopped.iter().map(enabled).collect();
+        let undone = json!({ "stopped_at": stopped_at.rfc3339(), "credentials": count });
+        events.push(Event::of_instance(Action::EmergencyUndone).with(undone));
+        change.commit_all(actor, &events).await?;
+        total += count as u64;
+        if count < BATCH_SIZE {
+            break;
+        }
     }
-    let event = Event::of_instance(Action::EmergencyUndone)
-        .with(json!({ "stopped_at": stopped_at.rfc3339(), "credentials": count }));
-    change.commit(actor, &event).await?;
-    Ok(count)
+    if total == 0 { Err(CredentialError::NotFound) } else { Ok(total) }
 }

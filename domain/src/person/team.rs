@@ -156,7 +156,7 @@ pub async fn set_role(
 }
 
 /// Adds the owner of an e-mail address to a team, when an account with this address exists, may sign in, and has proven
-/// the address. Every other address gets `None` and changes nothing: the caller sends an [invitation](super::invitation)
+/// the address. Other addresses get `None` and change nothing: the caller sends an [invitation](super::invitation)
 /// instead. So a manager does not learn which accounts are disabled, and nobody gets a role by an address that another
 /// manager only claimed for them. An open invitation of the person into the team stops working.
 ///

@@ -57,8 +57,8 @@ pub async fn run(
     let foreign = ProbeRequest { token: Some(token), ..bare.clone() };
     let (metadata, bare, foreign) = tokio::join!(ask(probe, &metadata), ask(probe, &bare), ask(probe, &foreign));
     let mut steps = of_metadata(&server, issuer, &metadata);
-    steps.extend(of_no_token(&server, &bare));
-    steps.push(of_other_token(&foreign));
+    steps.extend(of_no_token(&server, &bare, metadata.is_ok()));
+    steps.push(of_other_token(&foreign, bare.is_ok()));
 
     let (mut change, server) = begin_for(context, actor, id).await?;
     let check = ServerCheck { at: change.now(), by: actor.name().to_owned(), steps };

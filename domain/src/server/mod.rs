@@ -105,7 +105,9 @@ fn check_scopes(scopes: &[ScopeDescription]) -> Result<(), String> {
         is_pasteable(&scope.name) && Scopes::parse(&scope.name).is_some_and(|one| one.iter().count() == 1)
     };
     if scopes.is_empty() || scopes.len() > MOST_SCOPES || !scopes.iter().all(is_one) {
-        return Err("Write one scope a line, such as docs:read and what it allows. At least one is needed.".to_owned());
+        return Err(
+            "Write one scope per line, such as docs:read and what it allows. At least one is needed.".to_owned()
+        );
     }
     let names: Scopes = scopes.iter().map(|scope| scope.name.as_str()).collect();
     if names.iter().count() < scopes.len() {

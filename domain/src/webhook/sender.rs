@@ -102,7 +102,7 @@ async fn attempt(context: &Context, route: &Route, delivery: &Claimed, retries: 
         }
         Ok(GONE) => (Some(GONE), Some("Receiver returned 410 Gone.".to_owned())),
         Ok(status) => (Some(status), Some(format!("Receiver returned {status}."))),
-        Err(problem) => (None, Some(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))),
+        Err(problem) => (None, Some(sentence(&printable(&problem)))),
     };
     let is_gone = status == Some(GONE);
     let again = problem.is_some() && retries && !is_gone;
@@ -117,6 +117,15 @@ async fn attempt(context: &Context, route: &Route, delivery: &Claimed, retries: 
         }
     }
     Ok(())
+}
+
+/// A cause as a sentence: with a capital letter and a full stop.
+fn sentence(cause: &str) -> String {
+    let cause: String = cause.chars().take(LONGEST_PROBLEM - 1).collect();
+    let mut letters = cause.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if cause.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
 }
 
 /// When the next attempt is made after `attempts` failed ones; `None`: never. A random delay is added, so that

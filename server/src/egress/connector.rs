@@ -15,6 +15,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
+use crate::egress::cause;
 use crate::egress::policy::{EgressPermission, is_public};
 use crate::http::media_type;
 
@@ -47,7 +48,7 @@ impl Connector {
         // A URL writes an IPv6 address in brackets. A certificate has it without brackets.
         let name = host.to_string();
         let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned()).map_err(|_| "not a host name")?;
-        let stream = tls.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
+        let stream = tls.connect(name, stream).await.map_err(|error| cause::of_tls(&error))?;
         ask(stream, url, method, headers, body).await
     }
 }
@@ -67,9 +68,7 @@ pub(super) struct Answer {
 /// Connects to one of the addresses that the host has now. No second lookup follows.
 async fn connect(host: &Host<&str>, port: u16, permission: &EgressPermission<'_>) -> Result<TcpStream, String> {
     let addresses: Vec<SocketAddr> = match host {
-        Host::Domain(name) => {
-            lookup_host((*name, port)).await.map_err(|error| format!("cannot be found: {error}"))?.collect()
-        }
+        Host::Domain(name) => lookup_host((*name, port)).await.map_err(|error| cause::of_lookup(&error))?.collect(),
         Host::Ipv4(address) => vec![(*address, port).into()],
         Host::Ipv6(address) => vec![(*address, port).into()],
     };
@@ -77,7 +76,7 @@ async fn connect(host: &Host<&str>, port: u16, permission: &EgressPermission<'_>
     for address in addresses.into_iter().filter(|address| permission.is_private || is_public(address.ip())) {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => problem = format!("cannot be reached: {error}"),
+            Err(error) => problem = cause::of_connection(&error),
         }
     }
     Err(problem)
@@ -100,7 +99,7 @@ async fn ask(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Answer, String> {
-    let failed = |error: hyper::Error| format!("no answer: {error}");
+    let failed = |error: hyper::Error| cause::of_exchange(&error);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let host = url.host_str().unwrap_or_default();
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));

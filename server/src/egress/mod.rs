@@ -4,7 +4,8 @@
 //! where that address leads. So every request is limited to https, public addresses, one name lookup, one answer
 //! without redirects, a size and a time. A ready-made HTTP client would do more than that.
 
-pub mod connector;
+pub mod cause;
+mod connector;
 mod event_stream;
 pub mod mcp;
 pub mod policy;

@@ -83,7 +83,10 @@ async fn every_secret_that_leaked_is_renewed_at_once() {
         assert!(works(secret).await, "old and new work");
     }
     let again = browser.post("/leaks/renew", &fields).await;
-    assert!(secrets(&again).is_empty() && again.body.contains("0 new secrets of 2"), "a reload makes none");
+    assert!(
+        secrets(&again).is_empty() && again.body.contains("0 of 2 credentials have a new secret."),
+        "a reload makes none"
+    );
 
     let fields = [("client_ids", ids.as_str()), ("how", "replace"), ("confirmed", "yes")];
     let replaced = browser.submit("/leaks", "/leaks/renew", &fields).await;

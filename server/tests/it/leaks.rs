@@ -124,6 +124,61 @@ async fn a_viewer_learns_who_can_revoke_what_leaked() {
     assert!(!page.contains("Revoke credential") && !page.contains("alan (alan"), "{page}");
 }
 
+#[tokio::test]
+async fn leaked_credentials_that_work_are_listed_with_what_stops_them() {
+    let reports = LeakReports { policy: Policy::Alert, github_keys: Vec::new() };
+    let app = App::with_leak_reports(reports).await;
+    let (owner, _) = app.access_token(&["mcp:read"]).await;
+    let browser = app.signed_in().await;
+    let page = browser.get("/leaks").await.body;
+    assert!(page.contains("No leaked credential works."), "{page}");
+    let body = json!({ "token": secret(&owner), "url": "https://example.com/paste/1" }).to_string();
+    assert_eq!(reported(&app, "application/json", body).await.status, StatusCode::ACCEPTED);
+    let id = owner.credential.client_id.as_str();
+    let address = format!("/credentials/{id}");
+
+    let page = browser.get("/leaks").await.body.replace("<!>", "");
+    for words in [">Leaked and working<", "https://example.com/paste/1", "Default"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    for link in [format!("href=\"{address}/rotate\""), format!("href=\"{address}/revoke\"")] {
+        assert!(page.contains(&link), "{link}: {page}");
+    }
+    assert!(!page.contains("Respond now"), "{page}");
+    let elsewhere = browser.get("/teams").await.body;
+    let before = elsewhere.split(">Respond now<").next().expect("a link").rsplit("<a ").next().expect("its tag");
+    assert!(before.contains("href=\"/leaks\""), "{before}");
+    let page = browser.get(&address).await.body.replace("<!>", "");
+    let banner = page.split("and still works.").nth(1).expect("a banner").split("</div>").next().expect("its end");
+    assert!(banner.contains(">Rotate secret<") && banner.contains(">Revoke<"), "{banner}");
+    let secrets = browser.get(&format!("{address}?view=secrets")).await.body.replace("<!>", "");
+    assert!(
+        secrets.contains("<td data-label=\"State\"><span data-tone=\"danger\" class=\"chip\">Leaked<"),
+        "{secrets}"
+    );
+
+    let role = |role| InvitedRole::Team(TeamId::first(), role);
+    joined(&app, "grace@example.com", role(Role::Member)).await;
+    let viewer = joined(&app, "alan@example.com", role(Role::Viewer)).await;
+    let viewer = signed_in_as(&app, &viewer).await;
+    for place in ["/leaks", &address] {
+        let page = viewer.get(place).await.body.replace("<!>", "");
+        assert!(page.contains("<b>grace (grace@example.com)</b>"), "{place}: {page}");
+        assert!(!page.contains("/rotate\"") && !page.contains("/revoke\""), "{place}: {page}");
+    }
+
+    browser.submit(&address, "/fn/disable_credential", &[("client_id", id)]).await;
+    let secrets = browser.get(&format!("{address}?view=secrets")).await.body;
+    assert!(!secrets.contains(">In use<"), "{secrets}");
+    browser.submit(&address, "/fn/revoke_credentials", &[("client_ids", id), ("reason", "")]).await;
+    let page = browser.get(&address).await.body;
+    assert!(page.contains("<dt>Revoked</dt>") && !page.contains("<dt>Expires</dt>"), "{page}");
+    assert!(page.contains(">Ended<") && !page.contains(">In use<"), "{page}");
+    let list = browser.get("/credentials").await.body;
+    assert!(list.contains("<td class=\"expires\">Revoked <"), "{list}");
+    assert!(browser.get("/leaks").await.body.contains("No leaked credential works."));
+}
+
 async fn reported(app: &App, content_type: &str, body: String) -> Answer {
     let request = Request::post("/leaks/report").header("content-type", content_type).body(Body::from(body));
     app.send(request.expect("a request")).await

@@ -115,12 +115,15 @@ async fn an_action_on_several_ends_with_a_receipt() {
     let page = browser.get(&format!("/credentials/several?do=revoke&client_id={}&client_id={}", ids[0], ids[2])).await;
     assert!(page.body.contains("Revoke 2 credentials?") && page.body.contains("This cannot be undone."));
     assert!(page.body.contains("3 times") && page.body.contains(">three<"), "{}", page.body);
+    // It asks like the page of one credential.
+    assert!(page.body.contains("data-tone=\"danger\" aria-labelledby=\"final\""), "{}", page.body);
+    assert!(page.body.contains("Live tokens that end") && page.body.contains("the status list"), "{}", page.body);
     let answer = act(&browser, "revoke", &ids, &[("reason", "found in a log"), ("list", "status=idle")]).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     assert_eq!([status(&app, ids[0]).await, status(&app, ids[1]).await], [Status::Revoked; 2]);
 
     let receipt = browser.get(answer.header("location")).await.body;
-    assert!(receipt.contains("2 revoked, 3 live tokens ended, 1 was revoked before."), "{receipt}");
+    assert!(receipt.contains("2 credentials revoked, 3 live tokens ended, 1 was revoked before."), "{receipt}");
     let newest = audit::list(&app.instance.context, &Authority::Everything, &Filter::default(), 1).await;
     let last = newest.expect("reads").remove(0).seq;
     for expected in [
@@ -128,6 +131,8 @@ async fn an_action_on_several_ends_with_a_receipt() {
         format!(r#"href="/activity?before={}""#, last + 1),
         "Reason: found in a log".to_owned(),
         format!("revoked: two {} (audit entry {last})", ids[1]),
+        format!("{} UTC, Ada", app.instance.context.now().rfc3339()[..16].replace('T', " ")),
+        "3 live tokens ended.".to_owned(),
         format!("not changed: three {} (was revoked before)", ids[2]),
         r#"href="/credentials?status=idle""#.to_owned(),
     ] {
@@ -155,27 +160,34 @@ async fn several_are_disabled_enabled_tagged_moved_and_rotated() {
     };
 
     let receipt = receipt_of(act(&browser, "disable", &ids, &[]).await).await;
-    assert!(receipt.contains("2 disabled.") && receipt.contains("Enable again"), "{receipt}");
+    assert!(receipt.contains("2 credentials disabled.") && receipt.contains("Enable again"), "{receipt}");
     assert_eq!(status(&app, ids[1]).await, Status::Disabled);
     let receipt = receipt_of(act(&browser, "enable", &ids[..1], &[]).await).await;
-    assert!(receipt.contains("1 enabled."), "{receipt}");
+    assert!(receipt.contains("1 credential enabled."), "{receipt}");
 
     let wrong = act(&browser, "tag", &ids, &[("add", "Env Prod!"), ("remove", "")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.body.contains(r##"href="#add""##) && wrong.body.contains("Env Prod!"), "{}", wrong.body);
     let receipt = receipt_of(act(&browser, "tag", &ids, &[("add", "env:prod nightly")]).await).await;
-    assert!(receipt.contains("2 tagged."), "{receipt}");
+    assert!(receipt.contains("2 credentials tagged."), "{receipt}");
     assert_eq!(read(&app, ids[0]).await.tags, ["env:prod", "nightly"]);
     act(&browser, "tag", &ids[..1], &[("remove", "nightly")]).await;
     assert_eq!(read(&app, ids[0]).await.tags, ["env:prod"]);
     assert!(browser.get("/credentials?tag=nightly").await.body.contains("1–1 of 1"));
 
+    let asked = |action: &str| format!("/credentials/several?do={action}&client_id={}&client_id={}", ids[0], ids[1]);
+    let page = browser.get(&asked("move")).await.body;
+    assert!(page.contains("Present team") && page.contains("data-label=\"Present team\">Default<"), "{page}");
+    let page = browser.get(&asked("disable")).await.body;
+    assert!(page.contains("<button class=\"button\">Disable credentials<"), "a quiet button: {page}");
+    assert!(page.contains("Tokens that are refused while disabled"), "{page}");
     let receipt = receipt_of(act(&browser, "move", &ids, &[("team", team.as_str())]).await).await;
-    assert!(receipt.contains("2 moved."), "{receipt}");
+    assert!(receipt.contains("2 credentials moved."), "{receipt}");
     assert_eq!(read(&app, ids[1]).await.team, team);
 
     let page = browser.get(&format!("/credentials/several?do=rotate&client_id={}&client_id={}", ids[0], ids[1])).await;
     assert!(page.body.contains("Rotate 2 secrets?") && !page.body.contains("leaked"), "{}", page.body);
+    assert!(page.body.contains(">Search<") && page.body.contains(&format!("<code>{}", ids[1])), "{}", page.body);
     let client_ids = ids.join(" ");
     let fields = [
         ("client_ids", client_ids.as_str()),
@@ -222,7 +234,7 @@ async fn what_a_role_does_not_allow_stays_and_the_receipt_says_so() {
     let fields = [("do", "disable"), ("client_id", own.as_str()), ("client_id", foreign.as_str())];
     let answer = browser.submit("/credentials", "/credentials/several", &fields).await;
     let receipt = browser.get(answer.header("location")).await.body;
-    assert!(receipt.contains("1 disabled, 1 could not be disabled."), "{receipt}");
+    assert!(receipt.contains("1 credential disabled, 1 could not be disabled."), "{receipt}");
     assert!(!receipt.contains(">foreign<") && receipt.contains("A credential that you do not see"), "{receipt}");
     assert_eq!(status(&app, foreign.as_str()).await, Status::Unverified);
     // A member neither moves nor tags.

@@ -5,13 +5,14 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::audit;
-use domain::base::id::PersonId;
+use domain::base::id::{PersonId, TeamId};
 use domain::crypto::secret::{PlainSecret, SecretKind};
 use domain::incident::emergency_stop;
 use domain::model::actor::Actor;
 use domain::model::audit::Filter;
 use domain::model::incident::{Means, Policy, Selection, StopRequest};
-use domain::model::person::authority::Authority;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
 use domain::model::server::ScopeDescription;
 use domain::person::manage;
 use domain::server::{ServerDraft, add as add_server};
@@ -20,6 +21,7 @@ use server::incident::LeakReports;
 
 use crate::html::between;
 use crate::interactive::{confidential, error, granted, is_accepted, refreshing, registered};
+use crate::roles::{joined, signed_in_as};
 use crate::support::{Answer, App, Browser, PASSWORD, basic};
 
 const LIST: &str = "/account/tokens";
@@ -123,6 +125,17 @@ async fn a_token_is_for_one_server_and_its_scopes() {
     let machine = basic(&app.generated("resource server", &["tokens:introspect"]).await);
     assert_eq!(introspected(&app, &machine, &elsewhere).await, json!({ "active": false }), "not the caller's server");
 
+    // The page groups the scopes by server. Only those of the chosen server count.
+    let page = browser.get(LIST).await.body;
+    assert!(page.contains("type=\"radio\" name=\"server\" value=\"https://docs.example/mcp\""), "{page}");
+    assert!(page.contains("aria-label=\"Scopes of Docs\""), "{page}");
+    let both = ["docs:read https://docs.example/mcp", "credentials:read http://localhost:8080/mcp"];
+    let fields = [("server", "https://docs.example/mcp"), ("scope", both[0]), ("scope", both[1])];
+    generated(&browser, &fields).await;
+    let fields = [("server", "http://localhost:8080/mcp"), ("scope", both[0]), ("scope", both[1])];
+    let own = generated(&browser, &fields).await;
+    assert_eq!(whoami(&app, &own).await["scope"], "credentials:read");
+
     let wide = generated(&browser, &[("scope", "mcp:read"), ("scope", "credentials:read")]).await;
     assert_eq!(whoami(&app, &wide).await["scope"], "mcp:read credentials:read");
     for (fields, words) in [
@@ -141,6 +154,27 @@ async fn a_token_is_for_one_server_and_its_scopes() {
         // Tokens that exist are named by their ends.
         assert_eq!(answer.body.matches("csp_").count(), answer.body.matches("csp_…").count(), "{fields:?}");
     }
+}
+
+#[tokio::test]
+async fn the_page_of_a_person_without_sessions_offers_to_end_what_still_works() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let role = InvitedRole::Team(TeamId::first(), Role::Member);
+    let grace = joined(&app, "grace@example.com", role).await;
+    let token = generated(&signed_in_as(&app, &grace).await, &[]).await;
+    let page = format!("/people/{}", grace.id);
+    let browser = app.signed_in().await;
+    assert!(browser.get(&page).await.body.contains("End all sessions"));
+    manage::end_sessions(context, &operator(), &grace.id, None).await.expect("ends");
+    let shown = browser.get(&page).await.body;
+    assert!(shown.contains("This person is not signed in anywhere.") && !shown.contains("End all sessions"), "{shown}");
+    assert!(is_accepted(&app, &token).await);
+    let fields = [("person", grace.id.as_str()), ("end_personal_tokens", "yes")];
+    assert!(shown.contains("End tokens and apps"), "{shown}");
+    browser.submit(&page, "/fn/end_sessions_of", &fields).await;
+    assert!(!is_accepted(&app, &token).await);
+    assert!(!browser.get(&page).await.body.contains("End tokens and apps"), "nothing is left");
 }
 
 #[tokio::test]

@@ -317,6 +317,24 @@ async fn nobody_generates_for_a_server_that_is_closed_to_them() {
     let answer = browser.submit(new, new, &fields).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.body.contains("Docs is not open to the team Payments."), "{}", answer.body);
+    let remedy = "Ask an administrator to add Payments to the access of Docs.";
+    assert!(answer.body.contains(remedy), "{}", answer.body);
+    // An administrator may choose the server for another team. So its card names its teams, and an error leads to the
+    // remedy.
+    let administrator = app.signed_in().await;
+    let page = administrator.get(new).await.body;
+    assert!(page.contains("Name it and choose its MCP servers."), "{page}");
+    assert!(page.replace("<!>", "").contains("docs.example/mcp, only for the team Search"), "{page}");
+    let answer = administrator.submit(new, new, &fields).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let remedy = format!("<a href=\"/servers/{id}/access\">Add Payments to the access of Docs</a>");
+    assert!(answer.body.contains(&remedy) && !answer.body.contains("An administrator can"), "{}", answer.body);
+    // The errors stand in the order of the fields.
+    let wrong = [("name", ""), ("expiry", "date"), ("method", "federated")];
+    let answer = administrator.submit(new, new, &wrong).await.body;
+    let places: Vec<usize> =
+        ["#name", "#server", "#expires_on", "#issuer"].iter().map(|field| answer.find(field).expect(field)).collect();
+    assert!(places.is_sorted(), "{places:?}: {answer}");
     let refused = |result: Result<(), CredentialError>| match result {
         Err(CredentialError::Invalid(errors)) => {
             errors.iter().map(|FieldError { field, .. }| *field).collect::<Vec<_>>()

@@ -126,8 +126,12 @@ async fn an_archived_server_gets_no_new_token_of_any_kind_until_it_is_taken_back
     let shown = browser.get(&page).await.body;
     assert!(shown.contains("Archived since") && shown.contains("Unarchive"), "{shown}");
     context.refusals.flush().await;
-    let credential = browser.get(&format!("/credentials/{}", job.credential.client_id)).await.body;
-    assert!(credential.contains("MCP server archived"), "{credential}");
+    let credential = browser.get(&format!("/credentials/{}", job.credential.client_id)).await.body.replace("<!>", "");
+    assert!(credential.contains("once an archived MCP server"), "{credential}");
+    assert!(
+        credential.contains("<h1>job</h1><span data-tone=\"warn\" class=\"chip\">Server archived<"),
+        "{credential}"
+    );
 
     // The archived server does not hinder an edit of something else.
     let path = format!("/credentials/{}/edit", job.credential.client_id);
@@ -447,6 +451,7 @@ async fn a_check_passes_where_each_foreign_request_is_refused_and_says_what_to_d
     assert_eq!(answer.header("location"), format!("{page}?done=checked&view=check"), "{}", answer.body);
     let shown = browser.get(answer.header("location")).await.body;
     assert_eq!(shown.matches("Passed").count(), CheckStep::ALL.len() + 1, "{shown}");
+    assert!(shown.contains("Check finished: every step passed."), "{shown}");
     assert!(browser.get("/servers").await.body.contains("Passed"));
 
     // One token was sent. It is for nothing that exists, and Countersign refuses it too.
@@ -486,6 +491,12 @@ async fn a_check_asks_no_private_host_that_is_not_listed_and_no_stranger_starts_
     browser.submit(&page, &format!("{page}/check"), &[]).await;
     let shown = browser.get(&format!("{page}?view=check")).await.body;
     assert!(shown.contains("private_upstreams") && shown.contains("could not reach the server"), "{shown}");
+    // What was not reached did not fail, and above all was not accepted.
+    let steps = CheckStep::ALL.len();
+    assert!(shown.matches(">Not reached<").count() > steps && !shown.contains(">Failed<"), "{shown}");
+    let shown = browser.get(&format!("{page}?done=checked&view=check")).await.body;
+    assert!(shown.contains(&format!("the server was not reached. {steps} steps did not pass.")), "{shown}");
+    assert!(!shown.contains("data-tone=\"ok\" role=\"status\""), "{shown}");
     let grace = joined(&app, "grace@example.com", InvitedRole::Team(TeamId::first(), Role::Manager)).await;
     let manager = signed_in_as(&app, &grace).await;
     let refused = manager.submit("/credentials/new", &format!("{page}/check"), &[]).await;

@@ -217,7 +217,7 @@ async fn nothing_is_sent_where_the_operator_did_not_allow_it() {
     let address = format!("{LIST}/{}", webhook.id);
     let answer = browser.submit(&address, "/fn/test_webhook", &[("id", webhook.id.as_str())]).await;
     let page = browser.get(answer.header("location")).await.body;
-    assert!(page.contains("its address is not public; list the host in private_webhooks"), "{page}");
+    assert!(page.contains("Its address is not public; list the host in private_webhooks to allow it."), "{page}");
     assert!(receiver.take().is_empty());
 }
 

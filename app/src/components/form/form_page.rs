@@ -21,7 +21,7 @@ pub struct FormPage {
     action: String,
     fields: Vec<AnyView>,
     confirm: bool,
-    kind: &'static str,
+    kind: Option<&'static str>,
     verb: Option<String>,
     cancel: Option<String>,
     below: AnyView,
@@ -40,7 +40,7 @@ impl FormPage {
             action: action.into(),
             fields: Vec::new(),
             confirm: false,
-            kind: "primary",
+            kind: Some("primary"),
             verb: Some(verb.into()),
             cancel: None,
             below: ().into_any(),
@@ -106,7 +106,13 @@ impl FormPage {
 
     /// Marks the button as one whose action cannot be undone.
     pub(crate) fn danger(mut self) -> Self {
-        self.kind = "danger";
+        self.kind = Some("danger");
+        self
+    }
+
+    /// Marks the button as one whose action takes something away and can be undone.
+    pub(crate) fn quiet(mut self) -> Self {
+        self.kind = None;
         self
     }
 

@@ -72,7 +72,7 @@ pub(crate) fn KeyFields(typed: TypedKeys, errors: Errors) -> AnyView {
             <p class="muted" id="key-status" role="status">"The private key is offered for download and never sent."</p>
         </div>
         <details>
-            <summary>"Make a pair with openssl"</summary>
+            <summary>"Create a key pair with OpenSSL"</summary>
             <pre tabindex="0" role="region" aria-label="Commands">
                 "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private-key.pem\n"
                 "openssl pkey -in private-key.pem -pubout -out public-key.pem\n"
@@ -101,7 +101,7 @@ const PRESETS: [Preset; 5] = [
     // The subjects of newer repositories also have the numbers of owner and repository.
     Preset {
         word: "github-numbers",
-        label: "GitHub, subject with numbers",
+        label: "GitHub with owner and repository IDs",
         issuer: "https://token.actions.githubusercontent.com",
         subject: "repo:OWNER@OWNER-ID/REPOSITORY@REPOSITORY-ID:ref:refs/heads/main",
         claims: "repository_owner=OWNER",
@@ -172,7 +172,7 @@ pub(crate) fn IdentityFields(typed: TypedIdentity, errors: Errors, example: Stri
         <TextField id="subject" label="Subject" value=typed.subject error=errors.at("subject")
             hint="As in the token’s sub claim. * stands for any text; the program must then send its client ID too."/>
         <TextArea id="claims" label="Further conditions" value=typed.claims error=errors.at("claims")
-            placeholder="ref=refs/heads/main" hint="One claim=value a line; * stands for any text."/>
+            placeholder="ref=refs/heads/main" hint="One claim=value per line; * stands for any text."/>
         <TextField id="audience" label="Audience" value=typed.audience error=errors.at("audience")
             hint="The aud claim of the tokens. Empty: the address of this server."/>
         <TextArea id="jwks" label="Issuer’s keys" value=typed.jwks error=errors.at("jwks") placeholder="{\"keys\":[…]}"

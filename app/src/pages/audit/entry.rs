@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use domain::base::clock::Timestamp;
 use domain::model::audit::{Action, AuditEntry, Target};
+use domain::model::token::Refusal;
 use serde::{Deserialize, Serialize};
 
 use crate::components::time::{clock, day};
+use crate::pages::credential::usage::cause_words;
 use crate::prelude::*;
 
 /// One entry, as pages show it.
@@ -96,7 +98,7 @@ texts! {
     CredentialEnabled "Credential enabled";
     CredentialRevoked "Credential revoked";
     CredentialExpiring "Credential expires soon";
-    CredentialRetiredSecretTried "Retired secret tried";
+    CredentialRetiredSecretTried "Secret tried after its end";
     InstanceRestored "Backup restored";
     SigningKeyRotated "Signing key rotated";
     MasterKeyReplaced "Master key replaced";
@@ -220,6 +222,27 @@ fn from(entry: &AuditEntry) -> String {
     entry.address.clone().unwrap_or_else(|| unknown.to_owned())
 }
 
+/// What was done, in words: also whether an emergency stop or its undoing did it, and which secret was tried.
+fn what(entry: &AuditEntry, details: &BTreeMap<String, serde_json::Value>) -> String {
+    let Some(action) = Action::parse(&entry.action) else { return entry.action.clone() };
+    if action == Action::CredentialRetiredSecretTried {
+        let cause = details.get("cause").and_then(|cause| Refusal::parse(cause.as_str()?));
+        return match cause {
+            Some(Refusal::SecretExpired) => "Expired secret tried".to_owned(),
+            Some(Refusal::SecretRevoked) => "Revoked secret tried".to_owned(),
+            Some(Refusal::SecretRetired) => "Replaced secret tried".to_owned(),
+            _ => text(action).to_owned(),
+        };
+    }
+    let emergency = details.get("emergency").is_some();
+    let by = match action {
+        Action::CredentialDisabled | Action::CredentialRevoked if emergency => " by an emergency stop",
+        Action::CredentialEnabled if emergency => ": emergency stop undone",
+        _ => "",
+    };
+    format!("{}{by}", text(action))
+}
+
 impl EntryView {
     /// The view of an entry.
     pub fn of(entry: &AuditEntry) -> Self {
@@ -227,7 +250,7 @@ impl EntryView {
         Self {
             seq: entry.seq,
             at: entry.at.millis(),
-            what: Action::parse(&entry.action).map_or_else(|| entry.action.clone(), |action| text(action).to_owned()),
+            what: what(entry, &details),
             action: entry.action.clone(),
             actor_kind: entry.actor_kind.clone(),
             actor_id: entry.actor_id.clone(),
@@ -243,7 +266,10 @@ impl EntryView {
                     let label = label.replace('_', " ");
                     match (value.get("before"), value.get("after")) {
                         (Some(before), Some(after)) => (label, Some(plain(before)), plain(after)),
-                        _ => (label, None, plain(&value)),
+                        _ => {
+                            let words = cause(&label, &value).map_or_else(|| plain(&value), str::to_owned);
+                            (label, None, words)
+                        }
                     }
                 })
                 .collect(),
@@ -315,6 +341,11 @@ fn linked(href: Option<String>, name: String) -> AnyView {
         Some(href) => html! { <a href=href>{name}</a> },
         None => html! { <span>{name}</span> },
     }
+}
+
+/// The words of a cause for which exchanges are refused.
+fn cause(label: &str, value: &serde_json::Value) -> Option<&'static str> {
+    (label == "cause").then(|| Refusal::parse(value.as_str()?).map(cause_words)).flatten()
 }
 
 /// A JSON value as people write it.

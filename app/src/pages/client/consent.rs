@@ -65,7 +65,7 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
                 <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div>
                 <div><dt class="sub">"Runs at"</dt><dd>{lead}", "<b>{redirect_uri.host()}</b></dd></div>
                 <div><dt class="sub">"For"</dt><dd>
-                    "At most 90 days, less after 30 days without use. Each token works for "{duration(server.token_lifetime)}"."
+                    "90 days at most. The access ends earlier when the app does not use it for 30 days. Each token works for "{duration(server.token_lifetime)}"."
                 </dd></div>
             </dl>
             {warning}

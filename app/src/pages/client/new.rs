@@ -58,6 +58,6 @@ pub(super) fn description_fields(name: String, redirect_uris: String, errors: &E
             hint="People see it when the client asks them."/>
         <TextArea id="redirect_uris" label="Redirect URIs" value=redirect_uris error=errors.at("redirect_uris")
             placeholder="https://app.example.com/oauth/callback"
-            hint="One a line. On localhost and 127.0.0.1 any port is allowed."/>
+            hint="One per line. On localhost and 127.0.0.1 any port is allowed."/>
     }
 }

@@ -11,7 +11,7 @@ use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::pages::client::app_views;
-use crate::pages::credential::fields::ScopeChoice;
+use crate::pages::credential::fields::{Choose, read_scopes, server_cards};
 use crate::pages::message::message;
 use crate::prelude::*;
 use crate::snippets;
@@ -30,7 +30,7 @@ pub(crate) async fn revoke_personal_token(token: String) -> Result<String, Actio
 pub struct TypedToken {
     /// Name.
     pub name: String,
-    /// Identifier of the MCP server.
+    /// Identifier or resource identifier of the MCP server.
     pub server: String,
     /// Ticked scopes.
     pub scopes: Vec<String>,
@@ -49,7 +49,7 @@ impl TypedToken {
         TokenDraft {
             name: self.name.clone(),
             server: self.server.clone(),
-            scopes: self.scopes.clone(),
+            scopes: read_scopes(&self.scopes, std::slice::from_ref(&self.server)),
             days: expiry.parse().unwrap_or(0),
         }
     }
@@ -124,7 +124,9 @@ pub async fn page(query: TokensQuery, form: Form<TypedToken>) -> Result<Page, Ac
     let (tokens, next) = page_of(tokens, ListedToken::cursor);
     let mut servers = server::list(&visit.context).await?;
     let table = token_table(tokens, &servers, authority, administers);
-    servers.retain(|server| server.admits(authority) || server.id.as_str() == typed.server);
+    servers.retain(|server| {
+        server.admits(authority) || server.id.as_str() == typed.server || server.resource == typed.server
+    });
     for server in &mut servers {
         let allowed = grantable(server);
         server.scopes.retain(|scope| allowed.contains(&scope.name));
@@ -134,15 +136,11 @@ pub async fn page(query: TokensQuery, form: Form<TypedToken>) -> Result<Page, Ac
     }
     let built_in = servers.iter().find(|server| server.built_in).map(|server| server.id.to_string());
     let chosen = if typed.server.is_empty() { built_in.unwrap_or_default() } else { typed.server };
-    let names = servers.iter().map(|server| (server.id.to_string(), server.name.clone())).collect();
     let fields = view! {
         <div class="body">
             <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")
                 hint="The program that will hold it, such as mcp-use on my laptop."/>
-            <Select id="server" label="MCP server" options=names chosen error=errors.at("server")
-                hint="MCP servers other than the built-in one accept personal tokens only if they use token introspection."/>
-            <ScopeChoice servers chosen=typed.scopes error=errors.at("scopes")
-                hint="If you choose none, the token gets the first scope of the MCP server. Choose only scopes of that server."/>
+            {server_cards(Choose::One, servers, &[], &[chosen], &typed.scopes, &errors)}
             <Select id="expiry" label="Expires after" options=options(EXPIRIES) chosen=typed.expiry otherwise=DEFAULT_EXPIRY
                 error=errors.at("expiry")/>
         </div>
@@ -169,6 +167,7 @@ pub fn reveal(token: PersonalToken, secret: &PlainSecret, resource: &str) -> Pag
         .lead(view! { {shown_once(&token.name)}" It works until "{moment(token.expires_at)}"." })
         .if_lost("Countersign keeps only a fingerprint of it. If the token is lost, revoke it and generate another.")
         .secret("token", "Token", &secret)
+        .stored("I have stored this token")
         .below(view! { <Texts title="Use it" about="The curl lines hold the token.".to_owned() texts secret=Some(secret)/> })
         .page()
 }

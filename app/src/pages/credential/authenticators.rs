@@ -111,11 +111,15 @@ fn remove_button(action: &'static str, client_id: &str, id: String, what: &str, 
     asking_button(action, fields, true, ("Remove", format!(" {what}")), effect)
 }
 
-/// The state of a secret or key.
-fn state(end: AuthenticatorEnd, now: Timestamp, used: bool) -> AnyView {
+/// The state of a secret, key or identity. It never reads better than the state of its credential.
+fn state(shown: &Shown, end: AuthenticatorEnd, used: bool) -> AnyView {
+    let (credential, now) = (&shown.credential, shown.now());
+    let is_over = credential.revoked_at.is_some() || credential.expires_at.is_some_and(|last| last <= now);
     let (word, tone) = match (end.is_live(now), used) {
-        _ if end.revoked => ("Ended", "idle"),
+        _ if end.revoked || is_over => ("Ended", "idle"),
         (false, _) => ("Expired", "idle"),
+        _ if end.leaked => ("Leaked", "danger"),
+        _ if credential.disabled_at.is_some() => ("Disabled", "warn"),
         _ if end.retires_at.is_some() => ("Retiring", "warn"),
         (_, true) => ("In use", "ok"),
         _ => ("Unused", "idle"),
@@ -174,7 +178,7 @@ pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
             distance(secret.created_at),
             last_use(secret.last_used_at, secret.last_used_from),
             end(ends, secret.revoked_at.or(revoked), now),
-            state(ends, now, secret.last_used_at.is_some()),
+            state(shown, ends, secret.last_used_at.is_some()),
             remove,
         ]
     });
@@ -213,7 +217,7 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
             distance(key.created_at),
             last_use(key.last_used_at, key.last_used_from),
             end(ends, key.revoked_at, now),
-            state(ends, now, key.last_used_at.is_some()),
+            state(shown, ends, key.last_used_at.is_some()),
             remove,
         ]
     });
@@ -232,7 +236,7 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
 
 /// The identities that stand for a credential. `whole`: as for [`secrets_panel`].
 pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyView {
-    let (now, changeable) = (shown.now(), shown.may_change());
+    let changeable = shown.may_change();
     let client_id = shown.credential.client_id.as_str();
     let rows = shown.identities.iter().map(|identity| {
         let ends = AuthenticatorEnd { revoked: identity.revoked_at.is_some(), ..AuthenticatorEnd::default() };
@@ -247,7 +251,7 @@ pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyV
             html! { {conditions}{sub(format!("aud={}", identity.audience))} },
             if identity.jwks.is_some() { "Pasted" } else { "Fetched" },
             last_use(identity.last_used_at, identity.last_used_from),
-            state(ends, now, identity.last_used_at.is_some()),
+            state(shown, ends, identity.last_used_at.is_some()),
             remove,
         ]
     });

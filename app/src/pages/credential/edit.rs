@@ -11,9 +11,9 @@ use domain::server;
 
 use crate::components::time::calendar;
 use crate::pages::credential::fields::{
-    ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_lifetime, read_new_expiry,
-    read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards, team_choice,
-    words_fields,
+    Choose, ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_lifetime,
+    read_new_expiry, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words,
+    server_cards, team_choice, words_fields,
 };
 use crate::pages::credential::find;
 use crate::prelude::*;
@@ -148,6 +148,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let rules =
         (credential.auth_method != AuthMethod::ClientSecret).then(|| view! { <RuleChoice ticked=typed.assertions/> });
     let impact = inspect::impact(&visit.context, &credential).await?;
+    let teams = domain::person::team::list(&visit.context, visit.authority()?).await?;
     let keep = match credential.ends_at {
         None => "As it is: never".to_owned(),
         Some(at) => format!("As it is: {}", calendar(at, visit.now())),
@@ -159,15 +160,15 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         {words_fields(typed.tags, typed.description, typed.notes, &errors)}
     };
     let rights = view! {
-        {server_cards(servers, &typed.servers, &typed.scopes, &errors)}
+        {server_cards(Choose::Several, servers, &teams, &typed.servers, &typed.scopes, &errors)}
         {lost_choice(lost, &typed.scopes)}
         {live_tokens(&impact, typed.end_tokens.is_some())}
         <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() keep=Some(keep)/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
-            hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
+            hint="One address or CIDR range per line. Empty allows every address." error=errors.at("ip_ranges")/>
         {rules}
-        <TextField id="hard_end_at" label="Last day" kind="date" value=typed.hard_end_at error=errors.at("hard_end_at")
+        <TextField id="hard_end_at" label="Last day of the credential" kind="date" value=typed.hard_end_at error=errors.at("hard_end_at")
             hint="Optional. After this day (UTC) no secret of this credential works, new ones included."/>
     };
     let lead = "Changes count from the next exchange. The client ID and the secrets stay.";

@@ -8,6 +8,8 @@ use domain::model::credential::draft::Expiry;
 use domain::model::credential::{AssertionRules, Owner};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
+use domain::model::person::team::Team;
+use domain::model::server::access::ServerAccess;
 use domain::model::server::{McpServer, PRIVILEGED_SCOPES, ScopeDescription};
 use domain::person::{manage, team};
 
@@ -217,45 +219,30 @@ pub(crate) fn RuleChoice(ticked: Vec<String>) -> AnyView {
     }
 }
 
-/// The scopes, with what they allow. No tick means the default scopes. `hint` explains the default where there are
-/// several servers.
-#[component]
-pub(crate) fn ScopeChoice(
-    servers: Vec<McpServer>,
-    chosen: Vec<String>,
-    error: Option<String>,
-    #[prop(default = "If you choose none, it gets each server’s first scope.")] hint: &'static str,
-) -> AnyView {
-    let default: Vec<String> =
-        servers.first().map(|server| server.default_scope_names().map(str::to_owned).collect()).unwrap_or_default();
-    // With several servers nothing is ticked in advance, because a scope ticked in advance would belong to only one of
-    // them.
-    let several = servers.len() > 1;
-    let chosen = if chosen.is_empty() && !several { default } else { chosen };
-    let mut scopes: Vec<ScopeDescription> = Vec::new();
-    for server in servers {
-        for mut scope in server.scopes {
-            if several {
-                scope.description = format!("{} ({})", scope.description, server.name).trim().to_owned();
-            }
-            if !scopes.iter().any(|other| other.name == scope.name) {
-                scopes.push(scope);
-            }
-        }
-    }
-    let items = scopes.into_iter().map(|scope| {
-        let checked = chosen.contains(&scope.name);
-        let words = view! { <code>{scope.name.clone()}</code><span class="hint">{scope.description}</span> };
-        choice("checkbox", "scope", scope.name, checked, words)
-    });
-    choices("scopes", "Scopes", several.then_some(hint), items, error)
+/// How many MCP servers a form lets a person choose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choose {
+    /// A personal token is for one server.
+    One,
+    /// A credential may have several servers.
+    Several,
 }
 
-/// The MCP servers, each with its scopes below it. `ticked` holds resource identifiers or IDs of servers.
-pub(crate) fn server_cards(servers: Vec<McpServer>, ticked: &[String], scopes: &[String], errors: &Errors) -> AnyView {
+/// The MCP servers, each with its scopes below it. `ticked` holds resource identifiers or IDs of servers. `teams` are
+/// the teams that the person sees: a server that is not open to all teams names those of them that may use it.
+pub(crate) fn server_cards(
+    choose: Choose,
+    servers: Vec<McpServer>,
+    teams: &[Team],
+    ticked: &[String],
+    scopes: &[String],
+    errors: &Errors,
+) -> AnyView {
     let only = servers.len() == 1;
     let several = servers.len() > 1;
+    let kind = if choose == Choose::One { "radio" } else { "checkbox" };
     let card = |server: McpServer| {
+        let open_to = open_to(&server, teams);
         let McpServer { id, resource, name, scopes: own, built_in, .. } = server;
         let checked = only || ticked.iter().any(|ticked| *ticked == resource || ticked == id.as_str());
         let default: Vec<String> = own.iter().take(1).map(|scope| scope.name.clone()).collect();
@@ -267,18 +254,31 @@ pub(crate) fn server_cards(servers: Vec<McpServer>, ticked: &[String], scopes: &
             choice("checkbox", "scope", value, checked, words)
         };
         let items = own.into_iter().map(scope).collect_view();
-        let about = view! { <span>{name.clone()}</span><span class="hint">{short_resource(&resource)}{built_in.then_some(", built in")}</span> };
+        let about = view! {
+            <span>{name.clone()}</span>
+            <span class="hint">{short_resource(&resource)}{built_in.then_some(", built in")}{open_to}</span>
+        };
         let label = format!("Scopes of {name}");
         view! {
             <div class="offer">
-                {choice("checkbox", "server", resource.clone(), checked, about)}
+                {choice(kind, "server", resource.clone(), checked, about)}
                 <div class="offered" role="group" aria-label=label>{items}</div>
             </div>
         }
     };
     let cards = servers.into_iter().map(card).collect_view();
-    let hint = "Each token is valid for one server; programs get the first by default. If you choose no scope, the \
-                credential gets each server’s first scope.";
+    let (legend, hint) = match choose {
+        Choose::One => (
+            "MCP server",
+            "A token is for one server. A server other than the built-in one accepts it only if that server uses token \
+             introspection. If you choose no scope, the token gets the server’s first scope.",
+        ),
+        Choose::Several => (
+            "MCP servers",
+            "Each token is valid for one server; programs get the first by default. If you choose no scope, the \
+             credential gets each server’s first scope.",
+        ),
+    };
     let error = |field: &'static str| {
         let message = errors.at(field);
         message.map(
@@ -287,13 +287,27 @@ pub(crate) fn server_cards(servers: Vec<McpServer>, ticked: &[String], scopes: &
     };
     html! {
         <fieldset class="stack" id="server" tabindex="-1">
-            <legend>"MCP servers"</legend>
+            <legend>{legend}</legend>
             {several.then(|| view! { <p class="hint">{hint}</p> })}
             <div class="choices">{cards}</div>
             {error("server")}
             {errors.at("scopes").is_some().then(|| view! { <div id="scopes" tabindex="-1">{error("scopes")}</div> })}
         </fieldset>
     }
+}
+
+/// Which of `teams` may use a server that is not open to all teams.
+fn open_to(server: &McpServer, teams: &[Team]) -> Option<String> {
+    if server.access == ServerAccess::All || teams.is_empty() {
+        return None;
+    }
+    let open = teams.iter().filter(|team| server.access.admits_team(&team.id));
+    let names: Vec<&str> = open.map(|team| team.name.as_str()).collect();
+    Some(match names.as_slice() {
+        [] => ", for none of your teams".to_owned(),
+        [name] => format!(", only for the team {name}"),
+        names => format!(", only for the teams {}", names.join(", ")),
+    })
 }
 
 /// Takes out the scopes that only an administrator grants, if the person is none. A scope of `held` stays. Returns the

@@ -3,6 +3,7 @@
 
 use domain::audit;
 use domain::base::clock::Timestamp;
+use domain::base::id::McpServerId;
 use domain::incident::leak;
 use domain::model::audit::{Action, AuditEntry};
 use domain::model::credential::federated::FederatedIdentity;
@@ -13,6 +14,7 @@ use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 
 use crate::pages::credential::list::STATUSES;
+use crate::pages::team::who_may_act;
 use crate::prelude::*;
 
 /// The parameters of the list's address. Others are dropped: the address of a page is not to be trusted.
@@ -111,6 +113,12 @@ impl Shown {
             && self.identities.iter().all(|identity| identity.revoked_at.is_some())
     }
 
+    /// Whether each of its MCP servers is archived: then it gets no token at all.
+    fn has_only_archived_servers(&self) -> bool {
+        let is_archived = |id: &McpServerId| self.servers.iter().any(|server| server.id == *id && server.is_archived());
+        self.credential.servers.iter().all(is_archived)
+    }
+
     /// The secret that was reported as leaked, and whether it works.
     fn leak(&self) -> Option<(&ClientSecret, bool)> {
         let secret = leak::reported(&self.secrets)?;
@@ -125,7 +133,11 @@ fn state(shown: &Shown) -> AnyView {
     match (shown.leak(), shown.credential.auth_method) {
         _ if status == Status::Revoked => status_chip(status),
         (Some((_, works)), _) if works || status == Status::Expired => chip("Leaked", "danger"),
-        _ if !shown.lost_its_proofs() || status == Status::Disabled => status_chip(status),
+        _ if status == Status::Disabled => status_chip(status),
+        _ if !shown.lost_its_proofs() && status != Status::Expired && shown.has_only_archived_servers() => {
+            chip("Server archived", "warn")
+        }
+        _ if !shown.lost_its_proofs() => status_chip(status),
         (_, AuthMethod::ClientSecret) => chip("No secret", "danger"),
         (_, AuthMethod::PrivateKeyJwt) => chip("No key", "danger"),
         (_, AuthMethod::Federated) => chip("No identity", "danger"),
@@ -214,9 +226,10 @@ pub(crate) async fn notices(shown: &Shown) -> Result<AnyView, ActionError> {
         None => None,
     };
     let open = shown.credential.revoked_at.is_none();
+    let leaked = if open { leaked(shown).await? } else { None };
     Ok(html! {
         {revoked}
-        {open.then(|| view! { {leaked(shown)}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)}{archived(shown)} })}
+        {open.then(|| view! { {leaked}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)}{archived(shown)} })}
     })
 }
 
@@ -261,7 +274,7 @@ fn stopped(shown: &Shown) -> Option<AnyView> {
         AuthMethod::ClientSecret if is_lost && shown.leak().is_some() => return None,
         _ if credential.expires_at.is_some_and(|end| end <= shown.now()) => {
             let at = credential.expires_at.map(moment);
-            let words = html! { "Its last day is over: nothing of it works since "{at}"." };
+            let words = html! { "The last day of the credential is over: it gets no tokens since "{at}"." };
             (words, add(links::edit_credential(id), "Change its last day", shown.may_change()))
         }
         AuthMethod::PrivateKeyJwt if is_lost => (
@@ -330,16 +343,27 @@ fn archived(shown: &Shown) -> Option<AnyView> {
     Some(notice("warn", view! { <p>{words}</p> }))
 }
 
-/// The notice that a secret was reported as leaked.
-fn leaked(shown: &Shown) -> Option<AnyView> {
-    let (secret, works) = shown.leak()?;
+/// The notice that a secret was reported as leaked, with the links that stop it, or with the people who may.
+async fn leaked(shown: &Shown) -> Result<Option<AnyView>, ActionError> {
+    let Some((secret, works)) = shown.leak() else { return Ok(None) };
     let hint = &secret.hint;
     let place = secret.leaked_where.as_ref().map(|place| format!(" Found at {place}."));
-    // Then nothing else says what to do.
-    let act = (shown.live_proofs() == 0 && shown.is_member()).then(|| {
-        let add = links::new_secret(&shown.credential.client_id);
-        view! { <p class="row"><a href=add>"Add a secret"</a>{replacement(shown)}</p> }
-    });
+    let id = &shown.credential.client_id;
+    let act = match (works, shown.is_member()) {
+        (true, true) => html! {
+            <p class="row">{rotate_link(&shown.credential)}{button_link(links::revoke_credential(id), "Revoke")}</p>
+        },
+        (true, false) => {
+            let names = who_may_act(&shown.visit, &shown.credential.team).await?;
+            html! { <p>"You cannot do that. Tell "<b>{names}</b>" now."</p> }
+        }
+        // Then nothing else says what to do.
+        (false, true) if shown.live_proofs() == 0 => {
+            let add = links::new_secret(id);
+            html! { <p class="row"><a href=add>"Add a secret"</a>{replacement(shown)}</p> }
+        }
+        (false, _) => ().into_any(),
+    };
     let (title, rest) = match (works, secret.revoked_at) {
         (true, _) => (
             html! { "Leaked. The secret css_…"{hint.clone()}" was reported as leaked "{secret.leaked_at.map(distance)}" and still works." },
@@ -354,7 +378,7 @@ fn leaked(shown: &Shown) -> Option<AnyView> {
             " The secret does not work now.",
         ),
     };
-    Some(notice("danger", view! { <p><b>{title}</b>{rest}{place}</p>{act} }))
+    Ok(Some(notice("danger", view! { <p><b>{title}</b>{rest}{place}</p>{act} })))
 }
 
 /// The rotation in progress: how the old secret is used, and when it stops.

@@ -3,20 +3,21 @@
 //! A handler of the server answers the form, beside this page's route. A server function cannot: it answers a plain
 //! form with a redirect, and the redirect's body or address would have to carry the secret.
 
-use domain::base::id::McpServerId;
+use domain::base::id::{McpServerId, TeamId};
 use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
-use domain::model::person::authority::Role;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 use domain::server;
 
 use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::pages::credential::authenticators::{identity_draft, keys_draft};
 use crate::pages::credential::fields::{
-    ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry, read_lifetime,
-    read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards, team_choice,
-    words_fields,
+    Choose, ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry,
+    read_lifetime, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards,
+    team_choice, words_fields,
 };
 use crate::pages::credential::find;
 use crate::pages::credential::list::server_names;
@@ -170,10 +171,60 @@ pub async fn offered(visit: &Visit) -> Result<Vec<McpServer>, ActionError> {
 const FIRST: [&str; 9] =
     ["name", "team", "server", "scopes", "expiry", "expires_on", "your_password", "your_code", "main"];
 
+/// The fields in the order of the form.
+const ORDER: [&str; 20] = [
+    "name",
+    "team",
+    "server",
+    "scopes",
+    "expiry",
+    "expires_on",
+    "method",
+    "label",
+    "public_key",
+    "issuer",
+    "subject",
+    "claims",
+    "audience",
+    "jwks",
+    "owner",
+    "tags",
+    "description",
+    "notes",
+    "token_lifetime",
+    "ip_ranges",
+];
+
+/// What to do about ticked servers that are not open to the chosen team. An administrator gets the way to add it.
+fn open_to_team(authority: &Authority, typed: &Typed, servers: &[McpServer], teams: &[Team]) -> AnyView {
+    let chosen = match (typed.team.as_str(), teams) {
+        ("", [only]) => Some(only),
+        ("", teams) => teams.iter().find(|team| team.id == TeamId::first()),
+        (id, teams) => teams.iter().find(|team| team.id.as_str() == id),
+    };
+    let Some(team) = chosen else { return ().into_any() };
+    let is_closed = |server: &&McpServer| {
+        let ticked = |word: &String| *word == server.resource || word == server.id.as_str();
+        typed.servers.iter().any(ticked) && !server.access.admits_team(&team.id)
+    };
+    let administers = authority.is_administrator();
+    let line = |server: &McpServer| match administers {
+        true => {
+            let words = format!("Add {} to the access of {}", team.name, server.name);
+            html! { <p><a href=links::server_access(&server.id)>{words}</a></p> }
+        }
+        false => {
+            html! { <p>{format!("Ask an administrator to add {} to the access of {}.", team.name, server.name)}</p> }
+        }
+    };
+    servers.iter().filter(is_closed).map(line).collect_view().into_any()
+}
+
 /// The form, with the typed values and the errors.
 pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
+    let errors = errors.in_order(&ORDER);
     let mut servers = server::list(&visit.context).await?;
     // A server that was asked for stays, so that the error about it stands beside it.
     let authority = visit.authority()?;
@@ -194,7 +245,9 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
         || model.is_some()
         || !matches!(typed.method.as_str(), "" | "client_secret")
         || [&typed.description, &typed.notes, &typed.tags, &typed.owner, &typed.ip_ranges].into_iter().any(is_set);
-    let (title, lead) = heading(model.as_ref(), &typed.purpose, &server::list(&visit.context).await?);
+    let teams = domain::person::team::list(&visit.context, authority).await?;
+    let (title, lead) = heading(model.as_ref(), &typed.purpose, &server::list(&visit.context).await?, servers.len());
+    let remedy = errors.at("server").map(|_| open_to_team(authority, &typed, &servers, &teams));
     let (from, purpose) = (typed.from.clone(), typed.purpose.clone());
     let fields = view! {
         <section class="panel" aria-label="Settings">
@@ -202,7 +255,8 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
                 <TextField id="name" label="Name" value=typed.name.clone() required=true error=errors.at("name")
                     hint="The job or service that will use it, such as nightly-index."/>
                 {team}
-                {server_cards(servers, &typed.servers, &typed.scopes, &errors)}
+                {server_cards(Choose::Several, servers, &teams, &typed.servers, &typed.scopes, &errors)}
+                {remedy}
                 {left_out}
                 <ExpiryChoice chosen=typed.expiry.clone() day=typed.expires_on.clone() errors=errors.clone()/>
             </div>
@@ -218,9 +272,10 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
 }
 
 /// The title, and what the form begins with.
-fn heading(model: Option<&Credential>, purpose: &str, servers: &[McpServer]) -> (String, String) {
+fn heading(model: Option<&Credential>, purpose: &str, servers: &[McpServer], offered: usize) -> (String, String) {
     let Some(model) = model else {
-        return ("New credential".to_owned(), "One credential for one program. A name is enough.".to_owned());
+        let needed = if offered > 1 { "Name it and choose its MCP servers." } else { "A name is enough." };
+        return ("New credential".to_owned(), format!("One credential for one program. {needed}"));
     };
     let ranges: Vec<String> = model.ip_ranges.iter().map(ToString::to_string).collect();
     let method = match model.auth_method {
@@ -250,7 +305,7 @@ fn more_options(typed: Typed, owner: AnyView, errors: &Errors) -> AnyView {
         {words_fields(typed.tags, typed.description, typed.notes, errors)}
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
-            hint="One address or CIDR range a line. Empty allows every address." error=errors.at("ip_ranges")/>
+            hint="One address or CIDR range per line. Empty allows every address." error=errors.at("ip_ranges")/>
     }
 }
 

@@ -3,8 +3,10 @@
 
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
-use domain::model::credential::AuthMethod;
+use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
+use domain::model::person::team::Team;
+use domain::person::team;
 
 use crate::components::reveal::{identifier_field, secret_field};
 use crate::pages::credential::rotate::{deadlines, last_day, read_overlap};
@@ -87,7 +89,8 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             </div>
         }
     });
-    let names = possible.iter().map(|credential| view! { <li>{credential.name.clone()}</li> }).collect_view();
+    let teams = team::list(&visit.context, visit.authority()?).await?;
+    let names = selected(possible, &teams);
     let left_out = (!others.is_empty()).then(|| {
         let names: Vec<String> = others.iter().map(|credential| credential.name.clone()).collect();
         view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
@@ -103,15 +106,32 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         .hidden("how", typed.how)
         .hidden("confirmed", "yes");
     let page = typed.list.into_iter().fold(page, |page, list| page.hidden("list", list));
-    let page = page.panel("What happens", view! { <ul>{names}</ul>{left_out}{overlap} });
+    let page = page.fields(view! { <section class="panel" aria-label="What is selected">{names}</section> });
+    let page = match (left_out, overlap) {
+        (None, None) => page,
+        (left_out, overlap) => page.panel("What happens", view! { {left_out}{overlap} }),
+    };
     Ok(page.confirm(visit.must_confirm()).page(errors))
+}
+
+/// The credentials that get a new secret, each with its team.
+fn selected(credentials: Vec<Credential>, teams: &[Team]) -> AnyView {
+    let row = |credential: Credential| {
+        let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
+        cells![
+            html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a> },
+            team,
+            html! { <code>{credential.client_id.to_string()}</code> },
+        ]
+    };
+    table(["Name", "Team", "Client ID"], credentials.into_iter().map(row))
 }
 
 /// The new secrets. The answer to the form that made them is the only place where they appear.
 pub fn reveal(renewed: Vec<Renewed>) -> Page {
     let made = renewed.iter().filter(|one| one.result.is_ok()).count();
-    let made = counted(made, "new secret", "new secrets");
-    let lead = format!("{made} of {}.", renewed.len());
+    let have = if renewed.len() == 1 { "credential has" } else { "credentials have" };
+    let lead = format!("{made} of {} {have} a new secret.", renewed.len());
     let panels = renewed.into_iter().enumerate().map(|(number, one)| secret_panel(number, one)).collect_view();
     Reveal::new("Save your new client secrets", None, links::CREDENTIALS)
         .lead(lead)

@@ -129,7 +129,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
 pub(crate) fn last_day(value: String, errors: &Errors) -> AnyView {
     html! {
         <div class="on-date">
-            <TextField id="overlap_until" label="Last day" kind="date" value error=errors.at("overlap_until")
+            <TextField id="overlap_until" label="Last day of the old secret or key" kind="date" value error=errors.at("overlap_until")
                 hint="Until the end of that day, UTC. Only for “Until a date”."/>
         </div>
     }

@@ -18,6 +18,7 @@ use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
 use crate::pages::credential::tokens::tokens_view;
 use crate::pages::credential::usage::{exchanges_panel, read_period, secrets_by_use, usage_view};
+use crate::pages::team::who_may_act;
 use crate::prelude::*;
 use crate::snippets::Connection;
 
@@ -158,7 +159,7 @@ async fn overview(shown: &Shown, period: Period) -> Result<AnyView, ActionError>
             </div>
             <div class="stack">{facts(shown)}{notes}{latest_changes(shown, changes)}</div>
         </div>
-        {danger_zone(shown, &impact)}
+        {look_only(shown).await?}
     })
 }
 
@@ -175,10 +176,11 @@ fn figures(credential: &Credential, impact: &Impact, refusals: i64, now: Timesta
         count => format!("from {}", counted(count, "address", "addresses")),
     };
     let exchanged = [refused, addresses].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    let (ends, value, note) = match credential.ends_at {
-        Some(at) if at <= now => ("Ended", distance(at), moment(at)),
-        Some(at) => ("Expires", distance(at), moment(at)),
-        None => ("Expires", html! { "Never" }, ().into_any()),
+    let (ends, value, note) = match (credential.revoked_at, credential.ends_at) {
+        (Some(at), _) => ("Revoked", distance(at), moment(at)),
+        (None, Some(at)) if at <= now => ("Expired", distance(at), moment(at)),
+        (None, Some(at)) => ("Expires", distance(at), moment(at)),
+        (None, None) => ("Expires", html! { "Never" }, ().into_any()),
     };
     key_figures([
         ("Last used", distance_or(credential.last_used_at, "Never"), from.into_any()),
@@ -196,8 +198,9 @@ fn facts(shown: &Shown) -> AnyView {
     let lifetime =
         credential.token_lifetime.or(own.first().map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
     let server = |server: &&McpServer| {
-        let (href, resource) = (links::server(&server.id), short_resource(&server.resource));
-        view! { <div><a href=href title=server.name.clone()>{breaking_at_slashes(&resource)}</a></div> }
+        let archived = server.is_archived().then(|| view! { " "{chip("Archived", "warn")} });
+        let resource = breaking_at_slashes(&short_resource(&server.resource));
+        view! { <div><a href=links::server(&server.id)>{server.name.clone()}</a>{archived}{sub(resource)}</div> }
     };
     let range = |range: String| view! { <div><code>{range}</code></div> };
     let ranges = match credential.ip_ranges.as_slice() {
@@ -228,8 +231,8 @@ fn facts(shown: &Shown) -> AnyView {
             <dt>"Scopes"</dt><dd>{scope_tags(credential.scopes.iter())}</dd>
             <dt>"Addresses"</dt><dd>{ranges}</dd>
             <dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd>
-            <dt>"Proof"</dt><dd>{format!("{proof} ({} active)", shown.live_proofs())}</dd>
-            {credential.expires_at.map(|at| view! { <dt>"Last day"</dt><dd>{moment(at)}</dd> })}
+            <dt>"Authentication"</dt><dd>{format!("{proof} ({} active)", shown.live_proofs())}</dd>
+            {credential.expires_at.map(|at| view! { <dt>"Last day of the credential"</dt><dd>{moment(at)}</dd> })}
             {exceptions(credential.assertions).map(|text| view! { <dt>"Exceptions"</dt><dd>{text}</dd> })}
             <dt>"Generated"</dt><dd>{moment(credential.created_at)}" by "{credential.created_by.clone()}</dd>
             {credential.last_used_agent.clone().map(|agent| view! { <dt>"Program"</dt><dd>{agent}</dd> })}
@@ -321,33 +324,12 @@ fn connection_of(shown: &Shown) -> Connection {
     connection
 }
 
-/// What stops the credential, with what that means. Nothing when it is revoked.
-fn danger_zone(shown: &Shown, impact: &Impact) -> Option<AnyView> {
-    let (status, id) = (shown.status(), &shown.credential.client_id);
-    if status == Status::Revoked {
-        return None;
+/// For a person who may not stop the credential: who may. The others have the buttons at the head of the page.
+async fn look_only(shown: &Shown) -> Result<Option<AnyView>, ActionError> {
+    if shown.is_member() || shown.status() == Status::Revoked {
+        return Ok(None);
     }
-    if !shown.is_member() {
-        let words = "You can look at this credential, not stop it. If it leaked, tell a member of its team or an administrator now.";
-        return Some(danger_panel("danger", "Danger zone", empty(words)));
-    }
-    let live = counted(impact.live_tokens, "live token", "live tokens");
-    let act = |name: &'static str, words: &'static str, act: AnyView| {
-        view! { <div class="act"><p><b>{name}</b><span class="sub">{words}</span></p>{act}</div> }
-    };
-    let disable = (status != Status::Disabled).then(|| {
-        let fields = view! { {hidden("client_id", id.to_string())}{submit(None, "Disable now")} };
-        let form = post_form(links::DISABLE_CREDENTIAL, "stack", fields);
-        let question = format!("Exchanges and {live} are refused until somebody enables the credential.");
-        let words = "Exchanges and live tokens are refused until somebody enables it. Secrets and settings stay.";
-        act("Disable", words, ask(false, "Disable…", question, form))
-    });
-    let used = counted(impact.exchanges, "time", "times");
-    let from = counted(impact.addresses, "address", "addresses");
-    let question = format!("Used {used} in the last 24 hours from {from}; {live} now. All secrets and tokens end.");
-    let href = links::revoke_credential(id);
-    let onward = html! { <a class="button" data-kind="danger" href=href>"Give a reason and revoke"</a> };
-    let words = "Every secret and live token ends. This cannot be undone.";
-    let revoke = act("Revoke", words, ask(false, "Revoke…", question, onward));
-    Some(danger_panel("danger", "Danger zone", view! { {disable}{revoke} }))
+    let names = who_may_act(&shown.visit, &shown.credential.team).await?;
+    let words = view! { "You can look at this credential, not stop it. If it leaked, tell "<b>{names}</b>" now." };
+    Ok(Some(html! { <p class="muted">{words}</p> }))
 }

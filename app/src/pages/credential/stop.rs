@@ -49,11 +49,12 @@ pub(crate) async fn revoke_credentials(client_ids: String, reason: String) -> Re
 pub async fn disable_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    let facts = impact_facts(&inspect::impact(&visit.context, &credential).await?);
+    let impact = inspect::impact(&visit.context, &credential).await?;
+    let facts = impact_facts(&impact, "Tokens that are refused while disabled");
     let lead = "You can enable it again at any time, with the same secret.";
     let words = view! {
         <p>"Exchanges and live tokens are refused until somebody enables the credential. Settings and secrets stay."</p>
-        <div class="row"><button class="button" data-kind="primary">"Disable credential"</button>{cancel(&credential)}</div>
+        <div class="row"><button class="button">"Disable credential"</button>{cancel(&credential)}</div>
     };
     let form = post_form(links::DISABLE_CREDENTIAL, "body", view! { {hidden("client_id", client_id)}{words} });
     Ok(question(credential, "Disable", lead, view! { {facts}{form} }))
@@ -85,6 +86,10 @@ fn question(credential: Credential, verb: &'static str, lead: &'static str, cont
     Page::new(format!("{verb} {name}"), body).framed(Frame::Narrow)
 }
 
+/// What the page of a revocation says about live tokens.
+pub(crate) const WHO_REFUSES: &str = "The built-in MCP server refuses the live tokens at once, servers that read the \
+    status list within seconds. Servers that check only the signature accept them until they expire.";
+
 /// The page that asks before a credential is revoked.
 pub async fn revoke_page(client_id: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
@@ -92,21 +97,13 @@ pub async fn revoke_page(client_id: String) -> Result<Page, ActionError> {
     let impact = inspect::impact(&visit.context, &credential).await?;
     let address = links::credential(&credential.client_id);
     let from = credential.last_used_from.map(|address| format!(" from {address}"));
-    let (times, addresses) =
-        (counted(impact.exchanges, "time", "times"), counted(impact.addresses, "address", "addresses"));
-    let sentence = format!(
-        "Used {times} in the last 24 hours from {addresses}; {} {} now. Every secret of this credential stops working.",
-        counted(impact.live_tokens, "live token", "live tokens"),
-        if impact.live_tokens == 1 { "ends" } else { "end" },
-    );
     let disable = links::disable_credential(&credential.client_id);
     let fields = view! {
         {hidden("client_ids", client_id)}
-        <p>{sentence}" You can "<a href=disable>"disable it instead"</a>" and enable it later."</p>
-        <p class="muted">
-            "The built-in MCP server refuses the live tokens at once, servers that read the status list within seconds. "
-            "Servers that check only the signature accept them until they expire."
+        <p>
+            "Every secret of this credential stops working. You can "<a href=disable>"disable it instead"</a>" and enable it later."
         </p>
+        <p class="muted">{WHO_REFUSES}</p>
         <TextField id="reason" label="Reason" hint="Optional. Stays in the audit log."/>
         <div class="row">
             <button class="button" data-kind="danger">"Revoke credential"</button>
@@ -117,15 +114,8 @@ pub async fn revoke_page(client_id: String) -> Result<Page, ActionError> {
         {head((address, credential.name.clone()), format!("Revoke {}?", credential.name), (), ())}
         <section class="panel" data-tone="danger" aria-labelledby="final">
             <header><h2 id="final" class="row"><Drawing icon=Icon::Warning/>"This cannot be undone."</h2></header>
-            <dl class="facts">
-                <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
-                <div><dt>"From"</dt><dd>{addresses}</dd></div>
-                <div><dt>"Live tokens that end now"</dt><dd>{impact.live_tokens}</dd></div>
-                <div>
-                    <dt>"Last used"</dt>
-                    <dd>{distance_or(credential.last_used_at, "Never")}<span class="muted">{from}</span></dd>
-                </div>
-            </dl>
+            {impact_facts(&impact, "Live tokens that end")}
+            <p class="body">"Last used: "{distance_or(credential.last_used_at, "Never")}{from}</p>
             {post_form(links::REVOKE_CREDENTIALS_NOW, "body", fields)}
         </section>
     };

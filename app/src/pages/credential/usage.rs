@@ -38,20 +38,16 @@ pub(crate) async fn exchanges_panel(
     Ok(panel("exchanges", "Exchanges", pills, content))
 }
 
-/// "12 wrong secret, 3 scope not allowed and 1 other".
+/// "12 times a wrong secret, once a scope that is not allowed, and 3 others".
 fn causes_in_short(causes: &[(Refusal, i64)]) -> String {
     const MOST: usize = 3;
     let words = |(cause, count): &(Refusal, i64)| {
-        let words = cause_words(*cause);
-        let words = match words.get(..2) {
-            Some("IP" | "MC") | None => words.to_owned(),
-            Some(_) => words[..1].to_lowercase() + &words[1..],
-        };
-        format!("{} {words}", grouped(*count))
+        let times = if *count == 1 { "once".to_owned() } else { format!("{} times", grouped(*count)) };
+        format!("{times} {}", cause_noun(*cause))
     };
     let listed = causes.iter().take(MOST).map(words).collect::<Vec<_>>().join(", ");
     let others: i64 = causes.iter().skip(MOST).map(|(_, count)| count).sum();
-    if others == 0 { listed } else { format!("{listed} and {} other", grouped(others)) }
+    if others == 0 { listed } else { format!("{listed} and {}", counted(others, "other", "others")) }
 }
 
 /// The view “Usage” of a credential: the chart, its secrets by use, refusals by cause, and the newest exchanges.
@@ -131,7 +127,7 @@ pub(crate) async fn server_summary(visit: &Visit, server: &McpServerId, all: Str
         true => empty(muted("No credential got a token for this server in seven days.")),
         false => shares(used.into_iter().map(share)),
     };
-    Ok(panel("usage", "Usage", html! { <a href=all>"See all of its use"</a> }, content))
+    Ok(panel("usage", "Usage", html! { <a href=all>"See the usage of this server"</a> }, content))
 }
 
 /// The credentials with the most refused exchanges, by cause. `all` is the page that lists all of them.
@@ -148,7 +144,7 @@ pub(crate) fn most_refused(refused: Vec<RefusedCredential>, period: Period, all:
         };
         (name, refused.count)
     };
-    let all = html! { <a href=all>"See all of 24 hours"</a> };
+    let all = html! { <a href=all>"See all refused exchanges of the last 24 hours"</a> };
     panel("most-refused", "Refused most", all, shares(refused.into_iter().map(row)))
 }
 
@@ -218,9 +214,9 @@ pub(crate) fn cause_words(cause: Refusal) -> &'static str {
         Refusal::AssertionForTokenEndpoint => "Assertion for the token endpoint",
         Refusal::AssertionReplayed => "Assertion used twice",
         Refusal::GrantNotAllowed => "Grant not allowed",
-        Refusal::SecretRevoked => "Revoked secret or key tried",
-        Refusal::SecretExpired => "Expired secret or key tried",
-        Refusal::SecretRetired => "Retired secret or key tried",
+        Refusal::SecretRevoked => "Secret or key revoked",
+        Refusal::SecretExpired => "Secret or key expired",
+        Refusal::SecretRetired => "Secret or key replaced",
         Refusal::CredentialRevoked => "Tried after it was revoked",
         Refusal::CredentialDisabled => "Tried while disabled",
         Refusal::CredentialEnded => "Tried after its end",
@@ -230,6 +226,30 @@ pub(crate) fn cause_words(cause: Refusal) -> &'static str {
         Refusal::TeamNotAllowed => "MCP server not open to the team",
         Refusal::ServerArchived => "MCP server archived",
         Refusal::TargetNotAllowed => "MCP server not allowed",
+    }
+}
+
+/// What was presented, in the middle of a sentence.
+fn cause_noun(cause: Refusal) -> &'static str {
+    match cause {
+        Refusal::WrongSecret => "a wrong secret",
+        Refusal::TooManyGuesses => "a secret after too many wrong ones",
+        Refusal::AssertionRejected => "a rejected assertion",
+        Refusal::AssertionForTokenEndpoint => "an assertion for the token endpoint",
+        Refusal::AssertionReplayed => "an assertion for the second time",
+        Refusal::GrantNotAllowed => "a grant that is not allowed",
+        Refusal::SecretRevoked => "a revoked secret or key",
+        Refusal::SecretExpired => "an expired secret or key",
+        Refusal::SecretRetired => "a replaced secret or key",
+        Refusal::CredentialRevoked => "a revoked credential",
+        Refusal::CredentialDisabled => "a disabled credential",
+        Refusal::CredentialEnded => "an expired credential",
+        Refusal::AddressNotAllowed => "an IP address that is not allowed",
+        Refusal::ScopeMalformed => "a malformed scope",
+        Refusal::ScopeNotAllowed => "a scope that is not allowed",
+        Refusal::TeamNotAllowed => "an MCP server that is not open to the team",
+        Refusal::ServerArchived => "an archived MCP server",
+        Refusal::TargetNotAllowed => "an MCP server that is not allowed",
     }
 }
 
@@ -282,8 +302,8 @@ fn refused(credential: &Credential, refusals: Vec<RefusalSummary>, manages: bool
     Some(panel("refused", "Refused exchanges", muted("last 30 days"), rows))
 }
 
-/// The facts that the pages show before they stop a credential.
-pub(crate) fn impact_facts(impact: &Impact) -> AnyView {
+/// The facts that the pages show before they stop credentials. `tokens` says what happens to the live tokens.
+pub(crate) fn impact_facts(impact: &Impact, tokens: &'static str) -> AnyView {
     let words = |number: i64, none: &str, one: &str, many: &str| match number {
         0 => none.to_owned(),
         number => counted(number, one, many),
@@ -291,8 +311,10 @@ pub(crate) fn impact_facts(impact: &Impact) -> AnyView {
     html! {
         <dl class="facts">
             <div><dt>"Used in the last 24 hours"</dt><dd>{words(impact.exchanges, "Never", "time", "times")}</dd></div>
-            <div><dt>"From"</dt><dd>{words(impact.addresses, "No address", "address", "addresses")}</dd></div>
-            <div><dt>"Tokens that would end"</dt><dd>{words(impact.live_tokens, "None", "live token", "live tokens")}</dd></div>
+            {(impact.addresses > 0).then(|| view! {
+                <div><dt>"From"</dt><dd>{counted(impact.addresses, "address", "addresses")}</dd></div>
+            })}
+            <div><dt>{tokens}</dt><dd>{words(impact.live_tokens, "None", "live token", "live tokens")}</dd></div>
         </dl>
     }
 }

@@ -14,30 +14,30 @@ pub(crate) async fn read(visit: &Visit) -> Alerts {
         tracing::warn!(%fault, "the leaked credentials could not be counted");
         0
     });
-    let leak = if leaked > 0 { Some(leak_line(visit, leaked).await) } else { None };
+    let leak = if leaked > 0 { leak_line(visit, leaked).await } else { None };
     let stop = stops_in_force(visit).await;
     let lines = (leak.is_some() || stop.is_some()).then(|| html! { {leak}{stop} });
     Alerts { leaked, lines }
 }
 
-/// Names the credential if there is one, and links to the place where it is stopped.
-async fn leak_line(visit: &Visit, leaked: i64) -> AnyView {
+/// Names the credential if there is one, and links to the page of leaks. Nothing on that page, which lists them.
+async fn leak_line(visit: &Visit, leaked: i64) -> Option<AnyView> {
+    if visit.path.split('?').next() == Some(links::LEAKS) {
+        return None;
+    }
     let query = Query { show: Show::Leaked, ..Query::default() };
     let first = match visit.authority() {
         Ok(authority) if leaked == 1 => list(&visit.context, authority, &query, 1).await.ok(),
         _ => None,
     };
     let one = first.and_then(|page| page.credentials.into_iter().next());
-    let (name, href) = match one {
-        Some(credential) => (Some(credential.name.clone()), links::credential(&credential.client_id)),
-        None => (None, links::credentials_with_status("leaked")),
-    };
+    let name = one.map(|credential| format!(" {}", credential.name));
     let count = counted(leaked, "leaked credential still works.", "leaked credentials still work.");
-    html! {
+    Some(html! {
         <div class="notice alarm" data-tone="danger">
             <Drawing icon=Icon::Warning/>
-            <p><b>{count}</b>{name.map(|name| format!(" {name}"))}</p>
-            <a class="button" data-kind="danger" href=href>"Respond now"</a>
+            <p><b>{count}</b>{name}</p>
+            <a class="button" data-kind="danger" href=links::LEAKS>"Respond now"</a>
         </div>
-    }
+    })
 }

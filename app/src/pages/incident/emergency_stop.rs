@@ -204,11 +204,11 @@ pub async fn start_page(outcome: Outcome, form: Form<Typed>) -> Result<Page, Act
     let form = view! {
         <form method="get" action=links::EMERGENCY class="body">
             <p class="muted">
-                "Without a team, connected apps and personal tokens end too: people have to reconnect and create new tokens. "
+                "With “All teams”, connected apps and personal tokens end too: people have to reconnect and create new tokens. "
                 "The preview counts everything before anything happens."
             </p>
             {selection_fields(choices, &typed, &errors)}
-            {submit(Some("danger"), "Preview")}
+            {submit(None, "Preview")}
         </form>
     };
     let earlier = links::with_query(links::ACTIVITY, &[("action", Action::EmergencyStopped.as_str())]);

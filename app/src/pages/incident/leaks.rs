@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use domain::base::id::TeamId;
+use domain::credential::{inspect, list};
 use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject, Reached};
 use domain::model::credential::AuthMethod;
+use domain::model::credential::query::{Query, Show};
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
@@ -16,19 +18,76 @@ use domain::server;
 
 use crate::components::parts::address;
 use crate::pages::credential::head::rotate_link;
+use crate::pages::team::who_may_act;
 use crate::prelude::*;
 
 /// The form.
 pub async fn page(form: Form) -> Result<Page, ActionError> {
-    signed_in()?;
+    let visit = signed_in()?;
     let status = form.errors.status();
     let error = form.errors.at("text");
     let body = view! {
         <ErrorSummary errors=form.errors/>
         {head((), "Leaks", LEAD, emergency())}
+        {working(&visit).await?}
         <section class="panel" aria-label="Search">{fields(error)}</section>
     };
     Ok(Page::new("Leaks", body).answering(status))
+}
+
+/// The most credentials that the page lists.
+const LISTED: u16 = 100;
+
+/// The leaked credentials that still work, with the links that stop each.
+async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
+    let (context, authority) = (&visit.context, visit.authority()?);
+    let query = Query { show: Show::Leaked, ..Query::default() };
+    let found = list::list(context, authority, &query, LISTED).await?;
+    let credentials = found.credentials;
+    if credentials.is_empty() {
+        return Ok(panel("working", "Leaked and working", (), empty("No leaked credential works.")));
+    }
+    let teams = team::list(context, authority).await?;
+    let mut rows = Vec::new();
+    for credential in credentials {
+        let secrets = inspect::secrets(context, &credential.client_id).await?;
+        let secret = leak::reported(&secrets);
+        let helpers = match visit.may(&credential.team, Role::Member) {
+            true => None,
+            false => Some(who_may_act(visit, &credential.team).await?),
+        };
+        let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
+        let place = secret.and_then(|secret| secret.leaked_where.clone());
+        let owner = credential.owner.as_ref().map(|owner| owner.name.clone());
+        let name = format!(" {}", credential.name);
+        let act = match helpers {
+            Some(names) => html! { "Tell "<b>{names}</b>" now." },
+            None => html! {
+                <div class="row">
+                    {(credential.auth_method != AuthMethod::Federated)
+                        .then(|| small_link(links::rotate_credential(&credential.client_id), one_of_many("Rotate", name.clone())))}
+                    {small_link(links::revoke_credential(&credential.client_id), one_of_many("Revoke", name.clone()))}
+                </div>
+            },
+        };
+        rows.push(cells![
+            html! {
+                <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a>
+                <div class="sub">{team}</div>
+            },
+            owner.map_or_else(|| muted("Nobody"), IntoAny::into_any),
+            distance_or(secret.and_then(|secret| secret.leaked_at), "A token was reported"),
+            place.map_or_else(|| muted("Not known"), IntoAny::into_any),
+            act,
+        ]);
+    }
+    let columns = ["Credential and team", "Owner", "Reported", "Found at"].map(Column::from);
+    let more = found.next.map(|_| {
+        let href = links::credentials_with_status("leaked");
+        view! { <a href=href>{format!("See all: more than {LISTED}")}</a> }
+    });
+    let rows = table(columns.into_iter().chain([Column::buttons_inline()]), rows);
+    Ok(danger_panel("working", "Leaked and working", html! { {rows}{more} }))
 }
 
 const LEAD: &str = "Paste what was found. It is searched for secrets, tokens and client IDs, and not stored.";
@@ -91,6 +150,7 @@ fn advice() -> AnyView {
             <p>"What can be found:"</p>
             <ul>
                 <li>"A whole secret: "<code>"css_"</code>" and 49 characters. Check that none is missing at the end."</li>
+                <li>"A personal token: "<code>"csp_"</code>" and 49 characters."</li>
                 <li>"An access token: it begins with "<code>"eyJ"</code>" and has two dots."</li>
                 <li>"A client ID: "<code>"csc_"</code>" and 22 characters."</li>
             </ul>
@@ -159,10 +219,7 @@ impl Names {
         for Leak { credential, .. } in &findings.leaks {
             let team = &credential.team;
             if !visit.may(team, Role::Member) && !helpers.iter().any(|(known, _)| known == team) {
-                let members = team::members(&visit.context, team).await?;
-                let members = members.into_iter().filter(|member| member.role != Role::Viewer && !member.disabled);
-                let names: Vec<String> = members.map(|member| format!("{} ({})", member.name, member.email)).collect();
-                helpers.push((team.clone(), names.join(", ")));
+                helpers.push((team.clone(), who_may_act(visit, team).await?));
             }
         }
         Ok(Self { teams, helpers, servers: server::list(&visit.context).await? })
@@ -176,8 +233,8 @@ impl Names {
 
     /// Who can revoke the credentials of this team.
     fn helpers(&self, id: &TeamId) -> String {
-        let names = self.helpers.iter().find(|(team, names)| team == id && !names.is_empty());
-        names.map_or_else(|| "an administrator".to_owned(), |(_, names)| names.clone())
+        let names = self.helpers.iter().find(|(team, _)| team == id);
+        names.map(|(_, names)| names.clone()).unwrap_or_default()
     }
 
     fn server(&self, id: &str) -> String {
@@ -231,10 +288,10 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
 fn evidence_words(evidence: &Evidence) -> AnyView {
     match evidence {
         Evidence::Secret { hint, works: true } => {
-            html! { <p>"Contains the "<b>"active secret"</b>" ending in "<code>{hint.clone()}</code>"."</p> }
+            html! { <p>"Contains the secret "<code>{format!("css_…{hint}")}</code>", which "<b>"works"</b>"."</p> }
         }
         Evidence::Secret { hint, works: false } => {
-            html! { <p>"Contains the secret ending in "<code>{hint.clone()}</code>", which no longer works."</p> }
+            html! { <p>"Contains the secret "<code>{format!("css_…{hint}")}</code>", which no longer works."</p> }
         }
         Evidence::Token { ends_at, works: true } => {
             html! { <p>"Contains a "<b>"live access token"</b>", which works until "{moment(*ends_at)}"."</p> }

@@ -227,7 +227,7 @@ fn actions(person: &Person, has_openid: bool) -> AnyView {
     let shut = if disabled {
         change(Change::Enabled, "Enable", Some("primary"))
     } else {
-        change(Change::Disabled, "Disable", Some("danger"))
+        change(Change::Disabled, "Disable", None)
     };
     let reset = person.factors.any().then(|| change(Change::SecondFactorRemoved, "Remove second factor", None));
     let disconnect = has_openid.then(|| change(Change::OpenIdDisconnected, "Disconnect OpenID account", None));
@@ -277,6 +277,18 @@ async fn openid_of(visit: &Visit, person: &PersonId) -> Result<Option<AnyView>, 
 }
 
 fn sessions_of(person: &str, sessions: Vec<Session>, access: Access) -> AnyView {
+    if sessions.is_empty() {
+        let form = view! {
+            {hidden("person", person)}
+            {end_tokens_also("sessions-ends", access)}
+            {submit(Some("danger"), "End tokens and apps")}
+        };
+        let form = post_form(links::END_SESSIONS_OF, "stack", form);
+        let question = "Their programs lose access. This person stays able to sign in.";
+        let end = ask(false, "End tokens and apps", question, form);
+        let words = "This person is not signed in anywhere. Their personal tokens and connected apps still work.";
+        return panel("sessions", "Sessions", (), view! { <div class="body"><p>{words}</p>{end}</div> });
+    }
     let sessions = session_table(sessions, |session, browser| {
         let fields = [("person", person.to_owned()), ("session", session.id.to_string())];
         let of = format!(" on {browser}");
@@ -393,7 +405,9 @@ pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, Ac
         let access = access::count(&visit.context, &listed.person.id).await?;
         page = page.panel("What else ends", end_also("ends", access, typed.ends));
     }
-    if is_danger {
+    if to == Change::Disabled {
+        page = page.quiet();
+    } else if is_danger {
         page = page.danger();
     }
     // To shut a person out needs no password: in an incident that must not wait.

@@ -75,7 +75,7 @@ pub async fn form(id: String, form: Form<Option<TypedAccess>>) -> Result<Page, A
     let typed = typed.unwrap_or_else(|| TypedAccess::of(&server.access));
     let fields = access_choice(&visit, &typed, &errors).await?;
     let lead = "The choice counts from the next exchange, refresh, consent and use of a personal token. Tokens that were issued \
-                before work until they expire. The next page says what gets no tokens any more.";
+                before work until they expire. After you save, the page of the server says how many credentials, personal tokens and apps get no new tokens.";
     let page = FormPage::new(format!("Access to {}", server.name), links::server_access(&id), "Save access")
         .back(links::server(&id), server.name.clone())
         .lead(lead)

@@ -39,7 +39,7 @@ pub async fn archive_form(id: String, form: Form) -> Result<Page, ActionError> {
     let page = FormPage::new(format!("Archive {}?", server.name), links::archive_server(&id), "Archive MCP server")
         .back(links::server(&id), server.name.clone())
         .fields(view! { <section class="panel" aria-label="What happens">{list}</section> });
-    Ok(page.danger().page(form.errors))
+    Ok(page.quiet().page(form.errors))
 }
 
 /// A number with a link to what it counts.

@@ -29,6 +29,18 @@ pub(super) fn verdict(check: &ServerCheck) -> AnyView {
     }
 }
 
+/// The receipt of a check, in the tone of its result.
+pub(super) fn receipt(check: &ServerCheck) -> AnyView {
+    let steps = counted(check.problems(), "step", "steps");
+    match check.problems() {
+        0 => html! { <DoneNotice text="Check finished: every step passed.".to_owned()/> },
+        _ if check.is_unanswered() => {
+            notice("warn", format!("Check finished: the server was not reached. {steps} did not pass."))
+        }
+        _ => notice("danger", format!("Check finished: {steps} did not pass.")),
+    }
+}
+
 /// The button that starts a check.
 pub(super) fn button(server: &McpServer) -> AnyView {
     post_form(links::check_server(&server.id), "", view! { <button class="button">"Check now"</button> })
@@ -67,6 +79,7 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
 fn row(step: &StepResult, server: &McpServer, issuer: &str, administers: bool) -> Vec<AnyView> {
     let (word, tone) = match step.outcome {
         StepOutcome::Passed => ("Passed", "ok"),
+        _ if step.is_unanswered() => ("Not reached", "idle"),
         StepOutcome::Failed => ("Failed", "danger"),
         StepOutcome::Skipped => ("Not checked", "idle"),
     };

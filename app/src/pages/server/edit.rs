@@ -68,7 +68,7 @@ pub async fn form(id: String, form: Form<Option<TypedEdit>>) -> Result<Page, Act
     let scopes = (!server.built_in).then(|| {
         view! {
             <TextArea id="scopes" label="Scopes" value=typed.scopes.clone() error=errors.at("scopes")
-                hint="One a line, followed by what it allows. People read this before they allow an app access. The first scope is the default."/>
+                hint="One per line, followed by what it allows. People read this before they allow an app access. The first scope is the default."/>
         }
     });
     let fields = view! {

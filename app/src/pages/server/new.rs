@@ -77,7 +77,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
         <TextField id="resource" label="Resource" value=typed.resource required=true error=errors.at("resource")
             hint="The URL that programs call, such as https://docs.example.com/mcp. It is the audience of the tokens and cannot change later."/>
         <TextArea id="scopes" label="Scopes" value=typed.scopes error=errors.at("scopes") placeholder="docs:read Read the documents."
-            hint="One a line, followed by what it allows. People read this before they allow an app access. The first scope is the default."/>
+            hint="One per line, followed by what it allows. People read this before they allow an app access. The first scope is the default."/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="10 minutes (default)"/>
         <Select id="alg" label="Signature" options=algorithm_options() chosen=typed.alg otherwise="ES256" error=errors.at("alg")
             hint="How its tokens are signed. The server must accept this algorithm."/>

@@ -79,15 +79,23 @@ pub async fn page(
     let next = (Done::read(On::Server, done) == Some(Done::ServerAdded)).then(|| next_steps(&server));
     let title = html! { <span class="named">{server.name.clone()}{marks(&server)}</span> };
     let body = view! {
-        <Receipt on=On::Server done/>
+        {receipt(done, check.as_ref())}
         {head((links::SERVERS, "MCP servers"), title, resource(&server), actions(&server, administers, may_generate))}
         {next}
-        {condition(&server, check.as_ref(), administers)}
+        {condition(&server, check.as_ref().filter(|_| shown != "check"), administers)}
         {figures(&server, &callers, check)}
         {view_links("Views of the MCP server", tabs)}
         {content}
     };
     Ok(Page::new(server.name, body))
+}
+
+/// What was done to the server.
+fn receipt(done: Option<&str>, check: Option<&ServerCheck>) -> AnyView {
+    match (Done::read(On::Server, done), check) {
+        (Some(Done::ServerChecked), Some(check)) => checks::receipt(check),
+        _ => html! { <Receipt on=On::Server done/> },
+    }
 }
 
 /// What to do with a server that was just added.
@@ -122,7 +130,7 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
         let words = view! {
             <p>
                 <b>"Archived since "{moment(at)}". "</b>
-                "It gets no new tokens. Access tokens from before work until they expire; personal tokens are refused."
+                "The server gets no new tokens. Access tokens that were issued before work until they expire; personal tokens are refused."
             </p>
         };
         notice("warn", words)

@@ -8,10 +8,20 @@ pub mod role;
 pub mod show;
 
 use domain::base::id::TeamId;
+use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::person::team;
 
 use crate::prelude::*;
+
+/// Who may stop the credentials of this team, for a person who may not: its managers and members, or an administrator
+/// when it has none.
+pub(crate) async fn who_may_act(visit: &Visit, team: &TeamId) -> Result<String, ActionError> {
+    let members = team::members(&visit.context, team).await?;
+    let members = members.into_iter().filter(|member| member.role != Role::Viewer && !member.disabled);
+    let names: Vec<String> = members.map(|member| format!("{} ({})", member.name, member.email)).collect();
+    Ok(if names.is_empty() { "an administrator".to_owned() } else { names.join(", ") })
+}
 
 /// The team at this address.
 pub(crate) async fn find(visit: &Visit, id: &str) -> Result<Team, ActionError> {

@@ -15,7 +15,7 @@ pub fn words(kind: EventKind) -> (&'static str, &'static str) {
         EventKind::Leaked => ("Leaked", "A secret or token was reported as leaked."),
         EventKind::Expiring => ("Expiring", "14, 3 and 1 days before a credential expires."),
         EventKind::RetiredSecretTried => {
-            ("Retired secret tried", "A secret was tried after it was revoked, replaced or had expired.")
+            ("Ended secret tried", "A secret was tried after it was revoked or replaced, or after it had expired.")
         }
     }
 }

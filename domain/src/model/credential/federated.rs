@@ -221,7 +221,7 @@ impl FederatedDraft {
         };
         let written = self.claims.iter().filter(|(name, value)| !name.trim().is_empty() || !value.trim().is_empty());
         if claims.len() > MOST_CLAIMS || !claims.iter().all(is_condition) || written.count() != claims.len() {
-            wrong("claims", "Write one condition a line, such as ref=refs/heads/main; at most ten, each claim once.");
+            wrong("claims", "Write one condition per line, such as ref=refs/heads/main; at most ten, each claim once.");
         }
         let jwks = check_jwks(self.jwks.trim()).map_err(|problem| errors.push("jwks", problem)).unwrap_or_default();
         errors.none()?;

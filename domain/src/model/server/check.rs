@@ -87,6 +87,14 @@ pub struct StepResult {
 
 /// How a result begins that says that there was no answer.
 const NO_ANSWER: &str = "No answer";
+/// The result of a step after one without an answer.
+const NOT_REACHED: &str = "Not reached: see the step above that has no answer.";
+
+/// The result of a step whose request was not answered.
+fn unanswered(problem: &str) -> String {
+    let cause = problem.strip_prefix("no answer").map_or_else(|| format!(": {problem}"), str::to_owned);
+    format!("{NO_ANSWER}{cause}.")
+}
 /// The setting that lists servers with private addresses.
 const EXCEPTIONS: &str = "private_upstreams";
 
@@ -100,8 +108,9 @@ impl StepResult {
         }
     }
 
-    fn is_unanswered(&self) -> bool {
-        self.received.starts_with(NO_ANSWER)
+    /// Whether the server did not answer the request of this step, or of one before it.
+    pub fn is_unanswered(&self) -> bool {
+        self.received.starts_with(NO_ANSWER) || self.received == NOT_REACHED
     }
 }
 
@@ -167,7 +176,7 @@ fn skipped(step: CheckStep, why: &str) -> StepResult {
 /// The results of the metadata of `server`.
 pub(crate) fn of_metadata(server: &McpServer, issuer: &str, received: &Received) -> Vec<StepResult> {
     let document = match received {
-        Err(problem) => Err(format!("{NO_ANSWER}: {problem}.")),
+        Err(problem) => Err(unanswered(problem)),
         Ok(answer) if answer.status != 200 => Err(format!("Status {}.", answer.status)),
         Ok(answer) => match serde_json::from_slice::<Value>(&answer.body) {
             Ok(document) if document.is_object() => Ok(document),
@@ -178,7 +187,8 @@ pub(crate) fn of_metadata(server: &McpServer, issuer: &str, received: &Received)
         Ok(document) => document,
         Err(problem) => {
             let rest = [CheckStep::Resource, CheckStep::Issuer, CheckStep::Scopes];
-            let rest = rest.map(|step| skipped(step, "Not looked at: there is no metadata."));
+            let why = if received.is_err() { NOT_REACHED } else { "Not looked at: there is no metadata." };
+            let rest = rest.map(|step| skipped(step, why));
             return [result(CheckStep::Metadata, false, problem)].into_iter().chain(rest).collect();
         }
     };
@@ -220,15 +230,17 @@ fn of_scopes(server: &McpServer, list: &Value) -> StepResult {
     result(CheckStep::Scopes, unknown.is_empty(), received)
 }
 
-/// The results of a request without a token.
-pub(crate) fn of_no_token(server: &McpServer, received: &Received) -> Vec<StepResult> {
+/// The results of a request without a token. `reached`: the server answered the request for its metadata. Otherwise a
+/// request without an answer says nothing new.
+pub(crate) fn of_no_token(server: &McpServer, received: &Received, reached: bool) -> Vec<StepResult> {
     let answer = match received {
         Ok(answer) => answer,
         Err(problem) => {
-            return vec![
-                result(CheckStep::NoToken, false, format!("{NO_ANSWER}: {problem}.")),
-                skipped(CheckStep::Pointer, "Not looked at: there is no answer."),
-            ];
+            let refused = match reached {
+                true => result(CheckStep::NoToken, false, unanswered(problem)),
+                false => skipped(CheckStep::NoToken, NOT_REACHED),
+            };
+            return vec![refused, skipped(CheckStep::Pointer, NOT_REACHED)];
         }
     };
     let refused = result(CheckStep::NoToken, answer.status == 401, format!("Status {}.", answer.status));
@@ -255,10 +267,12 @@ fn pointer(challenge: &str) -> Option<&str> {
     }
 }
 
-/// The result of a request with a token for another server.
-pub(crate) fn of_other_token(received: &Received) -> StepResult {
+/// The result of a request with a token for another server. `reached`: the server answered the same request without a
+/// token.
+pub(crate) fn of_other_token(received: &Received, reached: bool) -> StepResult {
     match received {
-        Err(problem) => result(CheckStep::OtherToken, false, format!("{NO_ANSWER}: {problem}.")),
+        Err(_) if !reached => skipped(CheckStep::OtherToken, NOT_REACHED),
+        Err(problem) => result(CheckStep::OtherToken, false, unanswered(problem)),
         Ok(answer) => result(CheckStep::OtherToken, answer.status == 401, format!("Status {}.", answer.status)),
     }
 }

@@ -229,8 +229,21 @@ pub(crate) async fn stopped_at(store: &Store, moment: Timestamp) -> Result<i64> 
     sql!(STOPPED_AT; moment).one(store).await
 }
 
-/// Enables the credentials that were disabled at exactly this moment.
-pub(crate) async fn undo(transaction: &mut Transaction, stopped_at: Timestamp) -> Result<u64> {
-    let sql = "UPDATE credentials SET disabled_at = NULL WHERE disabled_at = $1 AND revoked_at IS NULL";
-    sql!(sql; stopped_at).affected(transaction).await
+/// Identifiers and names of the credentials that were disabled at exactly this moment and still are, at most `limit`,
+/// in the order of the identifiers.
+pub(crate) async fn stopped(
+    transaction: &mut Transaction,
+    moment: Timestamp,
+    limit: i64,
+) -> Result<Vec<(ClientId, String)>> {
+    let sql = "SELECT client_id, name FROM credentials WHERE disabled_at = $1 AND revoked_at IS NULL
+        ORDER BY client_id LIMIT $2";
+    sql!(sql; moment, limit).about("credentials").all(transaction).await
+}
+
+/// Enables the credentials that were disabled at exactly this moment, up to this one.
+pub(crate) async fn undo(transaction: &mut Transaction, stopped_at: Timestamp, up_to: &ClientId) -> Result<()> {
+    let sql = "UPDATE credentials SET disabled_at = NULL
+        WHERE disabled_at = $1 AND revoked_at IS NULL AND client_id <= $2";
+    sql!(sql; stopped_at, up_to).execute(transaction).await
 }

@@ -50,7 +50,7 @@ impl Choices {
         [
             filter("team", "Team", "All teams", teams.collect()),
             filter("server", "MCP server", "All servers", servers.collect()),
-            filter("method", "Proof", "Any proof", proofs.to_vec()),
+            filter("method", "Authentication", "Any authentication", proofs.to_vec()),
             filter("owner", "Owner", "Any owner", owners.collect()),
             filter("tag", "Tag", "Any tag", tags.collect()),
         ]

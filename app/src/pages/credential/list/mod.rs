@@ -181,7 +181,9 @@ pub struct CredentialRow {
     pub last_used_at: Option<i64>,
     /// When its last secret or key ends.
     pub ends_at: Option<i64>,
-    /// Whether that is soon, or never.
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+    /// Whether the end is soon, or never.
     pub end_needs_attention: bool,
     /// When it was generated.
     pub created_at: i64,
@@ -266,6 +268,7 @@ fn row(visit: &Visit, credential: Credential, teams: &[Team], servers: &[McpServ
         actions: actions(visit, &credential),
         last_used_at: credential.last_used_at.map(Timestamp::millis),
         ends_at: credential.ends_at.map(Timestamp::millis),
+        revoked_at: credential.revoked_at.map(Timestamp::millis),
         end_needs_attention: works && credential.ends_at.is_none_or(|_| credential.ends_soon(now)),
         created_at: credential.created_at.millis(),
         owner: credential.owner.map(|owner| owner.name),
@@ -347,8 +350,8 @@ fn footer(query: &CredentialsQuery, view: &CredentialsView, total: Total) -> Any
         <div class="bar pages">
             <span class="muted" id="total">{words}</span>
             <nav class="row" aria-label="Pages">
-                {page(&view.previous, "before", "prev", "Previous")}
-                {page(&view.next, "after", "next", "Next")}
+                {page(&view.previous, "before", "prev", "Previous page")}
+                {page(&view.next, "after", "next", "Next page")}
             </nav>
         </div>
     }

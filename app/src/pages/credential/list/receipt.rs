@@ -6,7 +6,6 @@ use domain::credential::several::{Kept, Receipt, Step};
 use domain::model::audit::{Action, AuditEntry, Filter};
 use serde_json::Value;
 
-use crate::components::time::calendar;
 use crate::pages::credential::MOST_AT_ONCE;
 use crate::pages::credential::list::several::named;
 use crate::prelude::*;
@@ -115,7 +114,7 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let done = done(&action);
     let tokens: i64 = entries.iter().filter_map(|entry| details(entry).get("live_tokens")?.as_i64()).sum();
     let summary = summary(&entries, &kept, &action, tokens);
-    let text = text(&visit, &entries, &kept, &action, &summary);
+    let text = text(&entries, &kept, &action, &summary);
     let ids: Vec<String> = entries.iter().map(|entry| entry.target_id.clone()).collect();
     let back = links::credentials_of_query(&query.list);
     let again = opposite(&action)
@@ -162,12 +161,12 @@ fn details(entry: &AuditEntry) -> Value {
 
 type KeptRow = (Option<(String, String)>, Kept);
 
-/// "2 revoked, 10 live tokens ended, 1 was revoked before."
+/// "2 credentials revoked, 10 live tokens ended, 1 was revoked before."
 fn summary(entries: &[AuditEntry], kept: &[KeptRow], action: &str, tokens: i64) -> String {
     let done = done(action);
     let mut parts = vec![match entries.len() {
         0 => "Nothing was changed".to_owned(),
-        count => format!("{} {done}", grouped(count)),
+        count => format!("{} {done}", counted(count, "credential", "credentials")),
     }];
     if tokens > 0 {
         let state = if done == "revoked" { "ended" } else { "refused" };
@@ -188,11 +187,13 @@ fn summary(entries: &[AuditEntry], kept: &[KeptRow], action: &str, tokens: i64) 
 }
 
 /// The receipt as plain text.
-fn text(visit: &Visit, entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -> String {
+fn text(entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -> String {
     let done = done(action);
     let mut lines = Vec::new();
     if let Some(first) = entries.first() {
-        lines.push(format!("{} UTC, {}: {summary}", calendar(first.at, visit.now()), first.actor_name));
+        let at = first.at.rfc3339();
+        let (day, time) = (at.get(..10).unwrap_or_default(), at.get(11..16).unwrap_or_default());
+        lines.push(format!("{day} {time} UTC, {}: {summary}", first.actor_name));
         if let Some(reason) = details(first).get("reason").and_then(Value::as_str).filter(|reason| !reason.is_empty()) {
             lines.push(format!("Reason: {reason}"));
         }
@@ -212,14 +213,15 @@ fn text(visit: &Visit, entries: &[AuditEntry], kept: &[KeptRow], action: &str, s
 
 fn changed_row(entry: AuditEntry, done: &str) -> Vec<AnyView> {
     let tokens = details(&entry).get("live_tokens").and_then(Value::as_i64).filter(|count| *count > 0);
-    let tokens = tokens.map(|count| format!(", {}", counted(count, "live token", "live tokens")));
+    let ended = if done == "revoked" { "ended" } else { "refused while it is disabled" };
+    let tokens = tokens.map(|count| format!(" {} {ended}.", counted(count, "live token", "live tokens")));
     let (id, done_word) = (entry.target_id.clone(), done.to_owned());
     let replacement = (done == "revoked").then(|| small_link(links::credential_like(&id), "Generate a replacement"));
     let first = done_word.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let rest: String = done_word.chars().skip(1).collect();
     cells![
         html! { <a class="name" href=links::credential(&id)>{entry.target_name}</a><code>{id.clone()}</code> },
-        html! { {first}{rest}{tokens} },
+        html! { {first}{rest}"."{tokens} },
         html! { <a href=links::activity_from(entry.seq)>{entry.seq}</a> },
         replacement,
     ]

@@ -7,6 +7,8 @@ use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::person::team;
 
+use crate::pages::credential::stop::WHO_REFUSES;
+use crate::pages::credential::usage::impact_facts;
 use crate::pages::credential::{find, read_ids, renew, stop};
 use crate::prelude::*;
 
@@ -83,7 +85,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let (credentials, impact) = stop::read(&visit, &ids).await?;
     let count = counted(credentials.len(), "credential", "credentials");
     let (title, lead, verb) = match typed.action.as_str() {
-        "revoke" => (format!("Revoke {count}?"), "This cannot be undone.", "Revoke credentials"),
+        "revoke" => (format!("Revoke {count}?"), "", "Revoke credentials"),
         "disable" => (
             format!("Disable {count}?"),
             "You can enable them again at any time, with the same secrets.",
@@ -98,20 +100,31 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         "tag" => (format!("Tag {count}"), "Tags group credentials, for example by environment: env:prod.", "Save tags"),
         _ => return Err(ActionError::NotFound),
     };
-    let fields = fields(&visit, &typed, &errors).await?;
-    let stops = matches!(typed.action.as_str(), "revoke" | "disable");
+    let (fields, fields_below) = match fields(&visit, &typed, &errors).await? {
+        fields if typed.action == "revoke" => (fields, None),
+        fields => (None, fields),
+    };
     let page = FormPage::new(title, links::SEVERAL, verb)
         .back(links::credentials_of_query(&typed.list), "Credentials")
         .lead(lead)
         .hidden("do", typed.action.clone())
         .hidden("list", typed.list.clone());
     let page = typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()));
-    let page = page.fields(names(&visit, credentials, stops.then_some(impact)));
-    let page = match fields {
+    let selected = names(&visit, credentials, typed.action == "move").await?;
+    let page = match typed.action.as_str() {
+        "revoke" => page.fields(revocation(&impact, selected, fields)).danger(),
+        "disable" => page.fields(view! {
+            <section class="panel" aria-label="What is selected">
+                {impact_facts(&impact, "Tokens that are refused while disabled")}{selected}
+            </section>
+        }),
+        _ => page.fields(view! { <section class="panel" aria-label="What is selected">{selected}</section> }),
+    };
+    let page = match fields_below {
         Some(fields) => page.panel("What the action needs", fields),
         None => page,
     };
-    let page = if typed.action == "revoke" { page.danger() } else { page };
+    let page = if typed.action == "disable" { page.quiet() } else { page };
     Ok(page.confirm(confirm || typed.needs_proof() && visit.must_confirm()).page(errors))
 }
 
@@ -137,31 +150,42 @@ async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<
     }))
 }
 
-/// The credentials, each with its state, and what depends on all of them.
-fn names(visit: &Visit, credentials: Vec<Credential>, impact: Option<Impact>) -> AnyView {
+/// The panel of a revocation, as the page of one credential has it: what depends on them, the credentials, the reason.
+fn revocation(impact: &Impact, selected: AnyView, fields: Option<AnyView>) -> AnyView {
+    let title = html! { <Drawing icon=Icon::Warning/>"This cannot be undone." };
+    let facts = impact_facts(impact, "Live tokens that end");
+    let below = view! {
+        <div class="body">
+            <p>"Every secret of these credentials stops working."</p>
+            <p class="muted">{WHO_REFUSES}</p>
+            {fields}
+        </div>
+    };
+    html! {
+        <section class="panel" data-tone="danger" aria-labelledby="final">
+            <header><h2 id="final" class="row">{title}</h2></header>
+            {facts}{selected}{below}
+        </section>
+    }
+}
+
+/// The credentials, each with its team and its state. `moves`: the team is the present one, which loses them.
+async fn names(visit: &Visit, credentials: Vec<Credential>, moves: bool) -> Result<AnyView, ActionError> {
     let now = visit.now();
-    let facts = impact.map(|impact| {
-        let (times, addresses) =
-            (counted(impact.exchanges, "time", "times"), counted(impact.addresses, "address", "addresses"));
-        view! {
-            <dl class="facts">
-                <div><dt>"Used in the last 24 hours"</dt><dd>{times}</dd></div>
-                <div><dt>"From"</dt><dd>{addresses}</dd></div>
-                <div><dt>"Live tokens that stop working"</dt><dd>{grouped(impact.live_tokens)}</dd></div>
-            </dl>
-        }
-    });
+    let teams = team::list(&visit.context, visit.authority()?).await?;
     let line = |credential: Credential| {
         let status: Status = credential.status(now);
+        let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
             html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a> },
+            team,
             html! { <code>{credential.client_id.to_string()}</code> },
             status_chip(status),
             distance_or(credential.last_used_at, "Never used"),
         ]
     };
-    let table = table(["Name", "Client ID", "Status", "Last used"], credentials.into_iter().map(line));
-    html! { <section class="panel" aria-label="What is selected">{facts}{table}</section> }
+    let team = if moves { "Present team" } else { "Team" };
+    Ok(table(["Name", team, "Client ID", "Status", "Last used"], credentials.into_iter().map(line)))
 }
 
 /// The credential with this identifier by its name, for texts about credentials that stayed as they were.
