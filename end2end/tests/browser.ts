@@ -114,13 +114,18 @@ export async function examine(page: Page, name: string) {
   });
 }
 
-/** What stands outside its card. What scrolls inside the card, or floats over the page, is left out. */
+/**
+ * What stands outside its card. What scrolls inside the card, floats over the page, or is for screen readers only, is
+ * left out. On a phone the cells of a table stand below each other, so a table must not need to scroll there.
+ */
 function outsideOfCards(page: Page): Promise<string[]> {
   return page.evaluate(() => {
+    const isStacked = matchMedia('(max-width: 44rem)').matches;
     const floats = (element: Element, card: Element) => {
       for (let at: Element | null = element; at && at !== card; at = at.parentElement) {
-        const { position, overflowX } = getComputedStyle(at);
-        if (position === 'fixed' || position === 'absolute' || overflowX !== 'visible') return true;
+        const { position, overflowX, clipPath } = getComputedStyle(at);
+        const scrolls = overflowX !== 'visible' && !(isStacked && at.matches('.scroll'));
+        if (position === 'fixed' || clipPath !== 'none' || scrolls || at.matches('.menu > ul')) return true;
       }
       return false;
     };

@@ -78,7 +78,7 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
         <figure class="chart">
             <div class="plot">
                 <div class="scale" aria-hidden="true">
-                    <span>{short(top)}</span><span>{short(top / 2)}</span><span>"0"</span>
+                    {scale(top).map(|text| view! { <span>{text}</span> })}<span>"0"</span>
                 </div>
                 <svg role="group" aria-label=label>{drawing}</svg>
             </div>
@@ -145,7 +145,7 @@ fn values(bars: &[Bar], hours: i64, with_refusals: bool, link: impl Fn(&Bar) -> 
 }
 
 /// The use of several secrets, keys or identities by the hour, one below the other. Each has a label, its bars, and a
-/// note.
+/// note. The times below the last one are those of all.
 pub(crate) fn strips(
     rows: impl IntoIterator<Item = (String, Vec<(i64, i64)>, AnyView)>,
     first: i64,
@@ -169,7 +169,21 @@ pub(crate) fn strips(
             </li>
         }
     };
-    html! { <ul class="strips">{rows.into_iter().map(row).collect_view()}</ul> }
+    let times = (0..hours).filter_map(|position| {
+        let text = match (first + position).rem_euclid(24) {
+            0 => day_of(Timestamp::from_millis((first + position) * HOUR)),
+            12 => "12:00".to_owned(),
+            _ => return None,
+        };
+        let x = position as f64 * step;
+        (x <= 92.0).then(|| view! { <text x=percent(x) y="1em">{text}</text> })
+    });
+    html! {
+        <ul class="strips">
+            {rows.into_iter().map(row).collect_view()}
+            <li class="times" aria-hidden="true"><svg>{times.collect_view()}</svg></li>
+        </ul>
+    }
 }
 
 /// Numbers as bars beside their names: the largest fills its box.
@@ -231,13 +245,15 @@ fn percent(number: f64) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// `1,200`, `40 k`, `1.2 M`: a round number of the scale.
-fn short(number: i64) -> String {
-    match number {
-        ..10_000 => grouped(number),
-        10_000..1_000_000 => format!("{} k", grouped(number / 1000)),
-        _ => format!("{} M", percent(number as f64 / 1_000_000.0).trim_end_matches('%')),
-    }
+/// The upper end and the middle of the scale, both in the same unit: `1,200` and `600`, `12 k` and `6 k`, `1.6 M` and
+/// `0.8 M`.
+fn scale(top: i64) -> [String; 2] {
+    let (unit, letter) = match top {
+        ..10_000 => return [top, top / 2].map(grouped),
+        10_000..1_000_000 => (1000.0, "k"),
+        _ => (1_000_000.0, "M"),
+    };
+    [top, top / 2].map(|number| format!("{} {letter}", percent(number as f64 / unit).trim_end_matches('%')))
 }
 
 #[cfg(test)]
@@ -248,7 +264,9 @@ mod tests {
     fn the_scale_has_round_numbers_that_reach_the_highest_bar() {
         let tops = [1, 2, 5, 9, 11, 612, 5000, 1_234_567].map(|highest| 2 * half_scale(highest));
         assert_eq!(tops, [2, 2, 6, 10, 12, 800, 6000, 1_600_000]);
-        assert_eq!([6000, 40_000, 1_600_000].map(short), ["6,000", "40 k", "1.6 M"]);
+        assert_eq!(scale(6000), ["6,000", "3,000"]);
+        assert_eq!(scale(12_000), ["12 k", "6 k"]);
+        assert_eq!(scale(1_600_000), ["1.6 M", "0.8 M"]);
     }
 
     #[test]

@@ -39,8 +39,8 @@ statuses! {
     InUse "In use" "ok";
     Expiring "Expiring" "warn";
     Disabled "Disabled" "warn";
-    Expired "Expired" "danger";
-    Revoked "Revoked" "danger";
+    Expired "Expired" "idle";
+    Revoked "Revoked" "idle";
 }
 
 /// Scopes as tags.

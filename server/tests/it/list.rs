@@ -17,6 +17,7 @@ use domain::model::person::session::PROOF_LIFETIME;
 use domain::model::person::team::InvitedRole;
 use server::incident::LeakReports;
 
+use crate::html::between;
 use crate::roles::{KEY, generated_for, joined, new_team, signed_in_as};
 use crate::support::{App, Browser, FORM, PASSWORD, basic};
 
@@ -323,4 +324,23 @@ async fn a_secret_that_was_searched_for_stands_in_no_entry_and_in_no_link() {
             assert!(!sent.header("location").contains(typed), "{}", sent.header("location"));
         }
     }
+}
+
+#[tokio::test]
+async fn rare_filters_stand_behind_more_which_names_the_one_in_use() {
+    let app = App::new().await;
+    let ended = app.generated("ended", &["mcp:read"]).await.credential.client_id;
+    app.generated("job", &["mcp:read"]).await;
+    let browser = app.signed_in().await;
+    act(&browser, "revoke", &[ended.as_str()], &[]).await;
+    let pills = async |page: &str| {
+        let body = browser.get(page).await.body.replace("<!>", "");
+        assert!(body.contains("data-tone=\"idle\" class=\"chip\">Revoked<"), "{page}: what ended is grey: {body}");
+        between(&body, "class=\"pills\"", "</nav>").to_owned()
+    };
+    let all = pills("/credentials").await;
+    let (usual, rare) = all.split_once("More ▾").expect("a menu");
+    assert!(!usual.contains("Revoked") && rare.contains("Revoked <b>1</b>"), "{all}");
+    let revoked = pills("/credentials?status=revoked").await;
+    assert!(revoked.contains("Revoked ▾") && !revoked.contains("More ▾"), "{revoked}");
 }

@@ -1,5 +1,7 @@
 //! The overview: charts, what was refused, the checklist, and what people see who have nothing yet.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use domain::credential::generate::{Generated, generate};
 use domain::crypto::password::Password;
@@ -9,6 +11,7 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::InvitedRole;
 use domain::person::{invitation, team};
 
+use crate::html::between;
 use crate::support::{App, Browser, basic};
 
 const PASSWORD: &str = "a long password of a colleague";
@@ -142,4 +145,25 @@ async fn people_see_their_teams_and_no_checklist() {
 async fn find(app: &App, email: &str) -> domain::base::id::PersonId {
     let people = domain::person::manage::list(&app.instance.context).await.expect("reads");
     people.into_iter().find(|listed| listed.person.email == email).expect("a person").person.id
+}
+
+#[tokio::test]
+async fn the_lists_below_the_chart_follow_its_period() {
+    let app = App::new().await;
+    let job = app.generated("nightly-index", &[]).await;
+    exchange(&app, &job, "").await;
+    exchange(&app, &job, "&scope=nothing").await;
+    app.instance.clock.advance(Duration::from_secs(2 * 24 * 3600));
+    let browser = app.signed_in().await;
+    let lists = async |page: &str| {
+        let body = browser.get(page).await.body;
+        between(&body, "id=\"most-refused\"", "id=\"latest\"").to_owned()
+    };
+    let day = lists("/").await;
+    assert!(!day.contains(">nightly-index<") && day.contains("No exchange in the last 24 hours."), "{day}");
+    let week = lists("/?period=7d").await;
+    assert_eq!(week.matches(">nightly-index<").count(), 2, "{week}");
+    assert_eq!(week.matches("last 7 days").count(), 3, "{week}");
+    let month = lists("/?period=30d").await;
+    assert_eq!([month.matches("last 30 days").count(), month.matches("last 7 days").count()], [1, 2], "{month}");
 }

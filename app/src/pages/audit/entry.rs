@@ -400,7 +400,7 @@ fn entry_rows(entry: EntryView, administers: bool, is_open: bool) -> AnyView {
         <tbody id=id>
             <tr>
                 <td>{clock(Timestamp::from_millis(entry.at))}</td>
-                <td>{entry.who(administers)}</td>
+                <td data-from=entry.from.clone()>{entry.who(administers)}</td>
                 <th scope="row">{entry.what()}</th>
                 <td>{entry.target(administers)}</td>
                 <td>{entry.from.clone()}</td>

@@ -124,10 +124,11 @@ pub(crate) async fn server_summary(visit: &Visit, server: &McpServerId, all: Str
     let whose = Whose::Server(server, visit.authority()?);
     let used = usage::leaders(&visit.context, whose, Period::Week).await?.used;
     let content = match used.is_empty() {
-        true => empty(muted("No credential got a token for this server in seven days.")),
+        true => empty(muted("No credential got a token for this server.")),
         false => shares(used.into_iter().map(share)),
     };
-    Ok(panel("usage", "Usage", html! { <a href=all>"See the usage of this server"</a> }, content))
+    let all = html! { <a href=all>"See the usage of this server"</a> };
+    Ok(panel("usage", "Usage, last 7 days", all, content))
 }
 
 /// The credentials with the most refused exchanges, by cause. `all` is the page that lists all of them.
@@ -144,7 +145,8 @@ pub(crate) fn most_refused(refused: Vec<RefusedCredential>, period: Period, all:
         };
         (name, refused.count)
     };
-    let all = html! { <a href=all>"See all refused exchanges of the last 24 hours"</a> };
+    let longer = (period != Period::Day).then(|| muted(list_words(period)));
+    let all = html! { <div class="row">{longer}<a href=all>"See all refused exchanges of the last 24 hours"</a></div> };
     panel("most-refused", "Refused most", all, shares(refused.into_iter().map(row)))
 }
 
@@ -181,7 +183,7 @@ pub(crate) async fn secrets_by_use(visit: &Visit, credential: &Credential) -> Re
         (label, bars, note)
     });
     let content = strips(rows, since.hour(), HOURS);
-    Ok(Some(panel("by-use", "Old and new, by use", muted("last 48 hours, by hour"), content)))
+    Ok(Some(panel("by-use", "Old and new, by use", muted("last 48 hours, by hour, in UTC"), content)))
 }
 
 /// The latest exchanges.

@@ -95,8 +95,8 @@ fn statuses() -> AnyView {
         ("Unverified", "idle", "The credential works and was never exchanged."),
         ("Expiring", "warn", "The credential expires within 14 days."),
         ("Disabled", "warn", "Exchanges are refused until somebody enables the credential."),
-        ("Expired", "danger", "All secrets and keys have expired. Rotate to get a new one."),
-        ("Revoked", "danger", "The credential was stopped. This cannot be undone."),
+        ("Expired", "idle", "All secrets and keys have expired. Rotate to get a new one."),
+        ("Revoked", "idle", "The credential was stopped. This cannot be undone."),
     ];
     let rows = rows.map(|(word, tone, meaning)| cells![chip(word, tone), meaning]);
     panel("statuses", "Statuses of credentials", (), table(["Status", "Meaning"], rows))

@@ -14,7 +14,7 @@ use domain::webhook;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
-use crate::components::chart::shares;
+use crate::components::chart::{period_words, shares};
 use crate::components::parts::key_figures;
 use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::credential::usage::{exchanges_panel, most_refused, most_used};
@@ -73,7 +73,7 @@ pub async fn page(period: Period, done: Option<&str>) -> Result<Page, ActionErro
     } else {
         let servers = server::list(&visit.context).await?;
         let whose = Whose::All(authority);
-        let day = usage::leaders(&visit.context, whose, Period::Day).await?;
+        let leaders = usage::leaders(&visit.context, whose, period).await?;
         // Until the first exchange the next step is the most useful thing. Later the numbers are.
         let (first, later) = if counts.all > counts.unverified { (None, steps) } else { (steps, None) };
         html! {
@@ -82,9 +82,9 @@ pub async fn page(period: Period, done: Option<&str>) -> Result<Page, ActionErro
             {figures(&visit, counts).await?}
             {exchanges_panel(&visit, whose, period, links::OVERVIEW, Some(Vec::new())).await?}
             <div class="split">
-                {most_refused(day.refused, Period::Day, links::REFUSALS.to_owned())}
-                {by_server(&visit, authority, &servers).await?}
-                {most_used(day.used, Period::Day)}
+                {most_refused(leaders.refused, period, links::REFUSALS.to_owned())}
+                {by_server(&visit, authority, &servers, period).await?}
+                {most_used(leaders.used, period)}
             </div>
             {later}
             {latest(&visit).await?}
@@ -246,20 +246,26 @@ async fn figures(visit: &Visit, counts: OverviewCounts) -> Result<AnyView, Actio
     ]))
 }
 
-/// The exchanges of the last 24 hours by MCP server.
-async fn by_server(visit: &Visit, authority: &Authority, servers: &[McpServer]) -> Result<AnyView, ActionError> {
-    let used = usage::servers(&visit.context, authority, Period::Day).await?;
+/// The exchanges of the period by MCP server.
+async fn by_server(
+    visit: &Visit,
+    authority: &Authority,
+    servers: &[McpServer],
+    period: Period,
+) -> Result<AnyView, ActionError> {
+    let used = usage::servers(&visit.context, authority, period).await?;
+    let words = period_words(period).1;
     let row = |(id, count): (domain::base::id::McpServerId, i64)| {
         let server = servers.iter().find(|server| server.id == id);
         let name = server.map_or_else(|| id.to_string(), |server| server.name.clone());
         (html! { <a href=links::server(&id)>{name}</a> }, count)
     };
     let content = if used.is_empty() {
-        empty(muted("No exchange in the last 24 hours."))
+        empty(muted(format!("No exchange in the last {words}.")))
     } else {
         shares(used.into_iter().map(row))
     };
-    Ok(panel("by-server", "By MCP server", muted("last 24 hours"), content))
+    Ok(panel("by-server", "By MCP server", muted(format!("last {words}")), content))
 }
 
 /// The latest changes. Sign-ins are no changes.

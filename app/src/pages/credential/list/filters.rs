@@ -92,6 +92,9 @@ pub(super) fn bar(query: &CredentialsQuery, choices: Choices) -> AnyView {
     }
 }
 
+/// The filters that few people need: they stand behind "More", so that the others fit one line.
+const RARE: [&str; 5] = ["never_expires", "imported", "disabled", "expired", "revoked"];
+
 /// The filters of the status, each with the number of credentials that it shows. One that shows none is left out.
 pub(super) fn pills(query: &CredentialsQuery, counts: Option<Counts>, leaked: i64) -> AnyView {
     let one = |(word, label, show): (&'static str, &'static str, Show)| {
@@ -105,7 +108,20 @@ pub(super) fn pills(query: &CredentialsQuery, counts: Option<Counts>, leaked: i6
         let is_there = is_on || show == Show::All || counted != Some(0) && show != Show::Unverified;
         is_there.then(|| pill(query.with("status", word), label, counted, is_on))
     };
-    html! { <nav class="pills" aria-label="Status">{STATUSES.map(one).into_iter().collect_view()}</nav> }
+    let (rare, usual): (Vec<_>, Vec<_>) = STATUSES.into_iter().partition(|(word, ..)| RARE.contains(word));
+    let active = rare.iter().find(|(word, ..)| query.status == *word).map(|(_, label, _)| *label);
+    let rare: Vec<AnyView> = rare.into_iter().filter_map(one).collect();
+    let more = (!rare.is_empty()).then(|| {
+        view! {
+            <details class="menu">
+                <summary class="pill" aria-current=active.map(|_| "true")>{active.unwrap_or("More")}" ▾"</summary>
+                <ul>{rare.into_iter().map(|pill| view! { <li>{pill}</li> }).collect_view()}</ul>
+            </details>
+        }
+    });
+    html! {
+        <nav class="pills" aria-label="Status">{usual.into_iter().filter_map(one).collect_view()}{more}</nav>
+    }
 }
 
 /// The choice of columns. The browser remembers it.

@@ -278,12 +278,12 @@ fn row(visit: &Visit, credential: Credential, teams: &[Team], servers: &[McpServ
     }
 }
 
-/// The page. `remembered` are the columns that the browser remembers.
 /// The address of the page that exports this list.
 fn export_address(query: &CredentialsQuery) -> String {
     links::with_query(links::EXPORT_CREDENTIALS, &[("list", &query.first_page().to_text())])
 }
 
+/// The page. `remembered` are the columns that the browser remembers.
 pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let (context, authority) = (&visit.context, visit.authority()?);

@@ -124,13 +124,15 @@ fn table_row(row: CredentialRow, columns: &[&'static ListColumn], ticks: bool, l
         view! { <input type="checkbox" name="client_id" value=row.client_id.clone() aria-label=label/> }
     });
     let cells = columns.iter().map(|column| cell(column, &row)).collect_view();
+    // A long name may be cut: then the pointer shows all of it.
+    let whole = (row.name.chars().count() > 24).then(|| row.name.clone());
     let actions = (!row.actions.is_empty()).then(|| row.actions.join(" "));
     let disabled = (row.status == StatusView::Disabled).then_some("");
     html! {
         <tr data-can=actions data-disabled=disabled>
             {ticks.then(|| view! { <td class="tick">{tick}</td> })}
             <th scope="row">
-                <a class="name" href=links::credential_in_list(&row.client_id, list)>{row.name}</a>
+                <a class="name" title=whole href=links::credential_in_list(&row.client_id, list)>{row.name}</a>
                 <code>{row.client_id}</code>
             </th>
             {cells}
