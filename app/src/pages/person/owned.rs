@@ -32,7 +32,7 @@ impl GivenNumbers {
 }
 
 /// How many credentials the page of a person names.
-const NAMED: u16 = 10;
+const NAMED: u16 = 5;
 
 /// The panel. Nothing for a person who owns no credential.
 pub(crate) async fn panel_of(visit: &Visit, person: &Person, errors: &Errors) -> Result<Option<AnyView>, ActionError> {

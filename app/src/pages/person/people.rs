@@ -168,7 +168,7 @@ pub async fn one(
 }
 
 /// How many credentials and entries the page of a person names.
-const NAMED: u16 = 8;
+const NAMED: u16 = 5;
 
 /// A number of credentials that are counted only so far.
 fn count_words(count: i64) -> String {
