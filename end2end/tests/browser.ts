@@ -102,6 +102,7 @@ export async function examine(page: Page, name: string) {
       const content = await judged.evaluate(() => document.documentElement.scrollWidth);
       expect.soft(content, `${name} fits ${width} pixels`).toBeLessThanOrEqual(width);
       expect.soft(await outsideOfCards(judged), `${name} at ${width} pixels: nothing leaves its card`).toEqual([]);
+      expect.soft(await outOfSight(judged), `${name} at ${width} pixels: one sees which view is open`).toEqual([]);
       if (process.env.PICTURES && javaScript() && [1280, 390].includes(width)) await takePictures(page, `${name}-${width}`);
       const colorScheme = seenByAxe[width];
       if (!colorScheme) continue;
@@ -136,7 +137,16 @@ function outsideOfCards(page: Page): Promise<string[]> {
         return width > 0 && (right > edge.right + 1 || left < edge.left - 1) && !floats(element, card);
       });
     };
-    return [...document.querySelectorAll('.panel')].flatMap(outside).map((element) => element.outerHTML.slice(0, 200));
+    return [...document.querySelectorAll('.panel, dialog[open]')].flatMap(outside).map((element) => element.outerHTML.slice(0, 200));
+  });
+}
+
+/** The open views and the filters in use that one would have to scroll to. */
+function outOfSight(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const current = [...document.querySelectorAll('.views [aria-current], .pills > [aria-current], .pills summary[aria-current]')];
+    const hidden = current.filter((link) => link.getBoundingClientRect().right > innerWidth);
+    return hidden.map((link) => link.textContent!);
   });
 }
 

@@ -288,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn secrets_share_one_axis() {
+        let first = Timestamp::parse_rfc3339("2026-12-05T22:00:00Z").expect("a moment").hour();
+        let rows = ["old", "new"].map(|label| (label.to_owned(), vec![(first + 12, 3)], ().into_any()));
+        let html = strips(rows, first, 48).to_html().replace("<!>", "");
+        assert_eq!(html.matches("<rect x=\"25.25%\"").count(), 2, "the same hour at the same place: {html}");
+        for (x, text) in [("4.17%", "6 Dec"), ("29.17%", "12:00"), ("54.17%", "7 Dec"), ("79.17%", "12:00")] {
+            assert!(html.contains(&format!("<text x=\"{x}\" y=\"1em\">{text}</text>")), "{text} at {x}: {html}");
+        }
+    }
+
+    #[test]
     fn a_bar_names_its_hours_or_its_day() {
         let hour = Timestamp::parse_rfc3339("2026-12-05T22:00:00Z").expect("a moment").hour();
         assert_eq!(range(hour, 1), "5 Dec, 22:00–23:00");
