@@ -75,7 +75,7 @@ test('the list of credentials is searched, sorted, and acted upon', async ({ pag
     await expect(page.getByRole('heading', { name: 'Disable 2 credentials?' })).toBeVisible();
     await examine(page, 'several');
     await press(page, 'Disable credentials');
-    await expect(page.getByText('2 disabled.', { exact: true })).toBeVisible();
+    await expect(page.getByText('2 credentials disabled.', { exact: true })).toBeVisible();
     await examine(page, 'receipt');
     await press(page, 'Back to the list');
     await expect(row('alpha')).toContainText('Disabled');

@@ -355,7 +355,7 @@ async fn leaked(shown: &Shown) -> Result<Option<AnyView>, ActionError> {
         },
         (true, false) => {
             let names = who_may_act(&shown.visit, &shown.credential.team).await?;
-            html! { <p>"You cannot do that. Tell "<b>{names}</b>" now."</p> }
+            html! { <p>"You cannot stop it. Tell "<b>{names}</b>" to rotate or revoke it now."</p> }
         }
         // Then nothing else says what to do.
         (false, true) if shown.live_proofs() == 0 => {
@@ -367,7 +367,7 @@ async fn leaked(shown: &Shown) -> Result<Option<AnyView>, ActionError> {
     let (title, rest) = match (works, secret.revoked_at) {
         (true, _) => (
             html! { "Leaked. The secret css_…"{hint.clone()}" was reported as leaked "{secret.leaked_at.map(distance)}" and still works." },
-            " Rotate or revoke the credential now.",
+            if shown.is_member() { " Rotate or revoke the credential now." } else { "" },
         ),
         (false, Some(at)) => (
             html! { "Leaked and revoked "{distance(at)}". " },

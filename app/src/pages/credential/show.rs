@@ -326,7 +326,7 @@ fn connection_of(shown: &Shown) -> Connection {
 
 /// For a person who may not stop the credential: who may. The others have the buttons at the head of the page.
 async fn look_only(shown: &Shown) -> Result<Option<AnyView>, ActionError> {
-    if shown.is_member() || shown.status() == Status::Revoked {
+    if shown.is_member() || matches!(shown.status(), Status::Revoked | Status::Leaked) {
         return Ok(None);
     }
     let names = who_may_act(&shown.visit, &shown.credential.team).await?;

@@ -97,9 +97,14 @@ pub async fn revoke_page(client_id: String) -> Result<Page, ActionError> {
     let impact = inspect::impact(&visit.context, &credential).await?;
     let address = links::credential(&credential.client_id);
     let from = credential.last_used_from.map(|address| format!(" from {address}"));
+    let last_use = match credential.last_used_at {
+        Some(at) => html! { "Last used "{distance(at)}{from}"." },
+        None => "Never used.".into_any(),
+    };
     let disable = links::disable_credential(&credential.client_id);
     let fields = view! {
         {hidden("client_ids", client_id)}
+        <p>{last_use}</p>
         <p>
             "Every secret of this credential stops working. You can "<a href=disable>"disable it instead"</a>" and enable it later."
         </p>
@@ -115,7 +120,6 @@ pub async fn revoke_page(client_id: String) -> Result<Page, ActionError> {
         <section class="panel" data-tone="danger" aria-labelledby="final">
             <header><h2 id="final" class="row"><Drawing icon=Icon::Warning/>"This cannot be undone."</h2></header>
             {impact_facts(&impact, "Live tokens that end")}
-            <p class="body">"Last used: "{distance_or(credential.last_used_at, "Never")}{from}</p>
             {post_form(links::REVOKE_CREDENTIALS_NOW, "body", fields)}
         </section>
     };

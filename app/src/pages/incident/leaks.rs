@@ -60,15 +60,15 @@ async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
         let place = secret.and_then(|secret| secret.leaked_where.clone());
         let owner = credential.owner.as_ref().map(|owner| owner.name.clone());
         let name = format!(" {}", credential.name);
-        let act = match helpers {
-            Some(names) => html! { "Tell "<b>{names}</b>" now." },
-            None => html! {
-                <div class="row">
-                    {(credential.auth_method != AuthMethod::Federated)
-                        .then(|| small_link(links::rotate_credential(&credential.client_id), one_of_many("Rotate", name.clone())))}
-                    {small_link(links::revoke_credential(&credential.client_id), one_of_many("Revoke", name.clone()))}
-                </div>
-            },
+        let id = &credential.client_id;
+        let (first, second) = match helpers {
+            Some(names) => (html! { "Tell "<b>{names}</b>" now." }, ().into_any()),
+            None => {
+                let revoke = small_link(links::revoke_credential(id), one_of_many("Revoke", name.clone()));
+                let rotate = (credential.auth_method != AuthMethod::Federated)
+                    .then(|| small_link(links::rotate_credential(id), one_of_many("Rotate", name)));
+                (rotate.into_any(), revoke)
+            }
         };
         rows.push(cells![
             html! {
@@ -78,7 +78,8 @@ async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
             owner.map_or_else(|| muted("Nobody"), IntoAny::into_any),
             distance_or(secret.and_then(|secret| secret.leaked_at), "A token was reported"),
             place.map_or_else(|| muted("Not known"), IntoAny::into_any),
-            act,
+            first,
+            second,
         ]);
     }
     let columns = ["Credential and team", "Owner", "Reported", "Found at"].map(Column::from);
@@ -86,7 +87,7 @@ async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
         let href = links::credentials_with_status("leaked");
         view! { <a href=href>{format!("See all: more than {LISTED}")}</a> }
     });
-    let rows = table(columns.into_iter().chain([Column::buttons_inline()]), rows);
+    let rows = table(columns.into_iter().chain([Column::buttons_inline(), Column::buttons_inline()]), rows);
     Ok(danger_panel("working", "Leaked and working", html! { {rows}{more} }))
 }
 
