@@ -146,7 +146,7 @@ pub(crate) fn most_refused(refused: Vec<RefusedCredential>, period: Period, all:
         (name, refused.count)
     };
     let longer = (period != Period::Day).then(|| muted(list_words(period)));
-    let all = html! { <div class="row">{longer}<a href=all>"See all refused exchanges of the last 24 hours"</a></div> };
+    let all = html! { <div class="row">{longer}<a href=all>"See all, last 24 hours"</a></div> };
     panel("most-refused", "Refused most", all, shares(refused.into_iter().map(row)))
 }
 
