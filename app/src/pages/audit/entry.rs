@@ -6,6 +6,7 @@ use domain::base::clock::Timestamp;
 use domain::model::audit::{Action, AuditEntry, Target};
 use domain::model::token::Refusal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::components::time::{clock, day};
 use crate::pages::credential::usage::cause_words;
@@ -223,7 +224,7 @@ fn from(entry: &AuditEntry) -> String {
 }
 
 /// What was done, in words: also whether an emergency stop or its undoing did it, and which secret was tried.
-fn what(entry: &AuditEntry, details: &BTreeMap<String, serde_json::Value>) -> String {
+fn what(entry: &AuditEntry, details: &BTreeMap<String, Value>) -> String {
     let Some(action) = Action::parse(&entry.action) else { return entry.action.clone() };
     if action == Action::CredentialRetiredSecretTried {
         let cause = details.get("cause").and_then(|cause| Refusal::parse(cause.as_str()?));
@@ -233,6 +234,18 @@ fn what(entry: &AuditEntry, details: &BTreeMap<String, serde_json::Value>) -> St
             Some(Refusal::SecretRetired) => "Replaced secret tried".to_owned(),
             _ => text(action).to_owned(),
         };
+    }
+    if action == Action::TeamRoleChanged {
+        let is_none = |when: &str| details.get("role").and_then(|role| role.get(when)).is_some_and(Value::is_null);
+        let by_oneself = details.get("person_id").and_then(Value::as_str) == Some(entry.actor_id.as_str());
+        return match (is_none("before"), is_none("after"), by_oneself) {
+            (true, _, true) => "Joined a team",
+            (true, _, false) => "Added to a team",
+            (_, true, true) => "Left a team",
+            (_, true, false) => "Removed from a team",
+            _ => text(action),
+        }
+        .to_owned();
     }
     let emergency = details.get("emergency").is_some();
     let by = match action {
@@ -246,7 +259,7 @@ fn what(entry: &AuditEntry, details: &BTreeMap<String, serde_json::Value>) -> St
 impl EntryView {
     /// The view of an entry.
     pub fn of(entry: &AuditEntry) -> Self {
-        let details: BTreeMap<String, serde_json::Value> = serde_json::from_str(&entry.details).unwrap_or_default();
+        let details: BTreeMap<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();
         Self {
             seq: entry.seq,
             at: entry.at.millis(),
@@ -344,18 +357,18 @@ fn linked(href: Option<String>, name: String) -> AnyView {
 }
 
 /// The words of a cause for which exchanges are refused.
-fn cause(label: &str, value: &serde_json::Value) -> Option<&'static str> {
+fn cause(label: &str, value: &Value) -> Option<&'static str> {
     (label == "cause").then(|| Refusal::parse(value.as_str()?).map(cause_words)).flatten()
 }
 
 /// A JSON value as people write it.
-fn plain(value: &serde_json::Value) -> String {
+fn plain(value: &Value) -> String {
     match value {
-        serde_json::Value::Null => "none".to_owned(),
-        serde_json::Value::String(text) if text.is_empty() => "empty".to_owned(),
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Array(list) if list.is_empty() => "none".to_owned(),
-        serde_json::Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Null => "none".to_owned(),
+        Value::String(text) if text.is_empty() => "empty".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.is_empty() => "none".to_owned(),
+        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }

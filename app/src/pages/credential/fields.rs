@@ -155,7 +155,7 @@ pub(crate) async fn owner_choice(
     }
     Ok(html! {
         <Select id="owner" label="Owner" options=options_after(first, people) chosen error
-            hint="The person to ask about it. Owning a credential gives no right."/>
+            hint="The person to ask about this credential. The owner has no extra rights."/>
     })
 }
 

@@ -280,7 +280,7 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
         }
     });
     let words = view! {
-        <p>"Anyone with this text can use several credentials."</p>
+        <p>"This text contains the secrets of several credentials. Anyone who has it can use them."</p>
         <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()))}{renewals}</div>
     };
     (ids.len() > 1).then_some(words).into_any()

@@ -61,7 +61,7 @@ pub(crate) async fn panel_of(visit: &Visit, person: &Person, errors: &Errors) ->
         "body",
         view! {
             <Select id="new_owner" label="New owner" options chosen="" error=errors.at("new_owner")
-                hint="Credentials of teams that the new owner is not in stay as they are."/>
+                hint="A credential keeps its owner if the new owner is not in its team."/>
             {submit(None, "Give all to this person")}
         },
     );

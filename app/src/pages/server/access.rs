@@ -58,11 +58,10 @@ pub(super) async fn access_choice(visit: &Visit, typed: &TypedAccess, errors: &E
         let checked = typed.teams.contains(&id);
         choice("checkbox", "team", id, checked, team.name)
     });
-    let hint =
-        "Needed for “Only these teams”. If you choose none, no team may use the server. Administrators always may.";
+    let hint = "For “Only these teams”. If you choose none, no team may use the server. Administrators always may.";
     Ok(html! {
         {choices("access", "Access", Some("Teams whose credentials and people get tokens for this server."), kinds, errors.at("access"))}
-        {choices("team", "Teams", Some(hint), boxes, errors.at("team"))}
+        <div class="for-team">{choices("team", "Teams", Some(hint), boxes, errors.at("team"))}</div>
     })
 }
 

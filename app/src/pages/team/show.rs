@@ -85,12 +85,18 @@ const NAMED: u16 = 8;
 
 fn remove_panel(team: &Team, has_none: bool) -> AnyView {
     let words = "You can remove a team once it has no credentials, including revoked ones.";
+    let blocks = (!has_none).then(|| html! { <a href=links::credentials_of_team(&team.id)>"See its credentials"</a> });
     let button = has_none.then(|| {
         let fields = view! { {hidden("team", team.id.to_string())}{submit(Some("danger"), "Remove team")} };
         let question = format!("Remove {}? Its people stay, without the role in this team.", team.name);
         ask(false, "Remove team", question, post_form(links::REMOVE_TEAM, "", fields))
     });
-    panel("remove", "Remove the team", (), view! { <div class="body"><p class="muted">{words}</p>{button}</div> })
+    panel(
+        "remove",
+        "Remove the team",
+        (),
+        view! { <div class="body"><p class="muted">{words}" "{blocks}</p>{button}</div> },
+    )
 }
 
 /// The newest credentials of the team.
@@ -145,7 +151,7 @@ async fn servers_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionErro
     let rows = servers.iter().map(|server| {
         let access = match (&server.access, server.access.admits_team(&team.id)) {
             (ServerAccess::All, _) => html! { "All teams" },
-            (_, true) => html! { "This team and others that its page names" },
+            (_, true) => html! { "This team, and other teams" },
             (_, false) => chip("Not this team: no tokens", "warn"),
         };
         let credentials = match count_of(server) {

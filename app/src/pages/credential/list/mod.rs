@@ -253,6 +253,12 @@ pub(crate) async fn list_credentials(query: CredentialsQuery) -> Result<Credenti
     Ok(CredentialsView { rows, first: page.first, previous: page.previous, next: page.next })
 }
 
+/// The name of a server, and whether it gets no tokens any more.
+fn server_name(server: &McpServer) -> String {
+    let archived = if server.is_archived() { " (archived)" } else { "" };
+    format!("{}{archived}", server.name)
+}
+
 fn row(visit: &Visit, credential: Credential, teams: &[Team], servers: &[McpServer]) -> CredentialRow {
     let now = visit.now();
     let team = teams.iter().find(|team| team.id == credential.team);
@@ -260,7 +266,7 @@ fn row(visit: &Visit, credential: Credential, teams: &[Team], servers: &[McpServ
     let works = !matches!(status, Status::Revoked | Status::Expired);
     CredentialRow {
         team: team.map(|team| team.name.clone()).unwrap_or_default(),
-        servers: servers_of(&credential, servers).map(|server| server.name.clone()).collect(),
+        servers: servers_of(&credential, servers).map(server_name).collect(),
         scopes: credential.scopes.iter().map(str::to_owned).collect(),
         status: status.into(),
         rotating: works && credential.is_rotating(now),

@@ -126,14 +126,14 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
             Some((name, id)) => html! { <a class="name" href=links::credential(&id)>{name}</a><code>{id}</code> },
             None => muted("A credential that you do not see"),
         };
-        cells![name, html! { "Not changed: "{why(kept, &action)} }, (), ()]
+        cells![name, html! { "Not changed: "{why(kept, &action)} }, ()]
     });
     let rows = changed.chain(stayed);
     let body = view! {
         {head((back.clone(), "Credentials"), "Receipt", (), again)}
         <DoneNotice text=summary/>
         <section class="panel" aria-label="Credentials">
-            {table(["Credential", "What happened", "Audit entry", ""], rows)}
+            {table(["Credential", "What happened", "Audit entry"], rows)}
         </section>
         <section class="panel" aria-labelledby="ticket">
             <header><h2 id="ticket">"For the ticket"</h2>{copy_button("receipt", "Copy")}</header>
@@ -221,8 +221,7 @@ fn changed_row(entry: AuditEntry, done: &str) -> Vec<AnyView> {
     let rest: String = done_word.chars().skip(1).collect();
     cells![
         html! { <a class="name" href=links::credential(&id)>{entry.target_name}</a><code>{id.clone()}</code> },
-        html! { {first}{rest}"."{tokens} },
+        html! { {first}{rest}"."{tokens}" "{replacement} },
         html! { <a href=links::activity_from(entry.seq)>{entry.seq}</a> },
-        replacement,
     ]
 }
