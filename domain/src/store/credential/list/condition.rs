@@ -91,12 +91,14 @@ impl From<ListStatement> for Statement {
 pub(super) struct Driver {
     pub from: String,
     pub condition: String,
+    /// A subquery that finds the identifiers of the same credentials as `id`, for a count that needs no row of them.
+    pub identifiers: Option<String>,
 }
 
 impl Driver {
     /// Credentials that meet a condition that has an index.
     fn of_credentials(condition: impl Into<String>) -> Self {
-        Self { from: "credentials".to_owned(), condition: condition.into() }
+        Self { from: "credentials".to_owned(), condition: condition.into(), identifiers: None }
     }
 
     /// Credentials whose identifiers a subquery finds as `id`. SQLite reads the tables of a CROSS JOIN in this order.
@@ -104,6 +106,7 @@ impl Driver {
         Self {
             from: format!("({subquery}) AS found CROSS JOIN credentials"),
             condition: "client_id = found.id".to_owned(),
+            identifiers: Some(subquery.to_owned()),
         }
     }
 }
@@ -213,6 +216,7 @@ impl MomentParameters {
                 Engine::Postgres => "credentials".to_owned(),
             },
             condition: self.shown(show),
+            identifiers: None,
         };
         Some(match show {
             Show::All => return None,

@@ -138,11 +138,13 @@ impl Statements {
         Ok(())
     }
 
-    /// The number of rows that meet the condition of an index, at most `limit`.
-    fn size(&self, Driver { from, condition }: &Driver, limit: i64) -> ListStatement {
-        let mut values = self.values.clone();
-        let limit = values.add(limit);
-        values.of(format!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM {from} WHERE {condition} LIMIT {limit}) AS t"))
+    /// The number of credentials that meet the condition of an index, at most `limit`. A search may find a credential
+    /// by several of its texts.
+    fn size(&self, Driver { from, condition, identifiers }: &Driver, limit: i64) -> ListStatement {
+        match identifiers {
+            Some(found) => self.limited_count("id", &format!("({found}) AS found"), "1 = 1", limit),
+            None => self.limited_count("client_id", from, condition, limit),
+        }
     }
 
     /// The condition whose index is read, and the filters of the other conditions.
@@ -159,22 +161,25 @@ impl Statements {
         format!("1 = 1{}", filters.collect::<String>())
     }
 
-    /// The number of rows that an index finds, at most `limit`. A search may find a credential by several of its texts.
+    /// The number of credentials in the list, found along an index, at most `limit`.
     fn count(&self, limit: i64) -> Option<ListStatement> {
         let (driver, condition) = self.along_index()?;
-        Some(self.limited_count(&driver.from, &condition, limit))
+        Some(match self.conditions.as_slice() {
+            [_] => self.size(driver, limit),
+            _ => self.limited_count("client_id", &driver.from, &condition, limit),
+        })
     }
 
     /// The same for a list without a condition that has an index.
     fn count_of_filters(&self, limit: i64) -> ListStatement {
-        self.limited_count("credentials", &self.filters(), limit)
+        self.limited_count("client_id", "credentials", &self.filters(), limit)
     }
 
-    fn limited_count(&self, from: &str, condition: &str, limit: i64) -> ListStatement {
+    fn limited_count(&self, id: &str, from: &str, condition: &str, limit: i64) -> ListStatement {
         let mut values = self.values.clone();
         let limit = values.add(limit);
         values.of(format!(
-            "SELECT COUNT(DISTINCT client_id) FROM (SELECT client_id FROM {from} WHERE {condition} LIMIT {limit}) AS t"
+            "SELECT COUNT(DISTINCT {id}) FROM (SELECT {id} FROM {from} WHERE {condition} LIMIT {limit}) AS t"
         ))
     }
 
