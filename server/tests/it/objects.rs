@@ -224,6 +224,9 @@ async fn an_owner_is_a_person_of_the_team_and_gives_everything_away_when_they_le
     assert_eq!(refused(edit(context, &operator(), &id, &to_stranger).await), "owner");
 
     let administrator = app.signed_in().await;
+    let question = text(administrator.get(&format!("/people/{}/change?to=disabled", grace.id)).await);
+    let facts = "Ends now: 1 session, 0 connected apps, 0 personal tokens.";
+    assert!(question.contains(facts) && question.contains("owns 1 credential. Give them"), "{question}");
     manage::disable(context, &operator(), &grace.id).await.expect("disabled");
     let (page, action) = (format!("/people/{}", grace.id), format!("/people/{}/owned", grace.id));
     let body = text(administrator.get(&page).await);

@@ -903,6 +903,7 @@ async fn the_page_of_a_team_shows_its_servers_and_what_a_person_leaves_behind() 
     let shown = manager.get(&page).await.body;
     let servers = between(&shown, "id=\"servers", "</section>");
     assert!(servers.contains("ours.example.com") && !servers.contains("theirs.example.com"), "{servers}");
+    assert!(servers.contains("This team only"), "{servers}");
     let list = between(servers, "href=\"/credentials?team=", "\"").replace("&amp;", "&");
     let listed = manager.get(&format!("/credentials?team={list}")).await.body;
     assert!(listed.contains("night job"), "{listed}");

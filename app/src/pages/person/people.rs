@@ -3,6 +3,7 @@
 use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, SessionId};
+use domain::credential::inspect;
 use domain::model::credential::Credential;
 use domain::model::person::Person;
 use domain::model::person::authority::Authority;
@@ -389,8 +390,9 @@ pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, Ac
     let to = typed.to.unwrap_or(usual);
     let name = listed.person.name.clone();
     let (title, words, verb, is_danger) = to.question(&name);
+    let facts = if to == Change::Disabled { Some(shut_out(&visit, &listed.person).await?) } else { None };
     let words = view! {
-        <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p></section>
+        <section class="panel body" id="person" tabindex="-1" aria-label="What happens"><p>{words}</p>{facts}</section>
     };
     let mut page = FormPage::new(title, links::change_person(&id), verb)
         .back(links::person(&id), name.clone())
@@ -412,6 +414,23 @@ pub async fn change_page(id: String, form: Form<TypedChange>) -> Result<Page, Ac
     }
     // To shut a person out needs no password: in an incident that must not wait.
     Ok(page.confirm(to != Change::Disabled && visit.must_confirm()).page(errors))
+}
+
+/// What ends when the person is disabled, and what then needs another owner.
+async fn shut_out(visit: &Visit, person: &Person) -> Result<AnyView, ActionError> {
+    let held = access::count(&visit.context, &person.id).await?;
+    let sessions = session::list(&visit.context, &person.id).await?.len();
+    let (_, owned) = inspect::owned_by(&visit.context, &person.id, 1).await?;
+    let ends = [
+        counted(sessions, "session", "sessions"),
+        counted(held.apps, "connected app", "connected apps"),
+        counted(held.personal_tokens, "personal token", "personal tokens"),
+    ];
+    let owned = (owned > 0).then(|| {
+        let words = counted(owned, "credential", "credentials");
+        view! { <p>{format!("{} owns {words}. Give them to somebody else on the next page.", person.name)}</p> }
+    });
+    Ok(html! { <p>{format!("Ends now: {}.", ends.join(", "))}</p>{owned} })
 }
 
 /// What was chosen and typed to change a person.

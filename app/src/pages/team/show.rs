@@ -151,7 +151,10 @@ async fn servers_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionErro
     let rows = servers.iter().map(|server| {
         let access = match (&server.access, server.access.admits_team(&team.id)) {
             (ServerAccess::All, _) => html! { "All teams" },
-            (_, true) => html! { "This team, and other teams" },
+            (ServerAccess::Teams(teams), true) => match teams.len() {
+                1 => html! { "This team only" },
+                count => html! { "This team and "{counted(count - 1, "other team", "other teams")} },
+            },
             (_, false) => chip("Not this team: no tokens", "warn"),
         };
         let credentials = match count_of(server) {
