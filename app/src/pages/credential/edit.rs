@@ -178,8 +178,8 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     Ok(page.panel("About the credential", about).panel("What it may do", rights).page(errors))
 }
 
-/// The scopes of the credential that none of its MCP servers offers, each with what is known of it. `servers` are
-/// those that the form offers.
+/// The scopes of the credential that none of its MCP servers offers, each with what is known of it. The form offers
+/// `servers`.
 fn lost_scopes(credential: &Credential, servers: &[McpServer]) -> Vec<(String, String)> {
     let offers = |server: &&McpServer, scope: &str| server.scopes.iter().any(|one| one.name == scope);
     let is_own = |server: &McpServer| credential.servers.contains(&server.id);
@@ -201,8 +201,8 @@ fn lost_choice(lost: Vec<(String, String)>, ticked: &[String]) -> Option<AnyView
         let words = view! { <code>{scope.clone()}</code><span class="hint">{origin}</span> };
         choice("checkbox", "scope", scope, checked, words)
     });
-    let hint = "No MCP server of this credential offers these scopes. The credential keeps those that are ticked. You \
-                cannot add such a scope here.";
+    let hint = "No MCP server of this credential offers these scopes. The credential keeps each ticked scope. It loses a \
+                scope that you untick, and you cannot add that scope again.";
     Some(choices("other-scopes", "Other scopes", Some(hint), items, None))
 }
 

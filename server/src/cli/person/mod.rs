@@ -15,25 +15,20 @@ use domain::person::manage::{self, Listed};
 use domain::person::{PersonError, access};
 use serde_json::{Value, json};
 
-use crate::cli::shared::{CliError, Format, instance, line, operator, person_named};
+use crate::cli::shared::{CliError, Format, Printing, instance, line, operator, person_named};
 use crate::config::Config;
 use crate::mcp::status_word;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List the people
-    List {
-        /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
+    List(Printing),
     /// Show a person: teams, credentials, apps, tokens, the newest audit entries
     Show {
         #[command(flatten)]
         person: OnePerson,
-        /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[command(flatten)]
+        printing: Printing,
     },
     /// Shut a person out: sessions, connected apps and personal tokens end
     Disable(OnePerson),
@@ -65,8 +60,8 @@ impl OnePerson {
 
 pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| match command {
-        Command::List { format } => list(context, format).await,
-        Command::Show { person, format } => show(context, &person.find(context).await?, format).await,
+        Command::List(Printing { format }) => list(context, format).await,
+        Command::Show { person, printing } => show(context, &person.find(context).await?, printing.format).await,
         Command::Disable(person) => {
             let person = person.find(context).await?;
             manage::disable(context, &operator(), &person.id).await?;

@@ -12,24 +12,19 @@ use domain::person::team::{self, TeamError};
 use domain::server::{self, callers};
 use serde_json::json;
 
-use crate::cli::shared::{CliError, Format, instance, line, operator, person_named, team_named};
+use crate::cli::shared::{CliError, Format, Printing, instance, line, operator, person_named, team_named};
 use crate::config::{Config, ConfigError};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List the teams
-    List {
-        /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
+    List(Printing),
     /// Show a team: its people, credentials, MCP servers and use
     Show {
         #[command(flatten)]
         team: OneTeam,
-        /// text or json
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[command(flatten)]
+        printing: Printing,
     },
     /// Create a team
     Create {
@@ -111,8 +106,8 @@ fn role(text: &str) -> Result<Role, String> {
 
 pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| match command {
-        Command::List { format } => list(context, format).await,
-        Command::Show { team, format } => show(context, &team.find(context).await?, format).await,
+        Command::List(Printing { format }) => list(context, format).await,
+        Command::Show { team, printing } => show(context, &team.find(context).await?, printing.format).await,
         Command::Create { name } => {
             let team = team::create(context, &operator(), &name).await?;
             println!("Created {} {}", team.id, team.name);

@@ -8,6 +8,16 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::crypto::public_key::KeyAlgorithm;
 use domain::model::credential::draft::Expiry;
 
+use super::output::Format;
+
+/// How a command prints what it found.
+#[derive(Args)]
+pub(crate) struct Printing {
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
 /// The credential that a command is about.
 #[derive(Args)]
 pub(crate) struct OneCredential {

@@ -10,7 +10,7 @@ pub(super) mod master_key;
 mod output;
 pub(super) mod repeated;
 
-pub(super) use arguments::{OneCredential, duration, expiry, key_algorithm, token_algorithm};
+pub(super) use arguments::{OneCredential, Printing, duration, expiry, key_algorithm, token_algorithm};
 pub(super) use error::CliError;
 pub(super) use files::{in_file, make_data_folder, read_text, refuse_existing, unused_name};
 pub(super) use lookup::{person_named, team_named};
