@@ -82,7 +82,8 @@ receipts! {
         PersonEnabled = "enabled": "Enabled. They can sign in again.";
         PersonAdministrator = "administrator": "Administrator added. They can see and change everything.";
         PersonNoAdministrator = "person": "Administrator removed. Their roles in teams stay.";
-        PersonGaveCredentials = "gave": "Another owner: ";
+        PersonAppEnded = "app-ended": "Access ended. The app and its tokens no longer work.";
+        PersonTokenRevoked = "token-revoked": "Token revoked. It no longer works.";
         PersonRole = "role": "Role saved.";
         PersonSessionsEnded = "ended": "Sessions ended.";
         PersonSecondFactorRemoved = "second-factor-removed":

@@ -124,6 +124,7 @@ links! {
         remove_server(id) = "/servers/{id}/remove": "Removing it.";
         check_server(id) = "/servers/{id}/check": "Checking whether it protects itself.";
         team(team_id) = "/teams/{team_id}": "A team.";
+        remove_team(team_id) = "/teams/{team_id}/remove": "Asking before it is removed.";
         rename_team(team_id) = "/teams/{team_id}/name": "Changing its name.";
         invite_to_team(team_id) = "/teams/{team_id}/invite": "Inviting a person into it.";
         team_member(team_id, person_id) = "/teams/{team_id}/members/{person_id}": "A person's role in it.";
@@ -181,6 +182,16 @@ pub(crate) fn credentials_of_team(team_id: impl Display) -> String {
 /// A view of the page of an MCP server.
 pub(crate) fn server_view(id: impl Display, parameters: &[(&str, &str)]) -> String {
     with_query(&server(id), parameters)
+}
+
+/// A view of the page of a person.
+pub fn person_view(id: impl Display, parameters: &[(&str, &str)]) -> String {
+    with_query(&person(id), parameters)
+}
+
+/// A view of the page of a team.
+pub(crate) fn team_view(id: impl Display, parameters: &[(&str, &str)]) -> String {
+    with_query(&team(id), parameters)
 }
 
 /// Archived MCP servers.
@@ -272,7 +283,7 @@ pub(crate) fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
 }
 
 /// A query string of the parameters that have a value.
-pub(crate) fn query_string(parameters: &[(&str, &str)]) -> String {
+pub fn query_string(parameters: &[(&str, &str)]) -> String {
     let parts: Vec<String> = parameters
         .iter()
         .filter(|(_, value)| !value.is_empty())

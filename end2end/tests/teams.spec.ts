@@ -167,10 +167,16 @@ test('a manager works in the team and invites a viewer, who only looks', async (
 
 test('a member leaves', async () => {
   const made = await generate(viewer, server, 'made-by-lin');
+  const kept = await generate(viewer, server, 'kept-by-the-team');
   await open(administrator, '/people');
   await examine(administrator, 'people');
   await press(administrator, 'Lin');
   await examine(administrator, 'person');
+  for (const view of ['Credentials', 'Access', 'Activity']) {
+    await administrator.getByRole('navigation', { name: 'Views of the person' }).getByRole('link', { name: view }).click();
+    await examine(administrator, `person-${view.toLowerCase()}`);
+  }
+  await open(administrator, new URL(administrator.url()).pathname);
   await press(administrator, 'Disable');
   await expect(administrator.getByRole('heading', { name: 'Disable Lin?' })).toBeVisible();
   await examine(administrator, 'person-disable');
@@ -185,6 +191,20 @@ test('a member leaves', async () => {
   await press(viewer, 'Sign in');
   await expect(viewer.getByRole('alert')).toContainText('do not match an account');
   expect((await server.exchange(made.id, made.secret)).status, 'the credential is the team’s').toBe(200);
+
+  // What Lin owns gets another owner, with a receipt.
+  const lin = new URL(administrator.url()).pathname;
+  await press(administrator, 'Give them to somebody else');
+  await expect(administrator.getByRole('heading', { name: 'Give 2 credentials of Lin to somebody else' })).toBeVisible();
+  await examine(administrator, 'person-give');
+  await administrator.getByRole('combobox', { name: 'New owner' }).selectOption({ label: 'Grace Hopper: all' });
+  await press(administrator, 'Give credentials');
+  await expect(administrator.getByText('2 credentials given to another owner.', { exact: true })).toBeVisible();
+  await expect(administrator.getByRole('row', { name: /kept-by-the-team.*Given to another owner: Grace Hopper/ })).toBeVisible();
+  await examine(administrator, 'person-gave');
+  await open(administrator, `/credentials/${kept.id}/revoke`);
+  await press(administrator, 'Revoke credential');
+  await open(administrator, lin);
 
   await press(administrator, 'Preview');
   await expect(administrator.getByRole('heading', { name: 'Revoke 1 credential?' })).toBeVisible();
@@ -211,4 +231,37 @@ test('the last administrator stays', async () => {
   await open(administrator, `/people/${id(administrator)}/change?to=person`);
   await press(administrator, 'Remove as administrator');
   await expect(administrator.getByRole('alert')).toContainText('Nobody could administer');
+});
+
+test('a team gets another name, and is removed after its credentials moved', async () => {
+  await open(administrator, '/teams');
+  await press(administrator, 'Payments');
+  for (const view of ['MCP servers', 'Usage', 'Activity', 'Overview']) {
+    await administrator.getByRole('navigation', { name: 'Views of the team' }).getByRole('link', { name: view }).click();
+    await examine(administrator, `team-${view.toLowerCase().replace(' ', '-')}`);
+  }
+  await press(administrator, 'Rename');
+  await administrator.getByRole('textbox', { name: 'Name', exact: true }).fill('Default');
+  await press(administrator, 'Save name');
+  await expect(administrator.getByRole('alert')).toContainText('There is a team of this name already.');
+  await examine(administrator, 'team-rename');
+  await administrator.getByRole('textbox', { name: 'Name', exact: true }).fill('Billing');
+  await press(administrator, 'Save name');
+  await expect(administrator.getByText('Name saved.')).toBeVisible();
+
+  await press(administrator, 'Remove');
+  await expect(administrator.getByRole('heading', { name: 'Remove Billing?' })).toBeVisible();
+  await expect(administrator.getByText('2 of them revoked')).toBeVisible();
+  await expect(administrator.getByRole('button', { name: 'Remove team' })).toHaveCount(0);
+  await examine(administrator, 'team-remove-blocked');
+  await press(administrator, 'Move them');
+  await administrator.getByRole('combobox', { name: 'New team' }).selectOption('Default');
+  await press(administrator, 'Move credentials');
+  await expect(administrator.getByText('3 credentials moved.', { exact: true })).toBeVisible();
+  await open(administrator, '/teams');
+  await press(administrator, 'Billing');
+  await press(administrator, 'Remove');
+  await examine(administrator, 'team-remove');
+  await press(administrator, 'Remove team');
+  await expect(administrator.getByText('Team removed.')).toBeVisible();
 });

@@ -32,9 +32,9 @@ pub(crate) fn end_also(id: &'static str, access: Access, chosen: Option<EndAlso>
 
 /// The same without passkeys: a person without them signs in with the password alone, so removing them asks again for
 /// the administrator's password elsewhere.
-pub(crate) fn end_tokens_also(id: &'static str, access: Access) -> AnyView {
+pub(crate) fn end_tokens_also(id: &'static str, access: Access, chosen: Option<EndAlso>) -> AnyView {
     let hint = "Passkeys stay. “Remove second factor” removes them.";
-    boxes(id, access, EndAlso::ALL, hint, None)
+    boxes(id, access, chosen.unwrap_or(EndAlso::ALL), hint, None)
 }
 
 /// The boxes of what there is. Nothing when nothing else can end.

@@ -1,10 +1,13 @@
 //! Consents: what people have allowed. Each consent has a client, an MCP server and scopes. It ends by time, by its
 //! person, or by an administrator.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use crate::base::cursor::Cursor;
-use crate::base::id::{AppClientId, ConsentId, TokenId};
+use crate::base::id::{AppClientId, ConsentId, PersonId, TokenId};
+use crate::model::client::AppClient;
 use crate::model::client::consent::{EndCause, ListedConsent};
 use crate::model::person::authority::Authority;
 use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Result, Target, operation_error};
@@ -48,6 +51,27 @@ pub async fn list_of_client(
     let (now, owner) = (context.now(), ConsentOwner::Client(client));
     let listed = store::client::consent::list(&context.store, owner, after, now, i64::from(limit)).await?;
     Ok((listed, store::client::consent::count_live_of_client(&context.store, client, now).await?))
+}
+
+/// How many live consents each of these clients has. A client without one is left out.
+pub async fn count_by_client(context: &Context, clients: &[AppClient]) -> Result<HashMap<String, i64>> {
+    let ids: Vec<&AppClientId> = clients.iter().map(|client| &client.id).collect();
+    let counts = store::client::consent::count_live_by_client(&context.store, &ids, context.now()).await?;
+    Ok(counts.into_iter().collect())
+}
+
+/// The live consents of a person, newest first, at most `limit`. Only administrators see those of other people.
+pub async fn list_of_person(
+    context: &Context,
+    authority: &Authority,
+    person: &PersonId,
+    limit: u16,
+) -> Result<Vec<ListedConsent>> {
+    if !authority.is_administrator() {
+        return Ok(Vec::new());
+    }
+    let owner = ConsentOwner::Person(person);
+    Ok(store::client::consent::list(&context.store, owner, None, context.now(), i64::from(limit)).await?)
 }
 
 /// Ends a consent of the actor, or any consent when the actor is an administrator. When this returns, its refresh

@@ -167,6 +167,20 @@ pub async fn list(
     Ok(store::client::personal_token::list(&context.store, person, after, context.now(), i64::from(limit)).await?)
 }
 
+/// The live tokens of a person, newest first, at most `limit`. Only administrators see them here.
+pub async fn list_of_person(
+    context: &Context,
+    authority: &Authority,
+    person: &PersonId,
+    limit: u16,
+) -> Result<Vec<ListedToken>> {
+    if !authority.is_administrator() {
+        return Ok(Vec::new());
+    }
+    let now = context.now();
+    Ok(store::client::personal_token::list(&context.store, Some(person), None, now, i64::from(limit)).await?)
+}
+
 /// Ends a token of the actor, or any token when the actor is an administrator. When this returns, the token is refused.
 pub async fn end(context: &Context, actor: &Actor, id: &PersonalTokenId) -> Result<(), PersonalTokenError> {
     let mut change = context.begin_change().await?;

@@ -14,7 +14,7 @@ use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, Cre
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer};
-use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Event, Fault, FieldError, Timestamp};
+use crate::prelude::{Actor, Change, Changes, Context, Errors, Event, Fault, FieldError, Timestamp};
 use crate::store;
 use crate::store::credential::authenticators;
 
@@ -140,35 +140,6 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
     let moved = moves.then(|| moved_event(&before, old_team, &new_team));
     let events: Vec<Event> = moved.into_iter().chain(changed_event(&after, changes)).collect();
     Ok(Edited { outcome: Outcome::of(&change.commit_all(actor, &events).await?), tokens_ended })
-}
-
-/// How many credentials one call gives away.
-const MOST_GIVEN: u16 = 1000;
-
-/// Gives the credentials that one person owns to another, as far as the actor manages their teams and the other person
-/// is in these teams. Returns how many have the new owner, and how many stay.
-pub async fn give_all(context: &Context, actor: &Actor, from: &PersonId, to: &PersonId) -> Result<(u64, u64)> {
-    let mut change = context.begin_change().await?;
-    let authority = change.authority(actor).await?;
-    let new = store::person::find(&mut change, to).await?.filter(|person| person.disabled_at.is_none());
-    let Some(new) = new else { return Err(FieldError::new("new_owner", "Choose one of the list.").into()) };
-    let sees = store::person::team::authority_of_person(&mut change, to).await?;
-    let owned = store::credential::owned(&mut change, from, i64::from(MOST_GIVEN)).await?;
-    let (mut events, mut stay) = (Vec::new(), 0);
-    for credential in owned {
-        let team = &credential.team;
-        let fits = sees.as_ref().is_some_and(|sees| sees.role_in(team).is_some());
-        if !fits || authority.require(team, Role::Manager).is_err() {
-            stay += 1;
-            continue;
-        }
-        store::credential::set_owner(&mut change, &credential.client_id, Some(to)).await?;
-        let before = credential.owner.as_ref().map(|owner| &owner.name);
-        let owner = json!({ "owner": { "before": before, "after": new.name } });
-        events.push(credential.event(Action::CredentialEdited).with(owner));
-    }
-    let given = change.commit_all(actor, &events).await?.len() as u64;
-    Ok((given, stay))
 }
 
 /// Whether the credential loses an MCP server or a scope, which live tokens may have.

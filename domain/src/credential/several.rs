@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use crate::base::id::{ClientId, TeamId};
+use crate::base::id::{ClientId, PersonId, TeamId};
 use crate::base::word_enum::word_enum;
 use crate::credential::generate::{self, check_privileges};
 use crate::credential::{CredentialError, Result, changed_event, check_access, find_for, inspect, moved_event};
 use crate::model::credential::Credential;
 use crate::model::credential::draft::{check_reason, check_tags};
+use crate::model::person::Person;
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::prelude::{Action, Actor, AtField, Change, Changes, Context, Event, FieldError};
@@ -27,6 +28,8 @@ pub enum Step {
     Enable,
     /// Give it to this team.
     Move(TeamId),
+    /// Make this person its owner.
+    Own(PersonId),
     /// Add and remove tags.
     Tag {
         /// The tags that it gets.
@@ -47,6 +50,8 @@ word_enum! {
         Unseen = "unseen",
         /// The actor may see it, but does not have the role.
         Role = "role",
+        /// The new owner is not in its team.
+        Owner = "owner",
         /// The new team may not use one of its MCP servers.
         Server = "server",
         /// It has a scope that only administrators give.
@@ -71,6 +76,7 @@ enum Checked {
     Disable,
     Enable,
     Move(Team),
+    Own(Person),
     Tag { add: Vec<String>, remove: Vec<String> },
 }
 
@@ -112,6 +118,24 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
     Ok(receipt)
 }
 
+/// How many credentials one call of [`give_all`] gives away.
+pub const MOST_GIVEN: u16 = 1000;
+
+/// Gives the credentials that one person owns to another, the newest [`MOST_GIVEN`] of them, as far as the actor manages
+/// their teams and the other person is in these teams.
+///
+/// # Errors
+///
+/// [`CredentialError::Invalid`] when the new owner cannot be one, or when the person owns nothing.
+pub async fn give_all(context: &Context, actor: &Actor, from: &PersonId, to: &PersonId) -> Result<Receipt> {
+    let owned = store::credential::owned(&context.store, from, i64::from(MOST_GIVEN)).await?;
+    if owned.is_empty() {
+        return Err(FieldError::new("owner", "This person owns no credential.").into());
+    }
+    let ids: Vec<ClientId> = owned.into_iter().map(|credential| credential.client_id).collect();
+    apply(context, actor, &ids, &Step::Own(to.clone())).await
+}
+
 /// How many tokens of each credential live.
 async fn live_tokens(context: &Context, client_ids: &[ClientId]) -> Result<HashMap<ClientId, i64>> {
     context.rollup.flush().await;
@@ -134,6 +158,10 @@ async fn checked(change: &mut Change<'_>, actor: &Actor, step: &Step) -> Result<
             let team = store::person::team::find(change, team).await?;
             Checked::Move(team.ok_or_else(|| FieldError::new("team", "Choose a team."))?)
         }
+        Step::Own(person) => {
+            let person = store::person::find(&mut *change, person).await?.filter(|person| person.disabled_at.is_none());
+            Checked::Own(person.ok_or_else(|| FieldError::new("owner", "Choose a person."))?)
+        }
         Step::Tag { add, remove } => {
             let (add, remove) = (check_tags(add).at("add")?, check_tags(remove).at("remove")?);
             if add.is_empty() && remove.is_empty() {
@@ -155,7 +183,7 @@ async fn one(
     step: &Checked,
 ) -> Result<Result<Done, Kept>> {
     let role = match step {
-        Checked::Move(_) | Checked::Tag { .. } => Role::Manager,
+        Checked::Move(_) | Checked::Own(_) | Checked::Tag { .. } => Role::Manager,
         _ => Role::Member,
     };
     let credential = match find_for(change, actor, client_id, role).await {
@@ -165,7 +193,8 @@ async fn one(
         Err(error) => return Err(error),
     };
     let now = change.now();
-    if credential.revoked_at.is_some() {
+    // A team is removed only when nothing is left in it, so what is revoked can move, too.
+    if credential.revoked_at.is_some() && !matches!(step, Checked::Move(_)) {
         let is_revocation = matches!(step, Checked::Revoke { .. });
         return Ok(Err(if is_revocation { Kept::Already } else { Kept::Revoked }));
     }
@@ -185,6 +214,7 @@ async fn one(
             Ok(credential.event(Action::CredentialEnabled))
         }
         Checked::Move(team) => return moved(change, actor, credential, team).await,
+        Checked::Own(person) => given(change, credential, person).await?,
         Checked::Tag { add, remove } => tagged(change, credential, add, remove).await?,
     };
     Ok(event.map(|event| (event, None)))
@@ -195,13 +225,16 @@ async fn moved(change: &mut Change<'_>, actor: &Actor, before: Credential, team:
     if before.team == team.id {
         return Ok(Err(Kept::Already));
     }
-    let authority = change.authority(actor).await?;
-    if check_privileges(&authority, &before.scopes, None).is_err() {
-        return Ok(Err(Kept::Scope));
-    }
-    match check_access(change, team, &before.servers, "team").await {
-        Err(CredentialError::Invalid(_)) => return Ok(Err(Kept::Server)),
-        other => other?,
+    // What is revoked gets no tokens, whatever the new team may use.
+    if before.revoked_at.is_none() {
+        let authority = change.authority(actor).await?;
+        if check_privileges(&authority, &before.scopes, None).is_err() {
+            return Ok(Err(Kept::Scope));
+        }
+        match check_access(change, team, &before.servers, "team").await {
+            Err(CredentialError::Invalid(_)) => return Ok(Err(Kept::Server)),
+            other => other?,
+        }
     }
     let mut after = Credential { team: team.id.clone(), ..before.clone() };
     if let Some(owner) = &before.owner {
@@ -218,6 +251,22 @@ async fn moved(change: &mut Change<'_>, actor: &Actor, before: Credential, team:
     let now = change.now();
     store::credential::update(change, &after, now).await?;
     Ok(Ok((moved_event(&before, old_team, team), changed_event(&after, changes))))
+}
+
+/// Makes the person the owner, if they see the credential's team.
+async fn given(change: &mut Change<'_>, credential: Credential, person: &Person) -> Result<Result<Event, Kept>> {
+    let before = credential.owner.as_ref();
+    if before.is_some_and(|owner| owner.id == person.id) {
+        return Ok(Err(Kept::Already));
+    }
+    let sees = store::person::team::authority_of_person(&mut *change, &person.id).await?;
+    if !sees.is_some_and(|sees| sees.role_in(&credential.team).is_some()) {
+        return Ok(Err(Kept::Owner));
+    }
+    store::credential::set_owner(change, &credential.client_id, Some(&person.id)).await?;
+    let mut changes = Changes::default();
+    changes.note("owner", before.map(|owner| &owner.name), Some(&person.name));
+    Ok(Ok(credential.event(Action::CredentialEdited).with(changes.into())))
 }
 
 async fn tagged(

@@ -102,8 +102,8 @@ pub async fn rename(context: &Context, actor: &Actor, id: &TeamId, name: &str) -
     Ok(change.commit(actor, &event).await?)
 }
 
-/// Removes a team. Only administrators may do this. A team that owns a credential, even a revoked one, stays: without
-/// the team, the audit log would not show who owned the credential.
+/// Removes a team. Only administrators may do this. A team that owns a credential, even a revoked one, stays until the
+/// credential moves: without a team, nobody would see it.
 pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(), TeamError> {
     let mut change = context.begin_change().await?;
     change.authority(actor).await?.require_administrator()?;
@@ -113,9 +113,7 @@ pub async fn remove(context: &Context, actor: &Actor, id: &TeamId) -> Result<(),
         return refused("The first team stays: the command line generates for it.");
     }
     if store::person::team::owns_any(&mut change, id).await? {
-        return refused(
-            "The team owns credentials, working or revoked: their history is the team’s. Rename it instead.",
-        );
+        return refused("The team owns credentials, working or revoked. Move them to another team first.");
     }
     store::person::team::remove(&mut change, id).await?;
     Ok(change.commit(actor, &team.event(Action::TeamRemoved)).await?)

@@ -66,7 +66,7 @@ fn columns_of(form: &Submission) -> String {
 }
 
 fn several_of(fields: &Fields) -> several::Typed {
-    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, add, remove })
+    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, owner, add, remove })
 }
 
 /// `GET /credentials/several`: asks before one action on what is ticked. If the action does not fit, the list is shown
@@ -106,7 +106,7 @@ pub(crate) async fn several(form: Submission) -> Response {
 
 /// `GET /credentials/receipt`
 pub(crate) async fn receipt(fields: Fields) -> PageResult {
-    receipt::page(read!(fields => ReceiptQuery { action: "do", entries, kept, list })).await
+    receipt::page(read!(fields => ReceiptQuery { action: "do", entries, kept, more_kept, list })).await
 }
 
 fn export_of(fields: &Fields) -> export::Typed {

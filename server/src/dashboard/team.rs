@@ -1,11 +1,10 @@
 //! Teams, their members, and invitations.
 
 use app::pages::credential::usage::read_period;
-use app::pages::person::{invitation as invitation_page, people};
+use app::pages::person::{invitation as invitation_page, join};
 use app::pages::team::role::read_role;
-use app::pages::team::{invite, list, member, new, show};
+use app::pages::team::{invite, list, member, new, rename, show};
 use domain::base::id::{PersonId, TeamId};
-use domain::model::credential::usage::Period;
 use domain::model::field_error::FieldError;
 use domain::model::person::team::InvitedRole;
 use domain::person::{invitation, team};
@@ -15,7 +14,9 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::team::{invite::page as invite_form, member::page as member, new::page as new_form};
+pub(crate) use app::pages::team::{
+    invite::page as invite_form, member::page as member, new::page as new_form, remove::page as remove_form,
+};
 
 /// `GET /teams`
 pub(crate) async fn list(fields: Fields) -> PageResult {
@@ -25,7 +26,7 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 /// `GET /teams/{team_id}`
 pub(crate) async fn show(team_id: String, fields: Fields) -> PageResult {
     let receipt = (fields.find("done"), fields.find("person"));
-    show::page(team_id, read_period(fields.find("period")), receipt, Form::default()).await
+    show::page(team_id, &fields.get("view"), read_period(fields.find("period")), receipt).await
 }
 
 /// `POST /teams/new`
@@ -38,10 +39,18 @@ pub(crate) async fn create(form: Submission) -> Response {
     .await
 }
 
+/// `GET /teams/{team_id}/name`
+pub(crate) async fn rename_form(team_id: String) -> PageResult {
+    rename::page(team_id, Form::default()).await
+}
+
 /// `POST /teams/{team_id}/name`
 pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
+    let page = |team_id, form: Form<String>| {
+        let Form { typed, errors, confirm } = form;
+        rename::page(team_id, Form { typed: Some(typed), errors, confirm })
+    };
     let name = form.get("name");
-    let page = |team_id, form| show::page(team_id, Period::default(), (None, None), form);
     form.run_of(team_id, name, page, async |form, team_id, name| {
         let id = TeamId::parse(team_id).ok_or(ActionError::NotFound)?;
         team::rename(form.context(), &form.actor().await?, &id, name).await?;
@@ -86,9 +95,8 @@ pub(crate) async fn set_role(form: Submission, team_id: String, person_id: Strin
 
 /// `POST /people/{person_id}/teams`: adds a person to a team.
 pub(crate) async fn add_to_team(form: Submission, person_id: String) -> Response {
-    let typed = read!(form.fields => people::Typed { team, role });
-    let page = |person_id, form| people::one(person_id, None, Default::default(), form);
-    form.run_of(person_id, typed, page, async |form, person_id, typed| {
+    let typed = read!(form.fields => join::Typed { team, role });
+    form.run_of(person_id, typed, join::page, async |form, person_id, typed| {
         role_set(form, &typed.team, person_id).await?;
         Ok(Answer::Next(Done::PersonRole.at(links::person(person_id))))
     })

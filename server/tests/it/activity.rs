@@ -88,13 +88,24 @@ async fn the_page_of_a_person_lists_what_they_generated_and_what_they_did() {
     let generated = grace.submit("/credentials/new", "/credentials/new", &fields).await;
     assert_eq!(generated.status, StatusCode::OK, "{}", generated.body);
     app.generated("of somebody else", &[]).await;
-    let page = administrator.get(&format!("/people/{}", person.id)).await.body.replace("<!>", "");
-    for expected in ["Credentials generated</dt><dd>1", ">crawler</a>", "Credential generated", "Sessions</dt><dd>1"] {
-        assert!(page.contains(expected), "{expected}: {page}");
+    let views = [
+        ("", &["<h2 id=\"teams\">Teams</h2>", "Credential generated"] as &[&str]),
+        ("?view=credentials", &[">crawler</a>", "Give all to somebody else"]),
+        ("?view=credentials&kind=generated", &[">crawler</a>"]),
+        ("?view=access", &["End session", "This person has connected no app."]),
+        ("?view=activity", &["Credential generated", "Signed in"]),
+    ];
+    for (view, expected) in views {
+        let page = administrator.get(&format!("/people/{}{view}", person.id)).await.body.replace("<!>", "");
+        for expected in expected {
+            assert!(page.contains(expected), "{view}: {expected}: {page}");
+        }
+        assert!(!page.contains("of somebody else"));
     }
-    assert!(!page.contains("of somebody else"));
     let page = grace.get(&format!("/teams/{team}")).await.body.replace("<!>", "");
-    assert!(page.contains(">crawler</a>") && page.contains("Team created") && !page.contains("Remove team"), "{page}");
+    assert!(page.contains(">crawler</a>") && page.contains(">Rename</a>") && !page.contains(">Remove</a>"), "{page}");
+    let page = grace.get(&format!("/teams/{team}?view=activity")).await.body;
+    assert!(page.contains("Team created"), "{page}");
 }
 
 /// Changes the notes of a credential, and then moves it together with other changes.

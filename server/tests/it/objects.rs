@@ -3,10 +3,12 @@
 use axum::http::StatusCode;
 use domain::audit;
 use domain::base::id::{ClientId, TeamId};
-use domain::credential::edit::{Edit, edit, give_all};
+use domain::credential::edit::{Edit, edit};
 use domain::credential::generate::{Generated, generate};
 use domain::credential::list::list;
+use domain::credential::revoke::revoke;
 use domain::credential::rotate::{self, second};
+use domain::credential::several::{Kept, give_all};
 use domain::credential::{CredentialError, Outcome, inspect};
 use domain::model::credential::Credential;
 use domain::model::credential::draft::{Draft, Expiry};
@@ -228,21 +230,64 @@ async fn an_owner_is_a_person_of_the_team_and_gives_everything_away_when_they_le
     let facts = "Ends now: 1 session, 0 connected apps, 0 personal tokens.";
     assert!(question.contains(facts) && question.contains("owns 1 credential. Give them"), "{question}");
     manage::disable(context, &operator(), &grace.id).await.expect("disabled");
-    let (page, action) = (format!("/people/{}", grace.id), format!("/people/{}/owned", grace.id));
+    let (page, give) = (format!("/people/{}", grace.id), format!("/people/{}/owned", grace.id));
     let body = text(administrator.get(&page).await);
-    assert!(body.contains("Owns 1 credential") && body.contains("still owns credentials"), "{body}");
-    let nobody = administrator.submit(&page, &action, &[("new_owner", "")]).await;
-    assert_eq!(nobody.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(body.contains("still owns credentials"), "{body}");
+    let body = text(administrator.get(&format!("{page}?view=credentials")).await);
+    assert!(body.contains("Owns <b>1</b>") && body.contains(">job</a>"), "{body}");
+    let body = text(administrator.get(&give).await);
+    assert!(body.contains(&format!("{}: all", alan.name)), "{body}");
+    assert!(!body.contains(stranger.id.as_str()), "who can get nothing is not in the list: {body}");
+    for wrong in ["", grace.id.as_str()] {
+        let refused = administrator.submit(&give, &give, &[("new_owner", wrong)]).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
     let outside = give_all(context, &operator(), &grace.id, &stranger.id).await.expect("runs");
-    assert_eq!(outside, (0, 1), "somebody outside the team gets nothing");
-    let given = administrator.submit(&page, &action, &[("new_owner", alan.id.as_str())]).await;
+    assert!(outside.entries.is_empty(), "somebody outside the team gets nothing");
+    assert_eq!(outside.kept, [(id.clone(), Kept::Owner)]);
+    let given = administrator.submit(&give, &give, &[("new_owner", alan.id.as_str())]).await;
     let receipt = text(administrator.get(given.header("location")).await);
-    assert!(receipt.contains("1 credential given."), "{receipt}");
+    assert!(receipt.contains("1 credential given to another owner.") && receipt.contains("job"), "{receipt}");
+    let fields = [("do", "owner"), ("client_id", id.as_str()), ("owner", stranger.id.as_str())];
+    let kept = administrator.submit(&give, "/credentials/several", &fields).await;
+    let receipt = text(administrator.get(kept.header("location")).await);
+    assert!(receipt.contains("the new owner is not in its team"), "{receipt}");
     assert_eq!(found(&app, &id).await.owner.map(|owner| owner.id), Some(alan.id.clone()));
 
     let elsewhere = Edit { team: Some(payments), ..Edit::of(&found(&app, &id).await) };
     edit(context, &operator(), &id, &elsewhere).await.expect("moves");
     assert_eq!(found(&app, &id).await.owner, None, "an owner who is not in the new team is left behind");
+}
+
+#[tokio::test]
+async fn a_team_is_removed_after_all_of_its_credentials_moved_the_revoked_ones_too() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let (search, payments) = (new_team(&app, "Search").await, new_team(&app, "Payments").await);
+    let mut ids = Vec::new();
+    for name in ["works", "ended"] {
+        let draft = Draft { name: name.to_owned(), team: Some(search.clone()), ..Draft::default() };
+        ids.push(generate(context, &operator(), &draft, None).await.expect("generates").credential.client_id);
+    }
+    revoke(context, &operator(), &ids[1], "").await.expect("revokes");
+    let browser = app.signed_in().await;
+    let (page, team) = (format!("/teams/{search}/remove"), [("team", search.as_str())]);
+    let shown = browser.get(&page).await.body;
+    assert!(shown.contains("1 of them revoked") && !shown.contains(">Remove team</button>"), "{shown}");
+    assert_eq!(browser.submit(&page, "/fn/remove_team", &team).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let question =
+        format!("/credentials/several{}", between(&shown, "/credentials/several", "\"").replace("&amp;", "&"));
+    let fields =
+        [("do", "move"), ("client_id", ids[0].as_str()), ("client_id", ids[1].as_str()), ("team", payments.as_str())];
+    let moved = browser.submit(&question, "/credentials/several", &fields).await;
+    let receipt = text(browser.get(moved.header("location")).await);
+    assert!(receipt.contains("2 credentials moved."), "{receipt}");
+    let ended = found(&app, &ids[1]).await;
+    assert!(ended.team == payments && ended.revoked_at.is_some());
+    assert!(browser.get(&page).await.body.contains(">Remove team</button>"));
+    let removed = browser.submit(&page, "/fn/remove_team", &team).await;
+    assert_eq!(removed.header("location"), "/teams?done=removed");
 }
 
 #[tokio::test]

@@ -457,10 +457,12 @@ async fn an_administrator_ends_tokens_and_apps_together_with_the_sessions_of_a_p
     person::create_administrator(&app.instance.context, &operator, other).await.expect("an administrator");
     let grace = app.browser();
     grace.sign_in_as("grace@example.com", PASSWORD).await;
-    let shown = grace.get(&page).await.body;
+    let (change, question) = (format!("{page}/change"), format!("{page}/change?to=access-ended"));
+    let shown = grace.get(&question).await.body;
+    assert!(shown.contains("Ends now: 1 session."), "{shown}");
     assert!(shown.contains("1 personal token") && shown.contains("1 connected app"), "{shown}");
-    let fields = [("person", ada.id.as_str()), ("end_personal_tokens", "yes"), ("end_apps", "yes")];
-    let ended = grace.submit(&page, "/fn/end_sessions_of", &fields).await;
+    let fields = [("to", "access-ended"), ("end_personal_tokens", "yes"), ("end_apps", "yes"), ("end_passkeys", "yes")];
+    let ended = grace.submit(&question, &change, &fields).await;
     let receipt = format!("{page}?done=ended&sessions=1&personal_tokens=1&apps=1&passkeys=0");
     assert_eq!(ended.header("location"), receipt, "{}", ended.body);
     assert!(!is_accepted(&app, &token).await && !is_accepted(&app, &access_token).await);

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::audit;
 use domain::base::id::{PersonId, TeamId};
+use domain::client::personal_token;
 use domain::crypto::secret::{PlainSecret, SecretKind};
 use domain::incident::emergency_stop;
 use domain::model::actor::Actor;
@@ -157,24 +158,33 @@ async fn a_token_is_for_one_server_and_its_scopes() {
 }
 
 #[tokio::test]
-async fn the_page_of_a_person_without_sessions_offers_to_end_what_still_works() {
+async fn the_page_of_a_person_shows_what_acts_for_them_and_ends_one_or_all_of_it() {
     let app = App::new().await;
     let context = &app.instance.context;
     let role = InvitedRole::Team(TeamId::first(), Role::Member);
     let grace = joined(&app, "grace@example.com", role).await;
-    let token = generated(&signed_in_as(&app, &grace).await, &[]).await;
-    let page = format!("/people/{}", grace.id);
+    let own = signed_in_as(&app, &grace).await;
+    let (one, token) = (generated(&own, &[]).await, generated(&own, &[("name", "other")]).await);
+    let (page, change) = (format!("/people/{}?view=access", grace.id), format!("/people/{}/change", grace.id));
     let browser = app.signed_in().await;
-    assert!(browser.get(&page).await.body.contains("End all sessions"));
     manage::end_sessions(context, &operator(), &grace.id, None).await.expect("ends");
     let shown = browser.get(&page).await.body;
-    assert!(shown.contains("This person is not signed in anywhere.") && !shown.contains("End all sessions"), "{shown}");
-    assert!(is_accepted(&app, &token).await);
-    let fields = [("person", grace.id.as_str()), ("end_personal_tokens", "yes")];
-    assert!(shown.contains("End tokens and apps"), "{shown}");
-    browser.submit(&page, "/fn/end_sessions_of", &fields).await;
+    assert!(shown.contains("This person is not signed in anywhere.") && shown.contains("End all access"), "{shown}");
+    assert!(shown.contains(&format!("csp_…{}", &one[one.len() - 4..])), "{shown}");
+    assert!(is_accepted(&app, &one).await && is_accepted(&app, &token).await);
+
+    // One token, and then all that is left.
+    let id = personal_token::list_of_person(context, &Authority::Everything, &grace.id, 9).await.expect("reads");
+    let id = id.iter().find(|listed| listed.token.name != "other").expect("the first").token.id.to_string();
+    let fields = [("token", id.as_str()), ("person", grace.id.as_str())];
+    let revoked = browser.submit(&page, "/fn/revoke_personal_token", &fields).await;
+    let receipt = browser.get(revoked.header("location")).await.body;
+    assert!(receipt.contains("Token revoked.") && !receipt.contains(&id), "{receipt}");
+    assert!(!is_accepted(&app, &one).await && is_accepted(&app, &token).await);
+    let fields = [("to", "access-ended"), ("end_personal_tokens", "yes")];
+    browser.submit(&format!("{change}?to=access-ended"), &change, &fields).await;
     assert!(!is_accepted(&app, &token).await);
-    assert!(!browser.get(&page).await.body.contains("End tokens and apps"), "nothing is left");
+    assert!(!browser.get(&page).await.body.contains("End all access"), "nothing is left");
 }
 
 #[tokio::test]

@@ -183,6 +183,8 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/teams/new", GET, Administrator, Nothing, 200, &[]),
         ("/teams/new", POST, Administrator, Nothing, 303, &[("name", "New team")]),
         ("/teams/{team_id}", GET, Viewer, Team, 200, &[]),
+        ("/teams/{team_id}/name", GET, Manager, Team, 200, &[]),
+        ("/teams/{team_id}/remove", GET, Administrator, Nothing, 200, &[]),
         ("/teams/{team_id}/name", POST, Manager, Team, 303, &[("name", "Payments")]),
         ("/teams/{team_id}/invite", GET, Manager, Team, 200, &[]),
         ("/teams/{team_id}/invite", POST, Manager, Team, 200, &[("email", "new@example.com"), ("role", "viewer")]),
@@ -201,7 +203,10 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/people/{person_id}", GET, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/change", GET, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/change", POST, Administrator, Nothing, 303, &[("to", "enabled")]),
-        ("/people/{person_id}/owned", POST, Administrator, Nothing, 303, &[("new_owner", "{person_id}")]),
+        ("/people/{person_id}/owned", GET, Administrator, Nothing, 200, &[]),
+        // They own nothing.
+        ("/people/{person_id}/owned", POST, Administrator, Nothing, 422, &[("new_owner", "{person_id}")]),
+        ("/people/{person_id}/teams", GET, Administrator, Nothing, 200, &[]),
         (
             "/people/{person_id}/teams",
             POST,
@@ -333,7 +338,14 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/fn/withdraw_invitation", POST, Manager, Team, 303, &[("id", "{invitation_id}")]),
         ("/fn/remove_member", POST, Manager, Team, 303, &[("team", "{team_id}"), ("person", "{person_id}")]),
         ("/fn/remove_team", POST, Administrator, Nothing, 303, &[("team", "{empty_team_id}")]),
-        ("/fn/end_sessions_of", POST, Administrator, Nothing, 303, &[("person", "{person_id}")]),
+        (
+            "/fn/end_sessions_of",
+            POST,
+            Administrator,
+            Nothing,
+            303,
+            &[("person", "{person_id}"), ("session", "ses_0000000000000000000000")],
+        ),
         ("/fn/undo_emergency_stop", POST, Administrator, Nothing, 303, &[("stopped_at", "{stopped_at}")]),
         // Of a session that is not one's own: not there, whoever asks.
         ("/fn/end_session", POST, PERSON, Nothing, 404, &[("session", "ses_0000000000000000000000")]),
@@ -900,7 +912,7 @@ async fn the_page_of_a_team_shows_its_servers_and_what_a_person_leaves_behind() 
     assert_eq!(made.status, StatusCode::OK, "{}", made.body);
     let manager = manager_of(&app, &payments).await;
     let page = format!("/teams/{payments}");
-    let shown = manager.get(&page).await.body;
+    let shown = manager.get(&format!("{page}?view=servers")).await.body;
     let servers = between(&shown, "id=\"servers", "</section>");
     assert!(servers.contains("ours.example.com") && !servers.contains("theirs.example.com"), "{servers}");
     assert!(servers.contains("This team only"), "{servers}");

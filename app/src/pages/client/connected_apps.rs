@@ -1,7 +1,7 @@
 //! Connected apps: the consents that people gave.
 
 use domain::base::cursor::Cursor;
-use domain::base::id::{AppClientId, ConsentId};
+use domain::base::id::{AppClientId, ConsentId, PersonId};
 use domain::client::consent;
 use domain::model::client::ClientKind;
 use domain::model::client::consent::{Consent, ListedConsent};
@@ -15,38 +15,45 @@ use crate::pages::client::app_views;
 use crate::pages::client::personal_tokens::named_server;
 use crate::prelude::*;
 
-/// Ends a consent. It leads back to the page of `client`, if the form names one.
+/// Ends a consent. It leads back to the page of `client` or of `person`, if the form names one.
 #[server(prefix = "/fn", endpoint = "end_grant")]
-pub(crate) async fn end_grant(grant: String, #[server(default)] client: String) -> Result<String, ActionError> {
+pub(crate) async fn end_grant(
+    grant: String,
+    #[server(default)] client: String,
+    #[server(default)] person: String,
+) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(match AppClientId::parse(&client) {
-        Some(client) => Done::ClientAccessEnded.at(links::client(&client)),
-        None => Done::AppsAccessEnded.at(links::APPS),
+    Ok(match (AppClientId::parse(&client), PersonId::parse(&person)) {
+        (Some(client), _) => Done::ClientAccessEnded.at(links::client(&client)),
+        (_, Some(person)) => Done::PersonAppEnded.at(links::person_view(&person, &[("view", "access")])),
+        _ => Done::AppsAccessEnded.at(links::APPS),
     })
 }
 
 /// What a table of consents shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConsentTable {
+pub(crate) enum ConsentTable {
     /// The consents of the person who looks.
     Own,
     /// The consents of all people.
     OfEverybody,
     /// The consents for one client.
     OfClient,
+    /// The consents of one person, on the page of that person.
+    OfPerson,
 }
 
 /// Consents, each with a button that ends it.
-pub(super) fn consent_table(
+pub(crate) fn consent_table(
     grants: Vec<ListedConsent>,
     servers: &[McpServer],
     authority: &Authority,
     shown: ConsentTable,
 ) -> AnyView {
     let client_of = |consent: &Consent, name: &str| match shown {
-        ConsentTable::OfEverybody => {
+        ConsentTable::OfEverybody | ConsentTable::OfPerson => {
             html! { <a class="name" href=links::client(&consent.client_id)>{name.to_owned()}</a> }
         }
         _ => name.to_owned().into_any(),
@@ -56,10 +63,11 @@ pub(super) fn consent_table(
         let server_name = server.map(|server| server.name.clone()).unwrap_or_default();
         let server = server.map(|server| named_server(server, authority));
         let back = match shown {
-            ConsentTable::OfClient => consent.client_id.to_string(),
-            _ => String::new(),
+            ConsentTable::OfClient => Some(("client", consent.client_id.to_string())),
+            ConsentTable::OfPerson => Some(("person", consent.person.to_string())),
+            ConsentTable::Own | ConsentTable::OfEverybody => None,
         };
-        let fields = [("grant", consent.id.to_string()), ("client", back)];
+        let fields = [("grant", consent.id.to_string())].into_iter().chain(back);
         let words = ("End access", format!(" of {client_name} for {person_name}"));
         let question = format!(
             "{client_name} loses the access of {person_name} to {server_name}, and its tokens no longer work. It can ask again."

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::base::cursor::Cursor;
-use domain::client::{self, prune};
+use domain::client::{self, consent, prune};
 use domain::model::client::redirect_uri::RedirectUri;
 use domain::model::client::{AppClient, ClientKind, ClientQuery};
 
@@ -33,6 +33,7 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
     let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Cursor::parse(&query.after) };
     let clients = client::list(&visit.context, &asked, PAGE_SIZE + 1).await?;
     let (clients, next) = page_of(clients, AppClient::cursor);
+    let consents = consent::count_by_client(&visit.context, &clients).await?;
     let is_empty = clients.is_empty();
     let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.after.is_some();
     let kinds = options([
@@ -68,15 +69,28 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
         let rows = clients.into_iter().map(|client| {
             let hosts: Vec<String> = client.redirect_uris.iter().map(RedirectUri::host).collect();
             let path = links::client(&client.id);
+            let access = match consents.get(client.id.as_str()) {
+                Some(count) => html! { <a href=path.clone()>{grouped(*count)}</a> },
+                None => muted("0"),
+            };
             cells![
                 html! { <a class="name" href=path>{client.name.clone()}</a><code>{client.id.to_string()}</code> },
                 kind_words(&client),
                 hosts.join(", "),
+                access,
                 distance(client.created_at),
                 distance_or(client.last_used_at, "Never"),
             ]
         });
-        table(["Name and client ID", "Kind", "Redirects to", "Created", "Last token"], rows)
+        let columns = [
+            "Name and client ID".into(),
+            "Kind".into(),
+            "Redirects to".into(),
+            Column::number("Allowed by"),
+            "Created".into(),
+            "Last token".into(),
+        ];
+        table(columns, rows)
     };
     let lead = format!(
         "Apps that may ask people for access. Self-registered clients are removed after {} days if nobody approves them, or \

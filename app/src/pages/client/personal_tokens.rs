@@ -1,7 +1,7 @@
 //! Personal tokens of the signed-in person, generating one, and the only page that shows it.
 
 use domain::base::cursor::Cursor;
-use domain::base::id::PersonalTokenId;
+use domain::base::id::{PersonId, PersonalTokenId};
 use domain::client::personal_token::{self, TokenDraft, grantable};
 use domain::crypto::secret::PlainSecret;
 use domain::model::client::personal_token::{ListedToken, PersonalToken};
@@ -16,13 +16,19 @@ use crate::pages::message::message;
 use crate::prelude::*;
 use crate::snippets;
 
-/// Ends a personal token.
+/// Ends a personal token. It leads back to the page of `person`, if the form names one.
 #[server(prefix = "/fn", endpoint = "revoke_personal_token")]
-pub(crate) async fn revoke_personal_token(token: String) -> Result<String, ActionError> {
+pub(crate) async fn revoke_personal_token(
+    token: String,
+    #[server(default)] person: String,
+) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = PersonalTokenId::parse(&token).ok_or(ActionError::NotFound)?;
     personal_token::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(Done::TokensRevoked.at(links::PERSONAL_TOKENS))
+    Ok(match PersonId::parse(&person) {
+        Some(person) => Done::PersonTokenRevoked.at(links::person_view(&person, &[("view", "access")])),
+        None => Done::TokensRevoked.at(links::PERSONAL_TOKENS),
+    })
 }
 
 /// What was typed.
@@ -55,19 +61,39 @@ impl TypedToken {
     }
 }
 
-/// Tokens, each with a button that ends it. The list of all people's tokens also shows the person.
-fn token_table(tokens: Vec<ListedToken>, servers: &[McpServer], authority: &Authority, of_everybody: bool) -> AnyView {
+/// What a table of personal tokens shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenTable {
+    /// The tokens of the person who looks.
+    Own,
+    /// The tokens of all people.
+    OfEverybody,
+    /// The tokens of one person, on the page of that person.
+    OfPerson,
+}
+
+/// Tokens, each with a button that ends it.
+pub(crate) fn token_table(
+    tokens: Vec<ListedToken>,
+    servers: &[McpServer],
+    authority: &Authority,
+    shown: TokenTable,
+) -> AnyView {
     if tokens.is_empty() {
-        let words = if of_everybody { "Nobody has a personal token." } else { "You have no personal tokens." };
-        return empty(words);
+        return match shown {
+            TokenTable::Own => empty("You have no personal tokens."),
+            TokenTable::OfEverybody => empty("Nobody has a personal token."),
+            TokenTable::OfPerson => empty("This person has no personal tokens."),
+        };
     }
     let rows = tokens.into_iter().map(|ListedToken { token, person_name, .. }| {
         let server = servers.iter().find(|server| server.id == token.server_id);
         let server = server.map(|server| named_server(server, authority));
         let words = ("Revoke", format!(" {} of {person_name}", token.name));
         let question = format!("Programs that have the token {} lose access at once. This cannot be undone.", token.name);
-        let fields = [("token", token.id.to_string())];
-        let of = of_everybody.then(|| format!(" of {person_name}"));
+        let back = (shown == TokenTable::OfPerson).then(|| ("person", token.person.to_string()));
+        let fields = [("token", token.id.to_string())].into_iter().chain(back);
+        let of = (shown == TokenTable::OfEverybody).then(|| format!(" of {person_name}"));
         cells![
             html! {
                 {token.name}<div class="sub"><code>{format!("csp_…{}", token.hint)}</code>{of}</div>{leaked_chip(token.leaked_at)}
@@ -123,7 +149,8 @@ pub async fn page(query: TokensQuery, form: Form<TypedToken>) -> Result<Page, Ac
     let tokens = personal_token::list(&visit.context, authority, after.as_ref(), PAGE_SIZE + 1).await?;
     let (tokens, next) = page_of(tokens, ListedToken::cursor);
     let mut servers = server::list(&visit.context).await?;
-    let table = token_table(tokens, &servers, authority, administers);
+    let table =
+        token_table(tokens, &servers, authority, if administers { TokenTable::OfEverybody } else { TokenTable::Own });
     servers.retain(|server| {
         server.admits(authority) || server.id.as_str() == typed.server || server.resource == typed.server
     });

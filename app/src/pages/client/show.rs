@@ -7,7 +7,7 @@ use domain::model::client::consent::ListedConsent;
 use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of};
-use crate::components::parts::{copied_code, page_links, pairs};
+use crate::components::parts::{copied_code, key_figures, page_links, pairs};
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::kind_words;
 use crate::prelude::*;
@@ -59,27 +59,26 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
     let consents = counted(count, "consent", "consents");
     let access = panel("access", "Access", muted(consents.clone()), view! { {list}{pages} });
-    let replace = client.takes_secret().then(|| button_link(links::client_secret(&client.id), "Replace secret"));
     let remove = || {
         let fields = [("client", client.id.to_string())];
         let question = format!(
             "The client can no longer ask anybody. The access that people gave it ends now: {consents}. This cannot be undone."
         );
         let button = asking_button(links::REMOVE_CLIENT, fields, false, ("Remove client", String::new()), question);
-        let words = "Replacing the secret ends the old one at once; the access that people gave stays. Removing the client ends all of it.";
-        let words =
-            if replace.is_some() { words } else { "Removing the client ends the access of everybody who allowed it." };
+        let words = format!("Removing the client ends the access of everybody who allowed it: {consents}.");
         danger_panel(
             "stop",
-            "Danger zone",
-            view! { <div class="body"><p class="muted">{words}</p><div class="row">{replace}{button}</div></div> },
+            "Remove the client",
+            view! { <div class="body"><p class="muted">{words}</p><div class="row">{button}</div></div> },
         )
     };
     let action = match client.removed_at {
         Some(at) => notice("danger", view! { <p>"Removed "{distance(at)}". It has no access any more."</p> }),
         None => remove(),
     };
+    let replace = client.takes_secret().then(|| button_link(links::client_secret(&client.id), "Replace secret"));
     let edit = client.is_editable().then(|| button_link(links::edit_client(&client.id), "Edit"));
+    let actions = view! { <div class="row">{replace}{edit}</div> };
     let created = match client.created_by.as_str() {
         "Itself" => muted("by itself"),
         name => muted(format!("by {name}")),
@@ -93,13 +92,17 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         Some(("Redirects to", uris.into_any())),
         secret.map(|secret| ("Secret", secret)),
         Some(("Issuer", html! { <code>{issuer}</code> })),
-        Some(("Created", html! { {distance(client.created_at)}" "{created} })),
-        Some(("Last token", distance_or(client.last_used_at, "Never"))),
     ];
     let facts = facts.into_iter().flatten();
+    let figures = key_figures([
+        ("Allowed by", grouped(count).into_any(), html! { {if count == 1 { "consent" } else { "consents" }} }),
+        ("Last token", distance_or(client.last_used_at, "Never"), ().into_any()),
+        ("Created", distance(client.created_at), created),
+    ]);
     let body = view! {
         <Receipt on=On::Client done/>
-        {head((links::CLIENTS, "Clients"), client.name.clone(), (), edit)}
+        {head((links::CLIENTS, "Clients"), client.name.clone(), (), actions)}
+        {figures}
         <section class="panel" aria-label="Facts">{pairs(facts)}</section>
         {access}
         {action}

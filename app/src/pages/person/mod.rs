@@ -1,7 +1,10 @@
 //! People: their accounts, how they sign in and which factors they have.
 
 pub mod account;
+pub mod change;
+mod held;
 pub mod invitation;
+pub mod join;
 pub mod openid;
 pub mod owned;
 pub mod passkeys;
@@ -9,4 +12,5 @@ pub mod people;
 pub mod second_factor;
 pub mod second_step;
 pub mod setup;
+pub mod show;
 pub mod sign_in;

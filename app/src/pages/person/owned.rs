@@ -1,69 +1,83 @@
-//! The credentials that a person owns, and a way to give them to somebody else: for when the person leaves.
+//! Giving the credentials that a person owns to somebody else: for when the person leaves.
 
 use domain::credential::inspect;
+use domain::credential::several::MOST_GIVEN;
 use domain::model::credential::Credential;
-use domain::model::person::Person;
-use domain::person::manage;
+use domain::person::manage::{self, Listed};
 
+use crate::pages::person::people::find;
 use crate::prelude::*;
 
-/// The numbers of the receipt, as the address of the page has them.
-#[derive(Debug, Clone, Default)]
-pub struct GivenNumbers {
-    /// Credentials that have another owner now.
-    pub given: String,
-    /// Credentials that stay.
-    pub stay: String,
+/// How many credentials the page names.
+const NAMED: usize = 20;
+
+/// The form. `typed` is the identifier of the new owner.
+pub async fn page(id: String, form: Form<String>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let person = find(&visit, &id).await?.person;
+    let Form { typed, errors, .. } = form;
+    let (credentials, total) = inspect::owned_by(&visit.context, &person.id, MOST_GIVEN).await?;
+    let count = counted(total, "credential", "credentials");
+    let back = links::person_view(&person.id, &[("view", "credentials")]);
+    let page = FormPage::new(
+        format!("Give {count} of {} to somebody else", person.name),
+        links::owned_by(&id),
+        "Give credentials",
+    )
+    .back(back, person.name.clone())
+    .lead(
+        "The owner is the person to ask about a credential. The owner has no extra rights, and nothing stops working.",
+    );
+    if credentials.is_empty() {
+        let words = format!("{} owns no credential.", person.name);
+        return Ok(page.without_button().panel("What is given", view! { <p>{words}</p> }).page(errors));
+    }
+    let people = manage::list(&visit.context).await?;
+    let others = people.iter().filter(|other| other.person.id != person.id && other.person.disabled_at.is_none());
+    let able = others.map(|other| (other, fitting(other, &credentials))).filter(|(_, fits)| *fits > 0);
+    let option = |(other, fits): (&Listed, usize)| {
+        let fits =
+            if fits == credentials.len() { "all".to_owned() } else { format!("{fits} of {}", credentials.len()) };
+        (other.person.id.to_string(), format!("{}: {fits}", other.person.name))
+    };
+    let options = options_after("Choose a person", able.map(option));
+    let hint = "With how many of the credentials each person can get. A credential keeps its owner if the new owner is not in \
+                its team. People in none of the teams are not listed.";
+    let fields =
+        view! { <Select id="new_owner" label="New owner" options chosen=typed error=errors.at("new_owner") hint/> };
+    let at_once = (total > i64::from(MOST_GIVEN)).then(|| {
+        let words = format!("The newest {} are given at once. Then come back for the rest.", grouped(MOST_GIVEN));
+        view! { <p>{words}</p> }
+    });
+    let selected = view! {
+        <section class="panel" aria-label="What is given">{rows(&visit, credentials, total).await?}{at_once}</section>
+    };
+    Ok(page.panel("New owner", fields).fields(selected).page(errors))
 }
 
-impl GivenNumbers {
-    /// The end of the receipt. Empty when the address has no numbers.
-    pub(crate) fn words(&self) -> String {
-        let number = |text: &str| text.parse::<u32>().unwrap_or_default();
-        let Ok(given) = self.given.parse::<u32>() else { return String::new() };
-        let stay = match number(&self.stay) {
-            0 => String::new(),
-            stay => {
-                format!(" {} stayed: the new owner is not in their teams.", counted(stay, "credential", "credentials"))
-            }
-        };
-        format!("{} given.{stay}", counted(given, "credential", "credentials"))
-    }
+/// How many of the credentials the person can own.
+fn fitting(other: &Listed, credentials: &[Credential]) -> usize {
+    let sees = |credential: &&Credential| {
+        other.person.administrator_since.is_some() || other.teams.iter().any(|own| own.team.id == credential.team)
+    };
+    credentials.iter().filter(sees).count()
 }
 
-/// How many credentials the page of a person names.
-const NAMED: u16 = 5;
-
-/// The panel. Nothing for a person who owns no credential.
-pub(crate) async fn panel_of(visit: &Visit, person: &Person, errors: &Errors) -> Result<Option<AnyView>, ActionError> {
-    let (credentials, total) = inspect::owned_by(&visit.context, &person.id, NAMED).await?;
-    if total == 0 {
-        return Ok(None);
-    }
-    let others = manage::list(&visit.context).await?.into_iter().map(|listed| listed.person);
-    let others = others.filter(|other| other.id != person.id && other.disabled_at.is_none());
-    let options = options_after("Choose a person", others.map(|other| (other.id.to_string(), other.name)));
+async fn rows(visit: &Visit, credentials: Vec<Credential>, total: i64) -> Result<AnyView, ActionError> {
     let now = visit.now();
+    let teams = domain::person::team::list(&visit.context, visit.authority()?).await?;
+    let rest = total - credentials.len().min(NAMED) as i64;
     let row = |credential: Credential| {
-        let href = links::credential(&credential.client_id);
+        let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
-            html! { <a class="name" href=href>{credential.name.clone()}</a> },
+            html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a> },
+            team,
             status_chip(credential.status(now)),
-            distance_or(credential.last_used_at, "Never"),
+            distance_or(credential.last_used_at, "Never used"),
         ]
     };
-    let rows = table(["Credential", "Status", "Last used"], credentials.into_iter().map(row));
-    let owns = format!("Owns {}", counted(total, "credential", "credentials"));
-    let all = links::with_query(links::CREDENTIALS, &[("owner", person.id.as_str())]);
-    let all = (total > i64::from(NAMED)).then(|| view! { <a href=all>"See all"</a> });
-    let form = post_form(
-        links::owned_by(&person.id),
-        "body",
-        view! {
-            <Select id="new_owner" label="New owner" options chosen="" error=errors.at("new_owner")
-                hint="A credential keeps its owner if the new owner is not in its team."/>
-            {submit(None, "Give all to this person")}
-        },
-    );
-    Ok(Some(panel("owned", owns, all, view! { {rows}{form} })))
+    let table = table(["Name", "Team", "Status", "Last used"], credentials.into_iter().take(NAMED).map(row));
+    let rest =
+        (rest > 0).then(|| view! { <div class="body"><p>{muted(format!("And {} more.", grouped(rest)))}</p></div> });
+    Ok(html! { {table}{rest} })
 }

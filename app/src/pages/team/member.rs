@@ -1,6 +1,9 @@
 //! A person’s role in a team.
 
 use domain::base::id::{PersonId, TeamId};
+use domain::credential::list;
+use domain::model::credential::query::{Query, Total};
+use domain::model::person::team::Team;
 use domain::person::team::{self, TeamError};
 
 use crate::pages::team::find;
@@ -34,9 +37,10 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
         {submit(Some("danger"), "Remove from team")}
     };
     let question = format!("Remove {} from {}?", member.name, team.name);
+    let facts = removal_facts(&visit, &team, &person).await?;
     let remove = view! {
         <div class="body">
-            <p class="muted">"They can no longer see the team. Credentials that they generated stay with the team."</p>
+            {facts}
             <div class="row">{ask(false, "Remove from team", question, post_form(links::REMOVE_MEMBER, "", remove))}</div>
         </div>
     };
@@ -48,4 +52,25 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
         .panel("Role", view! { <Select id="role" label="Role" options=role_options() chosen error=errors.at("role")/> })
         .below(remove);
     Ok(page.confirm(visit.must_confirm()).page(errors))
+}
+
+/// What the person loses, and what they leave behind.
+async fn removal_facts(visit: &Visit, team: &Team, person: &PersonId) -> Result<AnyView, ActionError> {
+    let query = Query { team: Some(team.id.clone()), owner: Some(person.clone()), ..Query::default() };
+    let owned = list::total(&visit.context, visit.authority()?, &query).await?;
+    let owns = (owned != Total::Exactly(0)).then(|| {
+        let href = links::with_query(links::CREDENTIALS, &[("team", team.id.as_str()), ("owner", person.as_str())]);
+        let words = match owned {
+            Total::Exactly(count) => counted(count, "credential", "credentials"),
+            Total::MoreThan(count) => format!("more than {} credentials", grouped(count)),
+        };
+        view! { <li>"They own "<a href=href>{words}</a>" of this team. Give them another owner: tick them in the list."</li> }
+    });
+    Ok(html! {
+        <ul class="what">
+            <li>"They can no longer see the team. Sessions, apps and personal tokens stay."</li>
+            <li>"Credentials that they generated stay with the team and work."</li>
+            {owns}
+        </ul>
+    })
 }

@@ -4,6 +4,8 @@ pub mod invite;
 pub mod list;
 pub mod member;
 pub mod new;
+pub mod remove;
+pub mod rename;
 pub mod role;
 pub mod show;
 

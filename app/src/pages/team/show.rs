@@ -1,12 +1,11 @@
-//! The page of one team: its members and their roles, its credentials, its latest changes.
+//! The page of one team, in views: people and newest credentials, MCP servers, usage, latest changes.
 
 use domain::audit;
 use domain::base::id::{PersonId, TeamId};
-use domain::credential::list;
-use domain::model::audit::AuditEntry;
+use domain::credential::{list, usage};
 use domain::model::credential::Credential;
-use domain::model::credential::query::Query;
-use domain::model::credential::usage::Period;
+use domain::model::credential::query::{Query, Total};
+use domain::model::credential::usage::{Period, Whose};
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::{Member, Team};
 use domain::model::server::McpServer;
@@ -15,6 +14,7 @@ use domain::person::invitation;
 use domain::person::team;
 use domain::server::{self, callers};
 
+use crate::components::parts::{View, key_figures, view_links};
 use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::credential::usage::team_usage;
 use crate::pages::server::list::resource;
@@ -23,81 +23,104 @@ use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
 
-/// Removes a team. The team must own nothing.
-#[server(prefix = "/fn", endpoint = "remove_team")]
-pub(crate) async fn remove_team(team: String) -> Result<String, ActionError> {
-    let visit = signed_in()?;
-    let id = TeamId::parse(&team).ok_or(ActionError::NotFound)?;
-    team::remove(&visit.context, &visit.actor()?, &id).await?;
-    Ok(Done::TeamsRemoved.at(links::TEAMS))
-}
-
-/// The page of a team. `about` is the person that the receipt is about. The form holds a name that was not accepted.
+/// The page of a team. `view` names the view: `servers`, `usage`, `activity`, or the overview. `about` is the person that
+/// the receipt is about.
 pub async fn page(
     id: String,
+    view: &str,
     period: Period,
     (done, about): (Option<&str>, Option<&str>),
-    form: Form<Option<String>>,
 ) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let team = find(&visit, &id).await?;
     let members = team::members(&visit.context, &team.id).await?;
-    let manages = visit.may(&team.id, Role::Manager);
-    let administers = visit.authority()?.is_administrator();
-    let invitations = if manages { invitation::list(&visit.context, Some(&team.id)).await? } else { Vec::new() };
-    let Form { typed: name, errors, .. } = form;
-    let status = errors.status();
-    let title = team.name.clone();
-    let rename = manages.then(|| {
-        let value = name.unwrap_or_else(|| team.name.clone());
-        let fields = view! {
-            <TextField id="name" label="Name" value required=true error=errors.at("name")/>
-            {submit(None, "Save name")}
-        };
-        panel("rename", "Name of the team", (), post_form(links::rename_team(&team.id), "body", fields))
+    let more = receipt_words(&visit, &team, &members, about).await?;
+    let servers = servers_of(&visit, &team).await?;
+    let views = [
+        ("", "Overview", None),
+        ("servers", "MCP servers", Some(servers.len() as i64)),
+        ("usage", "Usage", None),
+        ("activity", "Activity", None),
+    ];
+    let shown = views.iter().find(|(word, ..)| *word == view).map_or("", |(word, ..)| *word);
+    let tabs = views.into_iter().map(|(word, name, count)| View {
+        href: links::team_view(&team.id, &[("view", word)]),
+        name,
+        count,
+        is_current: word == shown,
     });
+    let figures = figures(&visit, &team, &members, servers.len()).await?;
+    let content = match shown {
+        "servers" => servers_panel(&team, servers),
+        "usage" => team_usage(&visit, &team.id, period, &links::team_view(&team.id, &[("view", "usage")])).await?,
+        "activity" => entries_panel(&visit, &team).await?,
+        _ => overview(&visit, &team, members).await?,
+    };
+    let body = view! {
+        <Receipt on=On::Team done more/>
+        {head((links::TEAMS, "Teams"), team.name.clone(), (), actions(&visit, &team)?)}
+        {figures}
+        {view_links("Views of the team", tabs)}
+        {content}
+    };
+    Ok(Page::new(team.name, body))
+}
+
+/// What the visitor may do with the team.
+fn actions(visit: &Visit, team: &Team) -> Result<AnyView, ActionError> {
+    let manages = visit.may(&team.id, Role::Manager);
+    let rename = manages.then(|| button_link(links::rename_team(&team.id), "Rename"));
+    let removes = visit.authority()?.is_administrator() && team.id != TeamId::first();
+    let remove = removes.then(|| button_link(links::remove_team(&team.id), "Remove"));
+    let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Add somebody"));
+    Ok(html! { <div class="row">{rename}{remove}{invite}</div> })
+}
+
+/// The numbers of the team.
+async fn figures(visit: &Visit, team: &Team, members: &[Member], servers: usize) -> Result<AnyView, ActionError> {
+    let summaries = team::summaries(&visit.context, visit.authority()?).await?;
+    let working = summaries.iter().find(|summary| summary.team.id == team.id).map_or(0, |summary| summary.credentials);
+    let query = Query { team: Some(team.id.clone()), ..Query::default() };
+    let all = match list::total(&visit.context, visit.authority()?, &query).await? {
+        Total::Exactly(count) => format!("of {}", grouped(count)),
+        Total::MoreThan(count) => format!("of more than {}", grouped(count)),
+    };
+    let bars = usage::bars(&visit.context, Whose::Team(&team.id), Period::Day).await?;
+    let (exchanges, refused) =
+        bars.iter().fold((0, 0), |(exchanges, refused), bar| (exchanges + bar.exchanges, refused + bar.refusals));
+    let to = |href: String, count: i64| match count {
+        0 => "0".into_any(),
+        count => html! { <a href=href>{grouped(count)}</a> },
+    };
+    let view = |word| links::team_view(&team.id, &[("view", word)]);
+    let day = || html! { "in 24 hours" };
+    let refusals = links::with_query(links::REFUSALS, &[("team", team.id.as_str())]);
+    Ok(key_figures([
+        ("People", grouped(members.len() as i64).into_any(), ().into_any()),
+        ("Working credentials", to(links::credentials_of_team(&team.id), working), all.into_any()),
+        ("MCP servers", to(view("servers"), servers as i64), ().into_any()),
+        ("Exchanges", to(view("usage"), exchanges), day()),
+        ("Refused", to(refusals, refused), day()),
+    ]))
+}
+
+/// The people, the open invitations and the newest credentials.
+async fn overview(visit: &Visit, team: &Team, members: Vec<Member>) -> Result<AnyView, ActionError> {
+    let manages = visit.may(&team.id, Role::Manager);
+    let invitations = if manages { invitation::list(&visit.context, Some(&team.id)).await? } else { Vec::new() };
     let query = Query { team: Some(team.id.clone()), ..Query::default() };
     let found = list::list(&visit.context, visit.authority()?, &query, NAMED).await?;
-    let entries = audit::of_target(&visit.context, visit.authority()?, team.id.as_str(), NAMED).await?;
-    let has_none = found.credentials.is_empty();
-    let remove = (administers && team.id != TeamId::first()).then(|| remove_panel(&team, has_none));
-    let invite = manages.then(|| primary_link(links::invite_to_team(&team.id), "Add somebody"));
-    let more = receipt_words(&visit, &team, &members, about).await?;
-    let servers = servers_panel(&visit, &team).await?;
-    let usage = team_usage(&visit, &team.id, period, &links::team(&team.id)).await?;
-    let body = view! {
-        <ErrorSummary errors=errors.clone()/>
-        <Receipt on=On::Team done more/>
-        {head((links::TEAMS, "Teams"), title.clone(), (), invite)}
-        {panel("people", "People", (), people(&visit, &team, members, manages))}
+    Ok(html! {
+        {panel("people", "People", (), people(visit, team, members, manages))}
         {(!invitations.is_empty()).then(|| open_invitations(invitations, Vec::new()))}
-        {credentials_panel(&visit, &team, found.credentials)}
-        {servers}
-        {usage}
-        {entries_panel(&team, entries)}
-        <div class="split">{rename}{remove}</div>
-    };
-    Ok(Page::new(title, body).answering(status))
+        {credentials_panel(visit, team, found.credentials)}
+    })
 }
 
-/// How many credentials and entries the page of a team names.
+/// How many credentials the overview names.
 const NAMED: u16 = 8;
-
-fn remove_panel(team: &Team, has_none: bool) -> AnyView {
-    let words = "You can remove a team once it has no credentials, including revoked ones.";
-    let blocks = (!has_none).then(|| html! { <a href=links::credentials_of_team(&team.id)>"See its credentials"</a> });
-    let button = has_none.then(|| {
-        let fields = view! { {hidden("team", team.id.to_string())}{submit(Some("danger"), "Remove team")} };
-        let question = format!("Remove {}? Its people stay, without the role in this team.", team.name);
-        ask(false, "Remove team", question, post_form(links::REMOVE_TEAM, "", fields))
-    });
-    panel(
-        "remove",
-        "Remove the team",
-        (),
-        view! { <div class="body"><p class="muted">{words}" "{blocks}</p>{button}</div> },
-    )
-}
+/// How many entries the view “Activity” names.
+const ENTRIES: u16 = 20;
 
 /// The newest credentials of the team.
 fn credentials_panel(visit: &Visit, team: &Team, credentials: Vec<Credential>) -> AnyView {
@@ -142,13 +165,19 @@ async fn receipt_words(
 }
 
 /// The MCP servers that the team may use, each with the number of the team's credentials that may call it.
-async fn servers_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionError> {
+async fn servers_of(visit: &Visit, team: &Team) -> Result<Vec<(McpServer, i64)>, ActionError> {
     let mut servers = server::list(&visit.context).await?;
     servers.retain(|server| !server.is_archived());
     let counts = callers::count_by_server(&visit.context, &Authority::Team(team.id.clone()), &servers).await?;
-    let count_of = |server: &McpServer| counts.get(&server.id).copied().unwrap_or_default();
-    servers.retain(|server| server.access.admits_team(&team.id) || count_of(server) > 0);
-    let rows = servers.iter().map(|server| {
+    let counted = servers.into_iter().map(|server| {
+        let count = counts.get(&server.id).copied().unwrap_or_default();
+        (server, count)
+    });
+    Ok(counted.filter(|(server, count)| server.access.admits_team(&team.id) || *count > 0).collect())
+}
+
+fn servers_panel(team: &Team, servers: Vec<(McpServer, i64)>) -> AnyView {
+    let rows = servers.iter().map(|(server, count)| {
         let access = match (&server.access, server.access.admits_team(&team.id)) {
             (ServerAccess::All, _) => html! { "All teams" },
             (ServerAccess::Teams(teams), true) => match teams.len() {
@@ -157,9 +186,9 @@ async fn servers_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionErro
             },
             (_, false) => chip("Not this team: no tokens", "warn"),
         };
-        let credentials = match count_of(server) {
+        let credentials = match count {
             0 => muted("0"),
-            count => html! { <a href=links::credentials_of_team_for(&team.id, &server.id)>{grouped(count)}</a> },
+            count => html! { <a href=links::credentials_of_team_for(&team.id, &server.id)>{grouped(*count)}</a> },
         };
         cells![
             html! { <a class="name" href=links::server(&server.id)>{server.name.clone()}</a>{sub(resource(server))} },
@@ -170,14 +199,18 @@ async fn servers_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionErro
     let columns =
         ["Server", "Access"].map(Column::from).into_iter().chain([Column::number("Credentials of this team")]);
     let content = if servers.is_empty() { empty("This team may use no MCP server.") } else { table(columns, rows) };
-    Ok(panel("servers", "MCP servers", (), content))
+    panel("servers", "MCP servers", (), content)
 }
 
 /// The newest entries about the team itself.
-fn entries_panel(team: &Team, entries: Vec<AuditEntry>) -> AnyView {
+async fn entries_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionError> {
+    let entries = audit::of_target(&visit.context, visit.authority()?, team.id.as_str(), ENTRIES).await?;
     let all = view! { <a href=links::activity_of(&team.id)>"See all entries"</a> };
-    let entries = entries.iter().map(EntryView::of);
-    (entries.len() > 0).then(|| panel("entries", "Latest changes", all, entry_list(entries))).into_any()
+    let list = match entries.is_empty() {
+        true => empty("Nothing yet."),
+        false => entry_list(entries.iter().map(EntryView::of)),
+    };
+    Ok(panel("entries", "Latest changes", all, list))
 }
 
 fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> AnyView {

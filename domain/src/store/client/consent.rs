@@ -7,7 +7,7 @@ use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
 use crate::model::server::scope::Scopes;
 use crate::store::credential::contains_pattern;
-use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
+use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql, to_json};
 
 /// What an authorization code was issued for.
 pub(crate) struct Code {
@@ -254,6 +254,24 @@ pub(crate) async fn count_live_of_client(store: &Store, client: &AppClientId, no
     let sql = "SELECT COUNT(*) AS live FROM consents
          WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3";
     sql!(sql; client, now, now.minus(IDLE_LIMIT)).one(store).await
+}
+
+/// How many consents for each of these clients live at `now`. A client without one is left out.
+pub(crate) async fn count_live_by_client(
+    store: &Store,
+    clients: &[&AppClientId],
+    now: Timestamp,
+) -> Result<Vec<(String, i64)>> {
+    let asked: Vec<[&str; 1]> = clients.iter().map(|id| [id.as_str()]).collect();
+    let elements = store.engine().elements("$1", "asked");
+    composed_sql!(
+        "SELECT client_id, COUNT(*) AS n FROM consents WHERE client_id IN (SELECT asked.value ->> 0 FROM {elements})
+             AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3 GROUP BY client_id";
+        to_json(&asked), now, now.minus(IDLE_LIMIT)
+    )
+    .about("consents")
+    .all(store)
+    .await
 }
 
 /// Deletes the codes of a person that were not redeemed.

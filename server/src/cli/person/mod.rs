@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::context::Context;
-use domain::credential::{edit, inspect};
+use domain::credential::inspect;
+use domain::credential::several::{self, Kept};
 use domain::model::audit::AuditEntry;
 use domain::model::credential::Credential;
 use domain::model::person::Person;
@@ -76,8 +77,9 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliErro
         }
         Command::GiveCredentials { person, to } => {
             let (from, to) = (person.find(context).await?, person_named(context, "--to", &to).await?);
-            let (given, stay) = edit::give_all(context, &operator(), &from.id, &to.id).await?;
-            println!("Given to {}: {given}", to.email);
+            let receipt = several::give_all(context, &operator(), &from.id, &to.id).await?;
+            println!("Given to {}: {}", to.email, receipt.entries.len());
+            let stay = receipt.kept.iter().filter(|(_, why)| *why == Kept::Owner).count();
             if stay > 0 {
                 println!("Stayed, because the new owner is not in their teams: {stay}");
             }

@@ -2,7 +2,7 @@
 //! shared. It shows what the person who opens it may see.
 
 use domain::audit;
-use domain::credential::several::{Kept, Receipt, Step};
+use domain::credential::several::{Kept, MOST_GIVEN, Receipt, Step};
 use domain::model::audit::{Action, AuditEntry, Filter};
 use serde_json::Value;
 
@@ -19,21 +19,30 @@ pub struct ReceiptQuery {
     pub entries: String,
     /// The credentials that stayed as they were: client ID, colon, the word of [`Kept`].
     pub kept: Vec<String>,
+    /// How many more stayed as they were, without a name in the address.
+    pub more_kept: String,
     /// The query of the list.
     pub list: String,
 }
 
-/// The address of the receipt.
+/// The address of the receipt. It names at most [`MOST_AT_ONCE`] credentials that stayed as they were: proxies refuse
+/// long addresses.
 pub fn address(step: &Step, receipt: &Receipt, list: &str) -> String {
     let entries = match receipt.entries.as_slice() {
         [] => String::new(),
         [only] => only.to_string(),
         [first, .., last] => format!("{first}-{last}"),
     };
-    let kept: Vec<String> = receipt.kept.iter().map(|(id, why)| format!("{id}:{}", why.as_str())).collect();
+    let named = receipt.kept.iter().take(MOST_AT_ONCE);
+    let kept: Vec<String> = named.map(|(id, why)| format!("{id}:{}", why.as_str())).collect();
+    let more = receipt.kept.len() - kept.len();
+    let more = if more == 0 { String::new() } else { more.to_string() };
     let kept = kept.iter().map(|kept| ("kept", kept.as_str()));
     let parameters = [("do", word_of(step)), ("entries", entries.as_str())].into_iter().chain(kept);
-    links::with_query(links::RECEIPT, &parameters.chain([("list", list)]).collect::<Vec<_>>())
+    links::with_query(
+        links::RECEIPT,
+        &parameters.chain([("more_kept", more.as_str()), ("list", list)]).collect::<Vec<_>>(),
+    )
 }
 
 /// The word of an action in addresses and forms.
@@ -43,6 +52,7 @@ fn word_of(step: &Step) -> &'static str {
         Step::Disable => "disable",
         Step::Enable => "enable",
         Step::Move(_) => "move",
+        Step::Own(_) => "owner",
         Step::Tag { .. } => "tag",
     }
 }
@@ -54,6 +64,7 @@ fn done(action: &str) -> &'static str {
         "disable" => "disabled",
         "enable" => "enabled",
         "move" => "moved",
+        "owner" => "given to another owner",
         "tag" => "tagged",
         _ => "changed",
     }
@@ -75,7 +86,7 @@ fn action_of(entries: &[AuditEntry], asked: &str) -> String {
         Some(Action::CredentialRevoked) => "revoke",
         Some(Action::CredentialDisabled) => "disable",
         Some(Action::CredentialEnabled) => "enable",
-        Some(_) if !matches!(asked, "move" | "tag") => "",
+        Some(_) if !matches!(asked, "move" | "owner" | "tag") => "",
         _ => asked,
     };
     word.to_owned()
@@ -85,12 +96,14 @@ fn why(kept: Kept, action: &str) -> String {
     match kept {
         Kept::Already => match action {
             "move" => "was in that team before".to_owned(),
+            "owner" => "had this owner before".to_owned(),
             "tag" => "had these tags before".to_owned(),
             other => format!("was {} before", done(other)),
         },
         Kept::Revoked => "is revoked and cannot be changed".to_owned(),
         Kept::Unseen => "does not exist, or you do not have access".to_owned(),
         Kept::Role => "your role in its team does not allow this".to_owned(),
+        Kept::Owner => "the new owner is not in its team".to_owned(),
         Kept::Server => "one of its MCP servers is not open to the new team".to_owned(),
         Kept::Scope => "has a scope that only an administrator gives to a team".to_owned(),
         Kept::Tags => "would have too many tags".to_owned(),
@@ -107,20 +120,20 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
             kept.push((named(&visit, id).await, why));
         }
     }
+    let more_kept = query.more_kept.parse().unwrap_or(0_usize).min(usize::from(MOST_GIVEN));
     if entries.is_empty() && kept.is_empty() {
         return Err(ActionError::NotFound);
     }
     let action = action_of(&entries, &query.action);
-    let done = done(&action);
     let tokens: i64 = entries.iter().filter_map(|entry| details(entry).get("live_tokens")?.as_i64()).sum();
-    let summary = summary(&entries, &kept, &action, tokens);
+    let summary = summary(&entries, &kept, more_kept, &action, tokens);
     let text = text(&entries, &kept, &action, &summary);
     let ids: Vec<String> = entries.iter().map(|entry| entry.target_id.clone()).collect();
     let back = links::credentials_of_query(&query.list);
     let again = opposite(&action)
         .filter(|_| !ids.is_empty())
         .map(|(action, words)| button_link(links::several(action, &ids), words));
-    let changed = entries.into_iter().map(|entry| changed_row(entry, done));
+    let changed = entries.into_iter().map(|entry| changed_row(entry, &action));
     let stayed = kept.into_iter().map(|(named, kept)| {
         let name = match named {
             Some((name, id)) => html! { <a class="name" href=links::credential(&id)>{name}</a><code>{id}</code> },
@@ -128,7 +141,8 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
         };
         cells![name, html! { "Not changed: "{why(kept, &action)} }, ()]
     });
-    let rows = changed.chain(stayed);
+    let unnamed = (more_kept > 0).then(|| cells![muted(format!("{more_kept} more")), "Not changed.", ()]);
+    let rows = changed.chain(stayed).chain(unnamed);
     let body = view! {
         {head((back.clone(), "Credentials"), "Receipt", (), again)}
         <DoneNotice text=summary/>
@@ -149,7 +163,8 @@ async fn entries(visit: &Visit, range: &str) -> Result<Vec<AuditEntry>, ActionEr
     let (first, last) = range.split_once('-').unwrap_or((range, range));
     let (Ok(first), Ok(last)) = (first.parse::<i64>(), last.parse::<i64>()) else { return Ok(Vec::new()) };
     let filter = Filter { before: Some(last.saturating_add(1)), ..Filter::default() };
-    let mut entries = audit::list(&visit.context, visit.authority()?, &filter, MOST_AT_ONCE as u16).await?;
+    let count = last.saturating_sub(first).saturating_add(1).clamp(1, i64::from(MOST_GIVEN));
+    let mut entries = audit::list(&visit.context, visit.authority()?, &filter, count as u16).await?;
     entries.retain(|entry| (first..=last).contains(&entry.seq) && entry.target_kind == "credential");
     entries.reverse();
     Ok(entries)
@@ -162,7 +177,7 @@ fn details(entry: &AuditEntry) -> Value {
 type KeptRow = (Option<(String, String)>, Kept);
 
 /// "2 credentials revoked, 10 live tokens ended, 1 was revoked before."
-fn summary(entries: &[AuditEntry], kept: &[KeptRow], action: &str, tokens: i64) -> String {
+fn summary(entries: &[AuditEntry], kept: &[KeptRow], more_kept: usize, action: &str, tokens: i64) -> String {
     let done = done(action);
     let mut parts = vec![match entries.len() {
         0 => "Nothing was changed".to_owned(),
@@ -175,11 +190,11 @@ fn summary(entries: &[AuditEntry], kept: &[KeptRow], action: &str, tokens: i64) 
     let already = kept.iter().filter(|(_, why)| *why == Kept::Already).count();
     match (already, action) {
         (0, _) => {}
-        (count, "move" | "tag") => parts.push(format!("{count} needed no change")),
+        (count, "move" | "owner" | "tag") => parts.push(format!("{count} needed no change")),
         (1, _) => parts.push(format!("1 was {done} before")),
         (count, _) => parts.push(format!("{count} were {done} before")),
     }
-    match kept.len() - already {
+    match kept.len() - already + more_kept {
         0 => {}
         count => parts.push(format!("{count} could not be {done}")),
     }
@@ -211,17 +226,20 @@ fn text(entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -
     lines.join("\n")
 }
 
-fn changed_row(entry: AuditEntry, done: &str) -> Vec<AnyView> {
-    let tokens = details(&entry).get("live_tokens").and_then(Value::as_i64).filter(|count| *count > 0);
+fn changed_row(entry: AuditEntry, action: &str) -> Vec<AnyView> {
+    let (done, details) = (done(action), details(&entry));
+    let tokens = details.get("live_tokens").and_then(Value::as_i64).filter(|count| *count > 0);
     let ended = if done == "revoked" { "ended" } else { "refused while it is disabled" };
     let tokens = tokens.map(|count| format!(" {} {ended}.", counted(count, "live token", "live tokens")));
     let (id, done_word) = (entry.target_id.clone(), done.to_owned());
     let replacement = (done == "revoked").then(|| small_link(links::credential_like(&id), "Generate a replacement"));
     let first = done_word.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let rest: String = done_word.chars().skip(1).collect();
+    let to = details.pointer("/owner/after").and_then(Value::as_str).filter(|_| action == "owner");
+    let to = to.map(|name| format!(": {name}"));
     cells![
         html! { <a class="name" href=links::credential(&id)>{entry.target_name}</a><code>{id.clone()}</code> },
-        html! { {first}{rest}"."{tokens}" "{replacement} },
+        html! { {first}{rest}{to}"."{tokens}" "{replacement} },
         html! { <a href=links::activity_from(entry.seq)>{entry.seq}</a> },
     ]
 }

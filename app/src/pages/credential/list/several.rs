@@ -1,12 +1,13 @@
 //! The page that asks before one action on several credentials: the facts, what the action needs, and the button.
 
-use domain::base::id::{ClientId, TeamId};
+use domain::base::id::{ClientId, PersonId, TeamId};
 use domain::credential::several::Step;
 use domain::model::credential::{Credential, Impact, Status};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::person::team;
 
+use crate::pages::credential::fields::owner_choice;
 use crate::pages::credential::stop::WHO_REFUSES;
 use crate::pages::credential::usage::impact_facts;
 use crate::pages::credential::{find, read_ids, renew, stop};
@@ -15,7 +16,7 @@ use crate::prelude::*;
 /// What was ticked and typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
-    /// The action: `revoke`, `rotate`, `disable`, `enable`, `move`, `tag` or `export`.
+    /// The action: `revoke`, `rotate`, `disable`, `enable`, `move`, `owner`, `tag` or `export`.
     pub action: String,
     /// Client IDs.
     pub client_ids: Vec<String>,
@@ -25,6 +26,8 @@ pub struct Typed {
     pub reason: String,
     /// The new team.
     pub team: String,
+    /// The new owner.
+    pub owner: String,
     /// Tags to add.
     pub add: String,
     /// Tags to remove.
@@ -42,6 +45,10 @@ impl Typed {
             "move" => {
                 let team = TeamId::parse(&self.team).ok_or_else(|| FieldError::new("team", "Choose a team."))?;
                 Step::Move(team)
+            }
+            "owner" => {
+                let owner = PersonId::parse(&self.owner).ok_or_else(|| FieldError::new("owner", "Choose a person."))?;
+                Step::Own(owner)
             }
             _ => Step::Tag { add: words(&self.add), remove: words(&self.remove) },
         })
@@ -97,6 +104,11 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             "The people of the new team see them, and its members can stop them. The present team loses sight of them.",
             "Move credentials",
         ),
+        "owner" => (
+            format!("Give {count} to another owner"),
+            "The owner is the person to ask about a credential. A credential keeps its owner if the new owner is not in its team.",
+            "Change owner",
+        ),
         "tag" => (format!("Tag {count}"), "Tags group credentials, for example by environment: env:prod.", "Save tags"),
         _ => return Err(ActionError::NotFound),
     };
@@ -110,7 +122,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         .hidden("do", typed.action.clone())
         .hidden("list", typed.list.clone());
     let page = typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()));
-    let selected = names(&visit, credentials, typed.action == "move").await?;
+    let selected = names(&visit, credentials, &typed.action).await?;
     let page = match typed.action.as_str() {
         "revoke" => page.fields(revocation(&impact, selected, fields)).danger(),
         "disable" => page.fields(view! {
@@ -141,6 +153,10 @@ async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<
             let options = options(own.map(|team| (team.id.to_string(), team.name)));
             html! { <Select id="team" label="New team" options chosen=typed.team.clone() error=errors.at("team")/> }
         }
+        "owner" => {
+            let (chosen, error) = (typed.owner.clone(), errors.at("owner"));
+            owner_choice(visit, Role::Manager, "Choose a person", false, None, chosen, error).await?
+        }
         "tag" => html! {
             <TextField id="add" label="Add tags" hint="Separated by spaces. Small letters, digits and : _ . - are possible."
                 value=typed.add.clone() error=errors.at("add")/>
@@ -169,23 +185,33 @@ fn revocation(impact: &Impact, selected: AnyView, fields: Option<AnyView>) -> An
     }
 }
 
-/// The credentials, each with its team and its state. `moves`: the team is the present one, which loses them.
-async fn names(visit: &Visit, credentials: Vec<Credential>, moves: bool) -> Result<AnyView, ActionError> {
+/// The credentials, each with its team and its state. An action that changes the team or the owner shows the present
+/// one.
+async fn names(visit: &Visit, credentials: Vec<Credential>, action: &str) -> Result<AnyView, ActionError> {
     let now = visit.now();
     let teams = team::list(&visit.context, visit.authority()?).await?;
     let line = |credential: Credential| {
         let status: Status = credential.status(now);
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
+        let owner = credential.owner.map(|owner| owner.name);
         cells![
             html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a> },
             team,
+            owner.unwrap_or_else(|| "Nobody".to_owned()),
             html! { <code>{credential.client_id.to_string()}</code> },
             status_chip(status),
             distance_or(credential.last_used_at, "Never used"),
         ]
     };
-    let team = if moves { "Present team" } else { "Team" };
-    Ok(table(["Name", team, "Client ID", "Status", "Last used"], credentials.into_iter().map(line)))
+    let columns = [
+        "Name".into(),
+        if action == "move" { "Present team" } else { "Team" }.into(),
+        Column::when("Present owner", action == "owner"),
+        "Client ID".into(),
+        "Status".into(),
+        "Last used".into(),
+    ];
+    Ok(table(columns, credentials.into_iter().map(line)))
 }
 
 /// The credential with this identifier by its name, for texts about credentials that stayed as they were.

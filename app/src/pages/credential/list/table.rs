@@ -114,8 +114,9 @@ pub(super) fn table(query: &CredentialsQuery, rows: Vec<CredentialRow>, columns:
     }
 }
 
+/// Whether the visitor may do something to several such credentials: what is revoked can be moved and exported.
 fn can_tick(row: &CredentialRow) -> bool {
-    row.actions.iter().any(|action| action == "revoke")
+    row.actions.iter().any(|action| action == "duplicate")
 }
 
 fn table_row(row: CredentialRow, columns: &[&'static ListColumn], ticks: bool, list: &str) -> AnyView {
@@ -220,6 +221,7 @@ pub(super) fn bulk_bar(can_manage: bool) -> AnyView {
             {button("disable", "Disable")}
             {button("enable", "Enable")}
             {can_manage.then(|| button("move", "Move to team"))}
+            {can_manage.then(|| button("owner", "Change owner"))}
             {can_manage.then(|| button("tag", "Tag"))}
             {button("export", "Export")}
             {button("revoke", "Revoke")}
