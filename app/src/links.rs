@@ -185,7 +185,7 @@ pub(crate) fn server_view(id: impl Display, parameters: &[(&str, &str)]) -> Stri
 }
 
 /// A view of the page of a person.
-pub fn person_view(id: impl Display, parameters: &[(&str, &str)]) -> String {
+pub(crate) fn person_view(id: impl Display, parameters: &[(&str, &str)]) -> String {
     with_query(&person(id), parameters)
 }
 

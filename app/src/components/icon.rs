@@ -65,6 +65,7 @@ icons! {
     Stop "Emergency stop." { <path d="M5.3 2h5.4L14 5.3v5.4L10.7 14H5.3L2 10.7V5.3z"/><path d="M6 6l4 4M10 6l-4 4"/> }
     Menu "The menu." { <path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11"/> }
     Help "Help." { <circle cx="8" cy="8" r="6.2"/><path d="M6.2 6.3a1.8 1.8 0 113 1.5c-.8.5-1.2.9-1.2 1.7M8 11.6v.1"/> }
+    Open "Opens a menu." { <path d="M4.5 6.5L8 10l3.5-3.5"/> }
     Circle "Not done yet." { <circle cx="8" cy="8" r="5.5"/> }
 }
 

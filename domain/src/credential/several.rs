@@ -121,8 +121,8 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
 /// How many credentials one call of [`give_all`] gives away.
 pub const MOST_GIVEN: u16 = 1000;
 
-/// Gives the credentials that one person owns to another, the newest [`MOST_GIVEN`] of them, as far as the actor manages
-/// their teams and the other person is in these teams.
+/// Gives the credentials that one person owns to another, the newest [`MOST_GIVEN`] of them. A credential stays when
+/// the actor does not manage its team or the other person is not in it.
 ///
 /// # Errors
 ///
@@ -260,7 +260,7 @@ async fn given(change: &mut Change<'_>, credential: Credential, person: &Person)
         return Ok(Err(Kept::Already));
     }
     let sees = store::person::team::authority_of_person(&mut *change, &person.id).await?;
-    if !sees.is_some_and(|sees| sees.role_in(&credential.team).is_some()) {
+    if sees.is_none_or(|sees| sees.role_in(&credential.team).is_none()) {
         return Ok(Err(Kept::Owner));
     }
     store::credential::set_owner(change, &credential.client_id, Some(&person.id)).await?;

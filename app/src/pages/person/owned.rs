@@ -52,7 +52,7 @@ pub async fn page(id: String, form: Form<String>) -> Result<Page, ActionError> {
     let selected = view! {
         <section class="panel" aria-label="What is given">{rows(&visit, credentials, total).await?}{at_once}</section>
     };
-    Ok(page.panel("New owner", fields).fields(selected).page(errors))
+    Ok(page.panel("New owner", fields).below(selected).page(errors))
 }
 
 /// How many of the credentials the person can own.

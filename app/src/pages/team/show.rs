@@ -23,8 +23,8 @@ use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
 
-/// The page of a team. `view` names the view: `servers`, `usage`, `activity`, or the overview. `about` is the person that
-/// the receipt is about.
+/// The page of a team. `view` names the view: `servers`, `usage`, `activity`, or the overview. `about` is the person
+/// that the receipt is about.
 pub async fn page(
     id: String,
     view: &str,

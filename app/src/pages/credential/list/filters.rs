@@ -114,7 +114,7 @@ pub(super) fn pills(query: &CredentialsQuery, counts: Option<Counts>, leaked: i6
     let more = (!rare.is_empty()).then(|| {
         view! {
             <details class="menu">
-                <summary class="pill" aria-current=active.map(|_| "true")>{active.unwrap_or("More")}" ▾"</summary>
+                <summary class="pill" aria-current=active.map(|_| "true")>{active.unwrap_or("More")}<Drawing icon=Icon::Open/></summary>
                 <ul>{rare.into_iter().map(|pill| view! { <li>{pill}</li> }).collect_view()}</ul>
             </details>
         }
@@ -134,7 +134,7 @@ pub(super) fn columns(query: &CredentialsQuery, shown: &[&'static ListColumn]) -
     });
     html! {
         <details class="menu">
-            <summary class="pill">"Columns ▾"</summary>
+            <summary class="pill">"Columns"<Drawing icon=Icon::Open/></summary>
             <ul>
                 <li>
                     <form class="body" method="get" action=links::CREDENTIALS aria-label="Columns">
