@@ -43,6 +43,7 @@ listen("submit", async e => {
  try {
   const html = await read(f.action, { method: "POST", body: new URLSearchParams(new FormData(f)), redirect: "error" })
   slot.replaceChildren(...one("#result", html).childNodes)
+  delete b.dataset.kind
  } catch {
   slot.textContent = "No result: the server did not answer, or your session ended. The secret is still on this page."
  }

@@ -266,11 +266,17 @@ async fn matches(context: &Context, jws: &UncheckedJws<'_>, identity: &Federated
 }
 
 async fn is_signed(context: &Context, jws: &UncheckedJws<'_>, identity: &FederatedIdentity) -> Result<bool, Mismatch> {
-    let fault = |error: IssuerKeysError| Mismatch::NoKeys(format!("no keys of {}: {error}", identity.issuer));
+    let issuer = &identity.issuer;
     if let Some(jwks) = &identity.jwks {
-        return Ok(jws.is_signed_by(&context.issuer_keys.pasted(&identity.id, jwks).map_err(fault)?));
+        let damaged = |error: IssuerKeysError| Mismatch::NoKeys(format!("no keys of {issuer}: {error}"));
+        return Ok(jws.is_signed_by(&context.issuer_keys.pasted(&identity.id, jwks).map_err(damaged)?));
     }
-    context.issuer_keys.have_signed(&identity.issuer, jws, context.now()).await.map_err(fault)
+    // Every viewer of the credential reads this. What the network answered stands only in the log: it would tell them
+    // which hosts and ports there are.
+    let unreachable = |_| {
+        Mismatch::NoKeys(format!("no keys of {issuer}: they could not be fetched, and the log of the server says why"))
+    };
+    context.issuer_keys.have_signed(issuer, jws, context.now()).await.map_err(unreachable)
 }
 
 /// The `aud` when it holds one value: a text, or a list with one text.

@@ -143,7 +143,7 @@ fn test_panel(connection: &Connection, secret: &str, occasion: Occasion, is_test
             <p class="muted">
                 "Countersign exchanges the secret for a token, calls the MCP server with it, and says what worked. Or start the program, or run the curl lines below."
             </p>
-            {test_form(&connection.client_id, secret, occasion)}
+            {test_form(&connection.client_id, secret, occasion, is_tested)}
         </div>
     };
     panel("try", "Try it", (), content)
@@ -151,10 +151,10 @@ fn test_panel(connection: &Connection, secret: &str, occasion: Occasion, is_test
 
 /// The same form on the page that shows the secret. Its answer shows the secret again. With script the page stays, and
 /// takes the result out of the answer.
-fn test_form(client_id: &str, secret: &str, occasion: Occasion) -> AnyView {
+fn test_form(client_id: &str, secret: &str, occasion: Occasion, is_tested: bool) -> AnyView {
     let content = view! {
         {hidden("client_secret", secret)}{hidden("occasion", occasion.word())}
-        {submit(Some("primary"), "Test now")}
+        {submit((!is_tested).then_some("primary"), "Test now")}
     };
     let action = format!("{}#result", links::test_credential(client_id));
     html! { <form method="post" action=action class="stack" data-inplace=""><FormToken/>{content}</form> }

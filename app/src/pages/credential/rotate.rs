@@ -15,7 +15,7 @@ use crate::components::form::field::ProofFields;
 use crate::components::form::proof::TypedKeys;
 use crate::pages::credential::fields::key_with_expiry;
 use crate::pages::credential::find;
-use crate::pages::credential::usage::secrets_by_use;
+use crate::pages::credential::usage::{impact_facts, secrets_by_use};
 use crate::prelude::*;
 
 /// What was typed.
@@ -117,8 +117,13 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
             {last_day(typed.overlap_until, &errors)}
         </div>
     };
+    let impact = inspect::impact(&visit.context, &credential).await?;
+    let facts = view! {
+        <section class="panel" aria-label="What depends on it">{impact_facts(&impact, "Live tokens")}</section>
+    };
     let page = FormPage::new(format!("{title}: {}", credential.name), links::rotate_credential(&client_id), title)
         .heading(title)
+        .above(facts)
         .back(links::credential(&client_id), credential.name)
         .lead(lead)
         .panel(title, fields);
