@@ -31,13 +31,24 @@ const LONGEST_PROBLEM: usize = 200;
 
 /// Why there are no keys.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct IssuerKeysError(String);
+pub enum IssuerKeysError {
+    /// The issuer did not answer, or not with a document. The text says which hosts and ports there are, so it is for
+    /// the log and for administrators.
+    #[error("{0}")]
+    Unreached(String),
+    /// What the issuer published cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+}
 
 impl IssuerKeysError {
     fn new(problem: &str) -> Self {
-        Self(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
+        Self::Unusable(shortened(problem))
     }
+}
+
+fn shortened(problem: &str) -> String {
+    printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>())
 }
 
 /// What an issuer publishes.
@@ -233,7 +244,8 @@ async fn fetch_published(fetch: &dyn Fetch, issuer: &str) -> Result<Published, I
 }
 
 async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value, IssuerKeysError> {
-    let body = fetch.get(issuer, url).await.map_err(|problem| IssuerKeysError::new(&format!("{url}: {problem}")))?;
+    let unreached = |problem| IssuerKeysError::Unreached(shortened(&format!("{url}: {problem}")));
+    let body = fetch.get(issuer, url).await.map_err(unreached)?;
     strict_json::parse(&body).ok_or_else(|| IssuerKeysError::new(&format!("{url}: not JSON")))
 }
 

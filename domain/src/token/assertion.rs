@@ -267,16 +267,19 @@ async fn matches(context: &Context, jws: &UncheckedJws<'_>, identity: &Federated
 
 async fn is_signed(context: &Context, jws: &UncheckedJws<'_>, identity: &FederatedIdentity) -> Result<bool, Mismatch> {
     let issuer = &identity.issuer;
-    if let Some(jwks) = &identity.jwks {
-        let damaged = |error: IssuerKeysError| Mismatch::NoKeys(format!("no keys of {issuer}: {error}"));
-        return Ok(jws.is_signed_by(&context.issuer_keys.pasted(&identity.id, jwks).map_err(damaged)?));
-    }
-    // Every viewer of the credential reads this. What the network answered stands only in the log: it would tell them
-    // which hosts and ports there are.
-    let unreachable = |_| {
-        Mismatch::NoKeys(format!("no keys of {issuer}: they could not be fetched, and the log of the server says why"))
+    // Every viewer of the credential reads this. What the network answered stands only in the log.
+    let fault = |error: IssuerKeysError| {
+        Mismatch::NoKeys(match error {
+            IssuerKeysError::Unreached(_) => {
+                format!("no keys of {issuer}: they could not be fetched, and the log of the server says why")
+            }
+            IssuerKeysError::Unusable(problem) => format!("no keys of {issuer}: {problem}"),
+        })
     };
-    context.issuer_keys.have_signed(issuer, jws, context.now()).await.map_err(unreachable)
+    if let Some(jwks) = &identity.jwks {
+        return Ok(jws.is_signed_by(&context.issuer_keys.pasted(&identity.id, jwks).map_err(fault)?));
+    }
+    context.issuer_keys.have_signed(issuer, jws, context.now()).await.map_err(fault)
 }
 
 /// The `aud` when it holds one value: a text, or a list with one text.
