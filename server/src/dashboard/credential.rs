@@ -12,7 +12,7 @@ use app::pages::credential::rotate::{self, Step};
 use app::pages::credential::show::ShowQuery;
 use app::pages::credential::{authenticators, edit, fields, new, read_ids, renew, show};
 use app::pages::message;
-use domain::base::id::ClientId;
+use domain::base::id::{ClientId, KeyId, SecretId};
 use domain::credential::renew::renew_all;
 use domain::credential::several::apply as apply_to_several;
 use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
@@ -290,19 +290,28 @@ pub(crate) async fn rotation(client_id: String, fields: Fields) -> PageResult {
 /// `POST /credentials/{client_id}/rotate`: shows a new secret once. After new keys it leads back to the credential.
 pub(crate) async fn rotate(form: Submission, client_id: String) -> Response {
     let form = form.once(message::already_rotated);
-    let typed = read!(form.fields => rotate::Typed { overlap, overlap_until, keys });
+    let typed = read!(form.fields => rotate::Typed { overlap, overlap_until, replaced, keys });
     form.run_of(client_id, typed, rotate::form, async |form, client_id, typed| {
         let overlap = rotate::read_overlap(&typed.overlap, &typed.overlap_until)?;
         let (context, form_token) = (form.context(), form.token());
         Refused::if_sent_before(generate::made_by_form(context, &form_token).await?)?;
         let (id, actor) = (read_id(client_id)?, form.actor().await?);
         let credential = inspect::find(context, form.visit.authority()?, &id).await?.ok_or(ActionError::NotFound)?;
+        if typed.replaced.is_empty() && rotate::needs_choice(&form.visit, &credential).await? {
+            return Err(FieldError::new("replaced", "Choose what the new one replaces.").into());
+        }
+        let unknown = || FieldError::new("replaced", "Choose one of the list.");
+        let one = Some(typed.replaced.as_str()).filter(|word| !["", rotate::ALL_OF_THEM].contains(word));
         if credential.auth_method == AuthMethod::PrivateKeyJwt {
             let expiry = fields::read_expiry(&typed.keys.expiry, &typed.keys.expires_on)?;
-            rotation::key(context, &actor, &id, &authenticators::keys_draft(&typed.keys), overlap, expiry).await?;
+            let one = one.map(|id| KeyId::parse(id).ok_or_else(unknown)).transpose()?;
+            let draft = authenticators::keys_draft(&typed.keys);
+            rotation::key(context, &actor, &id, &draft, one.as_ref(), overlap, expiry).await?;
             return Ok(Answer::Next(Done::CredentialRotated.at(links::credential(&id))));
         }
-        let generated = rotation::secret(context, &actor, &id, overlap, None, Some(&form_token)).await?;
+        let one = one.map(|id| SecretId::parse(id).ok_or_else(unknown)).transpose()?;
+        let token = Some(form_token.as_str());
+        let generated = rotation::secret_instead_of(context, &actor, &id, one.as_ref(), overlap, None, token).await?;
         let occasion = Occasion::Rotated(generated.credential.rotation_ends_at);
         let secret = NewSecret::of(&form.visit, &generated, occasion).ok_or(ActionError::NotFound)?;
         Ok(Answer::page(|| secret.page(None)))

@@ -669,11 +669,11 @@ async fn a_key_is_replaced_with_an_overlap() {
     let actor = Actor::command_line("operator");
     let draft = KeysDraft { text: new.jwk().to_string(), ..KeysDraft::default() };
     let hour = Overlap::For(std::time::Duration::from_secs(3600));
-    rotate::key(context, &actor, &id, &draft, hour, Expiry::default()).await.expect("rotates");
+    rotate::key(context, &actor, &id, &draft, None, hour, Expiry::default()).await.expect("rotates");
     for signer in [&old, &new] {
         assert_eq!(present(&app, &signer.assertion(&claims(&app, &id))).await.status, StatusCode::OK);
     }
-    let again = rotate::key(context, &actor, &id, &draft, hour, Expiry::default()).await;
+    let again = rotate::key(context, &actor, &id, &draft, None, hour, Expiry::default()).await;
     assert!(again.is_err(), "one at a time");
     app.instance.clock.advance(std::time::Duration::from_secs(3600));
     assert_refused(&present(&app, &old.assertion(&claims(&app, &id))).await, "retired");

@@ -13,6 +13,7 @@ use domain::model::field_error::FieldError;
 
 use crate::components::form::field::ProofFields;
 use crate::components::form::proof::TypedKeys;
+use crate::components::time::relative;
 use crate::pages::credential::fields::key_with_expiry;
 use crate::pages::credential::find;
 use crate::pages::credential::usage::{impact_facts, secrets_by_use};
@@ -25,6 +26,8 @@ pub struct Typed {
     pub overlap: String,
     /// The day for `date`.
     pub overlap_until: String,
+    /// The identifier of the secret or key to replace; empty: all of them.
+    pub replaced: String,
     /// The new key, for a credential that has keys.
     pub keys: TypedKeys,
 }
@@ -98,10 +101,10 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     }
     let (title, lead) = match credential.auth_method {
         AuthMethod::ClientSecret => {
-            ("Rotate secret", "A new secret works beside the present one until the program has moved to it.")
+            ("Rotate secret", "A new secret works beside the old one until the program has moved to it.")
         }
         AuthMethod::PrivateKeyJwt => {
-            ("Rotate key", "A new key works beside the present ones until the program has moved to it.")
+            ("Rotate key", "A new key works beside the old one until the program has moved to it.")
         }
         AuthMethod::Federated => return Err(CredentialError::OtherMethod.into()),
     };
@@ -109,7 +112,9 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let key_fields =
         (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
     let options = deadlines(Some(("0", "None: it stops now")));
+    let (_, present) = sides(&visit, &credential).await?;
     let fields = view! {
+        {replaced_choice(present, typed.replaced, errors.at("replaced"))}
         {key_fields}
         <div class="stack dated">
             <Select id="overlap" label="Overlap" options chosen=typed.overlap otherwise="86400" error=errors.at("overlap")
@@ -130,6 +135,32 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
+/// The choice of what is replaced, when there are several: another program may use each of them.
+fn replaced_choice(present: Vec<Side>, chosen: String, error: Option<String>) -> Option<AnyView> {
+    if present.len() < 2 {
+        return None;
+    }
+    let now = Visit::current().now();
+    let use_words = |side: &Side| match side.last_used_at {
+        Some(at) => format!("last used {}", relative(at, now)),
+        None => "never used".to_owned(),
+    };
+    let options = present.iter().map(|side| (side.id.clone(), format!("{}, {}", side.name, use_words(side))));
+    let options: Vec<_> = options.chain([(ALL_OF_THEM.to_owned(), format!("All {}: each of them stops", present.len()))]).collect();
+    let options = options_after("Choose", options);
+    let hint = "The others stay as they are: another program may use them.";
+    Some(html! { <Select id="replaced" label="Replace" options chosen error hint/> })
+}
+
+/// Whether a form must say what it replaces: nobody shall end a secret that another program uses without seeing it.
+pub async fn needs_choice(visit: &Visit, credential: &Credential) -> Result<bool, ActionError> {
+    let (old, present) = sides(visit, credential).await?;
+    Ok(old.is_empty() && present.len() > 1)
+}
+
+/// The value of the choice that replaces everything.
+pub const ALL_OF_THEM: &str = "all";
+
 /// The day of the choice “Until a date”.
 pub(crate) fn last_day(value: String, errors: &Errors) -> AnyView {
     html! {
@@ -142,6 +173,7 @@ pub(crate) fn last_day(value: String, errors: &Errors) -> AnyView {
 
 /// One secret or key of a rotation.
 struct Side {
+    id: String,
     name: String,
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
@@ -153,6 +185,7 @@ struct Side {
 async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec<Side>), ActionError> {
     let (context, id) = (&visit.context, &credential.client_id);
     let secrets = inspect::secrets(context, id).await?.into_iter().map(|secret| Side {
+        id: secret.id.to_string(),
         name: format!("css_…{}", secret.hint),
         created_at: secret.created_at,
         last_used_at: secret.last_used_at,
@@ -164,6 +197,7 @@ async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec
         last_used_at: key.last_used_at,
         last_used_from: key.last_used_from,
         end: key.end(),
+        id: key.id.to_string(),
         name: key.label,
     });
     let now = visit.now();
@@ -206,7 +240,10 @@ fn side_row(side: Side, place: &'static str) -> Vec<AnyView> {
 pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    let (old, new) = sides(&visit, &credential).await?;
+    let (old, mut new) = sides(&visit, &credential).await?;
+    // During a rotation nothing can be added, so the rotation brought the newest.
+    let newest = new.iter().map(|side| side.created_at).max();
+    let others: Vec<Side> = new.extract_if(.., |side| Some(side.created_at) != newest).collect();
     let (tone, advice) = advice(&old, &new);
     let works = !new.is_empty();
     let again = (!works).then(|| {
@@ -219,6 +256,7 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
     let back = (links::credential(&client_id), credential.name.clone());
     let rows = old.into_iter().map(|side| side_row(side, "old"));
     let rows = rows.chain(new.into_iter().map(|side| side_row(side, "new")));
+    let rows = rows.chain(others.into_iter().map(|side| side_row(side, "not part of the rotation")));
     let status = errors.status();
     let by_use = secrets_by_use(&visit, &credential).await?;
     let body = view! {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::base::id::{AuthenticatorId, ClientId, KeyId};
+use crate::base::id::{AuthenticatorId, ClientId, KeyId, SecretId};
 use crate::credential::generate::{self, Generated};
 use crate::credential::{CredentialError, Outcome, Result, begin_for, begin_with, keys, sent_before, update_ends};
 use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
-use crate::model::credential::key::KeysDraft;
+use crate::model::credential::key::{ClientKey, KeysDraft};
 use crate::model::credential::{AuthMethod, AuthenticatorEnd, ClientSecret, Credential};
 use crate::model::person::authority::Role;
 use crate::prelude::{Action, Actor, AtField, Change, Context, Event, FieldError, Timestamp};
@@ -58,6 +58,7 @@ impl Overlap {
 /// A secret or key that works, inside a change.
 struct Live {
     id: AuthenticatorId,
+    created_at: Timestamp,
     end: AuthenticatorEnd,
 }
 
@@ -66,11 +67,21 @@ async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Li
     let mut all: Vec<Live> = match credential.auth_method {
         AuthMethod::ClientSecret => {
             let secrets = store::credential::secrets(&mut *change, id).await?.into_iter();
-            secrets.map(|secret| Live { end: secret.end(), id: AuthenticatorId::Secret(secret.id) }).collect()
+            let live = |secret: ClientSecret| Live {
+                created_at: secret.created_at,
+                end: secret.end(),
+                id: AuthenticatorId::Secret(secret.id),
+            };
+            secrets.map(live).collect()
         }
         AuthMethod::PrivateKeyJwt => {
             let keys = authenticators::keys(change, id).await?.into_iter();
-            keys.map(|key| Live { end: key.end(), id: AuthenticatorId::Key(key.id) }).collect()
+            let live = |key: ClientKey| Live {
+                created_at: key.created_at,
+                end: key.end(),
+                id: AuthenticatorId::Key(key.id),
+            };
+            keys.map(live).collect()
         }
         AuthMethod::Federated => return Err(CredentialError::OtherMethod),
     };
@@ -78,16 +89,31 @@ async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Li
     Ok(all)
 }
 
-/// Gives the present secrets or keys their deadline, or ends them. Returns the moment until which one of them works.
-async fn retire(change: &mut Change<'_>, present: &[Live], deadline: Option<Timestamp>) -> Result<Option<Timestamp>> {
-    let now = change.now();
+/// The secrets or keys that a rotation replaces: the one with the identifier `replaced`, or all of `present`.
+///
+/// # Errors
+///
+/// [`CredentialError::RotationUnderWay`] when some are being replaced already, [`CredentialError::Invalid`] when
+/// `replaced` does not work or is being replaced.
+fn to_replace(present: Vec<Live>, replaced: Option<&str>) -> Result<Vec<Live>> {
     // A retiring secret or key may be the only one, because its successor has ended. Then it is replaced once more.
     let retiring = present.iter().filter(|one| one.end.retires_at.is_some()).count();
     if retiring > 0 && retiring < present.len() {
         return Err(CredentialError::RotationUnderWay);
     }
+    let Some(replaced) = replaced else { return Ok(present) };
+    let one: Vec<Live> = present.into_iter().filter(|one| one.id.as_str() == replaced).collect();
+    if one.is_empty() {
+        return Err(FieldError::new("replaced", "Choose one of the list: it may have ended since.").into());
+    }
+    Ok(one)
+}
+
+/// Gives the replaced secrets or keys their deadline, or ends them. Returns the moment until which one of them works.
+async fn retire(change: &mut Change<'_>, old: &[Live], deadline: Option<Timestamp>) -> Result<Option<Timestamp>> {
+    let now = change.now();
     let mut latest = None;
-    for one in present {
+    for one in old {
         match deadline {
             Some(deadline) => latest = latest.max(Some(retire_at(change, one, deadline).await?)),
             None => authenticators::end(change, &one.id, now).await?,
@@ -103,14 +129,27 @@ async fn retire_at(change: &mut Change<'_>, one: &Live, deadline: Timestamp) -> 
     Ok(retires_at)
 }
 
-/// Generates a new secret. The present ones still work for `overlap`. Without an `expiry`, the new secret gets a life
-/// of the same length as the present one.
+/// Generates a new secret in place of all present ones, which still work for `overlap`. Without an `expiry`, the new
+/// secret gets a life of the same length as the present one.
 ///
 /// `form_token` is as for [`generate::generate`].
 pub async fn secret(
     context: &Context,
     actor: &Actor,
     client_id: &ClientId,
+    overlap: Overlap,
+    expiry: Option<Expiry>,
+    form_token: Option<&str>,
+) -> Result<Generated> {
+    secret_instead_of(context, actor, client_id, None, overlap, expiry, form_token).await
+}
+
+/// The same in place of one secret, `replaced`. A second secret stays as it is: another program may use it.
+pub async fn secret_instead_of(
+    context: &Context,
+    actor: &Actor,
+    client_id: &ClientId,
+    replaced: Option<&SecretId>,
     overlap: Overlap,
     expiry: Option<Expiry>,
     form_token: Option<&str>,
@@ -123,11 +162,11 @@ pub async fn secret(
     let secrets = store::credential::secrets(&mut change, client_id).await?;
     let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
     let expires_at = check_expiry(expiry, now).at("expiry")?;
-    let present = live(&mut change, &credential).await?;
-    credential.rotation_ends_at = retire(&mut change, &present, deadline).await?;
+    let old = to_replace(live(&mut change, &credential).await?, replaced.map(SecretId::as_str))?;
+    credential.rotation_ends_at = retire(&mut change, &old, deadline).await?;
     let (id, secret) = generate::add_secret(&mut change, actor, client_id, expires_at).await?;
     update_ends(&mut change, &credential).await?;
-    change.commit(actor, &started(&credential, &present, deadline, &[id.as_str()])).await?;
+    change.commit(actor, &started(&credential, &old, deadline, &[id.as_str()])).await?;
 
     generate::with_secret(context, credential, secret, expires_at).await
 }
@@ -140,12 +179,13 @@ fn like(secret: &ClientSecret) -> Expiry {
     }
 }
 
-/// Adds keys that replace the working ones. The old keys still work for `overlap`.
+/// Adds keys that replace the key `replaced`, or all working ones. The old keys still work for `overlap`.
 pub async fn key(
     context: &Context,
     actor: &Actor,
     client_id: &ClientId,
     draft: &KeysDraft,
+    replaced: Option<&KeyId>,
     overlap: Overlap,
     expiry: Expiry,
 ) -> Result<Vec<KeyId>> {
@@ -155,12 +195,12 @@ pub async fn key(
     let expires_at = check_expiry(expiry, now).at("expiry")?;
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Member).await?;
-    let present = live(&mut change, &credential).await?;
+    let old = to_replace(live(&mut change, &credential).await?, replaced.map(KeyId::as_str))?;
     let added = keys::insert(&mut change, actor, client_id, checked, expires_at).await?;
-    retire(&mut change, &present, deadline).await?;
+    retire(&mut change, &old, deadline).await?;
     update_ends(&mut change, &credential).await?;
     let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
-    change.commit(actor, &started(&credential, &present, deadline, &ids)).await?;
+    change.commit(actor, &started(&credential, &old, deadline, &ids)).await?;
     Ok(added.into_iter().map(|key| key.id).collect())
 }
 
@@ -185,7 +225,10 @@ impl<'context> UnderWay<'context> {
     async fn begin(context: &'context Context, actor: &Actor, client_id: &ClientId) -> Result<Option<Self>> {
         let (mut change, credential) = begin_for(context, actor, client_id, Role::Member).await?;
         let live = live(&mut change, &credential).await?.into_iter();
-        let (old, new): (Vec<_>, Vec<_>) = live.partition(|one| one.end.retires_at.is_some());
+        let (old, mut new): (Vec<_>, Vec<_>) = live.partition(|one| one.end.retires_at.is_some());
+        // During a rotation nothing can be added, so the rotation brought the newest.
+        let newest = new.iter().map(|one| one.created_at).max();
+        new.retain(|one| Some(one.created_at) == newest);
         Ok((!old.is_empty()).then_some(Self { change, credential, old, new }))
     }
 

@@ -25,7 +25,7 @@ use super::shared::{
     CliError, Format, NewFormat, OneCredential, SHOWN_ONCE, duration, expiry, instance, key_algorithm, line, operator,
     read_text,
 };
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -76,6 +76,9 @@ pub(super) enum Command {
         /// How long the new secret works: 12h, 90d, never; as long as the old one when not given
         #[arg(long, value_name = "TIME", value_parser = expiry)]
         expires_in: Option<Expiry>,
+        /// The secret or key to replace, if it has several: an ID, or the end of a secret; all when not given
+        #[arg(long, value_name = "SECRET")]
+        replace: Option<String>,
         /// text, json or env
         #[arg(long, value_enum, default_value_t = NewFormat::Text)]
         format: NewFormat,
@@ -158,17 +161,25 @@ async fn run_with(context: &Context, command: Command) -> Result<(), CliError> {
             let id = edit::secret_named(context, &one.client_id, &name).await?;
             report(&one, "Removed the secret of", second::remove(context, actor, &one.client_id, &id).await)
         }
-        Command::Rotate { credential: OneCredential { client_id }, public_key: None, overlap, expires_in, format } => {
-            let overlap = Overlap::For(overlap);
-            let generated = rotate::secret(context, actor, &client_id, overlap, expires_in, None).await?;
+        Command::Rotate { credential: one, public_key: None, overlap, expires_in, replace, format } => {
+            let (id, overlap) = (&one.client_id, Overlap::For(overlap));
+            let replaced = match &replace {
+                Some(name) => Some(edit::secret_named(context, id, name).await?),
+                None => None,
+            };
+            let generated =
+                rotate::secret_instead_of(context, actor, id, replaced.as_ref(), overlap, expires_in, None).await?;
             print_new(context, &generated, format);
             Ok(())
         }
-        Command::Rotate { credential: one, public_key: Some(file), overlap, expires_in, .. } => {
+        Command::Rotate { credential: one, public_key: Some(file), overlap, expires_in, replace, .. } => {
             let draft = KeysDraft { text: read_text("--public-key", &file)?, ..KeysDraft::default() };
             let (overlap, expiry) = (Overlap::For(overlap), expires_in.unwrap_or_default());
-            for key in rotate::key(context, actor, &one.client_id, &draft, overlap, expiry).await? {
-                println!("Added {key} to {}; the others retire", one.client_id);
+            let replaced = replace.as_deref().map(key_id).transpose();
+            let replaced = replaced.map_err(|problem| ConfigError::new("--replace", problem))?;
+            let keys = rotate::key(context, actor, &one.client_id, &draft, replaced.as_ref(), overlap, expiry).await?;
+            for key in keys {
+                println!("Added {key} to {}; {} retire", one.client_id, replace.as_deref().unwrap_or("the others"));
             }
             Ok(())
         }
