@@ -84,7 +84,8 @@ receipts! {
         PersonNoAdministrator = "person": "Administrator removed. Their roles in teams stay.";
         PersonAppEnded = "app-ended": "Access ended. The app and its tokens no longer work.";
         PersonTokenRevoked = "token-revoked": "Token revoked. It no longer works.";
-        PersonRole = "role": "Role saved.";
+        PersonNamed = "name": "Name saved.";
+        PersonRole = "role": "Added to the team.";
         PersonSessionsEnded = "ended": "Sessions ended.";
         PersonSecondFactorRemoved = "second-factor-removed":
             "Second factor removed. Their sessions have ended, and their password alone signs them in.";

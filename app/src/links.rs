@@ -130,6 +130,7 @@ links! {
         team_member(team_id, person_id) = "/teams/{team_id}/members/{person_id}": "A person's role in it.";
         person(person_id) = "/people/{person_id}": "A person.";
         change_person(person_id) = "/people/{person_id}/change": "Changing them.";
+        rename_person(person_id) = "/people/{person_id}/name": "Giving them another name.";
         person_teams(person_id) = "/people/{person_id}/teams": "Putting them into a team.";
         owned_by(person_id) = "/people/{person_id}/owned": "Giving the credentials that they own to somebody else.";
         webhook(id) = "/settings/webhooks/{id}": "A webhook.";
@@ -162,6 +163,12 @@ pub(crate) fn credential_in_list(client_id: impl Display, list: &str) -> String 
 pub(crate) fn several(action: &str, client_ids: &[String]) -> String {
     let ids = client_ids.iter().map(|id| ("client_id", id.as_str()));
     with_query(SEVERAL, &[("do", action)].into_iter().chain(ids).collect::<Vec<_>>())
+}
+
+/// Reversing what these entries of the audit log did to these credentials.
+pub(crate) fn undo(entries: &str, client_ids: &[String]) -> String {
+    let ids = client_ids.iter().map(|id| ("client_id", id.as_str()));
+    with_query(SEVERAL, &[("do", "undo"), ("entries", entries)].into_iter().chain(ids).collect::<Vec<_>>())
 }
 
 /// The entries of the audit log from this one back.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::base::id::{AuthenticatorId, ClientId, McpServerId, PersonId, TeamId};
 use crate::credential::generate::{self, check_privileges};
 use crate::credential::{
-    CredentialError, Outcome, Result, begin_for, changed_event, check_access, moved_event, update_ends,
+    CredentialError, Outcome, Result, begin_for, changed_event, check_access, moved_event, owner_change, update_ends,
 };
 use crate::model::credential::draft::{self, Expiry};
 use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, Credential, Owner};
@@ -256,7 +256,6 @@ fn differences(before: &Credential, after: &Credential, servers: &[McpServer]) -
     let ranges = |nets: &[ipnet::IpNet]| nets.iter().map(ToString::to_string).collect::<Vec<_>>();
     let seconds = |lifetime: Option<Duration>| lifetime.map(|lifetime| lifetime.as_secs());
     let moment = |moment: Option<Timestamp>| moment.map(Timestamp::rfc3339);
-    let owner = |credential: &Credential| credential.owner.as_ref().map(|owner| owner.name.clone());
     let resources = |credential: &Credential| {
         let of =
             |id: &McpServerId| servers.iter().find(|server| server.id == *id).map(|server| server.resource.clone());
@@ -266,7 +265,7 @@ fn differences(before: &Credential, after: &Credential, servers: &[McpServer]) -
     changes.note("description", &before.description, &after.description);
     changes.note("notes", &before.notes, &after.notes);
     if before.owner.as_ref().map(|owner| &owner.id) != after.owner.as_ref().map(|owner| &owner.id) {
-        changes.add("owner", json!({ "before": owner(before), "after": owner(after) }));
+        changes.add("owner", owner_change(before.owner.as_ref(), after.owner.as_ref()));
     }
     changes.note("tags", &before.tags, &after.tags);
     changes.note("mcp_servers", resources(before), resources(after));

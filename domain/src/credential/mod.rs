@@ -28,10 +28,10 @@ pub mod rotate;
 pub mod several;
 pub mod usage;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::id::{ClientId, McpServerId};
-use crate::model::credential::{AuthMethod, Credential, end_of, leak_end_of};
+use crate::model::credential::{AuthMethod, Credential, Owner, end_of, leak_end_of};
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::McpServer;
@@ -130,8 +130,20 @@ fn not_open(servers: &[McpServer], team: &str) -> String {
 /// The event that the credential `before` moves to the team `to`. People of the old team read it too, so it says
 /// nothing else: the other changes of the same edit are a second event.
 fn moved_event(before: &Credential, from: Option<Team>, to: &Team) -> Event {
-    let team = json!({ "team": { "before": from.map(|team| team.name), "after": to.name } });
-    before.event(Action::CredentialEdited).with(team).also_seen_by(&before.team)
+    let team = json!({
+        "before": from.map(|team| team.name), "after": to.name,
+        "before_id": before.team.as_str(), "after_id": to.id.as_str(),
+    });
+    before.event(Action::CredentialEdited).with(json!({ "team": team })).also_seen_by(&before.team)
+}
+
+/// The detail of an event that says who owned the credential, and who does. The identifiers are for reversing it.
+fn owner_change(before: Option<&Owner>, after: Option<&Owner>) -> Value {
+    let (name, id) = (|owner: &Owner| owner.name.clone(), |owner: &Owner| owner.id.to_string());
+    json!({
+        "before": before.map(name), "after": after.map(name),
+        "before_id": before.map(id), "after_id": after.map(id),
+    })
 }
 
 /// The event with the changes that led to the credential `after`; `None` when there are none.

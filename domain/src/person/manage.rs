@@ -6,8 +6,8 @@ use crate::base::id::{PersonId, SessionId};
 use crate::model::client::consent::EndCause;
 use crate::model::credential::Credential;
 use crate::model::credential::draft::check_reason;
-use crate::model::person::Person;
 use crate::model::person::team::PersonsTeam;
+use crate::model::person::{Person, check_name};
 use crate::person::access::{EndAlso, EndedAccess};
 use crate::person::openid::link;
 use crate::person::{PersonError, Result, access, second_factor};
@@ -50,6 +50,18 @@ pub async fn generated_by(context: &Context, id: &PersonId, limit: u16) -> Resul
     context.rollup.flush().await;
     let newest = store::credential::generated::newest(&context.store, id, i64::from(limit)).await?;
     Ok((newest, store::credential::generated::count(&context.store, id, MOST_COUNTED + 1).await?))
+}
+
+/// Gives another person another name. Only administrators may do this.
+pub async fn rename(context: &Context, actor: &Actor, id: &PersonId, name: &str) -> Result<()> {
+    let name = &check_name(name).at("name")?;
+    let (mut change, person) = begin_for(context, actor, id).await?;
+    if person.name == *name {
+        return Ok(());
+    }
+    store::person::set_name(&mut change, id, name).await?;
+    let event = person.event(Action::PersonRenamed).with(json!({ "name": { "before": person.name, "after": name } }));
+    Ok(change.commit(actor, &event).await?)
 }
 
 /// At most `limit` people whose name or email address contains `text`, by name.

@@ -14,9 +14,7 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::team::{
-    invite::page as invite_form, member::page as member, new::page as new_form, remove::page as remove_form,
-};
+pub(crate) use app::pages::team::{member::page as member, new::page as new_form, remove::page as remove_form};
 
 /// `GET /teams`
 pub(crate) async fn list(fields: Fields) -> PageResult {
@@ -57,6 +55,16 @@ pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
         Ok(Answer::Next(Done::TeamName.at(links::team(&id))))
     })
     .await
+}
+
+/// `GET /people/invite`. A link to it may fill the form.
+pub(crate) async fn invite_form(fields: Fields) -> PageResult {
+    invite::page(None, Form::new(read!(fields => invite::Typed { email, team, role }))).await
+}
+
+/// `GET /teams/{team_id}/invite`
+pub(crate) async fn invite_to_team(team_id: String, fields: Fields) -> PageResult {
+    invite::page(Some(team_id), Form::new(read!(fields => invite::Typed { email, team, role }))).await
 }
 
 /// `POST /teams/{team_id}/invite` and `POST /people/invite`: adds a person who has an account to the team, and invites

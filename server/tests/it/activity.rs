@@ -8,11 +8,12 @@ use domain::base::id::{ClientId, TeamId};
 use domain::credential::edit::{Edit, edit};
 use domain::credential::inspect;
 use domain::credential::several::{self, Step};
-use domain::model::audit::Filter;
+use domain::model::audit::{AuditEntry, Filter};
 use domain::model::credential::draft::DraftProof;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use domain::person::{invitation, team};
+use serde_json::{Value, json};
 
 use crate::roles::{generated_for, joined, new_team, operator, signed_in_as};
 use crate::support::{App, between};
@@ -174,7 +175,9 @@ async fn of_a_credential_that_moves_the_old_team_reads_that_alone() {
     edit(context, &operator(), &job.client_id, &owned).await.expect("edits");
     let other = generated_for(&app, &alpha, "other", DraftProof::Secret).await.credential.client_id;
     let ids = [job.client_id.clone(), other];
-    let receipt = several::apply(context, &operator(), &ids, &Step::Move(beta.clone())).await.expect("moves");
+    let receipt = several::apply(context, &operator(), &ids, &Step::Move { team: beta.clone(), owner: None })
+        .await
+        .expect("moves");
     let [first, second] = receipt.entries[..] else { panic!("an entry for each: {receipt:?}") };
     assert_eq!(second, first + 1, "the receipt names the first and the last");
 
@@ -185,7 +188,10 @@ async fn of_a_credential_that_moves_the_old_team_reads_that_alone() {
         audit::list(context, &authority, &filter, 1).await.expect("reads").remove(0)
     };
     let moved = newest(&alpha).await;
-    assert_eq!((moved.seq, moved.details.as_str()), (first, r#"{"team":{"after":"Beta","before":"Alpha"}}"#));
+    let details = |entry: &AuditEntry| serde_json::from_str::<Value>(&entry.details).expect("JSON");
+    let team = json!({ "before": "Alpha", "after": "Beta", "before_id": alpha.as_str(), "after_id": beta.as_str() });
+    assert_eq!((moved.seq, details(&moved)), (first, json!({ "team": team })));
     let left = newest(&beta).await;
-    assert_eq!((left.seq, left.details.as_str()), (first + 2, r#"{"owner":{"after":null,"before":"olga"}}"#));
+    let owner = json!({ "before": "olga", "after": null, "before_id": owner.id.as_str(), "after_id": null });
+    assert_eq!((left.seq, details(&left)), (first + 2, json!({ "owner": owner })));
 }

@@ -35,6 +35,7 @@ mod second_factor;
 mod server_access;
 mod servers;
 mod serving;
+mod several;
 mod sign_in;
 mod sockets;
 mod support;

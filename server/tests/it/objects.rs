@@ -1,5 +1,7 @@
 //! Credentials as objects that people manage: editing, owners and tags, a second secret, the views of the page.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use domain::audit;
 use domain::base::id::{ClientId, TeamId};
@@ -10,9 +12,9 @@ use domain::credential::revoke::revoke;
 use domain::credential::rotate::{self, second};
 use domain::credential::several::{Kept, give_all};
 use domain::credential::{CredentialError, Outcome, inspect};
-use domain::model::credential::Credential;
 use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::credential::query::Query;
+use domain::model::credential::{ClientSecret, Credential};
 use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
@@ -181,6 +183,54 @@ async fn two_secrets_work_until_one_is_removed() {
     rotate::secret(context, &operator(), id, Default::default(), None, None).await.expect("rotates");
     let during = second::add(context, &operator(), id, Expiry::default(), None).await;
     assert!(matches!(during, Err(CredentialError::RotationUnderWay)), "cancelling would end it");
+}
+
+#[tokio::test]
+async fn a_rotation_replaces_the_secret_that_was_chosen_and_no_other() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let first = app.generated("job", &[]).await;
+    let id = &first.credential.client_id;
+    app.instance.clock.advance(Duration::from_secs(60));
+    let second = second::add(context, &operator(), id, Expiry::default(), None).await.expect("added");
+    app.instance.clock.advance(Duration::from_secs(60));
+    let ends_in = |generated: &Generated| generated.secret.as_ref().expect("a secret").hint();
+    let named = async |generated: &Generated| {
+        let secrets = inspect::secrets(context, id).await.expect("reads").into_iter();
+        secrets.filter(|secret| secret.hint == ends_in(generated)).map(|secret| secret.id).next().expect("there")
+    };
+    let browser = app.signed_in().await;
+    let form = format!("/credentials/{id}/rotate");
+    let page = browser.get(&form).await.body;
+    assert!(
+        page.contains(&ends_in(&first)) && page.contains(&ends_in(&second)) && page.contains("All 2: each"),
+        "{page}"
+    );
+    let unsaid = browser.submit(&form, &form, &[("overlap", "3600")]).await;
+    assert_eq!(unsaid.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(unsaid.body.contains("Choose what the new one replaces."), "{}", unsaid.body);
+    let chosen = named(&first).await.to_string();
+    let shown = browser.submit(&form, &form, &[("overlap", "3600"), ("replaced", &chosen)]).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.body);
+    let retiring = |secrets: Vec<ClientSecret>| -> Vec<String> {
+        secrets.into_iter().filter(|secret| secret.retires_at.is_some()).map(|secret| secret.hint).collect()
+    };
+    assert_eq!(retiring(inspect::secrets(context, id).await.expect("reads")), [ends_in(&first)]);
+    assert!(browser.get(&form).await.body.contains("not part of the rotation"));
+
+    // Cancelling ends the new one alone, and finishing ends the old one alone.
+    rotate::cancel(context, &operator(), id).await.expect("cancels");
+    for one in [&first, &second] {
+        assert_eq!(exchange(&app, one).await, StatusCode::OK);
+    }
+    app.instance.clock.advance(Duration::from_secs(60));
+    let (replaced, hour) = (named(&second).await, rotate::Overlap::For(Duration::from_secs(3600)));
+    let third = rotate::secret_instead_of(context, &operator(), id, Some(&replaced), hour, None, None).await;
+    let third = third.expect("rotates");
+    rotate::finish(context, &operator(), id).await.expect("finishes");
+    for (one, works) in [(&first, StatusCode::OK), (&second, StatusCode::UNAUTHORIZED), (&third, StatusCode::OK)] {
+        assert_eq!(exchange(&app, one).await, works);
+    }
 }
 
 #[tokio::test]

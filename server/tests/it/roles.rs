@@ -203,6 +203,8 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/people/{person_id}", GET, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/change", GET, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/change", POST, Administrator, Nothing, 303, &[("to", "enabled")]),
+        ("/people/{person_id}/name", GET, Administrator, Nothing, 200, &[]),
+        ("/people/{person_id}/name", POST, Administrator, Nothing, 303, &[("name", "Somebody")]),
         ("/people/{person_id}/owned", GET, Administrator, Nothing, 200, &[]),
         // They own nothing.
         ("/people/{person_id}/owned", POST, Administrator, Nothing, 422, &[("new_owner", "{person_id}")]),

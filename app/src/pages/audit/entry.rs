@@ -322,14 +322,17 @@ impl EntryView {
     /// What was done, with the value of the only field that changed.
     fn what(&self) -> AnyView {
         let tone = Action::parse(&self.action).and_then(tone);
-        let mut edits = self.details.iter().filter_map(|(label, before, after)| Some((label, before.as_ref()?, after)));
-        let change = match (edits.next(), edits.next()) {
-            (Some((label, before, after)), None) if before.len() + after.len() < 48 => {
-                Some(sub(format!("{label}: {before} → {after}")))
-            }
-            _ => None,
-        };
-        html! { <span class="did" data-tone=tone>{self.what.clone()}</span>{change} }
+        html! { <span class="did" data-tone=tone>{self.what.clone()}</span>{self.change().map(sub)} }
+    }
+
+    /// The value before and after, of the only field that changed; otherwise the names of the fields.
+    fn change(&self) -> Option<String> {
+        let edits = self.details.iter().filter_map(|(label, before, after)| Some((label, before.as_ref()?, after)));
+        match edits.collect::<Vec<_>>().as_slice() {
+            [] => None,
+            [(label, before, after)] if before.len() + after.len() < 48 => Some(format!("{label}: {before} → {after}")),
+            several => Some(several.iter().map(|(label, ..)| label.as_str()).collect::<Vec<_>>().join(", ")),
+        }
     }
 }
 
@@ -381,7 +384,7 @@ pub(crate) fn entry_list(entries: impl IntoIterator<Item = EntryView>) -> AnyVie
         view! {
             <li class="entry">
                 {distance(Timestamp::from_millis(entry.at))}
-                <span>{entry.what.clone()}{target}</span>
+                <span>{entry.what.clone()}{target}{entry.change().map(sub)}</span>
                 {muted(entry.actor)}
             </li>
         }

@@ -192,7 +192,13 @@ pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
     ];
     let rows = html! { <div class="scroll">{table(columns, rows)}</div> };
     let may_add = changeable && live < MOST_SECRETS && !shown.credential.is_rotating(now);
-    let add = may_add.then(|| small_link(links::new_secret(client_id), "Add a secret"));
+    let add = match may_add {
+        true => Some(small_link(links::new_secret(client_id), "Add a secret")),
+        false if whole && changeable && live >= MOST_SECRETS => {
+            Some(muted("Two secrets are the most. Remove one to add another."))
+        }
+        false => None,
+    };
     panel("secrets", "Secrets", beside(shown, whole, add), rows)
 }
 

@@ -146,7 +146,8 @@ fn replaced_choice(present: Vec<Side>, chosen: String, error: Option<String>) ->
         None => "never used".to_owned(),
     };
     let options = present.iter().map(|side| (side.id.clone(), format!("{}, {}", side.name, use_words(side))));
-    let options: Vec<_> = options.chain([(ALL_OF_THEM.to_owned(), format!("All {}: each of them stops", present.len()))]).collect();
+    let options: Vec<_> =
+        options.chain([(ALL_OF_THEM.to_owned(), format!("All {}: each of them stops", present.len()))]).collect();
     let options = options_after("Choose", options);
     let hint = "The others stay as they are: another program may use them.";
     Some(html! { <Select id="replaced" label="Replace" options chosen error hint/> })

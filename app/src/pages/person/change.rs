@@ -8,6 +8,7 @@ use domain::person::session;
 
 use crate::components::sessions::{end_also, end_tokens_also};
 use crate::pages::person::people::{find, team_roles};
+use crate::pages::team::only_manager_of;
 use crate::prelude::*;
 
 macro_rules! changes {
@@ -101,7 +102,8 @@ pub(super) fn actions(person: &Person, has_openid: bool) -> AnyView {
     };
     let reset = person.factors.any().then(|| change(Change::SecondFactorRemoved, "Remove second factor", None));
     let disconnect = has_openid.then(|| change(Change::OpenIdDisconnected, "Disconnect OpenID account", None));
-    html! { <div class="row">{disconnect}{reset}{administration}{shut}</div> }
+    let rename = button_link(links::rename_person(&person.id), "Rename");
+    html! { <div class="row">{rename}{disconnect}{reset}{administration}{shut}</div> }
 }
 
 /// The page that asks before a person is changed. Without a value it asks about shutting the person out, or about
@@ -152,7 +154,7 @@ async fn facts(visit: &Visit, to: Change, listed: &Listed) -> Result<AnyView, Ac
         false => format!("Roles in teams: {}.", team_roles(listed)),
     };
     Ok(match to {
-        Change::Disabled => shut_out(visit, person, sessions).await?,
+        Change::Disabled => shut_out(visit, listed, sessions).await?,
         Change::Enabled | Change::Person | Change::Administrator => html! { <p>{roles}</p> },
         Change::AccessEnded | Change::SecondFactorRemoved | Change::OpenIdDisconnected => {
             html! { <p>{signed_in()}</p> }
@@ -161,7 +163,15 @@ async fn facts(visit: &Visit, to: Change, listed: &Listed) -> Result<AnyView, Ac
 }
 
 /// What ends when the person is disabled, and what then needs another owner.
-async fn shut_out(visit: &Visit, person: &Person, sessions: usize) -> Result<AnyView, ActionError> {
+async fn shut_out(visit: &Visit, listed: &Listed, sessions: usize) -> Result<AnyView, ActionError> {
+    let person = &listed.person;
+    let teams: Vec<_> = listed.teams.iter().map(|own| own.team.clone()).collect();
+    let alone = only_manager_of(visit, &person.id, &teams).await?;
+    let alone = (!alone.is_empty()).then(|| {
+        let has = if alone.len() == 1 { "has" } else { "have" };
+        let words = format!("{} {has} no other manager: then only administrators can edit there.", alone.join(", "));
+        view! { <p>{words}</p> }
+    });
     let held = access::count(&visit.context, &person.id).await?;
     let (_, owned) = inspect::owned_by(&visit.context, &person.id, 1).await?;
     let ends = [
@@ -173,7 +183,7 @@ async fn shut_out(visit: &Visit, person: &Person, sessions: usize) -> Result<Any
         let words = counted(owned, "credential", "credentials");
         view! { <p>{format!("{} owns {words}. Give them to somebody else on the next page.", person.name)}</p> }
     });
-    Ok(html! { <p>{format!("Ends now: {}.", ends.join(", "))}</p>{owned} })
+    Ok(html! { <p>{format!("Ends now: {}.", ends.join(", "))}</p>{alone}{owned} })
 }
 
 /// What was chosen and typed to change a person.
@@ -185,4 +195,17 @@ pub struct TypedChange {
     pub reason: String,
     /// What else ends.
     pub ends: Option<EndAlso>,
+}
+
+/// The form for another name of a person. It holds a name that was not accepted.
+pub async fn rename_page(id: String, form: Form<Option<String>>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let person = find(&visit, &id).await?.person;
+    let Form { typed, errors, .. } = form;
+    let value = typed.unwrap_or_else(|| person.name.clone());
+    let page = FormPage::new(format!("Rename {}", person.name), links::rename_person(&id), "Save name")
+        .back(links::person(&id), person.name.clone())
+        .lead("Entries in the activity log keep the old name.");
+    let field = view! { <TextField id="name" label="Name" value required=true error=errors.at("name")/> };
+    Ok(page.panel("Name", field).page(errors))
 }

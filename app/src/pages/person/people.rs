@@ -5,6 +5,7 @@ use domain::model::person::authority::Authority;
 use domain::person::manage::{self, Listed};
 use domain::person::{invitation, team};
 
+use crate::components::parts::toolbar;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
@@ -31,10 +32,26 @@ pub(super) fn team_roles(listed: &Listed) -> String {
     teams.collect::<Vec<_>>().join(", ")
 }
 
-/// The list.
-pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
+/// Up to this number of people the list has no search.
+const FEW: usize = 8;
+
+/// The list of the people whose name or email address contains `q`.
+pub async fn page(q: &str, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
-    let people = manage::list(&visit.context).await?;
+    let mut people = manage::list(&visit.context).await?;
+    let sought = q.trim().to_lowercase();
+    let search = (people.len() > FEW || !sought.is_empty()).then(|| {
+        let field = view! {
+            <div class="field">
+                <label for="q">"Search"</label>
+                <input id="q" name="q" type="search" placeholder="Name or email" autocomplete="off" value=q.to_owned()/>
+            </div>
+        };
+        toolbar(links::PEOPLE, "People", field)
+    });
+    people.retain(|listed| {
+        [&listed.person.name, &listed.person.email].iter().any(|text| text.to_lowercase().contains(&sought))
+    });
     let invitations = invitation::list(&visit.context, None).await?;
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let rows = people.into_iter().map(|listed| {
@@ -51,12 +68,15 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
             state(&listed),
         ]
     });
-    let rows = table(["Name", "Roles", "Second factor", "Last active", "State"], rows);
+    let rows = match rows.len() {
+        0 => empty(view! { "No person matches. "<a href=links::PEOPLE>"Show all"</a> }),
+        _ => table(["Name", "Roles", "Second factor", "Last active", "State"], rows),
+    };
     let lead = "People who can sign in. Credentials belong to teams and stay when a person leaves.";
     let body = view! {
         <Receipt on=On::People done/>
         {head((), "People", lead, primary_link(links::INVITE, "Invite a person"))}
-        <section class="panel" aria-label="People">{rows}</section>
+        <section class="panel" aria-label="People">{search}{rows}</section>
         {(!invitations.is_empty()).then(|| open_invitations(invitations, teams))}
     };
     Ok(Page::new("People", body))

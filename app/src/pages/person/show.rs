@@ -2,7 +2,7 @@
 
 use domain::audit;
 use domain::credential::inspect;
-use domain::model::credential::Credential;
+use domain::model::credential::{AuthMethod, Credential, Status};
 use domain::model::person::Person;
 use domain::model::person::authority::Authority;
 use domain::model::person::team::Team;
@@ -14,6 +14,7 @@ use domain::person::{session, team};
 use crate::components::parts::{View, key_figures, pill, view_links};
 use crate::components::sessions::EndedNumbers;
 use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::credential::MOST_AT_ONCE;
 use crate::pages::person::change::actions;
 use crate::pages::person::held::access_view;
 use crate::pages::person::people::{access, find, state};
@@ -31,8 +32,10 @@ pub struct PersonQuery {
 
 /// How many entries the overview names.
 const NEWEST: u16 = 5;
-/// How many credentials or entries a view names.
-const NAMED: u16 = 20;
+/// How many credentials a view names. They are rotated together.
+const NAMED: u16 = MOST_AT_ONCE as u16;
+/// How many entries the view “Activity” names.
+const ENTRIES: u16 = 20;
 
 /// What the page counts.
 struct Numbers {
@@ -75,7 +78,7 @@ pub async fn page(
         }
         "credentials" => credentials_view(&visit, person, &numbers, owned, false).await?,
         "access" => access_view(&visit, person, sessions, numbers.held).await?,
-        "activity" => entries_panel(&visit, person, NAMED).await?,
+        "activity" => entries_panel(&visit, person, ENTRIES).await?,
         _ => overview(&visit, &listed, openid).await?,
     };
     let title = html! { <span class="named">{person.name.clone()}{state(&listed)}</span> };
@@ -188,6 +191,15 @@ async fn credentials_view(
 ) -> Result<AnyView, ActionError> {
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let now = visit.now();
+    let has_secret = |credential: &&Credential| {
+        let ended = matches!(credential.status(now), Status::Revoked | Status::Expired);
+        credential.auth_method == AuthMethod::ClientSecret && !ended
+    };
+    let known: Vec<String> = credentials.iter().filter(has_secret).map(|one| one.client_id.to_string()).collect();
+    let rotate = (!known.is_empty()).then(|| {
+        let words = format!("Rotate {}", counted(known.len(), "secret", "secrets"));
+        button_link(links::several("rotate", &known), words)
+    });
     let rows = credentials.into_iter().map(|credential| {
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
@@ -222,7 +234,7 @@ async fn credentials_view(
         _ => table(["Name", "Status", "Team", "Generated", "Last used"], rows),
     };
     Ok(html! {
-        <section class="panel" aria-label="Credentials"><div class="bar">{own}{made}{give}</div>{rows}{rest}</section>
+        <section class="panel" aria-label="Credentials"><div class="bar">{own}{made}{rotate}{give}</div>{rows}{rest}</section>
     })
 }
 

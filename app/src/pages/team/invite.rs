@@ -37,13 +37,27 @@ pub(crate) fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -
         let words = one_of_many("Withdraw invitation", format!(" of {}", invitation.email));
         let withdraw = post_button(links::WITHDRAW_INVITATION, fields, Some("danger"), true, words);
         cells![
-            html! { {invitation.email}{sub(format!("by {}", invitation.invited_by))} },
+            html! { {invitation.email.clone()}{sub(format!("by {}", invitation.invited_by))} },
             gives,
             moment(invitation.expires_at),
-            ask(true, one_of_many("Withdraw", of), "The link stops working.", withdraw),
+            html! {
+                {small_link(again(&invitation), one_of_many("New link", format!(" for {}", invitation.email)))}
+                {ask(true, one_of_many("Withdraw", of), "The link stops working.", withdraw)}
+            },
         ]
     });
     panel("invited", "Open invitations", (), table(["Email", "Role", "Link works until", ""], rows))
+}
+
+/// The form that invites the same person again. The new link ends the present one.
+fn again(invitation: &Invitation) -> String {
+    let email = ("email", invitation.email.as_str());
+    match &invitation.role {
+        InvitedRole::Administrator => links::with_query(links::INVITE, &[email, ("team", ADMINISTRATION)]),
+        InvitedRole::Team(team, role) => {
+            links::with_query(&links::invite_to_team(team), &[email, ("role", role.as_str())])
+        }
+    }
 }
 
 /// The fields of an invitation, as typed.

@@ -6,8 +6,8 @@ use domain::model::credential::query::{Query, Total};
 use domain::model::person::team::Team;
 use domain::person::team::{self, TeamError};
 
-use crate::pages::team::find;
 use crate::pages::team::role::role_options;
+use crate::pages::team::{find, only_manager_of};
 use crate::prelude::*;
 
 /// Removes a person from a team.
@@ -66,9 +66,11 @@ async fn removal_facts(visit: &Visit, team: &Team, person: &PersonId) -> Result<
         };
         view! { <li>"They own "<a href=href>{words}</a>" of this team. Give them another owner: tick them in the list."</li> }
     });
+    let alone = !only_manager_of(visit, person, std::slice::from_ref(team)).await?.is_empty();
     Ok(html! {
         <ul class="what">
             <li>"They can no longer see the team. Sessions, apps and personal tokens stay."</li>
+            {alone.then(|| view! { <li>"The team has no other manager: then only administrators can edit its credentials."</li> })}
             <li>"Credentials that they generated stay with the team and work."</li>
             {owns}
         </ul>

@@ -9,7 +9,7 @@ pub mod rename;
 pub mod role;
 pub mod show;
 
-use domain::base::id::TeamId;
+use domain::base::id::{PersonId, TeamId};
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::person::team;
@@ -23,6 +23,26 @@ pub(crate) async fn who_may_act(visit: &Visit, team: &TeamId) -> Result<String, 
     let members = members.into_iter().filter(|member| member.role != Role::Viewer && !member.disabled);
     let names: Vec<String> = members.map(|member| format!("{} ({})", member.name, member.email)).collect();
     Ok(if names.is_empty() { "an administrator".to_owned() } else { names.join(", ") })
+}
+
+/// The teams of a person that have no other manager who may sign in.
+pub(crate) async fn only_manager_of(
+    visit: &Visit,
+    person: &PersonId,
+    teams: &[Team],
+) -> Result<Vec<String>, ActionError> {
+    let mut names = Vec::new();
+    for team in teams {
+        let members = team::members(&visit.context, &team.id).await?;
+        let (own, others): (Vec<_>, Vec<_>) = members
+            .into_iter()
+            .filter(|member| member.role == Role::Manager && !member.disabled)
+            .partition(|member| member.person == *person);
+        if !own.is_empty() && others.is_empty() {
+            names.push(team.name.clone());
+        }
+    }
+    Ok(names)
 }
 
 /// The team at this address.

@@ -76,11 +76,8 @@ async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Li
         }
         AuthMethod::PrivateKeyJwt => {
             let keys = authenticators::keys(change, id).await?.into_iter();
-            let live = |key: ClientKey| Live {
-                created_at: key.created_at,
-                end: key.end(),
-                id: AuthenticatorId::Key(key.id),
-            };
+            let live =
+                |key: ClientKey| Live { created_at: key.created_at, end: key.end(), id: AuthenticatorId::Key(key.id) };
             keys.map(live).collect()
         }
         AuthMethod::Federated => return Err(CredentialError::OtherMethod),

@@ -12,11 +12,13 @@ use domain::person::access::EndAlso;
 use domain::person::manage;
 
 use crate::dashboard::person::account::end_also;
-use crate::dashboard::prelude::{ActionError, Answer, Fields, Form, PageResult, Response, Submission, links, read};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read,
+};
 
 /// `GET /people`
 pub(crate) async fn list(fields: Fields) -> PageResult {
-    people::page(fields.find("done")).await
+    people::page(&fields.get("q"), fields.find("done")).await
 }
 
 /// `GET /people/{person_id}`
@@ -38,6 +40,26 @@ pub(crate) async fn give_credentials(form: Submission, person_id: String) -> Res
         let receipt = give_all(form.context(), &form.actor().await?, &id, &new_owner).await?;
         let list = links::query_string(&[("owner", id.as_str())]);
         Ok(Answer::Next(receipt::address(&Step::Own(new_owner), &receipt, &list)))
+    })
+    .await
+}
+
+/// `GET /people/{person_id}/name`
+pub(crate) async fn rename_form(person_id: String) -> PageResult {
+    change::rename_page(person_id, Form::default()).await
+}
+
+/// `POST /people/{person_id}/name`
+pub(crate) async fn rename(form: Submission, person_id: String) -> Response {
+    let page = |id, form: Form<String>| {
+        let Form { typed, errors, confirm } = form;
+        change::rename_page(id, Form { typed: Some(typed), errors, confirm })
+    };
+    let name = form.get("name");
+    form.run_of(person_id, name, page, async |form, person_id, name| {
+        let id = PersonId::parse(person_id).ok_or(ActionError::NotFound)?;
+        manage::rename(form.context(), &form.actor().await?, &id, name).await?;
+        Ok(Answer::Next(Done::PersonNamed.at(links::person(&id))))
     })
     .await
 }

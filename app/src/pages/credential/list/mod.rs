@@ -9,6 +9,7 @@
 
 pub mod export;
 mod filters;
+mod moving;
 pub mod receipt;
 pub mod several;
 mod table;

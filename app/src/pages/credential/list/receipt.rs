@@ -51,8 +51,10 @@ fn word_of(step: &Step) -> &'static str {
         Step::Revoke(_) => "revoke",
         Step::Disable => "disable",
         Step::Enable => "enable",
-        Step::Move(_) => "move",
+        Step::Move { .. } => "move",
         Step::Own(_) => "owner",
+        Step::Unassign(_) => "unassign",
+        Step::Undo { .. } => "undo",
         Step::Tag { .. } => "tag",
     }
 }
@@ -65,6 +67,8 @@ fn done(action: &str) -> &'static str {
         "enable" => "enabled",
         "move" => "moved",
         "owner" => "given to another owner",
+        "unassign" => "removed from the MCP server",
+        "undo" => "changed back",
         "tag" => "tagged",
         _ => "changed",
     }
@@ -86,18 +90,20 @@ fn action_of(entries: &[AuditEntry], asked: &str) -> String {
         Some(Action::CredentialRevoked) => "revoke",
         Some(Action::CredentialDisabled) => "disable",
         Some(Action::CredentialEnabled) => "enable",
-        Some(_) if !matches!(asked, "move" | "owner" | "tag") => "",
+        Some(_) if !matches!(asked, "move" | "owner" | "tag" | "unassign" | "undo") => "",
         _ => asked,
     };
     word.to_owned()
 }
 
-fn why(kept: Kept, action: &str) -> String {
+/// Why a credential stays as it is.
+pub(super) fn why(kept: Kept, action: &str) -> String {
     match kept {
         Kept::Already => match action {
-            "move" => "was in that team before".to_owned(),
-            "owner" => "had this owner before".to_owned(),
-            "tag" => "had these tags before".to_owned(),
+            "move" => "is in that team already".to_owned(),
+            "owner" => "has this owner already".to_owned(),
+            "tag" => "has these tags already".to_owned(),
+            "unassign" => "does not have this MCP server".to_owned(),
             other => format!("was {} before", done(other)),
         },
         Kept::Revoked => "is revoked and cannot be changed".to_owned(),
@@ -107,6 +113,8 @@ fn why(kept: Kept, action: &str) -> String {
         Kept::Server => "one of its MCP servers is not open to the new team".to_owned(),
         Kept::Scope => "has a scope that only an administrator gives to a team".to_owned(),
         Kept::Tags => "would have too many tags".to_owned(),
+        Kept::LastServer => "has no other MCP server: give it one first, or revoke it".to_owned(),
+        Kept::Changed => "was changed since".to_owned(),
     }
 }
 
@@ -133,6 +141,9 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let again = opposite(&action)
         .filter(|_| !ids.is_empty())
         .map(|(action, words)| button_link(links::several(action, &ids), words));
+    let can_undo = matches!(action.as_str(), "move" | "owner" | "tag") && (1..=MOST_AT_ONCE).contains(&ids.len());
+    let undo = can_undo.then(|| button_link(links::undo(&query.entries, &ids), "Undo"));
+    let failed = kept.iter().filter(|(_, why)| *why != Kept::Already).count() + more_kept;
     let changed = entries.into_iter().map(|entry| changed_row(entry, &action));
     let stayed = kept.into_iter().map(|(named, kept)| {
         let name = match named {
@@ -144,8 +155,8 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let unnamed = (more_kept > 0).then(|| cells![muted(format!("{more_kept} more")), "Not changed.", ()]);
     let rows = changed.chain(stayed).chain(unnamed);
     let body = view! {
-        {head((back.clone(), "Credentials"), "Receipt", (), again)}
-        <DoneNotice text=summary/>
+        {head((back.clone(), "Credentials"), "Receipt", (), view! { {again}{undo} })}
+        {if failed == 0 { done_notice(view! { <p>{summary}</p> }) } else { notice("warn", view! { <p>{summary}</p> }) }}
         <section class="panel" aria-label="Credentials">
             {table(["Credential", "What happened", "Audit entry"], rows)}
         </section>
@@ -158,10 +169,15 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     Ok(Page::new("Receipt", body).framed(Frame::Narrow))
 }
 
+/// Reads the numbers of the first and the last entry.
+pub(super) fn read_entries(range: &str) -> Option<(i64, i64)> {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
 /// The entries `first-last` of the audit log, as far as the visitor sees them, oldest first.
 async fn entries(visit: &Visit, range: &str) -> Result<Vec<AuditEntry>, ActionError> {
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let (Ok(first), Ok(last)) = (first.parse::<i64>(), last.parse::<i64>()) else { return Ok(Vec::new()) };
+    let Some((first, last)) = read_entries(range) else { return Ok(Vec::new()) };
     let filter = Filter { before: Some(last.saturating_add(1)), ..Filter::default() };
     let count = last.saturating_sub(first).saturating_add(1).clamp(1, i64::from(MOST_GIVEN));
     let mut entries = audit::list(&visit.context, visit.authority()?, &filter, count as u16).await?;
@@ -190,7 +206,7 @@ fn summary(entries: &[AuditEntry], kept: &[KeptRow], more_kept: usize, action: &
     let already = kept.iter().filter(|(_, why)| *why == Kept::Already).count();
     match (already, action) {
         (0, _) => {}
-        (count, "move" | "owner" | "tag") => parts.push(format!("{count} needed no change")),
+        (count, "move" | "owner" | "tag" | "unassign") => parts.push(format!("{count} needed no change")),
         (1, _) => parts.push(format!("1 was {done} before")),
         (count, _) => parts.push(format!("{count} were {done} before")),
     }
@@ -216,7 +232,8 @@ fn text(entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -
         lines.push(summary.to_owned());
     }
     for entry in entries {
-        lines.push(format!("{done}: {} {} (audit entry {})", entry.target_name, entry.target_id, entry.seq));
+        let change = change_words(&details(entry)).map(|change| format!(", {change}")).unwrap_or_default();
+        lines.push(format!("{done}: {} {}{change} (audit entry {})", entry.target_name, entry.target_id, entry.seq));
     }
     for (named, kept) in kept {
         if let Some((name, id)) = named {
@@ -235,11 +252,28 @@ fn changed_row(entry: AuditEntry, action: &str) -> Vec<AnyView> {
     let replacement = (done == "revoked").then(|| small_link(links::credential_like(&id), "Generate a replacement"));
     let first = done_word.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let rest: String = done_word.chars().skip(1).collect();
-    let to = details.pointer("/owner/after").and_then(Value::as_str).filter(|_| action == "owner");
-    let to = to.map(|name| format!(": {name}"));
+    let change = change_words(&details).map(|change| sub(change));
     cells![
         html! { <a class="name" href=links::credential(&id)>{entry.target_name}</a><code>{id.clone()}</code> },
-        html! { {first}{rest}{to}"."{tokens}" "{replacement} },
+        html! { {first}{rest}"."{tokens}" "{replacement}{change} },
         html! { <a href=links::activity_from(entry.seq)>{entry.seq}</a> },
     ]
+}
+
+/// "team: Payments → Data": what changed, from the details of an entry.
+fn change_words(details: &Value) -> Option<String> {
+    let words = |value: &Value| match value {
+        Value::Null => "nobody".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.is_empty() => "none".to_owned(),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    let one = |(name, label): (&str, &str)| {
+        let change = details.get(name)?;
+        Some(format!("{label}: {} → {}", words(change.get("before")?), words(change.get("after")?)))
+    };
+    let named = [("team", "team"), ("owner", "owner"), ("tags", "tags"), ("mcp_servers", "MCP servers")];
+    let changes: Vec<String> = named.into_iter().filter_map(one).collect();
+    (!changes.is_empty()).then(|| changes.join("; "))
 }

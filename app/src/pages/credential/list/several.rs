@@ -1,13 +1,16 @@
 //! The page that asks before one action on several credentials: the facts, what the action needs, and the button.
 
-use domain::base::id::{ClientId, PersonId, TeamId};
+use domain::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use domain::credential::several::Step;
 use domain::model::credential::{Credential, Impact, Status};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::person::team;
+use domain::server;
 
-use crate::pages::credential::fields::owner_choice;
+use crate::pages::credential::fields::{owner_choice, read_owner};
+use crate::pages::credential::list::moving;
+use crate::pages::credential::list::receipt::read_entries;
 use crate::pages::credential::stop::WHO_REFUSES;
 use crate::pages::credential::usage::impact_facts;
 use crate::pages::credential::{find, read_ids, renew, stop};
@@ -16,7 +19,7 @@ use crate::prelude::*;
 /// What was ticked and typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
-    /// The action: `revoke`, `rotate`, `disable`, `enable`, `move`, `owner`, `tag` or `export`.
+    /// The action: `revoke`, `rotate`, `disable`, `enable`, `move`, `owner`, `unassign`, `undo`, `tag` or `export`.
     pub action: String,
     /// Client IDs.
     pub client_ids: Vec<String>,
@@ -26,8 +29,12 @@ pub struct Typed {
     pub reason: String,
     /// The new team.
     pub team: String,
-    /// The new owner.
+    /// The new owner; for a move, the owner of what would lose its owner.
     pub owner: String,
+    /// The MCP server to take away.
+    pub server: String,
+    /// The entries to reverse: `212-213`.
+    pub entries: String,
     /// Tags to add.
     pub add: String,
     /// Tags to remove.
@@ -44,11 +51,20 @@ impl Typed {
             "enable" => Step::Enable,
             "move" => {
                 let team = TeamId::parse(&self.team).ok_or_else(|| FieldError::new("team", "Choose a team."))?;
-                Step::Move(team)
+                Step::Move { team, owner: read_owner(&self.owner)? }
             }
             "owner" => {
                 let owner = PersonId::parse(&self.owner).ok_or_else(|| FieldError::new("owner", "Choose a person."))?;
                 Step::Own(owner)
+            }
+            "unassign" => {
+                let unknown = || FieldError::new("server", "Choose an MCP server.");
+                Step::Unassign(McpServerId::parse(&self.server).ok_or_else(unknown)?)
+            }
+            "undo" => {
+                let (first, last) = read_entries(&self.entries)
+                    .ok_or_else(|| FieldError::new("entries", "There is nothing to reverse."))?;
+                Step::Undo { first, last }
             }
             _ => Step::Tag { add: words(&self.add), remove: words(&self.remove) },
         })
@@ -61,7 +77,7 @@ impl Typed {
 
     /// Whether a person must have proven lately who they are: the action lets something work again, or gives it away.
     pub fn needs_proof(&self) -> bool {
-        matches!(self.action.as_str(), "enable" | "move")
+        matches!(self.action.as_str(), "enable" | "move" | "undo")
     }
 }
 
@@ -90,6 +106,9 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         .await;
     }
     let (credentials, impact) = stop::read(&visit, &ids).await?;
+    if typed.action == "move" {
+        return moving::page(&visit, typed, errors, confirm, credentials).await;
+    }
     let count = counted(credentials.len(), "credential", "credentials");
     let (title, lead, verb) = match typed.action.as_str() {
         "revoke" => (format!("Revoke {count}?"), "", "Revoke credentials"),
@@ -99,15 +118,20 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             "Disable credentials",
         ),
         "enable" => (format!("Enable {count}?"), "Their secrets work again at once.", "Enable credentials"),
-        "move" => (
-            format!("Move {count} to another team?"),
-            "The people of the new team see them, and its members can stop them. The present team loses sight of them.",
-            "Move credentials",
-        ),
         "owner" => (
             format!("Give {count} to another owner"),
             "The owner is the person to ask about a credential. A credential keeps its owner if the new owner is not in its team.",
             "Change owner",
+        ),
+        "unassign" => (
+            format!("Remove {count} from an MCP server?"),
+            "They can no longer get tokens for it. Tokens that exist work until they expire.",
+            "Remove from the server",
+        ),
+        "undo" => (
+            format!("Reverse this for {count}?"),
+            "Each credential gets back the team, the owner or the tags that it had. One that was changed since stays as it is.",
+            "Reverse",
         ),
         "tag" => (format!("Tag {count}"), "Tags group credentials, for example by environment: env:prod.", "Save tags"),
         _ => return Err(ActionError::NotFound),
@@ -120,7 +144,8 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         .back(links::credentials_of_query(&typed.list), "Credentials")
         .lead(lead)
         .hidden("do", typed.action.clone())
-        .hidden("list", typed.list.clone());
+        .hidden("list", typed.list.clone())
+        .hidden("entries", typed.entries.clone());
     let page = typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()));
     let selected = names(&visit, credentials, &typed.action).await?;
     let page = match typed.action.as_str() {
@@ -147,15 +172,15 @@ async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<
             <TextField id="reason" label="Reason" hint="Optional. Stays in the audit log." value=typed.reason.clone()
                 error=errors.at("reason")/>
         },
-        "move" => {
-            let teams = team::list(&visit.context, visit.authority()?).await?;
-            let own = teams.into_iter().filter(|team| visit.may(&team.id, Role::Manager));
-            let options = options(own.map(|team| (team.id.to_string(), team.name)));
-            html! { <Select id="team" label="New team" options chosen=typed.team.clone() error=errors.at("team")/> }
-        }
         "owner" => {
             let (chosen, error) = (typed.owner.clone(), errors.at("owner"));
             owner_choice(visit, Role::Manager, "Choose a person", false, None, chosen, error).await?
+        }
+        "unassign" => {
+            let servers = server::list(&visit.context).await?.into_iter();
+            let servers = servers.map(|server| (server.id.to_string(), server.name));
+            let (options, chosen) = (options_after("Choose an MCP server", servers), typed.server.clone());
+            html! { <Select id="server" label="MCP server" options chosen error=errors.at("server")/> }
         }
         "tag" => html! {
             <TextField id="add" label="Add tags" hint="Separated by spaces. Small letters, digits and : _ . - are possible."
@@ -205,7 +230,7 @@ async fn names(visit: &Visit, credentials: Vec<Credential>, action: &str) -> Res
     };
     let columns = [
         "Name".into(),
-        if action == "move" { "Present team" } else { "Team" }.into(),
+        "Team".into(),
         Column::when("Present owner", action == "owner"),
         "Client ID".into(),
         "Status".into(),

@@ -1,19 +1,24 @@
 //! One action on several credentials, which are ticked in the list or which one text leaked. It is one change. A
 //! credential that the action does not fit stays as it is, and the result says why.
 
+mod moving;
+mod undo;
+
 use std::collections::HashMap;
 
 use serde_json::json;
 
-use crate::base::id::{ClientId, PersonId, TeamId};
+use self::moving::Move;
+use self::undo::Reversal;
+use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::base::word_enum::word_enum;
-use crate::credential::generate::{self, check_privileges};
-use crate::credential::{CredentialError, Result, changed_event, check_access, find_for, inspect, moved_event};
-use crate::model::credential::Credential;
+use crate::credential::{CredentialError, Result, find_for, inspect, owner_change};
 use crate::model::credential::draft::{check_reason, check_tags};
+use crate::model::credential::{Credential, Owner};
 use crate::model::person::Person;
 use crate::model::person::authority::Role;
-use crate::model::person::team::Team;
+use crate::model::server::McpServer;
+use crate::model::server::scope::Scopes;
 use crate::prelude::{Action, Actor, AtField, Change, Changes, Context, Event, FieldError};
 use crate::store;
 
@@ -27,9 +32,24 @@ pub enum Step {
     /// Enable it again.
     Enable,
     /// Give it to this team.
-    Move(TeamId),
+    Move {
+        /// The team.
+        team: TeamId,
+        /// The owner of what otherwise loses its owner, because they are not in the new team. `None`: nobody.
+        owner: Option<PersonId>,
+    },
     /// Make this person its owner.
     Own(PersonId),
+    /// Take this MCP server from it, with the scopes that no other of its servers has.
+    Unassign(McpServerId),
+    /// Reverse what these entries of the audit log say: another team, another owner, other tags. The numbers are the
+    /// first and the last of a [`Receipt`].
+    Undo {
+        /// The first entry.
+        first: i64,
+        /// The last entry.
+        last: i64,
+    },
     /// Add and remove tags.
     Tag {
         /// The tags that it gets.
@@ -58,6 +78,10 @@ word_enum! {
         Scope = "scope",
         /// It would have too many tags.
         Tags = "tags",
+        /// It has no other MCP server.
+        LastServer = "last_server",
+        /// It was changed since, so nothing is reversed.
+        Changed = "changed",
     }
 }
 
@@ -75,8 +99,10 @@ enum Checked {
     Revoke { reason: Option<String> },
     Disable,
     Enable,
-    Move(Team),
+    Move(Move),
     Own(Person),
+    Unassign { server: McpServer, servers: Vec<McpServer> },
+    Undo(HashMap<ClientId, Reversal>),
     Tag { add: Vec<String>, remove: Vec<String> },
 }
 
@@ -121,6 +147,8 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
 /// How many credentials one call of [`give_all`] gives away.
 pub const MOST_GIVEN: u16 = 1000;
 
+pub use self::moving::{Foreseen, foresee};
+
 /// Gives the credentials that one person owns to another, the newest [`MOST_GIVEN`] of them. A credential stays when
 /// the actor does not manage its team or the other person is not in it.
 ///
@@ -153,15 +181,18 @@ async fn checked(change: &mut Change<'_>, actor: &Actor, step: &Step) -> Result<
         Step::Revoke(reason) => Checked::Revoke { reason: check_reason(reason).at("reason")? },
         Step::Disable => Checked::Disable,
         Step::Enable => Checked::Enable,
-        Step::Move(team) => {
-            change.authority(actor).await?.require(team, Role::Manager)?;
-            let team = store::person::team::find(change, team).await?;
-            Checked::Move(team.ok_or_else(|| FieldError::new("team", "Choose a team."))?)
-        }
+        Step::Move { team, owner } => Checked::Move(Move::checked(change, actor, team, owner.as_ref()).await?),
         Step::Own(person) => {
             let person = store::person::find(&mut *change, person).await?.filter(|person| person.disabled_at.is_none());
             Checked::Own(person.ok_or_else(|| FieldError::new("owner", "Choose a person."))?)
         }
+        Step::Unassign(id) => {
+            let servers = store::server::list(change).await?;
+            let server = servers.iter().find(|server| server.id == *id).cloned();
+            let server = server.ok_or_else(|| FieldError::new("server", "Choose an MCP server."))?;
+            Checked::Unassign { server, servers }
+        }
+        Step::Undo { first, last } => Checked::Undo(undo::read(change.context(), *first, *last).await?),
         Step::Tag { add, remove } => {
             let (add, remove) = (check_tags(add).at("add")?, check_tags(remove).at("remove")?);
             if add.is_empty() && remove.is_empty() {
@@ -183,7 +214,9 @@ async fn one(
     step: &Checked,
 ) -> Result<Result<Done, Kept>> {
     let role = match step {
-        Checked::Move(_) | Checked::Own(_) | Checked::Tag { .. } => Role::Manager,
+        Checked::Move(_) | Checked::Own(_) | Checked::Unassign { .. } | Checked::Undo(_) | Checked::Tag { .. } => {
+            Role::Manager
+        }
         _ => Role::Member,
     };
     let credential = match find_for(change, actor, client_id, role).await {
@@ -194,7 +227,7 @@ async fn one(
     };
     let now = change.now();
     // A team is removed only when nothing is left in it, so what is revoked can move, too.
-    if credential.revoked_at.is_some() && !matches!(step, Checked::Move(_)) {
+    if credential.revoked_at.is_some() && !matches!(step, Checked::Move(_) | Checked::Undo(_)) {
         let is_revocation = matches!(step, Checked::Revoke { .. });
         return Ok(Err(if is_revocation { Kept::Already } else { Kept::Revoked }));
     }
@@ -213,44 +246,48 @@ async fn one(
             store::credential::set_disabled(change, client_id, None).await?;
             Ok(credential.event(Action::CredentialEnabled))
         }
-        Checked::Move(team) => return moved(change, actor, credential, team).await,
+        Checked::Move(to) => return moving::moved(change, actor, credential, to).await,
+        Checked::Undo(reversals) => {
+            let Some(reversal) = reversals.get(client_id) else { return Ok(Err(Kept::Changed)) };
+            return undo::undone(change, actor, credential, reversal).await;
+        }
+        Checked::Unassign { server, servers } => unassigned(change, credential, server, servers).await?,
         Checked::Own(person) => given(change, credential, person).await?,
         Checked::Tag { add, remove } => tagged(change, credential, add, remove).await?,
     };
     Ok(event.map(|event| (event, None)))
 }
 
-/// Moves the credential under the rules of an edit. An owner who is not in the new team is left behind.
-async fn moved(change: &mut Change<'_>, actor: &Actor, before: Credential, team: &Team) -> Result<Result<Done, Kept>> {
-    if before.team == team.id {
+/// Takes the MCP server from the credential, with the scopes that no other of its servers has.
+async fn unassigned(
+    change: &mut Change<'_>,
+    before: Credential,
+    server: &McpServer,
+    servers: &[McpServer],
+) -> Result<Result<Event, Kept>> {
+    if !before.servers.contains(&server.id) {
         return Ok(Err(Kept::Already));
     }
-    // What is revoked gets no tokens, whatever the new team may use.
-    if before.revoked_at.is_none() {
-        let authority = change.authority(actor).await?;
-        if check_privileges(&authority, &before.scopes, None).is_err() {
-            return Ok(Err(Kept::Scope));
-        }
-        match check_access(change, team, &before.servers, "team").await {
-            Err(CredentialError::Invalid(_)) => return Ok(Err(Kept::Server)),
-            other => other?,
-        }
+    let rest: Vec<McpServerId> = before.servers.iter().filter(|id| **id != server.id).cloned().collect();
+    let offered = |scope: &str| {
+        let has = |server: &&McpServer| server.scopes.iter().any(|own| own.name == scope);
+        servers.iter().filter(|server| rest.contains(&server.id)).any(|server| has(&server))
+    };
+    let scopes: Scopes = before.scopes.iter().filter(|scope| offered(scope)).collect();
+    if rest.is_empty() || scopes.is_empty() {
+        return Ok(Err(Kept::LastServer));
     }
-    let mut after = Credential { team: team.id.clone(), ..before.clone() };
-    if let Some(owner) = &before.owner {
-        after.owner = match generate::owner(change, team, &owner.id).await {
-            Ok(owner) => Some(owner),
-            Err(CredentialError::Invalid(_)) => None,
-            Err(error) => return Err(error),
-        };
-    }
-    let old_team = store::person::team::find(&mut *change, &before.team).await?;
-    let mut changes = Changes::default();
-    let name = |credential: &Credential| credential.owner.as_ref().map(|owner| owner.name.clone());
-    changes.note("owner", name(&before), name(&after));
+    let after = Credential { servers: rest, scopes, ..before.clone() };
     let now = change.now();
     store::credential::update(change, &after, now).await?;
-    Ok(Ok((moved_event(&before, old_team, team), changed_event(&after, changes))))
+    let resources = |credential: &Credential| {
+        let is_own = |server: &&McpServer| credential.servers.contains(&server.id);
+        servers.iter().filter(is_own).map(|server| server.resource.clone()).collect::<Vec<_>>()
+    };
+    let mut changes = Changes::default();
+    changes.note("mcp_servers", resources(&before), resources(&after));
+    changes.note("scopes", before.scopes.to_string(), after.scopes.to_string());
+    Ok(Ok(after.event(Action::CredentialEdited).with(changes.into())))
 }
 
 /// Makes the person the owner, if they see the credential's team.
@@ -264,9 +301,9 @@ async fn given(change: &mut Change<'_>, credential: Credential, person: &Person)
         return Ok(Err(Kept::Owner));
     }
     store::credential::set_owner(change, &credential.client_id, Some(&person.id)).await?;
-    let mut changes = Changes::default();
-    changes.note("owner", before.map(|owner| &owner.name), Some(&person.name));
-    Ok(Ok(credential.event(Action::CredentialEdited).with(changes.into())))
+    let after = Owner { id: person.id.clone(), name: person.name.clone(), disabled: false };
+    let changes = json!({ "owner": owner_change(before, Some(&after)) });
+    Ok(Ok(credential.event(Action::CredentialEdited).with(changes)))
 }
 
 async fn tagged(

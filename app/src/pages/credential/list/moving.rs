@@ -1,0 +1,143 @@
+//! The page that asks before several credentials move to another team. First the team is chosen; then the page says what
+//! the move would do to each of them.
+
+use domain::base::id::TeamId;
+use domain::credential::several::{Foreseen, foresee};
+use domain::model::credential::Credential;
+use domain::model::person::authority::Role;
+use domain::model::person::team::Team;
+use domain::person::team;
+
+use crate::pages::credential::list::receipt::why;
+use crate::pages::credential::list::several::Typed;
+use crate::prelude::*;
+
+/// The page.
+pub(super) async fn page(
+    visit: &Visit,
+    typed: Typed,
+    errors: Errors,
+    confirm: bool,
+    credentials: Vec<Credential>,
+) -> Result<Page, ActionError> {
+    let teams = team::list(&visit.context, visit.authority()?).await?;
+    let chosen = TeamId::parse(&typed.team).and_then(|id| teams.iter().find(|team| team.id == id));
+    let Some(to) = chosen.filter(|team| visit.may(&team.id, Role::Manager)) else {
+        return Ok(choice(visit, &typed, errors, &teams, credentials));
+    };
+    let count = counted(credentials.len(), "credential", "credentials");
+    let foreseen = foresee(&visit.context, visit.authority()?, credentials, &to.id).await?;
+    let moves = foreseen.iter().filter(|one| one.kept.is_none()).count();
+    let losing = foreseen.iter().filter(|one| one.kept.is_none() && one.loses_owner).count();
+    let verb = if moves == foreseen.len() { "Move credentials".to_owned() } else { format!("Move {moves} of {count}") };
+    let page = FormPage::new(format!("Move {count} to {}?", to.name), links::SEVERAL, verb)
+        .back(links::credentials_of_query(&typed.list), "Credentials")
+        .lead(
+            "The people of the new team see them, and its members can stop them. The present team loses sight of them.",
+        )
+        .hidden("do", "move")
+        .hidden("team", to.id.to_string())
+        .hidden("list", typed.list.clone());
+    let page = typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()));
+    let page = page.above(obstacles(&foreseen, to));
+    let page = match losing {
+        0 => page,
+        count => page.panel("Owner", new_owner(visit, to, count, &typed, &errors).await?),
+    };
+    let page =
+        page.fields(view! { <section class="panel" aria-label="What is selected">{rows(foreseen, &teams)}</section> });
+    let page = if moves == 0 { page.without_button() } else { page };
+    Ok(page.confirm(confirm || visit.must_confirm()).page(errors))
+}
+
+/// The form that asks for the team.
+fn choice(visit: &Visit, typed: &Typed, errors: Errors, teams: &[Team], credentials: Vec<Credential>) -> Page {
+    let own = teams.iter().filter(|team| visit.may(&team.id, Role::Manager));
+    let options = options_after("Choose a team", own.map(|team| (team.id.to_string(), team.name.clone())));
+    let count = counted(credentials.len(), "credential", "credentials");
+    let title = format!("Move {count} to another team");
+    let ids = typed.client_ids.iter().map(|id| hidden("client_id", id.clone())).collect_view();
+    let rows: Vec<_> = credentials
+        .into_iter()
+        .map(|credential| Foreseen { credential, kept: None, closed: Vec::new(), loses_owner: false })
+        .collect();
+    let body = view! {
+        <ErrorSummary errors=errors.clone()/>
+        {head((links::credentials_of_query(&typed.list), "Credentials"), title.clone(), "The next page says what the move does to each of them.", ())}
+        <form method="get" action=links::SEVERAL class="stack">
+            {hidden("do", "move")}{hidden("list", typed.list.clone())}{ids}
+            <section class="panel body" aria-label="Team">
+                <Select id="team" label="New team" options chosen=typed.team.clone() error=errors.at("team")/>
+            </section>
+            {submit(Some("primary"), "Continue")}
+        </form>
+        <section class="panel" aria-label="What is selected">{self::rows(rows, teams)}</section>
+    };
+    Page::new(title, body).framed(Frame::Narrow).answering(errors.status())
+}
+
+/// What stands in the way, with the MCP servers that would have to be opened.
+fn obstacles(foreseen: &[Foreseen], to: &Team) -> Option<AnyView> {
+    let mut closed: Vec<_> = foreseen.iter().flat_map(|one| &one.closed).collect();
+    closed.sort_by(|left, right| left.name.cmp(&right.name));
+    closed.dedup_by(|left, right| left.id == right.id);
+    let stays = foreseen.iter().filter(|one| one.kept.is_some()).count();
+    if stays == 0 {
+        return None;
+    }
+    let administers = Visit::current().viewer.is_some_and(|viewer| viewer.authority.is_administrator());
+    let server = |server: &domain::model::server::McpServer| {
+        let holding = foreseen.iter().filter(|one| one.closed.iter().any(|closed| closed.id == server.id)).count();
+        let open = administers.then(|| {
+            view! { " "<a href=links::server_access(&server.id)>{format!("Open it to {}", to.name)}</a>"." }
+        });
+        let words = format!(
+            "{} {} not open to {}: ",
+            counted(holding, "credential uses", "credentials use"),
+            server.name,
+            to.name
+        );
+        view! { <li>{words}"they stay."{open}</li> }
+    };
+    let lines = closed.into_iter().map(server).collect_view();
+    let title = format!("{} cannot move.", counted(stays, "credential", "credentials"));
+    Some(notice("warn", view! { <p><b>{title}</b></p><ul>{lines}</ul> }))
+}
+
+/// The choice of an owner for what would lose its owner.
+async fn new_owner(
+    visit: &Visit,
+    to: &Team,
+    count: usize,
+    typed: &Typed,
+    errors: &Errors,
+) -> Result<AnyView, ActionError> {
+    let members = team::members(&visit.context, &to.id).await?.into_iter().filter(|member| !member.disabled);
+    let options = options_after("Nobody", members.map(|member| (member.person.to_string(), member.name)));
+    let words = format!(
+        "{} their owner: the owner is not in {}.",
+        counted(count, "credential loses", "credentials lose"),
+        to.name
+    );
+    Ok(html! {
+        <p>{words}</p>
+        <Select id="owner" label="New owner" options chosen=typed.owner.clone() error=errors.at("owner")/>
+    })
+}
+
+/// The credentials, each with what happens to it.
+fn rows(foreseen: Vec<Foreseen>, teams: &[Team]) -> AnyView {
+    let row = |Foreseen { credential, kept, loses_owner, .. }: Foreseen| {
+        let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
+        let owner = credential.owner.map_or_else(|| "Nobody".to_owned(), |owner| owner.name);
+        let loses = (kept.is_none() && loses_owner).then(|| sub("not in the new team"));
+        let stays = kept.map(|kept| sub(format!("Stays: {}", why(kept, "move"))));
+        cells![
+            html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a>{stays} },
+            team,
+            html! { {owner}{loses} },
+            distance_or(credential.last_used_at, "Never used"),
+        ]
+    };
+    table(["Name", "Present team", "Owner", "Last used"], foreseen.into_iter().map(row))
+}

@@ -1,0 +1,126 @@
+//! Reversing an action on several credentials, as the audit log describes it: another team, another owner, other tags. A
+//! credential that was changed since stays as it is.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::base::id::{ClientId, PersonId, TeamId};
+use crate::credential::several::moving::{self, Move};
+use crate::credential::several::{Done, Kept, MOST_GIVEN};
+use crate::credential::{CredentialError, Result, generate, owner_change};
+use crate::model::audit::{Action, AuditEntry};
+use crate::model::credential::Credential;
+use crate::model::field_error::FieldError;
+use crate::prelude::{Actor, Change, Changes, Context};
+use crate::store;
+
+/// A value before and after an action.
+type Changed<T> = (T, T);
+
+/// What is reversed for one credential.
+#[derive(Debug, Default)]
+pub(super) struct Reversal {
+    team: Option<Changed<TeamId>>,
+    owner: Option<Changed<Option<PersonId>>>,
+    tags: Option<Changed<Vec<String>>>,
+}
+
+impl Reversal {
+    /// Adds what an entry says.
+    fn add(&mut self, details: &Value) {
+        let id = |name: &str, when: &str| details.pointer(&format!("/{name}/{when}_id"));
+        let team = |when| id("team", when).and_then(Value::as_str).and_then(TeamId::parse);
+        self.team = team("before").zip(team("after")).or(self.team.take());
+        let owner = |when| id("owner", when).map(|id| id.as_str().and_then(PersonId::parse));
+        self.owner = owner("before").zip(owner("after")).or(self.owner.take());
+        let tags = |when: &str| {
+            let list = details.pointer(&format!("/tags/{when}"))?.as_array()?;
+            list.iter().map(|tag| tag.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        };
+        self.tags = tags("before").zip(tags("after")).or(self.tags.take());
+    }
+
+    /// Whether the credential still is as the action left it.
+    fn is_current(&self, credential: &Credential) -> bool {
+        let owner = credential.owner.as_ref().map(|owner| &owner.id);
+        self.team.as_ref().is_none_or(|(_, after)| credential.team == *after)
+            && self.owner.as_ref().is_none_or(|(_, after)| owner == after.as_ref())
+            && self.tags.as_ref().is_none_or(|(_, after)| credential.tags == *after)
+    }
+}
+
+/// Reads what the entries `first` to `last` did. A move also wrote entries about owners, behind the last one.
+pub(super) async fn read(context: &Context, first: i64, last: i64) -> Result<HashMap<ClientId, Reversal>> {
+    let count = last.saturating_sub(first).saturating_add(1);
+    if count < 1 || count > i64::from(MOST_GIVEN) {
+        return Err(FieldError::new("entries", "There is nothing to reverse.").into());
+    }
+    let limit = count.saturating_mul(2);
+    let entries = store::audit::walk(&context.store, first.saturating_sub(1), limit).await?;
+    let is_edit = |entry: &&AuditEntry| entry.action == Action::CredentialEdited.as_str();
+    let mut reversals: HashMap<ClientId, Reversal> = HashMap::new();
+    let mut actor = None;
+    for entry in entries.iter().filter(is_edit) {
+        let Some(id) = ClientId::parse(&entry.target_id) else { continue };
+        // What follows belongs to the same action when it was written at the same moment by the same actor.
+        let written = (entry.at, entry.actor_id.clone());
+        let is_part = *actor.get_or_insert_with(|| written.clone()) == written;
+        if entry.seq <= last || (is_part && reversals.contains_key(&id)) {
+            reversals.entry(id).or_default().add(&serde_json::from_str(&entry.details).unwrap_or_default());
+        }
+    }
+    Ok(reversals)
+}
+
+/// Reverses what was done to one credential, under the rules of an edit.
+pub(super) async fn undone(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    credential: Credential,
+    reversal: &Reversal,
+) -> Result<Result<Done, Kept>> {
+    let Reversal { team, owner, tags } = reversal;
+    if !reversal.is_current(&credential) {
+        return Ok(Err(Kept::Changed));
+    }
+    if let Some((before, _)) = team {
+        let owner = owner.as_ref().and_then(|(before, _)| before.as_ref());
+        let to = match Move::checked(change, actor, before, owner).await {
+            // The earlier owner has left the team.
+            Err(CredentialError::Invalid(_)) => Move::checked(change, actor, before, None).await,
+            checked => checked,
+        };
+        return match to {
+            Ok(mut to) => {
+                to.restores = true;
+                moving::moved(change, actor, credential, &to).await
+            }
+            Err(CredentialError::Forbidden) => Ok(Err(Kept::Role)),
+            Err(CredentialError::NotFound | CredentialError::Invalid(_)) => Ok(Err(Kept::Unseen)),
+            Err(error) => Err(error),
+        };
+    }
+    let id = &credential.client_id;
+    let mut changes = Changes::default();
+    if let Some((before, _)) = owner {
+        let team = store::person::team::find(&mut *change, &credential.team).await?;
+        let present = match (before, team) {
+            (Some(person), Some(team)) => match generate::owner(change, &team, person).await {
+                Ok(owner) => Some(owner),
+                Err(_) => return Ok(Err(Kept::Owner)),
+            },
+            _ => None,
+        };
+        store::credential::set_owner(change, id, present.as_ref().map(|owner| &owner.id)).await?;
+        changes.add("owner", owner_change(credential.owner.as_ref(), present.as_ref()));
+    }
+    if let Some((before, after)) = tags {
+        store::credential::set_tags(change, id, before).await?;
+        changes.add("tags", json!({ "before": after, "after": before }));
+    }
+    if changes.is_empty() {
+        return Ok(Err(Kept::Changed));
+    }
+    Ok(Ok((credential.event(Action::CredentialEdited).with(changes.into()), None)))
+}

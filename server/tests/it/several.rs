@@ -1,0 +1,193 @@
+//! One action on several credentials: what it foresees, what its receipt says, and how it is reversed.
+
+use axum::http::StatusCode;
+use domain::base::id::{ClientId, TeamId};
+use domain::credential::generate::generate;
+use domain::credential::inspect;
+use domain::model::credential::Credential;
+use domain::model::credential::draft::Draft;
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
+use domain::model::server::ScopeDescription;
+use domain::model::server::access::ServerAccess;
+use domain::server::{self, ServerDraft};
+
+use crate::roles::{joined, new_team, operator, signed_in_as};
+use crate::support::{App, Browser};
+
+/// The page without the marks of the renderer.
+fn text(body: &str) -> String {
+    body.replace("<!>", "")
+}
+
+async fn read(app: &App, id: &ClientId) -> Credential {
+    inspect::find(&app.instance.context, &Authority::Everything, id).await.expect("reads").expect("exists")
+}
+
+/// The owner of a credential, by identifier.
+async fn owner(app: &App, id: &ClientId) -> Option<String> {
+    read(app, id).await.owner.map(|owner| owner.id.to_string())
+}
+
+/// Generates a credential of the team for these MCP servers.
+async fn of_team(app: &App, name: &str, team: &TeamId, servers: &[&str]) -> ClientId {
+    let draft = Draft {
+        name: name.to_owned(),
+        team: Some(team.clone()),
+        servers: servers.iter().map(|server| (*server).to_owned()).collect(),
+        ..Draft::default()
+    };
+    generate(&app.instance.context, &operator(), &draft, None).await.expect("generates").credential.client_id
+}
+
+/// Registers an MCP server that only this team may use.
+async fn server_of(app: &App, name: &str, access: ServerAccess) -> String {
+    let draft = ServerDraft {
+        name: name.to_owned(),
+        resource: format!("https://{name}.example.com/mcp"),
+        scopes: vec![ScopeDescription::parse(&format!("{name}:read"))],
+        access,
+        ..ServerDraft::default()
+    };
+    server::add(&app.instance.context, &operator(), &draft).await.expect("added").resource
+}
+
+fn question(fields: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("/credentials/several?{}", pairs.join("&"))
+}
+
+/// Sends the form, and returns the receipt.
+async fn done(browser: &Browser<'_>, fields: &[(&str, &str)]) -> String {
+    let answer = browser.submit(&question(fields), "/credentials/several", fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    text(&browser.get(answer.header("location")).await.body)
+}
+
+/// Follows “Undo” of a receipt and sends its form.
+async fn undone(browser: &Browser<'_>, receipt: &str) -> String {
+    let before_words = receipt.split(">Undo</a>").next().expect("a link to undo");
+    let href = before_words.rsplit("href=\"").next().and_then(|rest| rest.split('"').next()).expect("its address");
+    let href = href.replace("&amp;", "&");
+    let query = href.split_once('?').expect("a query").1;
+    let fields: Vec<(String, String)> = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    done(browser, &fields).await
+}
+
+#[tokio::test]
+async fn a_move_says_before_what_it_would_do_and_is_reversed_with_the_owners() {
+    let app = App::new().await;
+    let (payments, search) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
+    let grace = joined(&app, "grace@example.com", InvitedRole::Team(payments.clone(), Role::Manager)).await;
+    let alan = joined(&app, "alan@example.com", InvitedRole::Team(search.clone(), Role::Member)).await;
+    let closed = server_of(&app, "payouts", ServerAccess::Teams([payments.clone()].into())).await;
+    let free = of_team(&app, "free", &payments, &[]).await;
+    let bound = of_team(&app, "bound", &payments, &[&closed]).await;
+    let browser = app.signed_in().await;
+    let ids = [("client_id", free.as_str()), ("client_id", bound.as_str())];
+    done(&browser, &[&[("do", "owner")], &ids[..], &[("owner", grace.id.as_str())]].concat()).await;
+
+    let to_search = [&[("do", "move")], &ids[..], &[("team", search.as_str())]].concat();
+    let page = text(&browser.get(&question(&to_search)).await.body);
+    for expected in [
+        "1 credential uses payouts, not open to Search: they stay.",
+        "Open it to Search",
+        "1 credential loses their owner: the owner is not in Search.",
+        ">Move 1 of 2 credentials</button>",
+        "Stays: one of its MCP servers is not open to the new team",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let receipt = done(&browser, &[&to_search[..], &[("owner", alan.id.as_str())]].concat()).await;
+    assert!(
+        receipt.contains("1 credential moved, 1 could not be moved.") && receipt.contains("data-tone=\"warn\""),
+        "{receipt}"
+    );
+    assert!(receipt.contains("team: Payments → Search"), "{receipt}");
+    assert_eq!(read(&app, &free).await.team, search);
+    assert_eq!(owner(&app, &free).await, Some(alan.id.to_string()), "the owner who was chosen");
+    assert_eq!(owner(&app, &bound).await, Some(grace.id.to_string()), "what stays keeps its owner");
+
+    let reversed = undone(&browser, &receipt).await;
+    assert!(reversed.contains("1 credential changed back."), "{reversed}");
+    let after = read(&app, &free).await;
+    assert_eq!((after.team, after.owner.map(|owner| owner.id)), (payments.clone(), Some(grace.id.clone())));
+
+    // Without another owner, the move leaves nobody; reversing it brings the owner back.
+    let receipt = done(&browser, &to_search).await;
+    assert_eq!(owner(&app, &free).await, None);
+    undone(&browser, &receipt).await;
+    assert_eq!(owner(&app, &free).await, Some(grace.id.to_string()));
+}
+
+#[tokio::test]
+async fn another_owner_and_other_tags_are_reversed_unless_somebody_changed_them_since() {
+    let app = App::new().await;
+    let team = TeamId::first();
+    let manager = InvitedRole::Team(team.clone(), Role::Manager);
+    let grace = joined(&app, "grace@example.com", manager.clone()).await;
+    let alan = joined(&app, "alan@example.com", manager).await;
+    let (one, two) = (of_team(&app, "one", &team, &[]).await, of_team(&app, "two", &team, &[]).await);
+    let browser = app.signed_in().await;
+    done(&browser, &[("do", "owner"), ("client_id", one.as_str()), ("owner", grace.id.as_str())]).await;
+    let ids = [("client_id", one.as_str()), ("client_id", two.as_str())];
+    let receipt = done(&browser, &[&[("do", "owner")], &ids[..], &[("owner", alan.id.as_str())]].concat()).await;
+    assert!(receipt.contains("owner: grace → alan") && receipt.contains("owner: nobody → alan"), "{receipt}");
+    // Somebody takes one of them over before it is reversed.
+    done(&browser, &[("do", "owner"), ("client_id", two.as_str()), ("owner", grace.id.as_str())]).await;
+    let reversed = undone(&browser, &receipt).await;
+    assert!(reversed.contains("1 credential changed back, 1 could not be changed back."), "{reversed}");
+    assert!(reversed.contains("was changed since"), "{reversed}");
+    assert_eq!(owner(&app, &one).await, Some(grace.id.to_string()));
+    assert_eq!(owner(&app, &two).await, Some(grace.id.to_string()));
+
+    let receipt = done(&browser, &[&[("do", "tag")], &ids[..], &[("add", "env:prod"), ("remove", "")]].concat()).await;
+    assert!(receipt.contains("tags: none → env:prod"), "{receipt}");
+    undone(&browser, &receipt).await;
+    assert!(read(&app, &one).await.tags.is_empty() && read(&app, &two).await.tags.is_empty());
+
+    // Who manages nothing of it reverses nothing.
+    let other = new_team(&app, "Search").await;
+    let stranger = joined(&app, "mallory@example.com", InvitedRole::Team(other, Role::Manager)).await;
+    let stranger = signed_in_as(&app, &stranger).await;
+    let fields = [("do", "undo"), ("entries", "1-900"), ("client_id", one.as_str())];
+    let refused = stranger.submit("/credentials", "/credentials/several", &fields).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.body);
+}
+
+#[tokio::test]
+async fn an_mcp_server_is_taken_from_several_credentials_that_have_another_one() {
+    let app = App::new().await;
+    let team = TeamId::first();
+    let docs = server_of(&app, "docs", ServerAccess::All).await;
+    let tickets = server_of(&app, "tickets", ServerAccess::All).await;
+    let both = of_team(&app, "both", &team, &[&docs, &tickets]).await;
+    let only = of_team(&app, "only", &team, &[&docs]).await;
+    let none = of_team(&app, "none", &team, &[&tickets]).await;
+    let server = server::find_named(&app.instance.context, &docs).await.expect("reads").expect("docs").id.to_string();
+    let browser = app.signed_in().await;
+    let fields = [
+        ("do", "unassign"),
+        ("client_id", both.as_str()),
+        ("client_id", only.as_str()),
+        ("client_id", none.as_str()),
+        ("server", server.as_str()),
+    ];
+    let receipt = done(&browser, &fields).await;
+    for expected in [
+        "1 credential removed from the MCP server, 1 needed no change, 1 could not be removed from the MCP server.",
+        "has no other MCP server: give it one first, or revoke it",
+        "does not have this MCP server",
+        "MCP servers: https://docs.example.com/mcp, https://tickets.example.com/mcp → https://tickets.example.com/mcp",
+    ] {
+        assert!(receipt.contains(expected), "{expected}: {receipt}");
+    }
+    let after = read(&app, &both).await;
+    assert_eq!((after.servers.len(), after.scopes.to_string()), (1, "tickets:read".to_owned()));
+    assert_eq!(read(&app, &only).await.servers.len(), 1);
+}
