@@ -131,10 +131,9 @@ pub async fn check(
         return Err(refuse(OAuthErrorCode::InvalidTarget, "resource must name one MCP server of this server."));
     };
     let grantable = grantable(&client, &server);
-    let scopes = match form.get("scope").map(Scopes::parse) {
-        Some(None) => return Err(refuse(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
-        Some(Some(asked)) if !asked.is_empty() => asked.intersection(&grantable),
-        _ => server.default_scope_names().collect::<Scopes>().intersection(&grantable),
+    let by_default = server.default_scope_names().collect::<Scopes>().intersection(&grantable);
+    let Some(scopes) = Scopes::granted(form.get("scope"), &grantable, by_default) else {
+        return Err(refuse(OAuthErrorCode::InvalidScope, "The scope is malformed."));
     };
     if scopes.is_empty() {
         let error = OAuthError::no_scope(actor.map(|_| &grantable));

@@ -11,6 +11,7 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::crypto::public_key::KeyAlgorithm;
 use domain::model::client::DynamicRegistration;
 use domain::model::server::SCOPE_READ;
+use domain::model::server::scope::OFFLINE_ACCESS;
 use domain::token::grants::GrantType;
 use serde_json::json;
 
@@ -59,7 +60,7 @@ pub(crate) async fn authorization_server(State(state): State<AppState>) -> Respo
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-        "scopes_supported": [SCOPE_READ],
+        "scopes_supported": [SCOPE_READ, OFFLINE_ACCESS],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": TokenAlgorithm::ALL.map(TokenAlgorithm::as_str),
     });

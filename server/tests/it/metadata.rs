@@ -38,7 +38,7 @@ async fn the_authorization_server_describes_itself() {
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": true,
             "client_id_metadata_document_auth_methods_supported": ["none"],
-            "scopes_supported": ["mcp:read"],
+            "scopes_supported": ["mcp:read", "offline_access"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
         })
