@@ -902,9 +902,7 @@ async fn what_a_registration_holds_beyond_our_members_is_ignored_and_the_answer_
 
 #[tokio::test]
 async fn the_redirect_uris_of_a_website_are_on_the_web() {
-    let of = |kind: Value, uris: &[&str]| {
-        json!({ "redirect_uris": uris, "token_endpoint_auth_method": "none", "application_type": kind })
-    };
+    let of = |kind: Value, uris: &[&str]| json!({ "redirect_uris": uris, "token_endpoint_auth_method": "none", "application_type": kind });
     let (website, local, scheme) = ("https://app.example/callback", CALLBACK, "com.example.app:/callback");
     let app = App::with_settings(|settings| settings.dynamic_registration = DynamicRegistration::On).await;
     for (kind, uris) in [

@@ -40,5 +40,6 @@ mod sockets;
 mod support;
 mod token;
 mod tokens;
+mod unnamed_servers;
 mod webhooks;
 mod words;
