@@ -16,7 +16,7 @@ use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 pub struct Offer {
     /// The MCP server.
     pub server: McpServer,
-    /// The scopes that the client would get.
+    /// The scopes that the client would get, with all that they imply.
     pub scopes: Scopes,
 }
 
@@ -95,7 +95,8 @@ impl Asking<'_> {
         if scopes.is_empty() {
             return Err(OAuthError::no_scope(self.authority.map(|_| &grantable)));
         }
-        Ok(Offer { server: server.clone(), scopes })
+        // The person reads all that the token will carry.
+        Ok(Offer { server: server.clone(), scopes: server.closure(&scopes) })
     }
 
     /// What a person may let the client do at the server. Only machines may ask about other people's tokens. Only

@@ -794,7 +794,11 @@ async fn a_token_is_for_the_server_that_the_person_was_asked_about() {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: "https://docs.example/mcp".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: "Read the documents.".to_owned() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: "Read the documents.".to_owned(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     server::add(context, &Actor::command_line("operator"), &draft).await.expect("added");

@@ -30,6 +30,7 @@ mod restore;
 mod revocation;
 mod roles;
 mod routes;
+mod scope_hierarchy;
 mod search;
 mod second_factor;
 mod server_access;

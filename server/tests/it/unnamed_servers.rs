@@ -23,7 +23,11 @@ const MAIL: &str = "https://mail.example/mcp";
 const BUILT_IN: &str = "http://localhost:8080/mcp";
 
 async fn added(app: &App, resource: &str, scopes: &[&str]) -> McpServerId {
-    let scope = |name: &&str| ScopeDescription { name: (*name).to_owned(), description: format!("Allows {name}.") };
+    let scope = |name: &&str| ScopeDescription {
+        name: (*name).to_owned(),
+        description: format!("Allows {name}."),
+        implies: Vec::new(),
+    };
     let draft = ServerDraft {
         name: format!("Server of {resource}"),
         resource: resource.to_owned(),
