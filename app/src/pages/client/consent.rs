@@ -115,12 +115,14 @@ fn option(offer: Offer) -> AnyView {
     let Offer { server, scopes } = offer;
     let about = view! {
         <span>{server.name.clone()}</span>
-        <div class="hint">
-            <p>{server.resource.clone()}". Each token works for "{duration(server.token_lifetime)}". The app may:"</p>
-            <ul>{allowed(&server, &scopes)}</ul>
-        </div>
+        <span class="hint">
+            {server.resource.clone()}". Each token works for "{duration(server.token_lifetime)}". The app may:"
+        </span>
     };
-    choice("radio", "server", server.id.as_str(), false, about)
+    html! {
+        {choice("radio", "server", server.id.as_str(), false, about)}
+        <div class="hint"><ul>{allowed(&server, &scopes)}</ul></div>
+    }
 }
 
 /// The page for a person whose teams may not use the MCP server. Its button tells the client.
