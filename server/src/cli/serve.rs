@@ -121,7 +121,10 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
 async fn warn_without_default(context: &Context) -> Result<(), CliError> {
     let Some(resource) = &context.settings.default_resource else { return Ok(()) };
     if server::find_named(context, resource).await?.is_none_or(|server| server.is_archived()) {
-        tracing::warn!(resource, "default_resource names no MCP server: clients that send no resource are refused");
+        tracing::warn!(
+            resource,
+            "default_resource names no MCP server: clients that do not say which one they want are refused"
+        );
     }
     Ok(())
 }
