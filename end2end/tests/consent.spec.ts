@@ -82,6 +82,51 @@ async function signInThere(page: Page) {
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
+test('a person chooses the MCP server of a client that names none', async ({ page, context }) => {
+  const server = await Countersign.start();
+  const client = await Client.listen();
+  const problems = watch(context, server);
+  await createAdministrator(page, server);
+  const resource = 'https://docs.example.com/mcp';
+  await page.goto(`${server.url}/servers/new`);
+  await page.getByRole('textbox', { name: 'Name' }).fill('Docs');
+  await page.getByRole('textbox', { name: 'Resource' }).fill(resource);
+  const lines = 'docs:write (implies docs:read) Create and change pages.\ndocs:read Read the documents.';
+  await page.getByRole('textbox', { name: 'Scopes' }).fill(lines);
+  await press(page, 'Add MCP server');
+  await expect(page.getByText('Implies docs:read')).toBeVisible();
+  const registration = await fetch(`${server.url}/mcp/oauth/register`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      client_name: 'Assistant',
+      redirect_uris: [client.redirectUri],
+      token_endpoint_auth_method: 'none',
+    }),
+  });
+  const { client_id } = await registration.json();
+  const address = new URL(authorizeUrl(server, client_id, client.redirectUri));
+  address.searchParams.delete('resource');
+  address.searchParams.delete('scope');
+  await page.goto(address.href);
+  await examine(page, 'consent-choice');
+  await page.getByRole('button', { name: 'Allow' }).click();
+  await expect(page.getByText('Choose an MCP server.')).toBeVisible();
+  await examine(page, 'consent-choice-missing');
+  await page.getByRole('radio', { name: 'Docs' }).check();
+  await page.getByRole('button', { name: 'Allow' }).click();
+  const code = (await client.answer()).get('code')!;
+  const { access_token, scope } = await redeem(server, { code, client_id, redirect_uri: client.redirectUri });
+  expect(scope).toBe('docs:write docs:read');
+  expect(JSON.parse(Buffer.from(access_token.split('.')[1], 'base64url').toString()).aud).toBe(resource);
+  const expected = ['422', `:${new URL(client.redirectUri).port}`];
+  expect(problems.filter((problem) => !expected.some((part) => problem.includes(part)))).toEqual([]);
+  client.close();
+  expect(await server.traces()).toEqual([]);
+  await server.stop();
+  await server.remove();
+});
+
 test('a person lets a public client act for them, and ends its access', async ({ page, context }) => {
   const server = await Countersign.start();
   const client = await Client.listen();

@@ -95,8 +95,9 @@ async fn authorized(state: AppState, request: Request, next: Next) -> Result<Res
     {
         return Err(refusal);
     }
-    if let Some(scope) = missing_scope(&body, &caller.scopes) {
-        return Err(insufficient_scope(&state, scope, &caller.scopes));
+    let needed = needed_scopes(&body);
+    if needed.iter().any(|scope| !caller.scopes.contains(scope)) {
+        return Err(insufficient_scope(&state, &needed, &caller.scopes));
     }
     head.extensions.insert(caller);
     Ok(transport::in_json(next.run(Request::from_parts(head, Body::from(body))).await).await)
@@ -150,8 +151,8 @@ fn challenge(state: &AppState, invalid: bool) -> Response {
 
 /// 403, with every scope that the next token needs (RFC 6750 §3.1). The list includes the scopes that the token has,
 /// because clients ask for exactly the scopes in the challenge.
-fn insufficient_scope(state: &AppState, missing: &str, held: &Scopes) -> Response {
-    let needed: Scopes = held.iter().chain([missing]).collect();
+fn insufficient_scope(state: &AppState, needed: &[&str], held: &Scopes) -> Response {
+    let needed: Scopes = held.iter().chain(needed.iter().copied()).collect();
     let value = format!(
         r#"Bearer error="insufficient_scope", scope="{needed}", resource_metadata="{}", error_description="The token lacks a scope.""#,
         metadata_url(state)
@@ -168,9 +169,9 @@ fn with_challenge(status: StatusCode, value: &str) -> Response {
     response
 }
 
-/// The scope that the tool call in the body needs and the token lacks.
-fn missing_scope(body: &Bytes, held: &Scopes) -> Option<&'static str> {
-    let message: Value = serde_json::from_slice(body).ok()?;
+/// The scopes that the tool calls in the body need.
+fn needed_scopes(body: &Bytes) -> Vec<&'static str> {
+    let Ok(message) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
     // One old revision of the protocol allowed batches. Each call in a batch needs its scope.
     let messages = match &message {
         Value::Array(messages) => messages.as_slice(),
@@ -180,7 +181,7 @@ fn missing_scope(body: &Bytes, held: &Scopes) -> Option<&'static str> {
         .iter()
         .filter(|message| message["method"] == "tools/call")
         .filter_map(|message| scope_of(message["params"]["name"].as_str()?))
-        .find(|scope| !held.contains(scope))
+        .collect()
 }
 
 /// The scope that a tool needs besides a valid token.

@@ -91,7 +91,11 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row(register::MANAGED_PATH, Access::OAuth, any(register::manage)),
         // People come here from a client, and may still have to sign in. Pages of other origins never call it.
         row(oauth::AUTHORIZE_PATH, anybody, get(form(authorize::form)).post(form(authorize::decide))),
-        row(metadata::AUTHORIZATION_SERVER_PATH, Access::OAuth, get(metadata::authorization_server)),
+        row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
+        row("/.well-known/oauth-authorization-server/mcp", Access::OAuth, get(metadata::authorization_server)),
+        row("/.well-known/openid-configuration", Access::OAuth, get(metadata::authorization_server)),
+        row("/.well-known/openid-configuration/mcp", Access::OAuth, get(metadata::authorization_server)),
+        row("/mcp/.well-known/openid-configuration", Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/{*rest}", Access::OAuth, any(metadata::unknown)),

@@ -7,14 +7,13 @@ use crate::base::form_body::TokenForm;
 use crate::base::id::{AppClientId, PersonId};
 use crate::client;
 use crate::client::metadata_document::{self, DocumentError};
+use crate::client::offer::{Asking, Offer};
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::consent::CODE_LIFETIME;
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
 use crate::model::client::{AppClient, ClientKind};
-use crate::model::server::resource;
-use crate::model::server::scope::Scopes;
-use crate::model::server::{McpServer, PRIVILEGED_SCOPES, SCOPE_INTROSPECT};
-use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode};
+use crate::model::server::McpServer;
+use crate::model::token::oauth_error::OAuthErrorCode;
 use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Result, operation_error, through_fault};
 use crate::store;
 use crate::store::client::consent::Code;
@@ -34,11 +33,27 @@ pub struct AuthorizationRequest {
     pub redirect_uri: RedirectUri,
     /// The client's own value, which the answer repeats.
     pub state: Option<String>,
-    /// The MCP server that the client wants to use.
-    pub server: McpServer,
-    /// The scopes that the client would get.
-    pub scopes: Scopes,
+    /// The MCP server that the client wants to use; several when the request does not say which, and the person
+    /// chooses.
+    pub offers: Vec<Offer>,
     challenge: String,
+}
+
+impl AuthorizationRequest {
+    /// The request for the server with this identifier alone, if that is one of its servers. The page sends the
+    /// identifier back, so that a person never allows another server than the one that the page showed.
+    pub fn for_server(&self, id: &str) -> Option<Self> {
+        let offer = self.offers.iter().find(|offer| offer.server.id.as_str() == id)?;
+        Some(Self { offers: vec![offer.clone()], ..self.clone() })
+    }
+
+    /// What the person decides about; `None` as long as they have not chosen a server.
+    fn offer(&self) -> Option<&Offer> {
+        match self.offers.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
 }
 
 /// Why a request is not shown to a person.
@@ -72,6 +87,9 @@ operation_error! {
         /// The MCP server is not open to the person's teams.
         #[error("the MCP server is not open to the teams of the person")]
         NotOpen,
+        /// The person has not chosen an MCP server.
+        #[error("the request is for several MCP servers")]
+        NotChosen,
         /// The client or its redirect URI is not registered any more. The text is for the person.
         #[error("{0}")]
         Gone(&'static str),
@@ -127,21 +145,15 @@ pub async fn check(
         _ => return invalid("PKCE with code_challenge_method S256 is required."),
     };
     let servers = store::server::list(&context.store).await?;
-    let Some(server) = target(&form, servers) else {
-        return Err(refuse(OAuthErrorCode::InvalidTarget, "resource must name one MCP server of this server."));
+    let authority = match actor {
+        Some(actor) => Some(store::person::team::authority(&context.store, actor).await?),
+        None => None,
     };
-    let grantable = grantable(&client, &server);
-    let scopes = match form.get("scope").map(Scopes::parse) {
-        Some(None) => return Err(refuse(OAuthErrorCode::InvalidScope, "The scope is malformed.")),
-        Some(Some(asked)) if !asked.is_empty() => asked.intersection(&grantable),
-        _ => server.default_scope_names().collect::<Scopes>().intersection(&grantable),
-    };
-    if scopes.is_empty() {
-        let error = OAuthError::no_scope(actor.map(|_| &grantable));
-        return Err(refuse(error.code, &error.description));
-    }
+    let default = context.settings.default_resource.as_deref();
+    let asking = Asking { client: &client, authority: authority.as_ref(), default };
+    let offers = asking.offers(&form, &servers).map_err(|error| refuse(error.code, &error.description))?;
     let state = state.map(str::to_owned);
-    Ok(AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge })
+    Ok(AuthorizationRequest { client, redirect_uri, state, offers, challenge })
 }
 
 /// Whether an error leads to the client by itself, before a person decided anything. Otherwise anybody could register
@@ -176,27 +188,6 @@ fn is_challenge(text: &str) -> bool {
     text.len() == CHALLENGE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// The MCP server that the request names. When it names none, this is the built-in server: some clients do not know RFC
-/// 8707.
-fn target(form: &TokenForm, servers: Vec<McpServer>) -> Option<McpServer> {
-    let mut resources = form.resources();
-    let asked = match (resources.next(), resources.next()) {
-        (None, _) => return servers.into_iter().find(|server| server.built_in),
-        (Some(one), None) => one,
-        (Some(_), Some(_)) => return None,
-    };
-    resource::server(asked, &servers).filter(|server| !server.is_archived()).cloned()
-}
-
-/// What a person may let the client do at the server. Only machines may ask about other people's tokens. Only clients
-/// that an administrator added may act on credentials.
-fn grantable(client: &AppClient, server: &McpServer) -> Scopes {
-    let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
-    let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && client.kind != ClientKind::Registered;
-    let names = server.scopes.iter().map(|scope| scope.name.as_str());
-    names.filter(|name| !is_for_machines(name) && !is_privileged(name)).collect()
-}
-
 /// The address that brings an answer to the client. It names us as the issuer (RFC 9207).
 fn answer(context: &Context, uri: &RedirectUri, state: Option<&str>, parameters: &[(&str, &str)]) -> String {
     let mut all = parameters.to_vec();
@@ -216,15 +207,15 @@ fn refusal(
     answer(context, uri, state, &[("error", code.as_str()), ("error_description", description)])
 }
 
-/// Whether the person has allowed these scopes before, so that the page need not ask again.
+/// Whether the person has allowed these scopes of this server before, so that the page need not ask again.
 pub async fn is_remembered(context: &Context, person: &PersonId, request: &AuthorizationRequest) -> Result<bool> {
-    let AuthorizationRequest { client, server, scopes, .. } = request;
-    if !client.remembers_consent() {
+    let client = &request.client;
+    let Some(Offer { server, scopes }) = request.offer().filter(|_| client.remembers_consent()) else {
         return Ok(false);
-    }
+    };
     let granted =
         store::client::consent::granted(&context.store, person, &client.id, &server.id, context.now()).await?;
-    Ok(granted.iter().any(|granted| scopes.intersection(granted) == *scopes))
+    Ok(granted.iter().any(|granted| scopes.intersection(&server.closure(granted)) == *scopes))
 }
 
 /// Records that the person allows the request. Returns the address that brings the code to the client.
@@ -233,6 +224,7 @@ pub async fn is_remembered(context: &Context, person: &PersonId, request: &Autho
 ///
 /// - [`ConsentRefused::NotOpen`] when the MCP server is not open to the person's teams. The person reads that, and then
 ///   [`deny`] tells the client.
+/// - [`ConsentRefused::NotChosen`] when the person must choose a server first.
 /// - [`ConsentRefused::Gone`] when the client was removed since [`check`], or no longer has the redirect URI. A change
 ///   of the redirect URIs forgets the codes that were issued before, and this one would come after it.
 pub async fn allow(
@@ -241,7 +233,8 @@ pub async fn allow(
     person: &PersonId,
     request: &AuthorizationRequest,
 ) -> Result<String, ConsentRefused> {
-    let AuthorizationRequest { client, redirect_uri, state, server, scopes, challenge } = request;
+    let AuthorizationRequest { client, redirect_uri, state, challenge, .. } = request;
+    let Offer { server, scopes } = request.offer().ok_or(ConsentRefused::NotChosen)?;
     let code = PlainSecret::generate_of(SecretKind::AuthorizationCode, context.random.as_ref());
     let mut change = context.begin_change().await?;
     if !is_open(&mut change, actor, server).await? {
@@ -270,7 +263,12 @@ pub async fn allow(
 /// (RFC 6749 §4.1.2.1).
 pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationRequest) -> Result<String> {
     let mut change = context.begin_change().await?;
-    let why = match is_open(&mut change, actor, &request.server).await? {
+    let is_open = match request.offer() {
+        Some(offer) => is_open(&mut change, actor, &offer.server).await?,
+        // The person chooses among servers that are open to them.
+        None => true,
+    };
+    let why = match is_open {
         true => "The person did not allow it.",
         false => "This MCP server is not open to the teams of the person.",
     };
@@ -286,12 +284,13 @@ async fn is_open(change: &mut Change<'_>, actor: &Actor, server: &McpServer) -> 
     Ok(servers.iter().any(|present| present.id == server.id && present.admits(&authority)))
 }
 
-/// The audit event of a person's decision.
+/// The audit event of a person's decision. A person who chose no server denied the request for each of them.
 fn decided(action: Action, request: &AuthorizationRequest) -> Event {
-    let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
+    let AuthorizationRequest { client, redirect_uri, offers, .. } = request;
+    let servers: Vec<&str> = offers.iter().map(|offer| offer.server.resource.as_str()).collect();
     client.event(action).with(json!({
-        "mcp_server": server.resource,
-        "scope": scopes.to_string(),
+        "mcp_server": servers.join(", "),
+        "scope": request.offer().map(|offer| offer.scopes.to_string()),
         "redirect_host": redirect_uri.host(),
     }))
 }

@@ -9,6 +9,7 @@
 //! | [`name`] | the names that clients state about themselves |
 //! | [`prune`] | removal of unused clients |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
+//! | [`offer`] | the MCP server that such a request is for |
 //! | [`consent`] | what people have allowed, and how it ends |
 //! | [`personal_token`] | tokens that people generate for their own programs |
 //!
@@ -19,6 +20,7 @@ pub mod authorization;
 pub mod consent;
 pub mod metadata_document;
 pub(crate) mod name;
+pub mod offer;
 pub mod personal_token;
 pub mod prune;
 pub mod registered;

@@ -20,10 +20,12 @@ use crate::prelude::{Actor, Context, operation_error};
 use crate::store;
 
 /// Members that the answer repeats as they were sent: texts, or lists of texts. They decide nothing here.
-const REPEATED: [&str; 5] = ["scope", "contacts", "software_id", "software_version", "application_type"];
+const REPEATED: [&str; 4] = ["scope", "contacts", "software_id", "software_version"];
 /// Members with the address of a website. The answer repeats http and https only: a page that shows such an address as
 /// a link must not run a script.
 const ADDRESSES: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
+/// The `application_type` of a website (OpenID Connect Dynamic Client Registration 1.0 §2).
+const WEB: &str = "web";
 /// Longest metadata that is stored, in bytes. What is ignored does not count.
 const LONGEST_METADATA: usize = 4 * 1024;
 /// Longest part of a redirect URI that an error repeats, in characters.
@@ -123,7 +125,8 @@ pub(crate) fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
 
 /// Checks and narrows a description.
 pub(crate) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Description> {
-    let redirect_uris = redirect_uris(asked, mode)?;
+    let application = application(asked);
+    let redirect_uris = redirect_uris(asked, mode, application)?;
     let name = name::stated(asked).map_err(RegistrationError::Metadata)?;
     let method = method(asked)?;
     let mut metadata = Map::new();
@@ -137,6 +140,9 @@ pub(crate) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) ->
     let grants = narrowed(asked, "grant_types", &["authorization_code", "refresh_token"])?;
     state("grant_types", json!(grants));
     state("response_types", json!(narrowed(asked, "response_types", &["code"])?));
+    if let Some(application) = application {
+        state("application_type", json!(application));
+    }
     for member in REPEATED {
         if let Some(value) = asked.get(member).filter(|value| is_plain(value)) {
             state(member, value.clone());
@@ -164,7 +170,17 @@ fn is_website(value: &Value) -> bool {
     url.is_some_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-fn redirect_uris(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Vec<RedirectUri>> {
+/// The kind of program that the client says it is. An unknown kind means nothing here.
+fn application(asked: &Map<String, Value>) -> Option<&'static str> {
+    let stated = asked.get("application_type").and_then(Value::as_str);
+    ["native", WEB].into_iter().find(|known| stated == Some(known))
+}
+
+fn redirect_uris(
+    asked: &Map<String, Value>,
+    mode: DynamicRegistration,
+    application: Option<&str>,
+) -> Result<Vec<RedirectUri>> {
     let listed = asked.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if listed.is_empty() || listed.len() > MOST_REDIRECT_URIS {
         let problem = format!("redirect_uris must name one to {MOST_REDIRECT_URIS} URIs.");
@@ -181,13 +197,31 @@ fn redirect_uris(asked: &Map<String, Value>, mode: DynamicRegistration) -> Resul
                 "Clients may register themselves here with redirect URIs on localhost, 127.0.0.1 or [::1] only.";
             return Err(RegistrationError::RedirectUri(problem.to_owned()));
         }
+        check_application(&uris, application)?;
         return Ok(uris);
     }
-    parsed.collect::<std::result::Result<_, _>>().map_err(|uri| {
+    let uris: Vec<RedirectUri> = parsed.collect::<std::result::Result<_, _>>().map_err(|uri| {
         let written = uri.as_str().map_or_else(|| uri.to_string(), str::to_owned);
-        let written = printable(&written.chars().take(LONGEST_REPEATED).collect::<String>());
-        RegistrationError::RedirectUri(format!("The redirect URI {written} cannot be used. {}", RedirectUri::RULE))
-    })
+        unusable(&written, RedirectUri::RULE)
+    })?;
+    check_application(&uris, application)?;
+    Ok(uris)
+}
+
+/// Requires that the redirect URIs of a website are on the web (OpenID Connect Dynamic Client Registration 1.0 §2).
+/// There, native programs must not use https; RFC 8252 §7.2 allows it since.
+fn check_application(uris: &[RedirectUri], application: Option<&str>) -> Result<()> {
+    match uris.iter().find(|uri| application == Some(WEB) && !uri.is_on_web()) {
+        None => Ok(()),
+        Some(uri) => {
+            Err(unusable(uri.as_str(), "With application_type web, it must be https and not on this computer."))
+        }
+    }
+}
+
+fn unusable(uri: &str, rule: &str) -> RegistrationError {
+    let written = printable(&uri.chars().take(LONGEST_REPEATED).collect::<String>());
+    RegistrationError::RedirectUri(format!("The redirect URI {written} cannot be used. {rule}"))
 }
 
 /// The members of a list that exist here. The first one of `known` is needed, and is what an absent member stands for

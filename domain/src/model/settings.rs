@@ -17,6 +17,9 @@ pub struct Settings {
     pub initial_access_token: Option<InitialAccessToken>,
     /// Whether a client may be known by the address of a document that describes it.
     pub client_id_metadata_documents: bool,
+    /// The resource identifier of the MCP server that a request of a client is for when neither its `resource` nor its
+    /// scopes say it.
+    pub default_resource: Option<String>,
 }
 
 /// See [`Settings::status_list_ttl`].

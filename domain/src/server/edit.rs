@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::id::McpServerId;
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::credential::draft::{check_name, check_token_lifetime};
 use crate::model::server::callers::CallerCounts;
+use crate::model::server::hierarchy::Hierarchy;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, ScopeDescription};
 use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Fault, FieldError};
@@ -55,10 +56,19 @@ impl ServerEdit {
         Ok(after)
     }
 
-    /// Whether the edit can let a program do more than before: with a further scope, or with tokens that live longer.
+    /// Whether the edit can let a program do more than before: with a further scope, with a scope that
+    /// implies more, or with tokens that live longer.
     pub fn widens(&self, server: &McpServer) -> bool {
-        let present = server.scope_names();
-        let has_more = |scopes: &Vec<ScopeDescription>| scopes.iter().any(|scope| !present.contains(&scope.name));
+        let present = Hierarchy::of(&server.scopes);
+        let has_more = |scopes: &Vec<ScopeDescription>| {
+            let after = Hierarchy::of(scopes);
+            let gains = |scope: &ScopeDescription| {
+                let one: Scopes = [scope.name.as_str()].into_iter().collect();
+                let before = present.closure(&one);
+                after.closure(&one).iter().any(|scope| !before.contains(scope))
+            };
+            scopes.iter().any(gains)
+        };
         self.scopes.as_ref().is_some_and(has_more)
             || self.token_lifetime.is_some_and(|lifetime| lifetime > server.token_lifetime)
     }
@@ -135,9 +145,7 @@ pub async fn edit(
     changes.note("name", &before.name, &after.name);
     changes.note("token_lifetime", before.token_lifetime.as_secs(), after.token_lifetime.as_secs());
     changes.note("alg", before.alg.as_str(), after.alg.as_str());
-    let described = |server: &McpServer| {
-        server.scopes.iter().map(|one| json!({ "name": one.name, "allows": one.description })).collect::<Vec<_>>()
-    };
+    let described = |server: &McpServer| server.scopes.iter().map(audited).collect::<Vec<_>>();
     changes.note("scopes", described(&before), described(&after));
     if changes.is_empty() {
         return Ok(false);
@@ -147,6 +155,15 @@ pub async fn edit(
     store::server::update(&mut change, &after).await?;
     change.commit(actor, &after.event(Action::McpServerEdited).with(changes.into())).await?;
     Ok(true)
+}
+
+/// A scope as the audit log says it.
+fn audited(scope: &ScopeDescription) -> Value {
+    let mut said = json!({ "name": scope.name, "allows": scope.description });
+    if !scope.implies.is_empty() {
+        said["implies"] = json!(scope.implies);
+    }
+    said
 }
 
 /// # Errors

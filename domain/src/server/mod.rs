@@ -22,6 +22,7 @@ use crate::crypto::keys::TokenAlgorithm;
 use crate::model::credential::draft::{check_description, check_name, check_token_lifetime};
 use crate::model::person::team::Team;
 use crate::model::server::access::{ServerAccess, ShutOut};
+use crate::model::server::hierarchy;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{DEFAULT_TOKEN_LIFETIME, McpServer, ScopeDescription, built_in_scopes};
@@ -116,7 +117,8 @@ fn check_scopes(scopes: &[ScopeDescription]) -> Result<(), String> {
     match scopes.iter().find(|scope| is_reserved(&scope.name)) {
         Some(scope) => Err(format!("The scope {} belongs to the built-in server.", scope.name)),
         None => scopes.iter().try_for_each(|scope| check_description(&scope.description).map(drop)),
-    }
+    }?;
+    hierarchy::check(scopes)
 }
 
 impl ServerDraft {
@@ -321,7 +323,7 @@ mod tests {
         let draft = |resource: &str, scope: &str| ServerDraft {
             name: "docs".to_owned(),
             resource: resource.to_owned(),
-            scopes: vec![ScopeDescription { name: scope.to_owned(), description: String::new() }],
+            scopes: vec![ScopeDescription { name: scope.to_owned(), description: String::new(), implies: Vec::new() }],
             ..ServerDraft::default()
         };
         assert!(draft("https://docs.example.com/mcp?tenant=a", "docs:read").check().is_ok());

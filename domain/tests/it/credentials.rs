@@ -245,7 +245,11 @@ async fn every_filter_and_every_text_finds_its_credentials() {
     let docs = ServerDraft {
         name: "Docs".to_owned(),
         resource: "https://docs.example/mcp".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     let docs = server::add(context, &operator(), &docs).await.expect("adds");

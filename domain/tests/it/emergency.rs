@@ -39,7 +39,11 @@ async fn a_stop_ends_what_it_counted_and_can_be_undone() {
     let docs = ServerDraft {
         name: "Docs".to_owned(),
         resource: "https://docs.example.com/mcp".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     let docs = server::add(context, &operator(), &docs).await.expect("adds");

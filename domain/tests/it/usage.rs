@@ -39,7 +39,11 @@ async fn exchanges_are_counted_for_the_credential_its_team_and_the_mcp_server() 
     let docs = ServerDraft {
         name: "Docs".to_owned(),
         resource: DOCS.to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     let docs = server::add(context, &operator(), &docs).await.expect("adds").id;

@@ -72,6 +72,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     database.check_issuer(&issuer).await?;
     let context = database.with_issuer(issuer).await?;
     server::move_issuer(&context, &Actor::system(), &context.settings.public_url).await?;
+    warn_without_default(&context).await?;
 
     // Each connection needs a file descriptor. A shell or service manager allows only few by default.
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
@@ -112,6 +113,19 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     background.iter().for_each(JoinHandle::abort);
     context.close().await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Warns when no MCP server has the resource of the setting `default_resource`. That is no reason not to start: the
+/// server may be added later.
+async fn warn_without_default(context: &Context) -> Result<(), CliError> {
+    let Some(resource) = &context.settings.default_resource else { return Ok(()) };
+    if server::find_named(context, resource).await?.is_none_or(|server| server.is_archived()) {
+        tracing::warn!(
+            resource,
+            "default_resource names no MCP server: clients that do not say which one they want are refused"
+        );
+    }
     Ok(())
 }
 

@@ -194,6 +194,9 @@ pub(crate) struct Client {
     #[arg(long, value_name = "SWITCH", action = ArgAction::Set,
         value_parser = choice(&[("off", false), ("on", true)]))]
     pub(crate) client_id_metadata_documents: bool,
+    /// The resource of the MCP server for clients whose requests name none; the person chooses when not set
+    #[arg(long, value_name = "URI", value_parser = resource)]
+    pub(crate) default_resource: Option<String>,
 }
 
 impl Client {
@@ -210,6 +213,13 @@ impl Client {
             return Err(ConfigError::new(SETTING, problem));
         }
         Ok(())
+    }
+}
+
+fn resource(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.fragment().is_none() => Ok(text.to_owned()),
+        _ => Err(format!("“{text}” is not the resource of an MCP server, such as https://docs.example.com/mcp")),
     }
 }
 

@@ -98,6 +98,10 @@ fn a_wrong_setting_is_named() {
     refused(&[("status_list_ttl", "0")], "status_list_ttl");
     refused(&[("ledger_durability", "disk")], "ledger_durability");
     refused(&[("database_connections", "2")], "database_connections");
+    refused(&[("default_resource", "docs")], "default_resource");
+    refused(&[("default_resource", "https://docs.example/mcp#x")], "default_resource");
+    let config = with(&[("default_resource", "https://docs.example/mcp")]).expect("valid");
+    assert_eq!(config.client.default_resource.as_deref(), Some("https://docs.example/mcp"));
     refused(&[("openid_issuer", "https://login.example")], "openid_client_id");
     for half in [
         ("openid_client_id", "us"),

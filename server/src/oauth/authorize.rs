@@ -23,7 +23,7 @@ pub(crate) async fn form(asked: Submission) -> Response {
     };
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
         Ok(true) => allow(visit, &viewer, request, query).await,
-        Ok(false) => ask(visit, request, query).await,
+        Ok(false) => ask(visit, request, query, false).await,
         Err(fault) => respond::refuse(visit, fault).await,
     }
 }
@@ -31,15 +31,22 @@ pub(crate) async fn form(asked: Submission) -> Response {
 /// `POST`: the person's decision.
 pub(crate) async fn decide(form: Submission) -> Response {
     let query = form.get("request");
-    let decision = form.get("decision");
+    let (decision, server) = (form.get("decision"), form.fields.find("server").map(str::to_owned));
     let (visit, viewer, request) = match checked(form.visit, &query).await {
         Ok(checked) => checked,
         Err(response) => return response,
     };
     match decision.as_str() {
-        "allow" => allow(visit, &viewer, request, query).await,
+        "allow" => match server {
+            None => allow(visit, &viewer, request, query).await,
+            // The server that the page showed or the person chose may have been closed since. Then the page asks again.
+            Some(server) => match request.for_server(&server) {
+                Some(request) => allow(visit, &viewer, request, query).await,
+                None => ask(visit, request, query, false).await,
+            },
+        },
         "deny" => deny(visit, &request).await,
-        _ => ask(visit, request, query).await,
+        _ => ask(visit, request, query, false).await,
     }
 }
 
@@ -66,8 +73,9 @@ async fn refused(visit: Visit, query: &str, error: RequestError) -> Response {
     }
 }
 
-async fn ask(visit: Visit, request: AuthorizationRequest, query: String) -> Response {
-    let mut response = respond(visit, consent::page(request, query)).await;
+/// Asks the person. `must_choose`: the person did not choose one of the servers.
+async fn ask(visit: Visit, request: AuthorizationRequest, query: String, must_choose: bool) -> Response {
+    let mut response = respond(visit, consent::page(request, query, must_choose)).await;
     let_form_lead_on(&mut response);
     response
 }
@@ -79,7 +87,8 @@ async fn allow(visit: Visit, viewer: &Viewer, request: AuthorizationRequest, que
     };
     match authorization::allow(&visit.context, &actor, &viewer.id, &request).await {
         Ok(address) => Redirect::to(&address).into_response(),
-        Err(ConsentRefused::NotOpen) => ask(visit, request, query).await,
+        Err(ConsentRefused::NotOpen) => ask(visit, request, query, false).await,
+        Err(ConsentRefused::NotChosen) => ask(visit, request, query, true).await,
         Err(ConsentRefused::Gone(problem)) => respond(visit, async move { Ok(consent::refused(problem)) }).await,
         Err(ConsentRefused::Fault(fault)) => respond::refuse(visit, fault).await,
     }

@@ -7,9 +7,11 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::crypto::public_key::KeyAlgorithm;
 use domain::model::client::DynamicRegistration;
 use domain::model::server::SCOPE_READ;
+use domain::model::server::scope::OFFLINE_ACCESS;
 use domain::token::grants::GrantType;
 use serde_json::json;
 
@@ -27,10 +29,15 @@ const MAX_AGE: &str = "public, max-age=60";
 /// The header that says how long verifiers may keep the keys. A new key is published longer than this before it signs.
 const JWKS_AGE: &str = "public, max-age=300";
 
-/// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3).
+/// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the metadata of the
+/// authorization server (RFC 8414 §3). Gateways and some clients read it where OpenID Connect Discovery 1.0 §4 puts it
+/// (RFC 8414 §5). Clients that take the address of the built-in MCP server for the issuer insert the well-known part
+/// before its path, or append it. The document names the one issuer at each path.
 ///
 /// Real clients require `authorization_endpoint`, `response_types_supported` and PKCE even when they use only client
-/// credentials. Without these members they reject the whole document.
+/// credentials. Without these members they reject the whole document. Readers of the OpenID paths require
+/// `subject_types_supported` and `id_token_signing_alg_values_supported` (OpenID Connect Discovery 1.0 §3). No ID token
+/// is issued, because the scope `openid` is not offered; the algorithms are the ones of access tokens.
 pub(crate) async fn authorization_server(State(state): State<AppState>) -> Response {
     let issuer = &state.context.settings.public_url;
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
@@ -53,7 +60,9 @@ pub(crate) async fn authorization_server(State(state): State<AppState>) -> Respo
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-        "scopes_supported": [SCOPE_READ],
+        "scopes_supported": [SCOPE_READ, OFFLINE_ACCESS],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": TokenAlgorithm::ALL.map(TokenAlgorithm::as_str),
     });
     if state.context.settings.dynamic_registration != DynamicRegistration::Off {
         document["registration_endpoint"] = json!(state.context.settings.registration_endpoint());

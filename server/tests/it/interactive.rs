@@ -501,13 +501,12 @@ async fn scopes_that_cannot_be_granted_are_left_out_at_each_leg() {
     let answer = app.token(&[], repeated(&text(&answer, "refresh_token"), asked)).await;
     assert_eq!(text(&answer, "scope"), "mcp:read");
     let refresh = text(&answer, "refresh_token");
-    for nothing in ["offline_access", "credentials:write"] {
-        let refused = app.token(&[], repeated(&refresh, nothing)).await;
-        assert_eq!(error(&refused), (400, "invalid_scope".to_owned()));
-        assert!(refused.body.contains("The scopes of this server are: mcp:read."), "{}", refused.body);
-    }
-    // The refusals did not use the token up.
-    assert_eq!(app.token(&[], refreshing(&client_id, &refresh)).await.status, StatusCode::OK);
+    let refused = app.token(&[], repeated(&refresh, "credentials:write")).await;
+    assert_eq!(error(&refused), (400, "invalid_scope".to_owned()));
+    assert!(refused.body.contains("The scopes of this server are: mcp:read."), "{}", refused.body);
+    // The refusal did not use the token up. `offline_access` alone asks for no scope of the server.
+    let answer = app.token(&[], repeated(&refresh, "offline_access")).await;
+    assert_eq!(text(&answer, "scope"), "mcp:read");
 
     // A client learns the scopes when a person is signed in, and a stranger does not.
     let unknown = path(&query(&client_id, &[("scope", "unknown")]));
@@ -515,6 +514,27 @@ async fn scopes_that_cannot_be_granted_are_left_out_at_each_leg() {
     assert!(parameter(&pairs, "error_description").ends_with("The scopes of this server are: mcp:read."), "{pairs:?}");
     let (_, pairs) = redirect(&app.get(&unknown).await);
     assert_eq!(parameter(&pairs, "error_description"), "None of the requested scopes may be granted.");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_offline_access_alone_gets_the_default_scope() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let metadata = json!({
+        "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none", "scope": "offline_access",
+        "grant_types": [
+            "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+            "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        ],
+    });
+    let registration = register(&app, &metadata).await;
+    assert_eq!(registration.status, StatusCode::CREATED, "{}", registration.body);
+    assert_eq!(registration.json()["grant_types"], json!(["authorization_code", "refresh_token"]));
+    let client_id = registration.json()["client_id"].as_str().expect("an identifier").to_owned();
+    let code = code(&browser, &client_id, &[("scope", "offline_access")]).await;
+    let answer = app.token(&[], redemption(&client_id, &code, &[])).await;
+    assert_eq!(text(&answer, "scope"), "mcp:read");
+    assert!(is_accepted(&app, &text(&answer, "access_token")).await);
 }
 
 #[tokio::test]
@@ -774,7 +794,11 @@ async fn a_token_is_for_the_server_that_the_person_was_asked_about() {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: "https://docs.example/mcp".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: "Read the documents.".to_owned() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: "Read the documents.".to_owned(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     server::add(context, &Actor::command_line("operator"), &draft).await.expect("added");
@@ -878,6 +902,41 @@ async fn what_a_registration_holds_beyond_our_members_is_ignored_and_the_answer_
         "token_endpoint_auth_method": "none", "tos_uri": "https://example.com/tos", "contacts": ["ops@example.com"],
     });
     assert_eq!(answer, holds);
+}
+
+#[tokio::test]
+async fn the_redirect_uris_of_a_website_are_on_the_web() {
+    let of = |kind: Value, uris: &[&str]| json!({ "redirect_uris": uris, "token_endpoint_auth_method": "none", "application_type": kind });
+    let (website, local, scheme) = ("https://app.example/callback", CALLBACK, "com.example.app:/callback");
+    let app = App::with_settings(|settings| settings.dynamic_registration = DynamicRegistration::On).await;
+    for (kind, uris) in [
+        ("web", &[website][..]),
+        ("native", &[local]),
+        ("native", &[scheme]),
+        // An app may claim an https address (RFC 8252 §7.2).
+        ("native", &[website, local, scheme]),
+    ] {
+        let answer = register(&app, &of(json!(kind), uris)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{kind} {uris:?}: {}", answer.body);
+        assert_eq!(answer.json()["application_type"], kind);
+    }
+    for uri in [local, scheme, "https://localhost:8443/callback", "https://127.0.0.1/callback", "https://[::1]/c"] {
+        let answer = register(&app, &of(json!("web"), &[website, uri])).await;
+        assert_eq!(error(&answer), (400, "invalid_redirect_uri".to_owned()), "{uri}");
+        let description = answer.json()["error_description"].as_str().unwrap_or_default().to_owned();
+        assert!(description.contains(uri) && description.contains("application_type"), "{description}");
+        // As before, an absent type narrows nothing, and an unknown one means nothing.
+        for kind in [Value::Null, json!("desktop")] {
+            let answer = register(&app, &of(kind, &[website, uri])).await;
+            assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+            assert_eq!(answer.json().get("application_type"), None);
+        }
+    }
+    // Where only programs on the person's computer register, no website does.
+    let app = App::new().await;
+    let answer = register(&app, &of(json!("web"), &[local])).await;
+    assert_eq!(error(&answer), (400, "invalid_redirect_uri".to_owned()));
+    assert!(answer.body.contains("application_type"), "{}", answer.body);
 }
 
 #[tokio::test]

@@ -114,6 +114,11 @@ async fn tools_are_there_by_scope_and_say_which_scope_is_missing() {
         assert_eq!(batch.status, StatusCode::FORBIDDEN, "a batch is no way around");
     }
 
+    let both = json!([call("list_credentials", json!({})), call("revoke_credential", json!({ "client_id": "x" }))]);
+    let answer = post(&app, Some(&token), &both).await;
+    let challenge = answer.header("www-authenticate");
+    assert!(challenge.contains(r#"scope="mcp:read credentials:read credentials:write""#), "all of them: {challenge}");
+
     let (_, token) = app.access_token(&["credentials:read", "credentials:write"]).await;
     assert_eq!(tools(&app, &token).await, ["whoami", "list_credentials", "revoke_credential"]);
     let listed = post(&app, Some(&token), &call("list_credentials", json!({ "search": "job" }))).await.json();
@@ -257,7 +262,11 @@ async fn an_issuer_does_not_move_onto_a_registered_server() {
     let draft = ServerDraft {
         name: "docs".to_owned(),
         resource: "https://auth.example.com/mcp/".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     domain::server::add(context, &operator, &draft).await.expect("added");

@@ -38,9 +38,35 @@ async fn the_authorization_server_describes_itself() {
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": true,
             "client_id_metadata_document_auth_methods_supported": ["none"],
-            "scopes_supported": ["mcp:read"],
+            "scopes_supported": ["mcp:read", "offline_access"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
         })
     );
+}
+
+#[tokio::test]
+async fn the_authorization_server_is_described_in_all_places_where_clients_look() {
+    let app = App::new().await;
+    let known = app.get("/.well-known/oauth-authorization-server").await;
+    for path in [
+        "/.well-known/oauth-authorization-server/mcp",
+        "/.well-known/openid-configuration",
+        "/.well-known/openid-configuration/mcp",
+        "/mcp/.well-known/openid-configuration",
+    ] {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status, &answer.body), (StatusCode::OK, &known.body), "{path}");
+        for header in ["content-type", "cache-control", "access-control-allow-origin"] {
+            assert_eq!(answer.header(header), known.header(header), "{header} of {path}");
+        }
+        let preflight = Request::options(path).header("origin", "https://client.example");
+        let preflight = preflight.header("access-control-request-headers", "mcp-protocol-version");
+        let answer = app.send(preflight.body(Body::empty()).expect("a request")).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::NO_CONTENT, "*"));
+        assert_eq!(answer.header("access-control-allow-headers"), "mcp-protocol-version", "{path}");
+    }
+    assert!(known.header("cache-control").contains("max-age"));
 }
 
 #[tokio::test]
@@ -86,8 +112,8 @@ async fn urls_come_from_the_configuration_and_never_from_the_request() {
 async fn every_other_well_known_address_is_404_in_json() {
     let app = App::new().await;
     for path in [
-        "/.well-known/openid-configuration",
-        "/.well-known/oauth-authorization-server/mcp",
+        "/.well-known/openid-configuration/other",
+        "/.well-known/oauth-authorization-server/other",
         "/.well-known/oauth-protected-resource/other",
         "/.well-known/security.txt",
     ] {

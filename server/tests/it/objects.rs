@@ -33,7 +33,8 @@ const GRANT: &str = "grant_type=client_credentials";
 const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
 async fn docs(app: &App) {
-    let scope = |name: &str| ScopeDescription { name: name.to_owned(), description: String::new() };
+    let scope =
+        |name: &str| ScopeDescription { name: name.to_owned(), description: String::new(), implies: Vec::new() };
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: DOCS.to_owned(),

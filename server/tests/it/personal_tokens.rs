@@ -116,7 +116,11 @@ async fn a_token_is_for_one_server_and_its_scopes() {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: "https://docs.example/mcp".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     let docs = add_server(context, &operator(), &draft).await.expect("added");
@@ -301,7 +305,11 @@ async fn a_use_elsewhere_is_noted_by_whom_it_concerns() {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: "https://docs.example/mcp".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     let docs = add_server(context, &operator(), &draft).await.expect("added");

@@ -497,7 +497,8 @@ async fn a_server_that_was_narrowed_stays_narrow() {
     let (kept, removed) = (team("Kept").await, team("Removed").await);
     let only = |teams: &[&TeamId]| ServerAccess::Teams(teams.iter().map(|team| (*team).clone()).collect());
     let add = async |name: &str, access: ServerAccess| {
-        let scopes = vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }];
+        let scopes =
+            vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new(), implies: Vec::new() }];
         let resource = format!("https://{name}.example/mcp");
         let draft = ServerDraft { name: name.to_owned(), resource, scopes, access, ..ServerDraft::default() };
         server::add(&context, &operator(), &draft).await.expect("added").id
@@ -506,6 +507,14 @@ async fn a_server_that_was_narrowed_stays_narrow() {
     let changed = add("changed", only(&[&kept, &removed])).await;
     let opened = add("opened", only(&[&kept])).await;
     let left = add("left", only(&[&removed])).await;
+    let implying = |lines: &[&str]| ServerEdit {
+        scopes: Some(lines.iter().map(|line| ScopeDescription::parse(line)).collect()),
+        ..ServerEdit::default()
+    };
+    let hierarchy = add("unlinked", ServerAccess::All).await;
+    let wide = ["docs:read", "docs:write (implies docs:read docs:list) Change.", "docs:list"];
+    let narrow = ["docs:read", "docs:write (implies docs:list) Alter.", "docs:list (implies docs:read)"];
+    server::edit::edit(&context, &operator(), &hierarchy, &implying(&wide)).await.expect("edits");
     let draft =
         Draft { name: "job".to_owned(), servers: vec!["https://closed.example/mcp".to_owned()], ..Draft::default() };
     let job = generate(&context, &operator(), &draft, None).await.expect("generates");
@@ -518,16 +527,20 @@ async fn a_server_that_was_narrowed_stays_narrow() {
         server::set_access(&context, &operator(), id, &access).await.expect("set");
     }
     team::remove(&context, &operator(), &removed).await.expect("removed");
+    server::edit::edit(&context, &operator(), &hierarchy, &implying(&narrow)).await.expect("edits");
 
     let (app, difference) = backup.restored(app, true).await;
     let mut told: Vec<(&str, How)> = difference.ended.iter().map(|one| (one.name.as_str(), one.how)).collect();
     told.sort_unstable_by_key(|(name, _)| *name);
-    assert_eq!(told, ["changed", "closed", "left"].map(|name| (name, How::ServerNarrowed)));
+    assert_eq!(told, ["changed", "closed", "left", "unlinked"].map(|name| (name, How::ServerNarrowed)));
     let access = async |id| server::find(&app.instance.context, id).await.expect("reads").expect("a server").access;
     assert_eq!(access(&closed).await, only(&[&kept]), "the backup does not know the new team");
     assert_eq!(access(&changed).await, only(&[&kept]));
     assert_eq!(access(&opened).await, only(&[&kept]), "what was only widened is as in the backup");
     assert_eq!(access(&left).await, only(&[]), "nobody, and not all");
+    let found = server::find(&app.instance.context, &hierarchy).await.expect("reads").expect("a server");
+    let lines: Vec<String> = found.scopes.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["docs:read", "docs:write (implies docs:list) Change.", "docs:list"], "only what both imply");
     assert_eq!(exchange(&app, &job).await, StatusCode::BAD_REQUEST);
 }
 
@@ -536,7 +549,11 @@ async fn an_archived_server_stays_archived() {
     let app = App::new().await;
     let context = app.instance.context.clone();
     let described = |names: &[&str]| {
-        let scope = |name: &&str| ScopeDescription { name: (*name).to_owned(), description: String::new() };
+        let scope = |name: &&str| ScopeDescription {
+            name: (*name).to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        };
         names.iter().map(scope).collect::<Vec<_>>()
     };
     let add = async |name: &str| {

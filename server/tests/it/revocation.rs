@@ -100,7 +100,11 @@ async fn only_who_may_ask_hears_of_tokens_and_only_of_its_own() {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: "https://docs.example.com/mcp".to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         alg: TokenAlgorithm::default(),
         ..ServerDraft::default()
     };

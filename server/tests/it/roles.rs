@@ -895,7 +895,7 @@ async fn the_page_of_a_team_shows_its_servers_and_what_a_person_leaves_behind() 
     let server = |name: &str, access: ServerAccess| ServerDraft {
         name: name.to_owned(),
         resource: format!("https://{name}.example.com/mcp"),
-        scopes: vec![ScopeDescription { name: "x:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription { name: "x:read".to_owned(), description: String::new(), implies: Vec::new() }],
         access,
         ..ServerDraft::default()
     };

@@ -75,7 +75,8 @@ async fn a_program_at_a_wrong_address_reads_the_right_one() {
         (Method::POST, "/nowhere", &json, "http://localhost:8080/mcp."),
         (Method::DELETE, "/nowhere", &[], "http://localhost:8080/mcp."),
         (Method::POST, "/", &json, "http://localhost:8080/mcp."),
-        (Method::GET, "/.well-known/openid-configuration", &[], "/.well-known/oauth-authorization-server"),
+        (Method::GET, "/.well-known/openid-configuration/x", &[], "/.well-known/oauth-authorization-server"),
+        (Method::GET, "/oauth/.well-known/openid-configuration", &json, "/.well-known/oauth-authorization-server"),
         (Method::GET, "/mcp/oauth/jwks.json", &[], "http://localhost:8080/mcp/oauth/jwks"),
     ] {
         let answer = send(&app, method.clone(), path, headers, "{}").await;

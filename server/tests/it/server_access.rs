@@ -39,7 +39,11 @@ async fn docs(app: &App) -> McpServerId {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: DOCS.to_owned(),
-        scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+        scopes: vec![ScopeDescription {
+            name: "docs:read".to_owned(),
+            description: String::new(),
+            implies: Vec::new(),
+        }],
         ..ServerDraft::default()
     };
     server::add(&app.instance.context, &operator(), &draft).await.expect("added").id

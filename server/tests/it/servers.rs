@@ -34,7 +34,11 @@ const DOCS: &str = "https://docs.example/mcp";
 const GRANT: &str = "grant_type=client_credentials";
 
 fn scopes(names: &[&str]) -> Vec<ScopeDescription> {
-    let scope = |name: &&str| ScopeDescription { name: (*name).to_owned(), description: format!("Allows {name}.") };
+    let scope = |name: &&str| ScopeDescription {
+        name: (*name).to_owned(),
+        description: format!("Allows {name}."),
+        implies: Vec::new(),
+    };
     names.iter().map(scope).collect()
 }
 

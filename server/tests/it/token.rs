@@ -401,7 +401,11 @@ async fn one_slash_at_the_end_names_the_same_server_and_the_audience_is_as_regis
         let draft = |resource: &str| ServerDraft {
             name: resource.to_owned(),
             resource: resource.to_owned(),
-            scopes: vec![ScopeDescription { name: "docs:read".to_owned(), description: String::new() }],
+            scopes: vec![ScopeDescription {
+                name: "docs:read".to_owned(),
+                description: String::new(),
+                implies: Vec::new(),
+            }],
             ..ServerDraft::default()
         };
         let server = add(context, &operator, &draft(resource)).await.expect("added");

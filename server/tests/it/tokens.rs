@@ -65,7 +65,8 @@ async fn with_docs(mcp: &Arc<FakeMcp>) -> (App, ClientId, String) {
     let router = support::router(state.with_mcp_servers(Arc::clone(mcp) as Arc<dyn McpConnection>));
     let app = App { instance, router };
     let context = &app.instance.context;
-    let scopes = vec![ScopeDescription { name: "docs:read".to_owned(), description: "Read.".to_owned() }];
+    let scopes =
+        vec![ScopeDescription { name: "docs:read".to_owned(), description: "Read.".to_owned(), implies: Vec::new() }];
     let resource = "https://docs.example/mcp".to_owned();
     let draft = ServerDraft { name: "Docs".to_owned(), resource, scopes, ..ServerDraft::default() };
     let docs = add_server(context, &operator(), &draft).await.expect("added");

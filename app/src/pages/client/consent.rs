@@ -1,22 +1,29 @@
 //! The page on which a person lets a client act for them.
 
 use domain::client::authorization::AuthorizationRequest;
+use domain::client::offer::Offer;
 use domain::model::client::ClientKind;
 use domain::model::client::redirect_uri::Destination;
-use domain::model::server::allows_for_person;
+use domain::model::server::scope::Scopes;
+use domain::model::server::{McpServer, ScopeDescription, allows_for_person};
 use domain::services::client_documents::host;
 
 use crate::pages::message::message;
 use crate::prelude::*;
 
-/// The page. `query` is the request as it arrived. The form sends it back with the decision, and the server reads it
-/// again.
-pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, ActionError> {
+/// The page. `query` is the request as it arrived. The form sends it back with the decision and with the MCP server
+/// that the page showed, and the server reads it again. `must_choose`: the person did not choose one of several MCP
+/// servers.
+pub async fn page(request: AuthorizationRequest, query: String, must_choose: bool) -> Result<Page, ActionError> {
     let viewer = signed_in()?.viewer()?.clone();
-    if !request.server.access.admits(&viewer.authority) {
-        return Ok(not_open(request, query, &viewer.email));
-    }
-    let AuthorizationRequest { client, redirect_uri, server, scopes, .. } = request;
+    let only = match request.offers.as_slice() {
+        [only] if !only.server.access.admits(&viewer.authority) => {
+            return Ok(not_open(&request, &only.server.name, query, &viewer.email));
+        }
+        [only] => Some(only.clone()),
+        _ => None,
+    };
+    let AuthorizationRequest { client, redirect_uri, offers, .. } = request;
     let vouched = match (client.kind, client.id.document()) {
         (ClientKind::Registered, _) => "Registered by an administrator".to_owned(),
         (ClientKind::Document, Some(url)) => {
@@ -24,53 +31,41 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         }
         _ => "The app registered itself under this name. Nobody has checked the name".to_owned(),
     };
-    let lead = match redirect_uri.destination() {
-        Destination::Loopback => "A program on this computer",
-        Destination::Website(_) => "The website",
-        Destination::Scheme(_) => "The program that has claimed",
-    };
-    let words = match redirect_uri.destination() {
-        Destination::Loopback => Some(
-            "A program on this computer gets the access. Allow it only if you have just started that program yourself.",
+    let (lead, warning) = runs_at(redirect_uri.destination());
+    let (wanted, scopes, resource, lifetime, server) = match only {
+        Some(Offer { server, scopes }) => (
+            view! { <b>{server.name.clone()}</b> }.into_any(),
+            view! { <h2>"The app may"</h2><ul>{allowed(&server, &scopes)}</ul> }.into_any(),
+            view! { <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div> }.into_any(),
+            format!(" Each token works for {}.", duration(server.token_lifetime)),
+            hidden("server", server.id.as_str()),
         ),
-        Destination::Scheme(_) => Some(
-            "Your computer opens the program that claimed this kind of address. Any program can claim it, and \
-             Countersign cannot see which one did. Allow it only if you have just started the request in that program \
-             yourself.",
-        ),
-        Destination::Website(_) => None,
+        None => {
+            let error = must_choose.then(|| "Choose an MCP server.".to_owned());
+            let hint = "The app does not say which one. It gets access to the one that you choose, and to no other.";
+            let choice = choices("server", "MCP server", Some(hint), offers.into_iter().map(option), error);
+            (view! { "an MCP server" }.into_any(), ().into_any(), ().into_any(), String::new(), choice)
+        }
     };
-    let warning = words.map(|words| notice("warn", view! { <p>{words}</p> }));
-    let rows = server
-        .scopes
-        .iter()
-        .filter(|scope| scopes.contains(&scope.name))
-        .map(|scope| {
-            let words = allows_for_person(scope).to_owned();
-            let words = (!words.is_empty()).then(|| format!("{words} "));
-            view! { <li>{words}<span class="scope">{scope.name.clone()}</span></li> }
-        })
-        .collect_view();
     // Nobody checked the other clients. So the page does not lead to "Allow".
     let allow = (client.kind == ClientKind::Registered).then_some("primary");
     let body = view! {
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Allow access"</h1>
-            <p><b>{client.name}</b>" wants to use "<b>{server.name}</b>" as you, "{viewer.email}"."</p>
+            <p><b>{client.name}</b>" wants to use "{wanted}" as you, "{viewer.email}"."</p>
             <p class="sub">{vouched}"."</p>
-            <h2>"The app may"</h2>
-            <ul>{rows}</ul>
+            {scopes}
             <dl class="stack">
                 {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
-                <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div>
+                {resource}
                 <div><dt class="sub">"Runs at"</dt><dd>{lead}", "<b>{redirect_uri.host()}</b></dd></div>
                 <div><dt class="sub">"For"</dt><dd>
-                    "90 days at most. The access ends earlier when the app does not use it for 30 days. Each token works for "{duration(server.token_lifetime)}"."
+                    "90 days at most. The access ends earlier when the app does not use it for 30 days."{lifetime}
                 </dd></div>
             </dl>
-            {warning}
-            <form method="post" action=links::AUTHORIZE>
-                <FormToken/>{hidden("request", query)}
+            {warning.map(|words| notice("warn", view! { <p>{words}</p> }))}
+            <form method="post" action=links::AUTHORIZE class="stack">
+                <FormToken/>{hidden("request", query)}{server}
                 <div class="row">
                     <button class="button" data-kind=allow name="decision" value="allow">"Allow"</button>
                     <button class="button" name="decision" value="deny">"Deny"</button>
@@ -79,17 +74,66 @@ pub async fn page(request: AuthorizationRequest, query: String) -> Result<Page, 
         </section>
         <p class="sub">"You can end the access at any time under Connected apps."</p>
     };
-    Ok(Page::new("Allow access", body).framed(Frame::Gate))
+    let page = Page::new("Allow access", body).framed(Frame::Gate);
+    Ok(if must_choose { page.with_status(422) } else { page })
+}
+
+/// Which kind of program gets the answer, and what the person must know about it.
+fn runs_at(destination: Destination<'_>) -> (&'static str, Option<&'static str>) {
+    match destination {
+        Destination::Website(_) => ("The website", None),
+        Destination::Loopback => (
+            "A program on this computer",
+            Some(
+                "A program on this computer gets the access. Allow it only if you have just started that program \
+                 yourself.",
+            ),
+        ),
+        Destination::Scheme(_) => (
+            "The program that has claimed",
+            Some(
+                "Your computer opens the program that claimed this kind of address. Any program can claim it, and \
+                 Countersign cannot see which one did. Allow it only if you have just started the request in that \
+                 program yourself.",
+            ),
+        ),
+    }
+}
+
+/// What the scopes allow at the server, one line each.
+fn allowed(server: &McpServer, scopes: &Scopes) -> AnyView {
+    let line = |scope: &ScopeDescription| {
+        let words = allows_for_person(scope).to_owned();
+        let words = (!words.is_empty()).then(|| format!("{words} "));
+        view! { <li>{words}<span class="scope">{scope.name.clone()}</span></li> }
+    };
+    server.scopes.iter().filter(|scope| scopes.contains(&scope.name)).map(line).collect_view().into_any()
+}
+
+/// One of several MCP servers, with what the app may do there.
+fn option(offer: Offer) -> AnyView {
+    let Offer { server, scopes } = offer;
+    let about = view! {
+        <span>{server.name.clone()}</span>
+        <span class="hint">
+            {server.resource.clone()}". Each token works for "{duration(server.token_lifetime)}". The app may:"
+        </span>
+    };
+    html! {
+        {choice("radio", "server", server.id.as_str(), false, about)}
+        <div class="hint"><ul>{allowed(&server, &scopes)}</ul></div>
+    }
 }
 
 /// The page for a person whose teams may not use the MCP server. Its button tells the client.
-fn not_open(request: AuthorizationRequest, query: String, email: &str) -> Page {
-    let AuthorizationRequest { client, redirect_uri, server, .. } = request;
+fn not_open(request: &AuthorizationRequest, server: &str, query: String, email: &str) -> Page {
+    let AuthorizationRequest { client, redirect_uri, .. } = request;
+    let (name, server) = (client.name.clone(), server.to_owned());
     let body = view! {
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"You cannot allow this"</h1>
-            <p><b>{client.name}</b>" wants to use "<b>{server.name.clone()}</b>" as you, "{email.to_owned()}"."</p>
-            <p>{server.name}" is not open to your teams. Ask an administrator of Countersign to add one of your teams to it, then start again in the app."</p>
+            <p><b>{name}</b>" wants to use "<b>{server.clone()}</b>" as you, "{email.to_owned()}"."</p>
+            <p>{server}" is not open to your teams. Ask an administrator of Countersign to add one of your teams to it, then start again in the app."</p>
             <form method="post" action=links::AUTHORIZE>
                 <FormToken/>{hidden("request", query)}
                 <div class="row">

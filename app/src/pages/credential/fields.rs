@@ -250,7 +250,9 @@ pub(crate) fn server_cards(
         let scope = |scope: ScopeDescription| {
             let value = format!("{} {resource}", scope.name);
             let checked = chosen.contains(&scope.name) || chosen.contains(&value);
-            let words = view! { <code>{scope.name.clone()}</code><span class="hint">{scope.description}</span> };
+            let implied = (!scope.implies.is_empty()).then(|| format!(" Implies {}.", scope.implies.join(", ")));
+            let words =
+                view! { <code>{scope.name.clone()}</code><span class="hint">{scope.description}{implied}</span> };
             choice("checkbox", "scope", value, checked, words)
         };
         let items = own.into_iter().map(scope).collect_view();

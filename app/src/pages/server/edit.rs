@@ -6,7 +6,7 @@ use domain::server::edit::{RemovedScopes, ServerEdit, removed_scopes};
 
 use crate::pages::credential::fields::{LifetimeChoice, read_lifetime};
 use crate::pages::server::access::find;
-use crate::pages::server::new::{algorithm_options, read_algorithm, read_scopes};
+use crate::pages::server::new::{SCOPES_HINT, algorithm_options, read_algorithm, read_scopes};
 use crate::prelude::*;
 
 /// What was typed.
@@ -50,8 +50,7 @@ impl TypedEdit {
 
 /// The scopes as the form has them.
 fn lines(scopes: &[ScopeDescription]) -> String {
-    let lines = scopes.iter().map(|scope| format!("{} {}", scope.name, scope.description).trim_end().to_owned());
-    lines.collect::<Vec<_>>().join("\n")
+    scopes.iter().map(ScopeDescription::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The form. When nothing was sent it shows the present values. Only an edit that can let programs do more needs a new
@@ -68,7 +67,7 @@ pub async fn form(id: String, form: Form<Option<TypedEdit>>) -> Result<Page, Act
     let scopes = (!server.built_in).then(|| {
         view! {
             <TextArea id="scopes" label="Scopes" value=typed.scopes.clone() error=errors.at("scopes")
-                hint="One per line, followed by what it allows. People read this before they allow an app access. The first scope is the default."/>
+                hint=SCOPES_HINT/>
         }
     });
     let fields = view! {

@@ -43,13 +43,13 @@ impl Typed {
     }
 }
 
+/// What the form says about its scopes.
+pub(super) const SCOPES_HINT: &str = "One per line, followed by what it allows. People read this before they allow an app access. The first scope is the \
+     default. A scope can imply others: docs:write (implies docs:read) Create and change pages.";
+
 /// Reads scopes: one a line, followed by what it allows.
 pub(super) fn read_scopes(text: &str) -> Vec<ScopeDescription> {
-    let scope = |line: &str| {
-        let (name, description) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
-        ScopeDescription { name: name.to_owned(), description: description.trim().to_owned() }
-    };
-    text.lines().filter(|line| !line.trim().is_empty()).map(scope).collect()
+    text.lines().filter(|line| !line.trim().is_empty()).map(ScopeDescription::parse).collect()
 }
 
 /// Reads the choice of an algorithm.
@@ -77,7 +77,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
         <TextField id="resource" label="Resource" value=typed.resource required=true error=errors.at("resource")
             hint="The URL that programs call, such as https://docs.example.com/mcp. It is the audience of the tokens and cannot change later."/>
         <TextArea id="scopes" label="Scopes" value=typed.scopes error=errors.at("scopes") placeholder="docs:read Read the documents."
-            hint="One per line, followed by what it allows. People read this before they allow an app access. The first scope is the default."/>
+            hint=SCOPES_HINT/>
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="10 minutes (default)"/>
         <Select id="alg" label="Signature" options=algorithm_options() chosen=typed.alg otherwise="ES256" error=errors.at("alg")
             hint="How its tokens are signed. The server must accept this algorithm."/>

@@ -195,10 +195,12 @@ fn scopes(server: &McpServer, callers: &Callers) -> AnyView {
         }
     };
     let rows = server.scopes.iter().zip(&callers.by_scope).map(|(scope, (name, counts))| {
-        let allows = match scope.description.as_str() {
+        let words = match scope.description.as_str() {
             "" => muted("Not described"),
             words => words.to_owned().into_any(),
         };
+        let implied = (!scope.implies.is_empty()).then(|| sub(view! { "Implies "{scope_tags(scope.implies.iter())} }));
+        let allows = html! { {words}{implied} };
         cells![
             html! { <code>{name.clone()}</code> },
             allows,

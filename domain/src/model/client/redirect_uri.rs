@@ -1,6 +1,6 @@
 //! Redirect URIs: where the answer to an authorization request is sent (OAuth 2.1 §2.3).
 
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
 /// Longest redirect URI, in bytes.
 const LONGEST: usize = 2000;
@@ -203,6 +203,16 @@ impl RedirectUri {
             Some(authority) if self.0.starts_with("https://") => Destination::Website(authority),
             _ => Destination::Scheme(self.0.split(':').next().unwrap_or_default()),
         }
+    }
+
+    /// Whether it leads to a website on another computer than the person's own.
+    pub(crate) fn is_on_web(&self) -> bool {
+        let url = Url::parse(&self.0).ok().filter(|url| url.scheme() == "https");
+        url.and_then(|url| url.host().map(|host| host.to_owned())).is_some_and(|host| match host {
+            Host::Domain(name) => name.trim_end_matches('.').rsplit('.').next() != Some("localhost"),
+            Host::Ipv4(address) => !address.is_loopback(),
+            Host::Ipv6(address) => !address.to_canonical().is_loopback(),
+        })
     }
 
     /// The destination in a word: a host, or a scheme.

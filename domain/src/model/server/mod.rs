@@ -3,9 +3,11 @@
 pub mod access;
 pub mod callers;
 pub mod check;
+pub(crate) mod hierarchy;
 pub mod resource;
 pub mod scope;
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
@@ -13,6 +15,7 @@ use crate::base::id::{McpServerId, TeamId};
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::person::authority::Authority;
 use crate::model::server::access::ServerAccess;
+use crate::model::server::hierarchy::Hierarchy;
 use crate::model::server::scope::Scopes;
 
 /// One scope that an MCP server understands.
@@ -22,6 +25,43 @@ pub struct ScopeDescription {
     pub name: String,
     /// What it allows, in words for the person who grants it.
     pub description: String,
+    /// The scopes of the same server that it implies directly.
+    pub implies: Vec<String>,
+}
+
+impl ScopeDescription {
+    /// How a description begins that says what the scope implies.
+    const IMPLIES: &str = "(implies";
+
+    /// Reads a line that a person wrote, such as `docs:write (implies docs:read) Create and change pages.` Between the
+    /// implied scopes are spaces or commas. Without a bracket at the end, all that follows counts as implied scopes, so
+    /// that the check names them.
+    pub fn parse(line: &str) -> Self {
+        let (name, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
+        let rest = rest.trim();
+        let implied = rest.strip_prefix(Self::IMPLIES).filter(|list| list.starts_with([' ', ')']));
+        let (implied, description) = implied.map_or(("", rest), |list| list.split_once(')').unwrap_or((list, "")));
+        let words = implied.split([',', ' ']).filter(|word| !word.is_empty());
+        Self {
+            name: name.to_owned(),
+            description: description.trim().to_owned(),
+            implies: words.map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// The line that [`ScopeDescription::parse`] reads.
+impl fmt::Display for ScopeDescription {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)?;
+        if !self.implies.is_empty() {
+            write!(formatter, " {} {})", Self::IMPLIES, self.implies.join(" "))?;
+        }
+        if !self.description.is_empty() {
+            write!(formatter, " {}", self.description)?;
+        }
+        Ok(())
+    }
 }
 
 /// A protected resource.
@@ -61,6 +101,11 @@ impl McpServer {
     /// Whether it is archived. The built-in server is part of this program and never is.
     pub fn is_archived(&self) -> bool {
         self.archived_at.is_some()
+    }
+
+    /// Those of `held` that the server has, and all scopes that they imply: what a token with them carries.
+    pub(crate) fn closure(&self, held: &Scopes) -> Scopes {
+        Hierarchy::of(&self.scopes).closure(held)
     }
 
     /// The names of its scopes.
@@ -133,6 +178,10 @@ pub(crate) fn built_in_scopes() -> Vec<ScopeDescription> {
         (SCOPE_CREDENTIALS_WRITE, "Revoke credentials of its team."),
         (SCOPE_INTROSPECT, "Ask whether tokens for its MCP servers are valid (introspection)."),
     ]
-    .map(|(name, description)| ScopeDescription { name: name.to_owned(), description: description.to_owned() })
+    .map(|(name, description)| ScopeDescription {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        implies: Vec::new(),
+    })
     .into()
 }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// The scope with which OpenID Connect Core 1.0 §11 asks for a refresh token. Clients add it to the scopes of an MCP
+/// server. Each consent brings a refresh token here, so the scope grants nothing.
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// A set of scope tokens, in the order they were given, without repetition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scopes(Vec<String>);
@@ -23,6 +27,17 @@ impl Scopes {
     /// The tokens that are in both sets, in this one's order.
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         Self(self.0.iter().filter(|token| other.contains(token)).cloned().collect())
+    }
+
+    /// The scopes that a request for `asked`, the value of a `scope` parameter, gets of `grantable`; `by_default` if it
+    /// asks for none. Scopes that cannot be granted are left out. `None` when `asked` is malformed.
+    ///
+    /// A request for [`OFFLINE_ACCESS`] alone asks for none, unless the server has a scope of this name.
+    pub(crate) fn granted(asked: Option<&str>, grantable: &Self, by_default: Self) -> Option<Self> {
+        let Some(asked) = asked else { return Some(by_default) };
+        let asked = Self::parse(asked)?;
+        let asks_for_none = asked.iter().all(|token| token == OFFLINE_ACCESS && !grantable.contains(token));
+        Some(if asks_for_none { by_default } else { asked.intersection(grantable) })
     }
 
     /// Whether the set has `token`.
@@ -73,6 +88,25 @@ mod tests {
         for wrong in ["a\"b", "a\\b", "a\tb", "ä", "a\u{7f}"] {
             assert_eq!(Scopes::parse(wrong), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_request_without_a_scope_of_a_server_gets_the_default() {
+        let read = |text: &str| Scopes::parse(text).expect("valid");
+        let granted = |asked: Option<&str>, grantable: &str| {
+            Scopes::granted(asked, &read(grantable), read("a")).map(|scopes| scopes.to_string())
+        };
+        for (asked, grantable, expected) in [
+            (None, "a b", "a"),
+            (Some(""), "a b", "a"),
+            (Some("offline_access"), "a b", "a"),
+            (Some("b offline_access x"), "a b", "b"),
+            (Some("offline_access x"), "a b", ""),
+            (Some("offline_access"), "a offline_access", "offline_access"),
+        ] {
+            assert_eq!(granted(asked, grantable).as_deref(), Some(expected), "{asked:?}");
+        }
+        assert_eq!(granted(Some("a\"b"), "a"), None);
     }
 
     #[test]

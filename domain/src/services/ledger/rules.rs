@@ -9,6 +9,7 @@ use crate::base::random::Random;
 use crate::crypto::keys::KeyError;
 use crate::error::{Fault, through_fault};
 use crate::model::server::McpServer;
+use crate::model::server::hierarchy::Hierarchy;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::token::{
@@ -50,11 +51,13 @@ pub(super) struct TokenTarget {
     server: McpServer,
     /// Its resource in canonical form, as requests name it.
     resource: Option<String>,
+    /// Its scopes. They are closed here, once for each list of servers, and not in each exchange.
+    hierarchy: Hierarchy,
 }
 
 impl From<McpServer> for TokenTarget {
     fn from(server: McpServer) -> Self {
-        Self { resource: resource::canonical(&server.resource), server }
+        Self { resource: resource::canonical(&server.resource), hierarchy: Hierarchy::of(&server.scopes), server }
     }
 }
 
@@ -86,12 +89,11 @@ impl Rules {
         if request.jwt_bearer && !state.jwt_bearer {
             return Err(refused(Refusal::GrantNotAllowed));
         }
-        let scope = match &request.scope {
-            RequestedScope::Malformed => return Err(refused(Refusal::ScopeMalformed)),
-            RequestedScope::Default => state.scopes.clone(),
-            RequestedScope::These(asked) => asked.intersection(&state.scopes),
-        };
-        let server = target(state, &request.resource, &self.servers);
+        if matches!(request.scope, RequestedScope::Malformed) {
+            return Err(refused(Refusal::ScopeMalformed));
+        }
+        let target = target(state, &request.resource, &self.servers);
+        let server = target.map(|target| &target.server);
         if server.is_some_and(McpServer::is_archived) {
             return Err(refused(Refusal::ServerArchived));
         }
@@ -101,14 +103,23 @@ impl Rules {
         let no_scope = || LedgerError::Refused {
             refusal: Refusal::ScopeNotAllowed,
             client_id: Some(state.client_id.clone()),
-            offered: server.map(McpServer::scope_names),
+            offered: target.map(|target| target.hierarchy.names().clone()),
         };
-        // A scope that none of our servers can grant is reported before the target is checked.
-        if scope.is_empty() {
-            return Err(no_scope());
-        }
-        let server = server.ok_or_else(|| refused(Refusal::TargetNotAllowed))?;
-        let scope = scope.intersection(&server.scope_names());
+        let Some(TokenTarget { server, hierarchy, .. }) = target else {
+            // A scope that the credential does not have is reported before the target is checked.
+            let is_held = |asked: &Scopes| asked.iter().any(|scope| state.scopes.contains(scope));
+            return Err(match &request.scope {
+                RequestedScope::These(asked) if !is_held(asked) => no_scope(),
+                _ if state.scopes.is_empty() => no_scope(),
+                _ => refused(Refusal::TargetNotAllowed),
+            });
+        };
+        // A request may name an implied scope alone. The token has what is granted and all that it implies.
+        let held = hierarchy.closure(&state.scopes);
+        let scope = match &request.scope {
+            RequestedScope::These(asked) => hierarchy.closure(&asked.intersection(&held)),
+            RequestedScope::Default | RequestedScope::Malformed => held,
+        };
         if scope.is_empty() {
             return Err(no_scope());
         }
@@ -138,17 +149,16 @@ fn target<'server>(
     state: &AuthenticatorState,
     asked: &RequestedResource,
     servers: &'server [TokenTarget],
-) -> Option<&'server McpServer> {
+) -> Option<&'server TokenTarget> {
     let find = |id: &McpServerId| servers.iter().find(|target| target.server.id == *id);
-    let target = match asked {
+    match asked {
         RequestedResource::Unusable => None,
         RequestedResource::Default => state.servers.first().and_then(find),
         RequestedResource::This(asked) => {
             let own = state.servers.iter().filter_map(find);
             resource::find(asked, own.filter_map(|target| Some((target.resource.as_deref()?, target))))
         }
-    };
-    target.map(|target| &target.server)
+    }
 }
 
 /// The assertions that the granted exchanges use up, by position. If two are equal, the second is refused.

@@ -21,7 +21,7 @@ use crate::store::{Columns, FromRow, On, Result, Store, StoreError, Transaction,
 
 pub(crate) const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since,
                              (SELECT string_agg(team_id, ' ') FROM server_teams WHERE server_id = mcp_servers.id)
-                             AS teams, archived_at FROM mcp_servers
+                             AS teams, archived_at, implied_scopes FROM mcp_servers
                       ORDER BY CASE WHEN built_in_since IS NULL THEN 1 ELSE 0 END, name";
 
 pub(crate) async fn list(on: impl On<'_>) -> Result<Vec<McpServer>> {
@@ -29,7 +29,8 @@ pub(crate) async fn list(on: impl On<'_>) -> Result<Vec<McpServer>> {
 }
 
 row! { "mcp_servers" => ServerRow {
-    id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since, teams, archived_at
+    id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since, teams, archived_at,
+    implied_scopes
 } }
 
 impl FromRow for McpServer {
@@ -53,6 +54,7 @@ pub(crate) struct ServerRow {
     /// Identifiers with spaces between them.
     pub teams: Option<String>,
     pub archived_at: Option<i64>,
+    pub implied_scopes: String,
 }
 
 impl ServerRow {
@@ -64,6 +66,13 @@ impl ServerRow {
         };
         let scopes: Vec<(String, String)> =
             serde_json::from_str(&self.scopes).map_err(|error| wrong(format!("scopes: {error}")))?;
+        let implied: Vec<(String, String)> =
+            serde_json::from_str(&self.implied_scopes).map_err(|error| wrong(format!("implied_scopes: {error}")))?;
+        let described = |(name, description): (String, String)| ScopeDescription {
+            implies: implied.iter().filter(|(scope, _)| *scope == name).map(|(_, implied)| implied.clone()).collect(),
+            name,
+            description,
+        };
         // Without the moment all teams may use the server. A list that is empty or cannot be read never means that.
         let access = match self.limited_since {
             None => ServerAccess::All,
@@ -77,7 +86,7 @@ impl ServerRow {
             id: McpServerId::parse(id).ok_or_else(|| wrong("id".to_owned()))?,
             resource: self.resource,
             name: self.name,
-            scopes: scopes.into_iter().map(|(name, description)| ScopeDescription { name, description }).collect(),
+            scopes: scopes.into_iter().map(described).collect(),
             token_lifetime: u64::try_from(self.token_lifetime)
                 .map(Duration::from_secs)
                 .map_err(|_| wrong(format!("token_lifetime is {}", self.token_lifetime)))?,
@@ -96,12 +105,21 @@ pub(crate) fn scopes_json(scopes: &[ScopeDescription]) -> String {
     to_json(&scopes)
 }
 
+/// What scopes imply, as the column holds it.
+pub(crate) fn implied_json(scopes: &[ScopeDescription]) -> String {
+    let of = |scope: &'_ ScopeDescription| -> Vec<(String, String)> {
+        scope.implies.iter().map(|implied| (scope.name.clone(), implied.clone())).collect()
+    };
+    to_json(&scopes.iter().flat_map(of).collect::<Vec<_>>())
+}
+
 pub(crate) async fn insert(transaction: &mut Transaction, server: &McpServer, now: Timestamp) -> Result<()> {
     sql!(
-        "INSERT INTO mcp_servers (id, resource, name, scopes, token_lifetime, alg, built_in_since, created_at)
-         VALUES ($1, $2, $3, $4, $5, $8, $6, $7)";
+        "INSERT INTO mcp_servers (id, resource, name, scopes, token_lifetime, alg, built_in_since, created_at,
+                                  implied_scopes)
+         VALUES ($1, $2, $3, $4, $5, $8, $6, $7, $9)";
         server.id, server.resource, server.name, scopes_json(&server.scopes), server.token_lifetime, server.built_in.then_some(now), now,
-        server.alg
+        server.alg, implied_json(&server.scopes)
     )
     .execute(&mut *transaction)
     .await?;
@@ -110,10 +128,10 @@ pub(crate) async fn insert(transaction: &mut Transaction, server: &McpServer, no
 
 /// Writes the fields that an edit may change.
 pub(crate) async fn update(transaction: &mut Transaction, server: &McpServer) -> Result<()> {
-    let sql = "UPDATE mcp_servers SET name = $1, scopes = $2, token_lifetime = $3, alg = $4 WHERE id = $5";
-    sql!(sql; server.name, scopes_json(&server.scopes), server.token_lifetime, server.alg, server.id)
-        .execute(transaction)
-        .await
+    let sql = "UPDATE mcp_servers SET name = $1, scopes = $2, token_lifetime = $3, alg = $4, implied_scopes = $6
+               WHERE id = $5";
+    let (scopes, implied) = (scopes_json(&server.scopes), implied_json(&server.scopes));
+    sql!(sql; server.name, scopes, server.token_lifetime, server.alg, server.id, implied).execute(transaction).await
 }
 
 pub(crate) async fn set_archived(

@@ -28,7 +28,8 @@ pub(super) enum Command {
         /// The URL that clients call: the audience of its tokens
         #[arg(long, value_name = "URI")]
         resource: String,
-        /// A scope that it understands, and after a space what the scope allows; the first is the default
+        /// A scope that it understands, and after a space what the scope allows; the first is the default. A scope can
+        /// imply others: "docs:write (implies docs:read) Change pages."
         #[arg(long = "scope", value_name = "SCOPE", default_value = DEFAULT_SCOPE)]
         scopes: Vec<String>,
         /// How long its tokens live: 10m
@@ -99,7 +100,8 @@ pub(super) struct EditArguments {
     /// Its name for people
     #[arg(long)]
     name: Option<String>,
-    /// A scope, and after a space what the scope allows; the scopes given here replace the present ones
+    /// A scope, and after a space what the scope allows; the scopes given here replace the present ones. A scope can
+    /// imply others: "docs:write (implies docs:read) Change pages."
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
     /// How long its tokens live: 10m
@@ -116,7 +118,7 @@ pub(super) struct EditArguments {
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| match command {
         Command::Add { name, resource, scopes, token_lifetime, alg, teams } => {
-            let scopes = scopes.iter().map(|text| described(text)).collect();
+            let scopes = scopes.iter().map(|text| ScopeDescription::parse(text)).collect();
             let access = access(context, &teams).await?;
             let draft = ServerDraft { name, resource, scopes, token_lifetime, alg, access };
             let server = server::add(context, &operator(), &draft).await?;
@@ -149,12 +151,6 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliErro
     .await
 }
 
-/// A scope, and after a space what it allows.
-fn described(text: &str) -> ScopeDescription {
-    let (name, description) = text.split_once(' ').unwrap_or((text, ""));
-    ScopeDescription { name: name.to_owned(), description: description.trim().to_owned() }
-}
-
 /// The teams that the options name; all teams when none is named.
 async fn access(context: &Context, names: &[String]) -> Result<ServerAccess, CliError> {
     if names.is_empty() {
@@ -169,11 +165,14 @@ async fn access(context: &Context, names: &[String]) -> Result<ServerAccess, Cli
 
 async fn edit(context: &Context, arguments: EditArguments) -> Result<(), CliError> {
     let server = arguments.server.find(context).await?;
-    // A scope without words keeps the words that it has.
+    // A scope without words keeps the words that it has, and a name alone also what it implies.
     let scope = |text: &String| {
-        let given = described(text);
-        let present = server.scopes.iter().find(|scope| scope.name == given.name && given.description.is_empty());
-        present.cloned().unwrap_or(given)
+        let given = ScopeDescription::parse(text);
+        match server.scopes.iter().find(|scope| scope.name == given.name && given.description.is_empty()) {
+            Some(present) if given.implies.is_empty() => present.clone(),
+            Some(present) => ScopeDescription { description: present.description.clone(), ..given },
+            None => given,
+        }
     };
     let edit = ServerEdit {
         name: arguments.name,

@@ -42,7 +42,10 @@ async fn object(context: &Context, server: &McpServer) -> Result<Value, CliError
             teams.iter().filter(|team| chosen.contains(&team.id)).map(|team| team.name.as_str()).collect()
         }
     };
-    let scopes = server.scopes.iter().map(|scope| json!({ "name": scope.name, "allows": scope.description }));
+    let scopes = server
+        .scopes
+        .iter()
+        .map(|scope| json!({ "name": scope.name, "allows": scope.description, "implies": scope.implies }));
     Ok(json!({
         "id": server.id.as_str(),
         "name": server.name,
@@ -88,8 +91,7 @@ pub(super) async fn show(context: &Context, server: &McpServer, format: Format) 
                 line("Resource", &server.resource)
             );
             for (scope, (_, counts)) in server.scopes.iter().zip(&callers.by_scope) {
-                let text = format!("{} {}", scope.name, scope.description);
-                print!("{}", line("Scope", format!("{} (credentials: {})", text.trim_end(), counts.credentials)));
+                print!("{}", line("Scope", format!("{scope} (credentials: {})", counts.credentials)));
             }
             print!("{}", line("Token lifetime", format!("{} s", server.token_lifetime.as_secs())));
             print!("{}", line("Signature", server.alg.as_str()));

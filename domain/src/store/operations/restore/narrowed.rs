@@ -232,6 +232,7 @@ pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBac
         }
         if let Some(scopes) = narrower_scopes(now, older) {
             values.push(later("mcp_servers", "id", "scopes", json!(server::scopes_json(&scopes)), false));
+            values.push(later("mcp_servers", "id", "implied_scopes", json!(server::implied_json(&scopes)), false));
         }
         if now.token_lifetime < older.token_lifetime {
             let seconds = json!(now.token_lifetime.as_secs());
@@ -252,14 +253,17 @@ fn narrower_access(now: &McpServer, older: &McpServer, known: &ServerAccess) -> 
     is_narrower.then(|| teams.iter().map(ToString::to_string).collect())
 }
 
-/// The scopes of the backup without those that were removed since. A server has at least one scope: if none is in both
-/// lists, these are the present ones.
+/// The scopes of the backup without those that were removed since, each implying only what it implies now too. A server
+/// has at least one scope: if none is in both lists, these are the present ones.
 fn narrower_scopes(now: &McpServer, older: &McpServer) -> Option<Vec<ScopeDescription>> {
-    let present = now.scope_names();
     let mut both = older.scopes.clone();
-    both.retain(|scope| present.contains(&scope.name));
+    both.retain_mut(|scope| {
+        let present = now.scopes.iter().find(|present| present.name == scope.name);
+        scope.implies.retain(|implied| present.is_some_and(|present| present.implies.contains(implied)));
+        present.is_some()
+    });
     match both.len() {
-        kept if kept == older.scopes.len() => None,
+        _ if both == older.scopes => None,
         0 => Some(now.scopes.clone()),
         _ => Some(both),
     }

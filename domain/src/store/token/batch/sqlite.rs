@@ -234,6 +234,7 @@ fn mcp_servers_in(connection: &Connection) -> Result<Vec<McpServer>, StoreError>
             limited_since: row.get(7)?,
             teams: row.get(8)?,
             archived_at: row.get(9)?,
+            implied_scopes: row.get(10)?,
         })
     })?;
     rows.map(|row| row?.server()).collect()
