@@ -95,7 +95,7 @@ async fn a_move_says_before_what_it_would_do_and_is_reversed_with_the_owners() {
     let to_search = [&[("do", "move")], &ids[..], &[("team", search.as_str())]].concat();
     let page = text(&browser.get(&question(&to_search)).await.body);
     for expected in [
-        "1 credential uses payouts, not open to Search: they stay.",
+        "1 credential uses payouts, not open to Search: it stays.",
         "Open it to Search",
         "1 credential loses their owner: the owner is not in Search.",
         ">Move 1 of 2 credentials</button>",

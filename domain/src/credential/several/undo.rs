@@ -1,5 +1,5 @@
-//! Reversing an action on several credentials, as the audit log describes it: another team, another owner, other tags. A
-//! credential that was changed since stays as it is.
+//! Reversing an action on several credentials, as the audit log describes it: another team, another owner, other tags.
+//! A credential that was changed since stays as it is.
 
 use std::collections::HashMap;
 
@@ -60,14 +60,18 @@ pub(super) async fn read(context: &Context, first: i64, last: i64) -> Result<Has
     let entries = store::audit::walk(&context.store, first.saturating_sub(1), limit).await?;
     let is_edit = |entry: &&AuditEntry| entry.action == Action::CredentialEdited.as_str();
     let mut reversals: HashMap<ClientId, Reversal> = HashMap::new();
-    let mut actor = None;
     for entry in entries.iter().filter(is_edit) {
         let Some(id) = ClientId::parse(&entry.target_id) else { continue };
-        // What follows belongs to the same action when it was written at the same moment by the same actor.
-        let written = (entry.at, entry.actor_id.clone());
-        let is_part = *actor.get_or_insert_with(|| written.clone()) == written;
-        if entry.seq <= last || (is_part && reversals.contains_key(&id)) {
-            reversals.entry(id).or_default().add(&serde_json::from_str(&entry.details).unwrap_or_default());
+        let details = serde_json::from_str(&entry.details).unwrap_or_default();
+        if entry.seq <= last {
+            reversals.entry(id).or_default().add(&details);
+            continue;
+        }
+        // What follows belongs to the move if the same actor wrote it at the same moment.
+        let written = (entry.at, entry.actor_id.as_str());
+        let is_part = entries.first().is_some_and(|first| (first.at, first.actor_id.as_str()) == written);
+        if let Some(reversal) = reversals.get_mut(&id).filter(|reversal| is_part && reversal.team.is_some()) {
+            reversal.add(&details);
         }
     }
     Ok(reversals)

@@ -10,6 +10,7 @@
 pub mod export;
 mod filters;
 mod moving;
+mod outcome;
 pub mod receipt;
 pub mod several;
 mod table;

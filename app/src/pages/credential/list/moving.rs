@@ -1,5 +1,5 @@
-//! The page that asks before several credentials move to another team. First the team is chosen; then the page says what
-//! the move would do to each of them.
+//! The page that asks before several credentials move to another team. First the team is chosen; then the page says
+//! what the move would do to each of them.
 
 use domain::base::id::TeamId;
 use domain::credential::several::{Foreseen, foresee};
@@ -8,7 +8,7 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::person::team;
 
-use crate::pages::credential::list::receipt::why;
+use crate::pages::credential::list::outcome::why;
 use crate::pages::credential::list::several::Typed;
 use crate::prelude::*;
 
@@ -91,13 +91,9 @@ fn obstacles(foreseen: &[Foreseen], to: &Team) -> Option<AnyView> {
         let open = administers.then(|| {
             view! { " "<a href=links::server_access(&server.id)>{format!("Open it to {}", to.name)}</a>"." }
         });
-        let words = format!(
-            "{} {} not open to {}: ",
-            counted(holding, "credential uses", "credentials use"),
-            server.name,
-            to.name
-        );
-        view! { <li>{words}"they stay."{open}</li> }
+        let stay = if holding == 1 { "it stays" } else { "they stay" };
+        let uses = counted(holding, "credential uses", "credentials use");
+        view! { <li>{format!("{uses} {}, not open to {}: {stay}.", server.name, to.name)}{open}</li> }
     };
     let lines = closed.into_iter().map(server).collect_view();
     let title = format!("{} cannot move.", counted(stays, "credential", "credentials"));

@@ -7,7 +7,7 @@ use domain::model::audit::{Action, AuditEntry, Filter};
 use serde_json::Value;
 
 use crate::pages::credential::MOST_AT_ONCE;
-use crate::pages::credential::list::several::named;
+use crate::pages::credential::list::outcome::{done, named, read_entries, why};
 use crate::prelude::*;
 
 /// The parameters in the address of a receipt.
@@ -59,21 +59,6 @@ fn word_of(step: &Step) -> &'static str {
     }
 }
 
-/// What was done, in one word.
-fn done(action: &str) -> &'static str {
-    match action {
-        "revoke" => "revoked",
-        "disable" => "disabled",
-        "enable" => "enabled",
-        "move" => "moved",
-        "owner" => "given to another owner",
-        "unassign" => "removed from the MCP server",
-        "undo" => "changed back",
-        "tag" => "tagged",
-        _ => "changed",
-    }
-}
-
 /// The opposite action, if one click is enough for that.
 fn opposite(action: &str) -> Option<(&'static str, &'static str)> {
     match action {
@@ -94,28 +79,6 @@ fn action_of(entries: &[AuditEntry], asked: &str) -> String {
         _ => asked,
     };
     word.to_owned()
-}
-
-/// Why a credential stays as it is.
-pub(super) fn why(kept: Kept, action: &str) -> String {
-    match kept {
-        Kept::Already => match action {
-            "move" => "is in that team already".to_owned(),
-            "owner" => "has this owner already".to_owned(),
-            "tag" => "has these tags already".to_owned(),
-            "unassign" => "does not have this MCP server".to_owned(),
-            other => format!("was {} before", done(other)),
-        },
-        Kept::Revoked => "is revoked and cannot be changed".to_owned(),
-        Kept::Unseen => "does not exist, or you do not have access".to_owned(),
-        Kept::Role => "your role in its team does not allow this".to_owned(),
-        Kept::Owner => "the new owner is not in its team".to_owned(),
-        Kept::Server => "one of its MCP servers is not open to the new team".to_owned(),
-        Kept::Scope => "has a scope that only an administrator gives to a team".to_owned(),
-        Kept::Tags => "would have too many tags".to_owned(),
-        Kept::LastServer => "has no other MCP server: give it one first, or revoke it".to_owned(),
-        Kept::Changed => "was changed since".to_owned(),
-    }
 }
 
 /// The page.
@@ -167,12 +130,6 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
         <div class="row">{button_link(back, "Back to the list")}</div>
     };
     Ok(Page::new("Receipt", body).framed(Frame::Narrow))
-}
-
-/// Reads the numbers of the first and the last entry.
-pub(super) fn read_entries(range: &str) -> Option<(i64, i64)> {
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 /// The entries `first-last` of the audit log, as far as the visitor sees them, oldest first.
@@ -252,7 +209,7 @@ fn changed_row(entry: AuditEntry, action: &str) -> Vec<AnyView> {
     let replacement = (done == "revoked").then(|| small_link(links::credential_like(&id), "Generate a replacement"));
     let first = done_word.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let rest: String = done_word.chars().skip(1).collect();
-    let change = change_words(&details).map(|change| sub(change));
+    let change = change_words(&details).map(sub);
     cells![
         html! { <a class="name" href=links::credential(&id)>{entry.target_name}</a><code>{id.clone()}</code> },
         html! { {first}{rest}"."{tokens}" "{replacement}{change} },

@@ -10,10 +10,10 @@ use domain::server;
 
 use crate::pages::credential::fields::{owner_choice, read_owner};
 use crate::pages::credential::list::moving;
-use crate::pages::credential::list::receipt::read_entries;
+use crate::pages::credential::list::outcome::read_entries;
 use crate::pages::credential::stop::WHO_REFUSES;
 use crate::pages::credential::usage::impact_facts;
-use crate::pages::credential::{find, read_ids, renew, stop};
+use crate::pages::credential::{read_ids, renew, stop};
 use crate::prelude::*;
 
 /// What was ticked and typed.
@@ -237,10 +237,4 @@ async fn names(visit: &Visit, credentials: Vec<Credential>, action: &str) -> Res
         "Last used".into(),
     ];
     Ok(table(columns, credentials.into_iter().map(line)))
-}
-
-/// The credential with this identifier by its name, for texts about credentials that stayed as they were.
-pub(super) async fn named(visit: &Visit, client_id: &str) -> Option<(String, String)> {
-    let credential = find(visit, client_id).await.ok()?;
-    Some((credential.name, credential.client_id.to_string()))
 }

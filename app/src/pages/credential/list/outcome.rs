@@ -1,0 +1,55 @@
+//! Words about what an action did to several credentials, and to which it did nothing.
+
+use domain::credential::several::Kept;
+
+use crate::pages::credential::find;
+use crate::prelude::*;
+
+/// What was done, in one word.
+pub(super) fn done(action: &str) -> &'static str {
+    match action {
+        "revoke" => "revoked",
+        "disable" => "disabled",
+        "enable" => "enabled",
+        "move" => "moved",
+        "owner" => "given to another owner",
+        "unassign" => "removed from the MCP server",
+        "undo" => "changed back",
+        "tag" => "tagged",
+        _ => "changed",
+    }
+}
+
+/// Why a credential stays as it is.
+pub(super) fn why(kept: Kept, action: &str) -> String {
+    match kept {
+        Kept::Already => match action {
+            "move" => "is in that team already".to_owned(),
+            "owner" => "has this owner already".to_owned(),
+            "tag" => "has these tags already".to_owned(),
+            "unassign" => "does not have this MCP server".to_owned(),
+            other => format!("was {} before", done(other)),
+        },
+        Kept::Revoked => "is revoked and cannot be changed".to_owned(),
+        Kept::Unseen => "does not exist, or you do not have access".to_owned(),
+        Kept::Role => "your role in its team does not allow this".to_owned(),
+        Kept::Owner => "the new owner is not in its team".to_owned(),
+        Kept::Server => "one of its MCP servers is not open to the new team".to_owned(),
+        Kept::Scope => "has a scope that only an administrator gives to a team".to_owned(),
+        Kept::Tags => "would have too many tags".to_owned(),
+        Kept::LastServer => "has no other MCP server: give it one first, or revoke it".to_owned(),
+        Kept::Changed => "was changed since".to_owned(),
+    }
+}
+
+/// Reads the numbers of the first and the last entry.
+pub(super) fn read_entries(range: &str) -> Option<(i64, i64)> {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+/// The credential with this identifier by its name, for texts about credentials that stayed as they were.
+pub(super) async fn named(visit: &Visit, client_id: &str) -> Option<(String, String)> {
+    let credential = find(visit, client_id).await.ok()?;
+    Some((credential.name, credential.client_id.to_string()))
+}
