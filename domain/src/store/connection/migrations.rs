@@ -78,6 +78,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(32, "list", include_str!("../../../../migrations/0032_list.sql")),
         migration(33, "use", include_str!("../../../../migrations/0033_use.sql")),
         migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
+        migration(40, "merged_lists", include_str!("../../../../migrations/0040_merged_lists.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");
