@@ -1,9 +1,11 @@
 //! [`Context`]: what every operation takes, so that nothing reaches for a global.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::TeamId;
 use crate::base::random::Random;
 use crate::base::stale_cache::StaleCache;
 use crate::crypto::keys::MasterKey;
@@ -66,6 +68,8 @@ pub struct Context {
     pub stops: StaleCache<Vec<(Timestamp, i64)>>,
     /// Numbers of credentials by MCP server or scope, of a large instance.
     pub callers: StaleCache<Vec<(String, i64)>>,
+    /// Numbers of working credentials by team, of a large instance.
+    pub team_counts: StaleCache<HashMap<TeamId, i64>>,
     /// Sends messages to webhooks.
     pub post: Arc<dyn Post>,
     /// The OpenID provider that people may sign in with.
@@ -108,6 +112,7 @@ impl Context {
             leaders: StaleCache::default(),
             stops: StaleCache::default(),
             callers: StaleCache::default(),
+            team_counts: StaleCache::default(),
             post,
             openid: None,
             metrics,

@@ -161,7 +161,7 @@ async fn the_callers_of_a_server_are_counted_and_listed_along_their_key() {
 async fn the_credentials_of_teams_are_counted_in_an_index() {
     let instance = Instance::without_whole_reads().await;
     let store = &instance.context.store;
-    let plan = plan(store, team::SUMMARIES, &[Text, Number]).await.join("\n");
+    let plan = plan(store, team::WORKING, &[Text, Number]).await.join("\n");
     let counted = match store.engine() {
         Engine::Sqlite => "USING COVERING INDEX credentials_by_team",
         Engine::Postgres => "credentials_by_team",

@@ -96,7 +96,8 @@ pub(crate) async fn insert(
         })
         .collect();
     composed_sql!(
-        "INSERT INTO credential_tags (client_id, tag) SELECT value ->> 0, value ->> 1 FROM {new}";
+        "INSERT INTO credential_tags (client_id, tag, created_at)
+             SELECT c.client_id, value ->> 1, c.created_at FROM {new} JOIN credentials AS c ON c.client_id = value ->> 0";
         to_json(&tags)
     )
     .execute(&mut *transaction)

@@ -97,7 +97,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credentia
 pub(crate) async fn set_tags(transaction: &mut Transaction, client_id: &ClientId, tags: &[String]) -> Result<()> {
     sql!("DELETE FROM credential_tags WHERE client_id = $1"; client_id).execute(&mut *transaction).await?;
     for tag in tags {
-        let sql = "INSERT INTO credential_tags (client_id, tag) VALUES ($1, $2)";
+        let sql = "INSERT INTO credential_tags (client_id, tag, created_at)
+             SELECT client_id, $2, created_at FROM credentials WHERE client_id = $1";
         sql!(sql; client_id, tag).execute(&mut *transaction).await?;
     }
     Ok(())

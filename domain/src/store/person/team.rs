@@ -1,12 +1,12 @@
 //! `teams` and `memberships`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{PersonId, TeamId};
 use crate::model::actor::Actor;
 use crate::model::person::authority::{Authority, Role};
-use crate::model::person::team::{Member, PersonsTeam, Summary, Team};
+use crate::model::person::team::{Member, PersonsTeam, Team};
 use crate::store::{Columns, FromRow, On, Result, Store, Transaction, row, sql};
 
 /// A subquery for the team identifiers behind [`Authority::key`], which is this parameter. If the key is a person,
@@ -68,22 +68,34 @@ pub(crate) async fn list(on: impl On<'_>, key: Option<&str>) -> Result<Vec<Team>
     sql!(sql; key).all(on).await
 }
 
-row! { "teams" => Summary { team: FromRow::from_row, people, credentials } }
-
-/// The teams that the key `$1` sees, with the numbers of people and of credentials that work at the moment `$2`.
-pub(crate) const SUMMARIES: &str = concat!(
+/// The teams that the key `$1` sees, with the numbers of people.
+const PEOPLE: &str = concat!(
     "SELECT t.id AS id, t.name AS name,
-            (SELECT COUNT(*) FROM memberships AS m WHERE m.team_id = t.id) AS people,
-            (SELECT COUNT(*) FROM credentials AS c WHERE c.team_id = t.id AND c.revoked_at IS NULL
-                AND c.disabled_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > $2)) AS credentials
+            (SELECT COUNT(*) FROM memberships AS m WHERE m.team_id = t.id) AS people
      FROM teams AS t WHERE ($1 IS NULL OR t.id IN ",
     of!("$1"),
     ") ORDER BY t.search_name, t.id"
 );
 
-/// The teams that `key` sees, with the numbers of people and working credentials.
-pub(crate) async fn summaries(store: &Store, key: Option<&str>, now: Timestamp) -> Result<Vec<Summary>> {
-    sql!(SUMMARIES; key, now).all(store).await
+/// The teams that `key` sees, by name, with the numbers of people.
+pub(crate) async fn with_people(store: &Store, key: Option<&str>) -> Result<Vec<(Team, i64)>> {
+    let rows: Vec<(TeamId, String, i64)> = sql!(PEOPLE; key).about("teams").all(store).await?;
+    Ok(rows.into_iter().map(|(id, name, people)| (Team { id, name }, people)).collect())
+}
+
+/// The teams that the key `$1` sees, with the numbers of credentials that work at the moment `$2`.
+pub(crate) const WORKING: &str = concat!(
+    "SELECT t.id AS id,
+            (SELECT COUNT(*) FROM credentials AS c WHERE c.team_id = t.id AND c.revoked_at IS NULL
+                AND c.disabled_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > $2)) AS credentials
+     FROM teams AS t WHERE $1 IS NULL OR t.id IN ",
+    of!("$1")
+);
+
+/// How many credentials of each team work, of the teams that `key` sees.
+pub(crate) async fn working(store: &Store, key: Option<&str>, now: Timestamp) -> Result<HashMap<TeamId, i64>> {
+    let rows: Vec<(TeamId, i64)> = sql!(WORKING; key, now).about("teams").all(store).await?;
+    Ok(rows.into_iter().collect())
 }
 
 pub(crate) async fn find(on: impl On<'_>, id: &TeamId) -> Result<Option<Team>> {

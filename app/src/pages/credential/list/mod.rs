@@ -204,6 +204,13 @@ pub struct CredentialsView {
     pub next: Option<String>,
 }
 
+impl CredentialsView {
+    /// The number of the last row in the list; 0: the list is empty.
+    fn last(&self) -> i64 {
+        self.first + self.rows.len() as i64 - 1
+    }
+}
+
 /// A resource identifier without the scheme.
 pub(crate) fn short_resource(resource: &str) -> String {
     resource.split_once("://").map_or(resource, |(_, rest)| rest).to_owned()
@@ -302,7 +309,11 @@ pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -
     if view.rows.is_empty() && is_plain && counts(context, authority).await?.all == 0 {
         return Ok(Page::new("Credentials", no_credentials(can_generate)));
     }
-    let total = total(context, authority, &selection).await?;
+    let total = match &view.next {
+        // The last page knows how many there are.
+        None => Total::Exactly(view.last()),
+        Some(_) => total(context, authority, &selection).await?,
+    };
     let counts = counts_of(context, authority, &selection).await?;
     let leaked = leaked(context, authority).await?;
     let choices = filters::choices(&visit).await?;
@@ -345,10 +356,10 @@ fn footer(query: &CredentialsQuery, view: &CredentialsView, total: Total) -> Any
         let href = links::with_query(links::CREDENTIALS, &query);
         Some(view! { <a class="button" data-size="small" rel=rel href=href>{words}</a> })
     };
-    let last = view.first + view.rows.len() as i64 - 1;
+    let last = view.last();
     let of = match total {
         Total::Exactly(count) => grouped(count.max(last)),
-        Total::MoreThan(count) => format!("more than {}", grouped(count)),
+        Total::MoreThan(count) => format!("more than {}", grouped(count.max(last))),
     };
     let words = match view.rows.len() {
         0 => "0 credentials".to_owned(),

@@ -47,26 +47,21 @@ pub(crate) struct Slice<'query> {
 /// With more credentials than this a search compares beginnings, which an index finds. With fewer it finds any part of
 /// a name.
 pub(crate) const MANY: i64 = 20_000;
-/// If at most this many rows match, they are found by the index of the condition and sorted. If more rows match, a scan
-/// in the order of the list soon finds a full page. With the wrong choice, the database reads the whole table.
+/// If at most this many rows meet a condition, they are found by its index and sorted.
 const FEW: i64 = 4000;
+/// If more rows meet each condition, so many rows are read in the order of the list, and then more: they nearly always
+/// have a full page of matches.
+const SCANNED: [i64; 2] = [500, 4000];
+/// If they have not, and at most this many rows meet a condition, these are sorted. With more rows, several conditions
+/// are merged, and a list with one condition is read on in its order.
+const MOST_SORTED: i64 = 30_000;
 /// So far the matches of several conditions are counted when many rows meet each condition: most of the rows that are
 /// read for it are no match.
-const MOST_COUNTED: i64 = 1000;
+const MOST_COUNTED: i64 = 200;
 
 /// Some rows of the list, in its order.
 pub(crate) async fn list(store: &Store, selected: &Selected<'_>, slice: &Slice<'_>) -> Result<Vec<Credential>> {
-    let statements = Statements::of(store, selected, Some(slice.sort)).await?;
-    // With many rows in each index, a page full of matches is soon found in the order of the list; or there is hardly a
-    // match, and the rarest condition is read to its end.
-    let enough = if statements.all_have_many { slice.limit } else { FEW + 1 };
-    let found: Option<i64> = match statements.count(enough) {
-        Some(count) => Some(Statement::from(count).one(store).await?),
-        None => None,
-    };
-    let few = found.filter(|found| *found < enough).and_then(|_| statements.page_of_few(slice));
-    let page = few.unwrap_or_else(|| statements.page(slice));
-    let mut rows: Vec<Credential> = Statement::from(page).all(store).await?;
+    let mut rows = Statements::of(store, selected, Some(slice.sort)).await?.read(store, slice).await?;
     if slice.backward {
         rows.reverse();
     }
@@ -76,9 +71,9 @@ pub(crate) async fn list(store: &Store, selected: &Selected<'_>, slice: &Slice<'
 /// How many credentials the list has. With very many credentials they are counted up to a limit.
 pub(crate) async fn total(store: &Store, selected: &Selected<'_>) -> Result<Total> {
     let statements = Statements::of(store, selected, None).await?;
-    let most = match statements.all_have_many {
-        true => MOST_COUNTED,
-        false => FEW,
+    let most = match statements.are_few || statements.conditions.len() < 2 {
+        true => FEW,
+        false => MOST_COUNTED,
     };
     let limit = if statements.are_many { most + 1 } else { i64::MAX };
     let count = statements.count(limit).unwrap_or_else(|| statements.count_of_filters(limit));
@@ -97,17 +92,17 @@ struct Statements {
     conditions: Vec<Condition>,
     /// The place of the condition whose index is read; `None`: no condition has one.
     driving: Option<usize>,
-    /// Whether there are several conditions with an index, and more than [`FEW`] rows meet each of them.
-    all_have_many: bool,
+    /// Whether at most [`FEW`] rows meet that condition.
+    are_few: bool,
+    /// Whether at least [`MOST_SORTED`] rows meet each condition that has an index.
+    are_all_large: bool,
     values: Values,
 }
 
 impl Statements {
     async fn of(store: &Store, selected: &Selected<'_>, sort: Option<Sort>) -> Result<Self> {
         let mut statements = Self::sized(store.engine(), are_many(store).await?, selected, sort);
-        if statements.are_many {
-            statements.drive_along_least(store).await?;
-        }
+        statements.drive_along_least(store).await?;
         Ok(statements)
     }
 
@@ -115,32 +110,55 @@ impl Statements {
         let mut values = Values::default();
         let conditions = conditions(selected, engine, are_many, sort, &mut values);
         let driving = conditions.iter().position(|condition| condition.driver.is_some());
-        Self { are_many, conditions, driving, all_have_many: false, values }
+        Self { are_many, conditions, driving, are_few: false, are_all_large: false, values }
     }
 
     /// Chooses the index in which the fewest rows meet its condition. The planner cannot: it does not know the values,
     /// and a tag of half of all credentials would be read to its end for the three that are leaked.
     async fn drive_along_least(&mut self, store: &Store) -> Result<()> {
-        let drivers = self.conditions.iter().enumerate();
-        let drivers: Vec<(usize, &Driver)> =
-            drivers.filter_map(|(place, condition)| Some((place, condition.driver.as_ref()?))).collect();
-        if drivers.len() < 2 {
-            return Ok(());
-        }
-        let (mut driving, mut least) = (self.driving, FEW + 1);
-        for (place, driver) in drivers {
-            let size: i64 = Statement::from(self.size(driver, least)).one(store).await?;
+        let (mut driving, mut least) = (self.driving, MOST_SORTED);
+        for (place, condition) in self.conditions.iter().enumerate() {
+            let Some(driver) = &condition.driver else { continue };
+            let size: i64 = Statement::from(self.estimate(condition, driver, least)).one(store).await?;
             if size < least {
                 (driving, least) = (Some(place), size);
             }
         }
-        (self.driving, self.all_have_many) = (driving, least > FEW);
+        (self.driving, self.are_few, self.are_all_large) = (driving, least <= FEW, least == MOST_SORTED);
         Ok(())
+    }
+
+    async fn read(&self, store: &Store, slice: &Slice<'_>) -> Result<Vec<Credential>> {
+        let sorted = match self.are_all_large {
+            true => self.page_merged(slice),
+            false => self.page_along_index(slice),
+        };
+        let Some(sorted) = sorted else { return Statement::from(self.page(slice)).all(store).await };
+        let scanned = if self.are_few { [].as_slice() } else { &SCANNED };
+        for most in scanned {
+            let page: Vec<Credential> = Statement::from(self.page_of_first(slice, *most)).all(store).await?;
+            if page.len() as i64 == slice.limit {
+                return Ok(page);
+            }
+        }
+        Statement::from(sorted).all(store).await
+    }
+
+    /// About how many credentials meet a condition, at most `limit`: as many as are found without reading their rows.
+    fn estimate(&self, condition: &Condition, driver: &Driver, limit: i64) -> ListStatement {
+        let found = condition.by_creation.as_ref().or(driver.identifiers.as_ref());
+        let (from, condition) = match found {
+            Some(found) => (format!("({found}) AS found"), "1 = 1"),
+            None => (driver.from.clone(), driver.condition.as_str()),
+        };
+        let mut values = self.values.clone();
+        let limit = values.add(limit);
+        values.of(format!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM {from} WHERE {condition} LIMIT {limit}) AS t"))
     }
 
     /// The number of credentials that meet the condition of an index, at most `limit`. A search may find a credential
     /// by several of its texts.
-    fn size(&self, Driver { from, condition, identifiers }: &Driver, limit: i64) -> ListStatement {
+    fn size(&self, Driver { from, condition, identifiers, .. }: &Driver, limit: i64) -> ListStatement {
         match identifiers {
             Some(found) => self.limited_count("id", &format!("({found}) AS found"), "1 = 1", limit),
             None => self.limited_count("client_id", from, condition, limit),
@@ -153,20 +171,25 @@ impl Statements {
         let driver = self.conditions.get(place)?.driver.as_ref()?;
         let others = self.conditions.iter().enumerate().filter(|(other, _)| *other != place);
         let filters = others.map(|(_, condition)| format!(" AND {}", condition.filter));
-        Some((driver, format!("{}{}", driver.condition, filters.collect::<String>())))
+        Some((driver, filters.collect()))
     }
 
     fn filters(&self) -> String {
-        let filters = self.conditions.iter().map(|condition| format!(" AND {}", condition.in_order()));
+        let filters = self.conditions.iter().map(|condition| format!(" AND {}", condition.filter));
         format!("1 = 1{}", filters.collect::<String>())
+    }
+
+    /// The part of an index in the order of the list that has all rows of the list.
+    fn range(&self) -> &str {
+        self.conditions.iter().find_map(|condition| condition.range.as_deref()).unwrap_or("1 = 1")
     }
 
     /// The number of credentials in the list, found along an index, at most `limit`.
     fn count(&self, limit: i64) -> Option<ListStatement> {
-        let (driver, condition) = self.along_index()?;
+        let (driver, filters) = self.along_index()?;
         Some(match self.conditions.as_slice() {
             [_] => self.size(driver, limit),
-            _ => self.limited_count("client_id", &driver.from, &condition, limit),
+            _ => self.limited_count("client_id", &driver.from, &format!("{}{filters}", driver.condition), limit),
         })
     }
 
@@ -183,35 +206,77 @@ impl Statements {
         ))
     }
 
-    /// A page of the few rows that an index finds. They are sorted by their keys alone; the rest of a row is read when
-    /// the page shows it. SQLite reads the tables of a CROSS JOIN in this order.
-    fn page_of_few(&self, slice: &Slice<'_>) -> Option<ListStatement> {
-        let (driver, condition) = self.along_index()?;
+    /// A page of the rows that an index finds.
+    fn page_along_index(&self, slice: &Slice<'_>) -> Option<ListStatement> {
+        let (Driver { from, condition, identifiers, names }, filters) = self.along_index()?;
         let mut values = self.values.clone();
-        let (Order { key, direction, .. }, beside) = (Order::of(slice), beside(slice, &mut values));
-        let limit = values.add(slice.limit);
-        let few = format!("SELECT client_id AS id FROM {} WHERE {condition} LIMIT {FEW} + 1", driver.from);
-        let chosen = format!(
-            "SELECT DISTINCT client_id AS chosen, {key} AS place FROM ({few}) AS few CROSS JOIN credentials
-             WHERE client_id = few.id{beside} ORDER BY place {direction}, chosen {direction} LIMIT {limit}"
+        let (Order { key, direction, .. }, limit) = (Order::of(slice), values.add(slice.limit));
+        let from = match (names, identifiers) {
+            (Some(names), Some(others)) => format!(
+                "(SELECT id FROM (SELECT client_id AS id FROM credentials
+                      WHERE {names}{filters}{} ORDER BY {key} {direction}, client_id {direction} LIMIT {limit}) AS named
+                  UNION ALL {others}) AS found CROSS JOIN credentials",
+                beside(slice, key, "client_id", &mut values)
+            ),
+            _ => from.clone(),
+        };
+        Some(sorted(&from, &format!("{condition}{filters}"), slice, values))
+    }
+
+    /// A page of the rows that several indexes have. SQLite reads these side by side, each in the order of creation: it
+    /// looks at hundreds of thousands of entries in the time in which it finds some thousand rows.
+    fn page_merged(&self, slice: &Slice<'_>) -> Option<ListStatement> {
+        let found: Vec<&str> =
+            self.conditions.iter().filter_map(|condition| condition.by_creation.as_deref()).collect();
+        let found_by_all = format!("{} ORDER BY at, id LIMIT {}", found.join(" INTERSECT "), i64::MAX);
+        let from = format!("({found_by_all}) AS found CROSS JOIN credentials");
+        let condition = format!("client_id = found.id AND {}", self.filters());
+        (found.len() > 1).then(|| sorted(&from, &condition, slice, self.values.clone()))
+    }
+
+    /// A page of those of the first `most` credentials in the order of the list that meet the conditions.
+    fn page_of_first(&self, slice: &Slice<'_>, most: i64) -> ListStatement {
+        let mut values = self.values.clone();
+        let Order { key, direction, .. } = Order::of(slice);
+        let (range, beside) = (self.range(), beside(slice, key, "client_id", &mut values));
+        let first = format!(
+            "SELECT client_id AS id FROM credentials WHERE {range}{beside}
+             ORDER BY {key} {direction}, client_id {direction} LIMIT {}",
+            values.add(most)
         );
-        Some(values.of(format!(
-            "SELECT {COLUMNS} FROM ({chosen}) AS page CROSS JOIN credentials WHERE client_id = page.chosen
-             ORDER BY {key} {direction}, client_id {direction}"
-        )))
+        let from = format!("({first}) AS found CROSS JOIN credentials");
+        sorted(&from, &format!("client_id = found.id AND {}", self.filters()), slice, values)
     }
 
     /// A page of all credentials that meet the conditions, read in the order of the list.
     fn page(&self, slice: &Slice<'_>) -> ListStatement {
         let mut values = self.values.clone();
-        let (Order { key, direction, .. }, beside) = (Order::of(slice), beside(slice, &mut values));
+        let Order { key, direction, .. } = Order::of(slice);
+        let (range, beside) = (self.range(), beside(slice, key, "client_id", &mut values));
         let limit = values.add(slice.limit);
         values.of(format!(
-            "SELECT {COLUMNS} FROM credentials WHERE {}{beside}
+            "SELECT {COLUMNS} FROM credentials WHERE {range} AND {}{beside}
              ORDER BY {key} {direction}, client_id {direction} LIMIT {limit}",
             self.filters()
         ))
     }
+}
+
+/// A page of the credentials in `from` that meet the condition. They are sorted by their keys alone; the rest of a row
+/// is read when the page shows it. SQLite reads the tables of a CROSS JOIN in this order. The greatest limit keeps the
+/// planner from reading an index in the order of the list instead.
+fn sorted(from: &str, condition: &str, slice: &Slice<'_>, mut values: Values) -> ListStatement {
+    let Order { key, direction, .. } = Order::of(slice);
+    let (beside, limit) = (beside(slice, "place", "chosen", &mut values), values.add(slice.limit));
+    let found = format!("SELECT client_id AS chosen, {key} AS place FROM {from} WHERE {condition} LIMIT {}", i64::MAX);
+    let chosen = format!(
+        "SELECT DISTINCT chosen, place FROM ({found}) AS found WHERE 1 = 1{beside}
+         ORDER BY place {direction}, chosen {direction} LIMIT {limit}"
+    );
+    values.of(format!(
+        "SELECT {COLUMNS} FROM ({chosen}) AS page CROSS JOIN credentials WHERE client_id = page.chosen
+         ORDER BY {key} {direction}, client_id {direction}"
+    ))
 }
 
 /// The order in which a statement reads.
@@ -236,18 +301,19 @@ impl Order {
     }
 }
 
-/// The condition for the rows beyond the cursor. The first page has none: a condition that may be absent would keep an
-/// index from being used.
-fn beside(slice: &Slice<'_>, values: &mut Values) -> String {
+/// The condition for the rows beyond the cursor, by the names of the key and of the client ID. The first page has none:
+/// a condition that may be absent would keep an index from being used.
+fn beside(slice: &Slice<'_>, key: &str, id: &str, values: &mut Values) -> String {
     let Some(cursor) = slice.beside else { return String::new() };
-    let Order { key, is_number, comparison, .. } = Order::of(slice);
+    let Order { is_number, comparison, .. } = Order::of(slice);
     let last = match is_number {
         // The list wrote the key itself.
         true => values.add(cursor.key.parse::<i64>().unwrap_or_default()),
         false => values.add(cursor.key.as_str()),
     };
-    let id = values.add(cursor.client_id.as_str());
-    format!(" AND ({key}, client_id) {comparison} ({last}, {id})")
+    let last_id = values.add(cursor.client_id.as_str());
+    // SQLite does not begin at a pair in an index of expressions, but at its first half.
+    format!(" AND {key} {comparison}= {last} AND ({key}, {id}) {comparison} ({last}, {last_id})")
 }
 
 row! { "credentials" => Counts {
@@ -273,7 +339,7 @@ const COUNTED: [(&str, Show); 11] = [
 /// How many credentials each filter would show.
 pub(crate) async fn counts(store: &Store, selected: &Selected<'_>) -> Result<Counts> {
     let Statements { conditions, mut values, .. } = Statements::of(store, selected, None).await?;
-    let moments = MomentParameters::add(selected, None, &mut values);
+    let moments = MomentParameters::add(selected, &mut values);
     let sum = |condition: String, name: &str| {
         format!("CAST(COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT) AS {name}")
     };
@@ -282,7 +348,11 @@ pub(crate) async fn counts(store: &Store, selected: &Selected<'_>) -> Result<Cou
         Show::Imported => sum(format!("{} AND client_id IN ({IMPORTED})", moments.working()), name),
         _ => sum(moments.shown(show), name),
     });
-    let filters = conditions.iter().map(|condition| format!(" AND {}", condition.in_order())).collect::<String>();
+    let condition = |condition: &Condition| match &condition.range {
+        Some(range) => format!(" AND {range}"),
+        None => format!(" AND {}", condition.filter),
+    };
+    let filters = conditions.iter().map(condition).collect::<String>();
     let text = format!(
         "SELECT COUNT(*) AS everything, {}, {} FROM credentials WHERE 1 = 1{filters}",
         sum(moments.working(), "working"),

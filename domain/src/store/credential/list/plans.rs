@@ -101,10 +101,18 @@ async fn every_list_is_read_along_an_index() {
             {
                 let name = format!("{name} {sort:?} {reversed} {backward}");
                 let slice = Slice { sort, reversed, beside, backward, limit: 51 };
-                if let Some(few) = statements.page_of_few(&slice) {
+                if let Some(few) = statements.page_along_index(&slice) {
                     let few = plan(store, few).await;
                     assert!(!reads_everything(&few), "{name}: the page of few\n{few}");
                 }
+                if let Some(merged) = statements.page_merged(&slice) {
+                    let merged = plan(store, merged).await;
+                    assert!(!reads_everything(&merged), "{name}: the merged page\n{merged}");
+                    let is_merged = store.engine() != Engine::Sqlite || merged.contains("MERGE (INTERSECT)");
+                    assert!(is_merged, "{name}: not side by side\n{merged}");
+                }
+                let first = plan(store, statements.page_of_first(&slice, 500)).await;
+                assert!(!reads_everything(&first), "{name}: the page of the first\n{first}");
                 let many = plan(store, statements.page(&slice)).await;
                 assert!(!reads_everything(&many) && !sorts(&many), "{name}: the page of many\n{many}");
             }
@@ -178,11 +186,29 @@ async fn fill(instance: &Instance, server: &McpServerId, owner: &PersonId) {
         );
         Statement::composed(sql).execute(&mut transaction).await.expect("inserts");
         if number % 5 != 0 {
-            let tag = format!("INSERT INTO credential_tags (client_id, tag) VALUES ('{id}', 'prod')");
+            let tag =
+                format!("INSERT INTO credential_tags (client_id, tag, created_at) VALUES ('{id}', 'prod', {number})");
             Statement::composed(tag).execute(&mut transaction).await.expect("inserts");
         }
     }
     transaction.commit().await.expect("commits");
+}
+
+/// A row in the middle of [`fill`] in each order.
+fn cursors(now: i64) -> [(Sort, CredentialCursor); 4] {
+    [(Sort::Created, 60), (Sort::Name, 0), (Sort::LastUsed, 9), (Sort::Ends, now + 40)].map(|(sort, key)| {
+        let key = if sort == Sort::Name { "job 5".to_owned() } else { key.to_string() };
+        let client_id = format!("csc_{:022}", 60);
+        (sort, CredentialCursor { section: Section::Others, key, client_id, position: 1 })
+    })
+}
+
+/// Whole lists and pages, in each order.
+fn slices(cursors: &[(Sort, CredentialCursor)]) -> impl Iterator<Item = Slice<'_>> {
+    cursors.iter().flat_map(|(sort, cursor)| {
+        [(false, None, 200), (false, Some(cursor), 200), (true, None, 7), (true, Some(cursor), 7)]
+            .map(|(reversed, beside, limit)| Slice { sort: *sort, reversed, beside, backward: false, limit })
+    })
 }
 
 /// Whichever index is read, the list is the same.
@@ -193,6 +219,7 @@ async fn every_way_to_read_a_list_finds_the_same_credentials() {
     let (team, server) = (TeamId::first(), McpServerId::generate(instance.context.random.as_ref()));
     let owner = PersonId::generate(instance.context.random.as_ref());
     fill(&instance, &server, &owner).await;
+    let cursors = cursors(instance.context.now().millis());
     let ids = async |statement: ListStatement| -> Vec<String> {
         let rows: Vec<Credential> = Statement::from(statement).all(store).await.expect("a page");
         rows.into_iter().map(|row| row.client_id.to_string()).collect()
@@ -216,22 +243,31 @@ async fn every_way_to_read_a_list_finds_the_same_credentials() {
                 section: None,
                 moments: Moments::at(instance.context.now()),
             };
-            for sort in [Sort::Created, Sort::Name, Sort::LastUsed, Sort::Ends] {
-                let slice = Slice { sort, reversed: false, beside: None, backward: false, limit: 200 };
+            for slice in slices(&cursors) {
+                let sort = slice.sort;
+                let name = format!("{show:?} {tag:?} {sort:?} {} {}", slice.reversed, slice.beside.is_some());
                 let small = Statements::sized(store.engine(), false, &selected, Some(sort));
                 let expected = ids(small.page(&slice)).await;
                 let mut statements = Statements::sized(store.engine(), true, &selected, Some(sort));
-                assert_eq!(ids(statements.page(&slice)).await, expected, "{show:?} {tag:?} {sort:?} in order");
+                assert_eq!(ids(statements.page(&slice)).await, expected, "{name} in order");
+                assert_eq!(ids(statements.page_of_first(&slice, 200)).await, expected, "{name} of the first");
+                if let Some(merged) = statements.page_merged(&slice) {
+                    assert_eq!(ids(merged).await, expected, "{name} merged");
+                }
                 for place in 0..statements.conditions.len() {
                     statements.driving = Some(place);
-                    let Some(few) = statements.page_of_few(&slice) else { continue };
-                    assert_eq!(ids(few).await, expected, "{show:?} {tag:?} {sort:?} along {place}");
-                    let count: i64 = match statements.count(200) {
-                        Some(count) => Statement::from(count).one(store).await.expect("a count"),
-                        None => continue,
-                    };
-                    assert_eq!(count, expected.len() as i64, "{show:?} {tag:?} {sort:?} along {place}");
+                    let Some(few) = statements.page_along_index(&slice) else { continue };
+                    assert_eq!(ids(few).await, expected, "{name} along {place}");
                 }
+            }
+            let all = Statements::sized(store.engine(), false, &selected, None).count_of_filters(200);
+            let all: i64 = Statement::from(all).one(store).await.expect("a count");
+            let mut statements = Statements::sized(store.engine(), true, &selected, None);
+            for place in 0..statements.conditions.len() {
+                statements.driving = Some(place);
+                let Some(count) = statements.count(200) else { continue };
+                let count: i64 = Statement::from(count).one(store).await.expect("a count");
+                assert_eq!(count, all, "{show:?} {tag:?} along {place}");
             }
         }
     }
