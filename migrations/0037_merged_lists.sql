@@ -7,6 +7,7 @@ DROP INDEX credential_tags_by_tag;
 CREATE INDEX credential_tags_by_tag ON credential_tags (tag, created_at, client_id);
 CREATE INDEX credential_access_by_creation ON credential_access (server_id, created_at, client_id, revoked)
     WHERE scope = '';
+CREATE INDEX credentials_ownerless ON credentials (created_at, client_id) WHERE owner_id IS NULL;
 CREATE INDEX credentials_endless ON credentials (created_at, client_id)
     WHERE revoked_at IS NULL AND disabled_at IS NULL AND ends_at IS NULL;
 DROP INDEX credentials_by_end;

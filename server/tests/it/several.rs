@@ -121,6 +121,9 @@ async fn a_move_says_before_what_it_would_do_and_is_reversed_with_the_owners() {
     // Without another owner, the move leaves nobody; reversing it brings the owner back.
     let receipt = done(&browser, &to_search).await;
     assert_eq!(owner(&app, &free).await, None);
+    assert!(receipt.contains("1 credential has no owner."), "{receipt}");
+    let list = browser.get("/credentials?owner=none").await.body;
+    assert!(list.contains(">free<") && !list.contains(">bound<"), "{list}");
     undone(&browser, &receipt).await;
     assert_eq!(owner(&app, &free).await, Some(grace.id.to_string()));
 }

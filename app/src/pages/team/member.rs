@@ -2,7 +2,7 @@
 
 use domain::base::id::{PersonId, TeamId};
 use domain::credential::list;
-use domain::model::credential::query::{Query, Total};
+use domain::model::credential::query::{OwnedBy, Query, Total};
 use domain::model::person::team::Team;
 use domain::person::team::{self, TeamError};
 
@@ -56,7 +56,7 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
 
 /// What the person loses, and what they leave behind.
 async fn removal_facts(visit: &Visit, team: &Team, person: &PersonId) -> Result<AnyView, ActionError> {
-    let query = Query { team: Some(team.id.clone()), owner: Some(person.clone()), ..Query::default() };
+    let query = Query { team: Some(team.id.clone()), owner: Some(OwnedBy::Person(person.clone())), ..Query::default() };
     let owned = list::total(&visit.context, visit.authority()?, &query).await?;
     let owns = (owned != Total::Exactly(0)).then(|| {
         let href = links::with_query(links::CREDENTIALS, &[("team", team.id.as_str()), ("owner", person.as_str())]);

@@ -4,7 +4,7 @@ use domain::audit;
 use domain::base::id::{PersonId, TeamId};
 use domain::credential::{list, usage};
 use domain::model::credential::Credential;
-use domain::model::credential::query::{Query, Total};
+use domain::model::credential::query::{OwnedBy, Query, Total};
 use domain::model::credential::usage::{Period, Whose};
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::{Member, Team};
@@ -154,7 +154,7 @@ async fn receipt_words(
     if let Some(member) = members.iter().find(|member| member.person == person) {
         return Ok(format!("{} is in the team, as {}.", member.name, role_word(member.role)));
     }
-    let query = Query { team: Some(team.id.clone()), owner: Some(person), ..Query::default() };
+    let query = Query { team: Some(team.id.clone()), owner: Some(OwnedBy::Person(person)), ..Query::default() };
     let owned = list::list(&visit.context, visit.authority()?, &query, NAMED).await?;
     if owned.credentials.is_empty() {
         return Ok(String::new());

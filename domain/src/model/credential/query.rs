@@ -35,6 +35,25 @@ pub enum Show {
     Revoked,
 }
 
+/// Who owns the credentials of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnedBy {
+    /// This person.
+    Person(PersonId),
+    /// Nobody.
+    Nobody,
+}
+
+impl OwnedBy {
+    /// The value of [`OwnedBy::Nobody`] in forms and addresses.
+    pub const NOBODY: &str = "none";
+
+    /// Reads a value of a form or address: the identifier of a person, or [`OwnedBy::NOBODY`].
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == Self::NOBODY { Some(Self::Nobody) } else { PersonId::parse(text).map(Self::Person) }
+    }
+}
+
 word_enum! {
     /// The order of the list.
     #[derive(Default)]
@@ -81,8 +100,8 @@ pub struct Query {
     pub server: Option<McpServerId>,
     /// Only the credentials that prove themselves in this way.
     pub method: Option<AuthMethod>,
-    /// Only the credentials of this owner.
-    pub owner: Option<PersonId>,
+    /// Only the credentials of this owner, or of nobody.
+    pub owner: Option<OwnedBy>,
     /// Only the credentials with this tag.
     pub tag: Option<String>,
     /// The filter.

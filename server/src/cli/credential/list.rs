@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use domain::base::clock::Timestamp;
 use domain::context::Context;
 use domain::credential::list;
-use domain::model::credential::query::Query;
+use domain::model::credential::query::{OwnedBy, Query};
 use domain::model::person::authority::Authority;
 use domain::server;
 use serde_json::json;
@@ -33,7 +33,7 @@ pub(crate) struct List {
     /// Only with this tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Only of the person with this e-mail address
+    /// Only of the person with this e-mail address; none: without an owner
     #[arg(long, value_name = "EMAIL")]
     owner: Option<String>,
     /// Only with this text in the name, the client ID or a tag, or at the end of a secret
@@ -82,7 +82,10 @@ impl List {
             query.server = Some(server.id);
         }
         if let Some(email) = &self.owner {
-            query.owner = Some(person_named(context, "--owner", email).await?.id);
+            query.owner = Some(match email.as_str() {
+                OwnedBy::NOBODY => OwnedBy::Nobody,
+                email => OwnedBy::Person(person_named(context, "--owner", email).await?.id),
+            });
         }
         Ok(query)
     }

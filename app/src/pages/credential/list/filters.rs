@@ -2,7 +2,7 @@
 
 use domain::base::id::PersonId;
 use domain::credential::list;
-use domain::model::credential::query::{Counts, Show};
+use domain::model::credential::query::{Counts, OwnedBy, Show};
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 use domain::person::team;
@@ -45,6 +45,7 @@ impl Choices {
         let servers = self.servers.iter().map(|server| (server.id.to_string(), server.name.clone()));
         let proofs = PROOFS.map(|(method, word)| (method.as_str().to_owned(), word.to_owned()));
         let owners = self.owners.iter().map(|(id, name)| (id.to_string(), name.clone()));
+        let owners = [(OwnedBy::NOBODY.to_owned(), "No owner".to_owned())].into_iter().chain(owners);
         let tags = self.tags.iter().map(|tag| (tag.clone(), tag.clone()));
         let filter = |name, label, all, values| Filter { name, label, all, values };
         [

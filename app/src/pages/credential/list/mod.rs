@@ -16,9 +16,9 @@ pub mod several;
 mod table;
 
 use domain::base::clock::Timestamp;
-use domain::base::id::{McpServerId, PersonId, TeamId};
+use domain::base::id::{McpServerId, TeamId};
 use domain::credential::list::{self, counts, counts_of, leaked, total};
-use domain::model::credential::query::{Query, Show, Sort, Total};
+use domain::model::credential::query::{OwnedBy, Query, Show, Sort, Total};
 use domain::model::credential::{AuthMethod, Credential, Status};
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
@@ -49,7 +49,7 @@ pub struct CredentialsQuery {
     pub server: String,
     /// How the credential proves itself: the word of an [`AuthMethod`].
     pub method: String,
-    /// Identifier of an owner.
+    /// Identifier of an owner, or `none`.
     pub owner: String,
     /// A tag.
     pub tag: String,
@@ -143,7 +143,7 @@ impl CredentialsQuery {
             team: given(&self.team).map(|id| TeamId::parse(&id).ok_or_else(unknown)).transpose()?,
             server: given(&self.server).map(|id| McpServerId::parse(&id).ok_or_else(unknown)).transpose()?,
             method: given(&self.method).map(|word| AuthMethod::parse(&word).ok_or_else(unknown)).transpose()?,
-            owner: given(&self.owner).map(|id| PersonId::parse(&id).ok_or_else(unknown)).transpose()?,
+            owner: given(&self.owner).map(|id| OwnedBy::parse(&id).ok_or_else(unknown)).transpose()?,
             tag: given(&self.tag),
             show,
             sort,

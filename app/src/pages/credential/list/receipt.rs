@@ -4,10 +4,11 @@
 use domain::audit;
 use domain::credential::several::{Kept, MOST_GIVEN, Receipt, Step};
 use domain::model::audit::{Action, AuditEntry, Filter};
+use domain::model::credential::query::OwnedBy;
 use serde_json::Value;
 
-use crate::pages::credential::MOST_AT_ONCE;
 use crate::pages::credential::list::outcome::{done, named, read_entries, why};
+use crate::pages::credential::{MOST_AT_ONCE, find};
 use crate::prelude::*;
 
 /// The parameters in the address of a receipt.
@@ -106,6 +107,7 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
         .map(|(action, words)| button_link(links::several(action, &ids), words));
     let can_undo = matches!(action.as_str(), "move" | "owner" | "tag") && (1..=MOST_AT_ONCE).contains(&ids.len());
     let undo = can_undo.then(|| button_link(links::undo(&query.entries, &ids), "Undo"));
+    let left = if action == "move" { without_owner(&visit, &ids).await? } else { None };
     let failed = kept.iter().filter(|(_, why)| *why != Kept::Already).count() + more_kept;
     let changed = entries.into_iter().map(|entry| changed_row(entry, &action));
     let stayed = kept.into_iter().map(|(named, kept)| {
@@ -120,6 +122,7 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let body = view! {
         {head((back.clone(), "Credentials"), "Receipt", (), view! { {again}{undo} })}
         {if failed == 0 { done_notice(view! { <p>{summary}</p> }) } else { notice("warn", view! { <p>{summary}</p> }) }}
+        {left}
         <section class="panel" aria-label="Credentials">
             {table(["Credential", "What happened", "Audit entry"], rows)}
         </section>
@@ -130,6 +133,19 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
         <div class="row">{button_link(back, "Back to the list")}</div>
     };
     Ok(Page::new("Receipt", body).framed(Frame::Narrow))
+}
+
+/// Says how many of the moved credentials have no owner.
+async fn without_owner(visit: &Visit, ids: &[String]) -> Result<Option<AnyView>, ActionError> {
+    let mut count = 0;
+    for id in ids.iter().take(MOST_AT_ONCE) {
+        if find(visit, id).await.is_ok_and(|credential| credential.owner.is_none()) {
+            count += 1;
+        }
+    }
+    let see = links::with_query(links::CREDENTIALS, &[("owner", OwnedBy::NOBODY)]);
+    let words = format!("{} no owner. ", counted(count, "credential has", "credentials have"));
+    Ok((count > 0).then(|| notice("warn", view! { <p>{words}<a href=see>"See all without an owner"</a></p> })))
 }
 
 /// The entries `first-last` of the audit log, as far as the visitor sees them, oldest first.

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
-use crate::model::credential::query::{Section, Show, Sort};
+use crate::model::credential::query::{OwnedBy, Section, Show, Sort};
 use crate::store::columns::{Parameter, ParameterValue};
 use crate::store::credential::contains_pattern;
 use crate::store::credential::list::Selected;
@@ -391,9 +391,21 @@ pub(super) fn conditions(
     if let Some(tag) = selected.tag {
         all.push(of_tag(tag, values));
     }
-    if let Some(owner) = selected.owner {
-        let owner = values.add(owner.as_str());
-        all.push(column("owner_id", &owner, &[Sort::Created]));
+    match selected.owner {
+        None => {}
+        Some(OwnedBy::Person(owner)) => {
+            let owner = values.add(owner.as_str());
+            all.push(column("owner_id", &owner, &[Sort::Created]));
+        }
+        Some(OwnedBy::Nobody) => {
+            let condition = "owner_id IS NULL".to_owned();
+            all.push(Condition {
+                driver: Some(Driver::of_credentials(condition.as_str())),
+                filter: "COALESCE(owner_id, '') = ''".to_owned(),
+                by_creation: by_creation("credentials", &condition),
+                range: sort.is_none_or(|sort| sort == Sort::Created).then_some(condition),
+            });
+        }
     }
     if selected.show != Show::All {
         all.push(moments.of_show(selected.show, sort, engine));

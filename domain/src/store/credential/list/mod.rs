@@ -5,7 +5,7 @@ mod condition;
 mod plans;
 
 use crate::base::id::{McpServerId, PersonId, TeamId};
-use crate::model::credential::query::{Counts, CredentialCursor, Moments, Section, Show, Sort, Total};
+use crate::model::credential::query::{Counts, CredentialCursor, Moments, OwnedBy, Section, Show, Sort, Total};
 use crate::model::credential::{AuthMethod, Credential};
 use crate::store::credential::COLUMNS;
 use crate::store::credential::list::condition::{
@@ -23,7 +23,7 @@ pub(crate) struct Selected<'query> {
     pub team: Option<&'query TeamId>,
     pub server: Option<&'query McpServerId>,
     pub method: Option<AuthMethod>,
-    pub owner: Option<&'query PersonId>,
+    pub owner: Option<&'query OwnedBy>,
     pub tag: Option<&'query str>,
     pub show: Show,
     /// Without one: all.

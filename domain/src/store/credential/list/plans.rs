@@ -52,8 +52,8 @@ async fn every_list_is_read_along_an_index() {
     let store = &instance.context.store;
     let cursor =
         CredentialCursor { section: Section::Others, key: "1".to_owned(), client_id: "csc_".to_owned(), position: 1 };
-    let (team, server, owner) =
-        (TeamId::first(), McpServerId::generate(instance.context.random.as_ref()), PersonId::nobody());
+    let (team, server) = (TeamId::first(), McpServerId::generate(instance.context.random.as_ref()));
+    let owner = OwnedBy::Person(PersonId::nobody());
     let all = Selected {
         key: None,
         search: None,
@@ -73,6 +73,7 @@ async fn every_list_is_read_along_an_index() {
         ("server".to_owned(), Selected { server: Some(&server), ..all }),
         ("method".to_owned(), Selected { method: Some(AuthMethod::Federated), ..all }),
         ("owner".to_owned(), Selected { owner: Some(&owner), ..all }),
+        ("no owner".to_owned(), Selected { owner: Some(&OwnedBy::Nobody), ..all }),
         ("tag".to_owned(), Selected { tag: Some("prod"), ..all }),
         ("tag and server".to_owned(), Selected { tag: Some("prod"), server: Some(&server), ..all }),
         ("teams of a person".to_owned(), Selected { key: Some("usr_"), ..all }),
@@ -219,17 +220,19 @@ async fn every_way_to_read_a_list_finds_the_same_credentials() {
     let (team, server) = (TeamId::first(), McpServerId::generate(instance.context.random.as_ref()));
     let owner = PersonId::generate(instance.context.random.as_ref());
     fill(&instance, &server, &owner).await;
+    let (owned, nobody) = (OwnedBy::Person(owner), OwnedBy::Nobody);
     let cursors = cursors(instance.context.now().millis());
     let ids = async |statement: ListStatement| -> Vec<String> {
         let rows: Vec<Credential> = Statement::from(statement).all(store).await.expect("a page");
         rows.into_iter().map(|row| row.client_id.to_string()).collect()
     };
     for show in SHOWN {
-        for (tag, with_server, of_owner, method) in [
-            (None, false, false, None),
-            (Some("prod"), false, false, None),
-            (Some("prod"), true, true, Some(AuthMethod::ClientSecret)),
-            (None, true, false, Some(AuthMethod::PrivateKeyJwt)),
+        for (tag, with_server, owner, method) in [
+            (None, false, None, None),
+            (Some("prod"), false, None, None),
+            (Some("prod"), false, Some(&nobody), None),
+            (Some("prod"), true, Some(&owned), Some(AuthMethod::ClientSecret)),
+            (None, true, None, Some(AuthMethod::PrivateKeyJwt)),
         ] {
             let selected = Selected {
                 key: None,
@@ -237,7 +240,7 @@ async fn every_way_to_read_a_list_finds_the_same_credentials() {
                 team: Some(&team),
                 server: with_server.then_some(&server),
                 method,
-                owner: of_owner.then_some(&owner),
+                owner,
                 tag,
                 show,
                 section: None,
