@@ -419,6 +419,12 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
+    for kind in ["credentials", "apps", "tokens"] {
+        let rows = browser.get(&format!("{address}?view=access&kind={kind}")).await.body;
+        assert_eq!(rows.matches(">No access<").count(), 1, "{kind}: {rows}");
+        let rows = of_grace.get(&format!("{address}?view=access&kind={kind}")).await.body;
+        assert_eq!(rows.matches(">No access<").count(), 1, "{kind}, own: {rows}");
+    }
     let page = of_grace.get(&address).await.body;
     assert!(page.contains("none of yours") && !page.contains("Payments"), "names of other teams stay hidden: {page}");
 

@@ -2,12 +2,14 @@
 //! one scope.
 
 use domain::base::cursor::Cursor;
+use domain::base::id::PersonId;
 use domain::model::client::consent::ListedConsent;
 use domain::model::client::personal_token::ListedToken;
+use domain::model::credential::Status;
 use domain::model::server::McpServer;
 use domain::model::server::callers::{CallerCounts, Callers};
 use domain::person::team;
-use domain::server::callers;
+use domain::server::{access, callers};
 
 use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{page_links, pill};
@@ -90,6 +92,20 @@ fn own_scopes<'held>(server: &McpServer, held: impl Iterator<Item = &'held str>)
     scope_tags(held.filter(|scope| server.scopes.iter().any(|own| own.name == *scope)))
 }
 
+fn no_access() -> AnyView {
+    chip("No access", "warn")
+}
+
+/// The status of a credential at this server. Without access, a status that says that the credential works would be
+/// wrong here.
+fn status_here(status: Status, has_access: bool) -> AnyView {
+    match (has_access, status) {
+        (true, _) => status_chip(status),
+        (false, Status::Unverified | Status::InUse | Status::Expiring) => no_access(),
+        (false, _) => html! { {status_chip(status)}" "{no_access()} },
+    }
+}
+
 async fn credentials(
     visit: &Visit,
     server: &McpServer,
@@ -119,7 +135,7 @@ async fn credentials(
             },
             team,
             own_scopes(server, credential.scopes.iter()),
-            status_chip(credential.status(now)),
+            status_here(credential.status(now), server.admits_team(&credential.team)),
             last_use(credential.last_used_at, credential.last_used_from),
         ]
     });
@@ -146,13 +162,16 @@ async fn apps(
     if found.is_empty() {
         return Ok((empty("No connected app may call this server."), None));
     }
+    let people: Vec<PersonId> = found.iter().map(|one| one.consent.person.clone()).collect();
+    let admitted = access::admitted(&visit.context, server, &people).await?;
     let rows = found.into_iter().map(|ListedConsent { consent, person_name, client_name, .. }| {
         let client = match authority.is_administrator() {
             true => html! { <a class="name" href=links::client(&consent.client_id)>{client_name}</a> },
             false => client_name.into_any(),
         };
+        let shut_out = (!admitted.contains(&consent.person)).then(|| sub(no_access()));
         cells![
-            client,
+            html! { {client}{shut_out} },
             person_name,
             own_scopes(server, consent.scopes.iter()),
             distance(consent.created_at),
@@ -175,9 +194,12 @@ async fn tokens(
     if found.is_empty() {
         return Ok((empty("No personal token is for this server."), None));
     }
+    let people: Vec<PersonId> = found.iter().map(|one| one.token.person.clone()).collect();
+    let admitted = access::admitted(&visit.context, server, &people).await?;
     let rows = found.into_iter().map(|ListedToken { token, person_name, .. }| {
+        let shut_out = (!admitted.contains(&token.person)).then(|| sub(no_access()));
         cells![
-            html! { {token.name.clone()}{sub(format!("ends in {}", token.hint))} },
+            html! { {token.name.clone()}{sub(format!("ends in {}", token.hint))}{shut_out} },
             person_name,
             own_scopes(server, token.scopes.iter()),
             distance(token.expires_at),

@@ -7,7 +7,7 @@
 use domain::base::clock::Timestamp;
 
 use crate::components::status::StatusView;
-use crate::pages::credential::list::{CredentialRow, CredentialsQuery};
+use crate::pages::credential::list::{CredentialRow, CredentialsQuery, server_archived};
 use crate::prelude::*;
 
 /// A column that can be chosen.
@@ -164,11 +164,12 @@ fn cell(column: &ListColumn, row: &CredentialRow) -> AnyView {
 
 /// The status, and whether a rotation is under way. A credential in a rotation is in use.
 fn chips(row: &CredentialRow) -> AnyView {
+    let status = if row.only_archived { server_archived() } else { status_chip(row.status) };
     let rotating = || chip("Rotating", "warn");
     match (row.rotating, row.status) {
-        (false, status) => status_chip(status),
-        (true, StatusView::InUse) => rotating(),
-        (true, status) => html! { {status_chip(status)}" "{rotating()} },
+        (false, _) => status,
+        (true, StatusView::InUse) if !row.only_archived => rotating(),
+        (true, _) => html! { {status}" "{rotating()} },
     }
 }
 
