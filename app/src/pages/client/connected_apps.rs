@@ -1,7 +1,7 @@
 //! Connected apps: the consents that people gave.
 
 use domain::base::cursor::Cursor;
-use domain::base::id::{AppClientId, ConsentId, PersonId};
+use domain::base::id::{AppClientId, ConsentId, McpServerId, PersonId};
 use domain::client::consent;
 use domain::model::client::ClientKind;
 use domain::model::client::consent::{Consent, ListedConsent};
@@ -15,19 +15,23 @@ use crate::pages::client::app_views;
 use crate::pages::client::personal_tokens::named_server;
 use crate::prelude::*;
 
-/// Ends a consent. It leads back to the page of `client` or of `person`, if the form names one.
+/// Ends a consent. It leads back to the page of `client`, of `person` or of `server`, if the form names one.
 #[server(prefix = "/fn", endpoint = "end_grant")]
 pub(crate) async fn end_grant(
     grant: String,
     #[server(default)] client: String,
     #[server(default)] person: String,
+    #[server(default)] server: String,
 ) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(match (AppClientId::parse(&client), PersonId::parse(&person)) {
-        (Some(client), _) => Done::ClientAccessEnded.at(links::client(&client)),
-        (_, Some(person)) => Done::PersonAppEnded.at(links::person_view(&person, &[("view", "access")])),
+    Ok(match (AppClientId::parse(&client), PersonId::parse(&person), McpServerId::parse(&server)) {
+        (Some(client), ..) => Done::ClientAccessEnded.at(links::client(&client)),
+        (_, _, Some(server)) => {
+            Done::ServerAppEnded.at(links::server_view(&server, &[("view", "access"), ("kind", "apps")]))
+        }
+        (_, Some(person), _) => Done::PersonAppEnded.at(links::person_view(&person, &[("view", "access")])),
         _ => Done::AppsAccessEnded.at(links::APPS),
     })
 }

@@ -101,8 +101,9 @@ pub async fn remove_form(id: String, form: Form) -> Result<Page, ActionError> {
                 {fact(&server, "Personal tokens", "tokens", obstacles.personal_tokens, None)}
             </dl>
         };
-        let words = "It cannot be removed yet: something still refers to it. Revoke these credentials or give them \
-                     another MCP server, and end the apps and personal tokens. Until then it stays archived.";
+        let words = "It cannot be removed yet: something still refers to it. Each number leads to a list where \
+                     you can remove many credentials from the server at once, or revoke them, and end the apps and \
+                     personal tokens. Until then it stays archived.";
         return Ok(page
             .above(notice("warn", view! { <p>{words}</p> }))
             .fields(view! { <section class="panel" aria-label="What refers to it">{list}</section> })

@@ -5,7 +5,8 @@ use domain::base::cursor::Cursor;
 use domain::base::id::PersonId;
 use domain::model::client::consent::ListedConsent;
 use domain::model::client::personal_token::ListedToken;
-use domain::model::credential::Status;
+use domain::model::credential::{Credential, Status};
+use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::model::server::callers::{CallerCounts, Callers};
 use domain::person::team;
@@ -14,6 +15,7 @@ use domain::server::{access, callers};
 use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{page_links, pill};
 use crate::components::table::used_from;
+use crate::pages::credential::list::several_button;
 use crate::prelude::*;
 
 /// Credentials on a page.
@@ -126,9 +128,16 @@ async fn credentials(
     }
     let teams = team::list(&visit.context, authority).await?;
     let now = visit.now();
+    let may_tick = |credential: &Credential| visit.may(&credential.team, Role::Manager);
+    let ticks = page.credentials.iter().any(may_tick);
     let rows = page.credentials.into_iter().map(|credential| {
+        let tick = may_tick(&credential).then(|| {
+            let (id, label) = (credential.client_id.to_string(), format!("Select {}", credential.name));
+            view! { <input type="checkbox" name="client_id" value=id aria-label=label/> }
+        });
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
+            tick,
             html! {
                 <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a>
                 {sub(view! { <code>{credential.client_id.to_string()}</code> })}
@@ -141,13 +150,34 @@ async fn credentials(
     });
     let several = teams.len() > 1;
     let columns = [
-        Column::from("Credential"),
+        Column::ticks(ticks),
+        "Credential".into(),
         Column::when("Team", several),
         "Scopes of this server".into(),
         "Status".into(),
         "Last used".into(),
     ];
-    Ok((table(columns, rows), page.next))
+    let list = table(columns, rows);
+    let list = if ticks { selectable(server, list) } else { list };
+    Ok((list, page.next))
+}
+
+/// The form around a table of credentials with boxes, and the bar that acts on what is ticked. Each button leads to the
+/// page that asks first.
+fn selectable(server: &McpServer, list: AnyView) -> AnyView {
+    html! {
+        <form id="bulk" method="get" action=links::SEVERAL>
+            {hidden("server", server.id.to_string())}
+            {hidden("list", links::query_string(&[("server", server.id.as_str())]))}
+            {list}
+            <div class="bulk" role="group" aria-label="Selected credentials">
+                <span>"Selected:"</span>
+                {several_button("unassign", "Remove from this server")}
+                {several_button("disable", "Disable")}
+                {several_button("revoke", "Revoke")}
+            </div>
+        </form>
+    }
 }
 
 async fn apps(
@@ -166,19 +196,27 @@ async fn apps(
     let admitted = access::admitted(&visit.context, server, &people).await?;
     let rows = found.into_iter().map(|ListedConsent { consent, person_name, client_name, .. }| {
         let client = match authority.is_administrator() {
-            true => html! { <a class="name" href=links::client(&consent.client_id)>{client_name}</a> },
-            false => client_name.into_any(),
+            true => html! { <a class="name" href=links::client(&consent.client_id)>{client_name.clone()}</a> },
+            false => client_name.clone().into_any(),
         };
         let shut_out = (!admitted.contains(&consent.person)).then(|| sub(no_access()));
+        let words = ("End access", format!(" of {client_name} for {person_name}"));
+        let question = format!(
+            "{client_name} loses the access of {person_name} to {}, and its tokens no longer work. It can ask again.",
+            server.name
+        );
+        let fields = [("grant", consent.id.to_string()), ("server", server.id.to_string())];
+        let end = asking_button(links::END_ACCESS, fields, true, words, question);
         cells![
             html! { {client}{shut_out} },
             person_name,
             own_scopes(server, consent.scopes.iter()),
             distance(consent.created_at),
             html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
+            end,
         ]
     });
-    Ok((table(["App", "Allowed by", "Scopes", "Allowed", "Last token"], rows), next))
+    Ok((table(["App", "Allowed by", "Scopes", "Allowed", "Last token", ""], rows), next))
 }
 
 async fn tokens(
@@ -198,13 +236,18 @@ async fn tokens(
     let admitted = access::admitted(&visit.context, server, &people).await?;
     let rows = found.into_iter().map(|ListedToken { token, person_name, .. }| {
         let shut_out = (!admitted.contains(&token.person)).then(|| sub(no_access()));
+        let words = ("Revoke", format!(" {} of {person_name}", token.name));
+        let question = format!("Programs that have the token {} lose access at once. This cannot be undone.", token.name);
+        let fields = [("token", token.id.to_string()), ("server", server.id.to_string())];
+        let revoke = asking_button(links::REVOKE_PERSONAL_TOKEN, fields, true, words, question);
         cells![
             html! { {token.name.clone()}{sub(format!("ends in {}", token.hint))}{shut_out} },
             person_name,
             own_scopes(server, token.scopes.iter()),
             distance(token.expires_at),
             last_use(token.last_used_at, token.last_used_from),
+            revoke,
         ]
     });
-    Ok((table(["Token", "Person", "Scopes", "Expires", "Last used"], rows), next))
+    Ok((table(["Token", "Person", "Scopes", "Expires", "Last used", ""], rows), next))
 }

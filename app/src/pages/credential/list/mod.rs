@@ -30,6 +30,7 @@ use crate::components::status::StatusView;
 use crate::prelude::*;
 
 pub use table::remembered;
+pub(crate) use table::several_button;
 
 pub(crate) const PAGE_SIZE: u16 = 50;
 

@@ -208,13 +208,16 @@ pub(super) fn script() -> AnyView {
     }
 }
 
+/// A button for what is ticked in the form `bulk`.
+pub(crate) fn several_button(action: &'static str, words: &'static str) -> AnyView {
+    let kind = (action == "revoke").then_some("danger");
+    html! { <button class="button" form="bulk" name="do" value=action data-kind=kind>{words}</button> }
+}
+
 /// The bar for the ticked credentials. It belongs to the form of the table, and sticks to the lower edge of the window
 /// while something is ticked. Without script it stands below the list.
 pub(super) fn bulk_bar(can_manage: bool) -> AnyView {
-    let button = |action: &'static str, words: &'static str| {
-        let kind = (action == "revoke").then_some("danger");
-        view! { <button class="button" form="bulk" name="do" value=action data-kind=kind>{words}</button> }
-    };
+    let button = several_button;
     html! {
         <div class="bulk" role="group" aria-label="Selected credentials">
             <span id="ticked">"Selected:"</span>
