@@ -31,7 +31,8 @@ pub async fn archive_form(id: String, form: Form) -> Result<Page, ActionError> {
             <li>"The server gets no new tokens: exchanges, refreshes and new consents are refused."</li>
             <li>"Personal tokens for the server are refused at each use."</li>
             <li>
-                "Access tokens that exist work until they expire, one hour at most. To stop them at once, revoke the credentials."
+                {format!("Access tokens that exist work until they expire, {} at most. ", duration(facts.longest_lifetime))}
+                "To stop them at once, revoke the credentials."
             </li>
             <li>"The server leaves the lists and choices. You can unarchive it at any time: everything works again as before."</li>
         </ul></div>

@@ -118,13 +118,17 @@ async fn credentials(
     let after = (!after.is_empty()).then_some(after);
     let page = callers::credentials(&visit.context, authority, server, scope, after, CREDENTIALS_PAGE).await?;
     if page.credentials.is_empty() {
-        let generate = view! { <a href=links::credential_for_server(&server.id)>"Generate a credential"</a> };
-        let words = if scope.is_some() {
-            "No credential holds this scope. "
-        } else {
-            "No credential may call this server yet. "
+        let may_generate = authority.has_anywhere(Role::Member) && server.admits(authority);
+        let generate = may_generate.then(|| {
+            view! { " "<a href=links::credential_for_server(&server.id)>"Generate a credential"</a>"." }
+        });
+        let words = match (authority.is_administrator(), scope) {
+            (true, Some(_)) => "No credential holds this scope.",
+            (true, None) => "No credential may call this server yet.",
+            (false, Some(_)) => "No credential of your teams holds this scope.",
+            (false, None) => "No credential of your teams may call this server.",
         };
-        return Ok((empty(view! { {words}{generate}"." }), None));
+        return Ok((empty(view! { {words}{generate} }), None));
     }
     let teams = team::list(&visit.context, authority).await?;
     let now = visit.now();
@@ -190,7 +194,11 @@ async fn apps(
     let found = callers::apps(&visit.context, authority, server, scope, after.as_ref(), PAGE_SIZE + 1).await?;
     let (found, next) = page_of(found, ListedConsent::cursor);
     if found.is_empty() {
-        return Ok((empty("No connected app may call this server."), None));
+        let words = match authority.is_administrator() {
+            true => "No connected app may call this server.",
+            false => "None of your connected apps may call this server.",
+        };
+        return Ok((empty(words), None));
     }
     let people: Vec<PersonId> = found.iter().map(|one| one.consent.person.clone()).collect();
     let admitted = access::admitted(&visit.context, server, &people).await?;
@@ -230,7 +238,11 @@ async fn tokens(
         callers::personal_tokens(&visit.context, authority, server, scope, after.as_ref(), PAGE_SIZE + 1).await?;
     let (found, next) = page_of(found, ListedToken::cursor);
     if found.is_empty() {
-        return Ok((empty("No personal token is for this server."), None));
+        let words = match authority.is_administrator() {
+            true => "No personal token is for this server.",
+            false => "None of your personal tokens is for this server.",
+        };
+        return Ok((empty(words), None));
     }
     let people: Vec<PersonId> = found.iter().map(|one| one.token.person.clone()).collect();
     let admitted = access::admitted(&visit.context, server, &people).await?;
