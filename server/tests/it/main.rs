@@ -33,6 +33,7 @@ mod routes;
 mod search;
 mod second_factor;
 mod server_access;
+mod server_callers;
 mod servers;
 mod serving;
 mod sign_in;

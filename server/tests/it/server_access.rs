@@ -32,10 +32,10 @@ use crate::personal_tokens::generated as personal_token;
 use crate::roles::{joined, new_team, operator, signed_in_as};
 use crate::support::{Answer, App, Browser, PASSWORD, basic, form_token};
 
-const DOCS: &str = "https://docs.example/mcp";
+pub(crate) const DOCS: &str = "https://docs.example/mcp";
 const GRANT: &str = "grant_type=client_credentials";
 
-async fn docs(app: &App) -> McpServerId {
+pub(crate) async fn docs(app: &App) -> McpServerId {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: DOCS.to_owned(),

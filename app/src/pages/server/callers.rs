@@ -249,7 +249,8 @@ async fn tokens(
     let rows = found.into_iter().map(|ListedToken { token, person_name, .. }| {
         let shut_out = (!admitted.contains(&token.person)).then(|| sub(no_access()));
         let words = ("Revoke", format!(" {} of {person_name}", token.name));
-        let question = format!("Programs that have the token {} lose access at once. This cannot be undone.", token.name);
+        let question =
+            format!("Programs that have the token {} lose access at once. This cannot be undone.", token.name);
         let fields = [("token", token.id.to_string()), ("server", server.id.to_string())];
         let revoke = asking_button(links::REVOKE_PERSONAL_TOKEN, fields, true, words, question);
         cells![
