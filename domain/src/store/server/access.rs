@@ -7,13 +7,15 @@ use crate::model::client::consent::IDLE_LIMIT;
 use crate::model::server::access::ServerAccess;
 use crate::store::{Engine, On, Result, Transaction, composed_sql, sql, to_json};
 
+/// The statement of [`count_by_team`]. Its parameters are the server, the scope of the rows, and the moment.
+pub(crate) const COUNT_BY_TEAM: &str = "SELECT a.team_id AS team_id, COUNT(*) AS n
+     FROM credential_access AS a JOIN credentials AS c ON c.client_id = a.client_id
+     WHERE a.server_id = $1 AND a.scope = $2 AND a.revoked = 0 AND (c.ends_at IS NULL OR c.ends_at > $3)
+     GROUP BY a.team_id";
+
 /// The credentials of the server that are neither revoked nor over, by team. A team without one is left out.
 pub(crate) async fn count_by_team(on: impl On<'_>, id: &McpServerId, now: Timestamp) -> Result<Vec<(TeamId, i64)>> {
-    let sql = "SELECT a.team_id AS team_id, COUNT(*) AS n
-         FROM credential_access AS a JOIN credentials AS c ON c.client_id = a.client_id
-         WHERE a.server_id = $1 AND a.scope = $2 AND a.revoked = 0 AND (c.ends_at IS NULL OR c.ends_at > $3)
-         GROUP BY a.team_id";
-    sql!(sql; id, "", now).about("credential_access").all(on).await
+    sql!(COUNT_BY_TEAM; id, "", now).about("credential_access").all(on).await
 }
 
 /// The teams of a list, as a parameter.
@@ -46,6 +48,16 @@ pub(crate) async fn of_people_shut_out(
     after: &ServerAccess,
     now: Timestamp,
 ) -> Result<(i64, i64)> {
+    let [tokens, apps] = shut_out_sql(engine, before, after);
+    let (present, chosen) = (teams_json(before), teams_json(after));
+    let tokens = composed_sql!("{tokens}"; id, now, present, chosen).one(&mut *transaction).await?;
+    let apps = composed_sql!("{apps}"; id, now, present, chosen, now.minus(IDLE_LIMIT)).one(transaction).await?;
+    Ok((tokens, apps))
+}
+
+/// The statements of [`of_people_shut_out`]. Their parameters are the server, the moment, the present teams and the
+/// chosen teams; for the consents also the moment since which a consent must have been used.
+pub(crate) fn shut_out_sql(engine: Engine, before: &ServerAccess, after: &ServerAccess) -> [String; 2] {
     let admitted = admits(engine, before, "t.person_id", "$3", "present");
     let stays = admits(engine, after, "t.person_id", "$4", "chosen");
     let lost = format!(
@@ -53,17 +65,10 @@ pub(crate) async fn of_people_shut_out(
          AND NOT EXISTS (SELECT 1 FROM people AS p WHERE p.id = t.person_id
                          AND (p.administrator_since IS NOT NULL OR p.disabled_at IS NOT NULL))"
     );
-    let (present, chosen) = (teams_json(before), teams_json(after));
-    let tokens = composed_sql!(
-        "SELECT COUNT(*) AS n FROM personal_tokens AS t WHERE {lost}";
-        id, now, present, chosen
-    );
-    let tokens = tokens.one(&mut *transaction).await?;
-    let apps = composed_sql!(
-        "SELECT COUNT(*) AS n FROM consents AS t WHERE {lost} AND t.last_used_at > $5";
-        id, now, present, chosen, now.minus(IDLE_LIMIT)
-    );
-    Ok((tokens, apps.one(transaction).await?))
+    [
+        format!("SELECT COUNT(*) AS n FROM personal_tokens AS t WHERE {lost}"),
+        format!("SELECT COUNT(*) AS n FROM consents AS t WHERE {lost} AND t.last_used_at > $5"),
+    ]
 }
 
 /// Those of `people` who may use a server with `access`.
