@@ -71,7 +71,13 @@ pub(super) fn access_choice(
         });
         choice("checkbox", "team", id, checked, view! { <span>{team.name.clone()}{count}</span> })
     });
-    let hint = "For “Only these teams”. If you choose none, no team may use the server. Administrators always may.";
+    let hint = match credentials {
+        None => "For “Only these teams”. If you choose none, no team may use the server. Administrators always may.",
+        Some(_) => {
+            "For “Only these teams”. If you choose none, no team may use the server. Administrators always may. \
+             The numbers are credentials for this server that are neither revoked nor expired."
+        }
+    };
     html! {
         {choices("access", "Access", Some("Teams whose credentials and people get tokens for this server."), kinds, errors.at("access"))}
         <div class="for-team">{choices("team", "Teams", Some(hint), boxes, errors.at("team"))}</div>
