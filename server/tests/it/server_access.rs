@@ -11,7 +11,7 @@ use domain::credential::import::{Import, ImportError};
 use domain::credential::{CredentialError, revoke};
 use domain::error::Fault;
 use domain::model::audit::Filter;
-use domain::model::credential::draft::Draft;
+use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::field_error::FieldError;
 use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
@@ -469,6 +469,9 @@ async fn a_choice_that_shuts_out_nothing_that_works_is_saved_at_once() {
     let of_grace = signed_in_as(&app, &grace).await;
     personal_token(&of_grace, &[("server", id.as_str()), ("scope", "docs:read")]).await;
     revoke::revoke(&app.instance.context, &operator(), &ended.credential.client_id, "").await.expect("revokes");
+    let short = Draft { expiry: Expiry::After(PROOF_LIFETIME), ..draft_for(&search, DOCS) };
+    generate(&app.instance.context, &operator(), &short, None).await.expect("generates");
+    app.instance.clock.advance(PROOF_LIFETIME);
     let narrow = [("access", "teams"), ("team", payments.as_str())];
     let answer = choose(&browser, &id, &narrow).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "one of two teams is enough for Grace: {}", answer.body);
