@@ -101,6 +101,8 @@ receipts! {
         ServerEdited = "edited": "Changes saved. They count from the next token on.";
         ServerArchived = "archived": "Archived. The server gets no new tokens.";
         ServerUnarchived = "unarchived": "Unarchived. The server gets tokens again.";
+        ServerAppEnded = "app-ended": "Access ended. The app and its tokens no longer work.";
+        ServerTokenRevoked = "token-revoked": "Token revoked. It no longer works.";
         ServerChecked = "checked": "Check finished.";
     }
     Servers "The list of MCP servers." {

@@ -124,6 +124,24 @@ test('mcp-use connects in the same window', { tag: '@scripts' }, async ({ page }
   await isConnected(page);
 });
 
+test('a connected app is found by its name, and loses access on the page of its server', { tag: '@scripts' }, async ({ page }) => {
+  await page.goto(`${server.url}/apps`);
+  await signIn(page);
+  await page.getByRole('searchbox', { name: 'Search' }).last().fill('in a browser');
+  await page.getByRole('button', { name: 'Apply' }).click();
+  const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: 'App in a browser' }) });
+  await expect(row.first()).toContainText('Built-in server');
+  await page.goto(`${server.url}/servers`);
+  await page.getByRole('link', { name: 'Built-in server' }).click();
+  await page.getByRole('navigation', { name: 'Views of the MCP server' }).getByRole('link', { name: /^Access/ }).click();
+  await page.getByRole('navigation', { name: 'Kinds' }).getByRole('link', { name: /^Connected apps/ }).click();
+  const before = await row.count();
+  await row.first().getByText('End access', { exact: false }).first().click();
+  await row.first().getByRole('button', { name: /^End access now/ }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'Access ended.' })).toBeVisible();
+  await expect(row).toHaveCount(before - 1);
+});
+
 test('mcp-use hears that the person said no', { tag: '@scripts' }, async ({ page }) => {
   const popUp = await connectInPopUp(page);
   await signIn(popUp);

@@ -88,6 +88,49 @@ test('its callers are listed, and a scope that one holds is removed only when th
   await expect(page.getByRole('status').filter({ hasText: 'Changes saved.' })).toBeVisible();
 });
 
+test('closing a server says first who loses access, and a box confirms it', async () => {
+  await page.goto(`${docs}/access`);
+  await page.getByRole('radio', { name: 'Only these teams' }).check();
+  await press(page, 'Save access');
+  await expect(page.getByRole('alert')).toContainText('would lose access');
+  await expect(page.getByRole('link', { name: '1 credential', exact: true })).toBeVisible();
+  await examine(page, 'server-closing');
+  await page.getByRole('checkbox', { name: 'Close it to them' }).check();
+  await press(page, 'Save access');
+  await expect(page.getByRole('status').filter({ hasText: 'Access saved.' })).toBeVisible();
+  await page.goto(`${docs}?view=access`);
+  const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: 'writer' }) });
+  await expect(row).toContainText('No access');
+  await page.goto(`${docs}/access`);
+  await page.getByRole('radio', { name: 'All teams' }).check();
+  await press(page, 'Save access');
+  await expect(page.getByRole('status').filter({ hasText: 'Access saved.' })).toBeVisible();
+});
+
+test('what may call a server is disabled where it is listed', async () => {
+  await page.goto(`${docs}?view=access`);
+  await page.getByRole('checkbox', { name: 'Select writer' }).check();
+  const bar = page.getByRole('group', { name: 'Selected credentials' });
+  await expect(bar.getByRole('button', { name: 'Remove from this server' })).toBeVisible();
+  await examine(page, 'server-selected');
+  await bar.getByRole('button', { name: 'Disable' }).click();
+  await expect(page.getByRole('heading', { name: 'Disable 1 credential' })).toBeVisible();
+  await page.getByRole('main').getByRole('button', { name: /^Disable/ }).click();
+  await expect(page.getByText('1 credential disabled.').first()).toBeVisible();
+  await page.goto(`${docs}?view=access`);
+  const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: 'writer' }) });
+  await expect(row).toContainText('Disabled');
+});
+
+test('connected apps are searched by name and server', async () => {
+  await page.goto(`${server.url}/apps?q=nothing`);
+  await expect(page.getByText('No connected app matches.')).toBeVisible();
+  await page.getByRole('combobox', { name: 'MCP server' }).selectOption({ label: 'Docs' });
+  await page.getByRole('button', { name: 'Apply' }).click();
+  await expect(page).toHaveURL(new RegExp(`q=nothing&server=${docs.split('/').pop()}$`));
+  await examine(page, 'apps-search');
+});
+
 test('an archived server leaves the list, comes back, and is not removed while a credential has it', async () => {
   await page.goto(docs);
   await page.getByRole('link', { name: 'Archive' }).click();

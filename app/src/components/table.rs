@@ -18,6 +18,9 @@ pub struct Column {
     shown: bool,
 }
 
+/// The class of a column of boxes.
+const TICK: &str = "tick";
+
 impl From<&'static str> for Column {
     fn from(title: &'static str) -> Self {
         let class = title.is_empty().then_some("corner");
@@ -41,6 +44,11 @@ impl Column {
         Self { shown, ..title.into() }
     }
 
+    /// The first column, of boxes that select rows. The second column names the rows then.
+    pub(crate) fn ticks(shown: bool) -> Self {
+        Self { class: Some(TICK), label: "", shown, ..Self::from("Select") }
+    }
+
     /// A column of buttons that stand beside the other cells on narrow screens, not in the corner.
     pub(crate) fn buttons_inline() -> Self {
         Self { class: None, ..Self::from("") }
@@ -48,6 +56,7 @@ impl Column {
 
     fn head(self) -> AnyView {
         match (self.title, self.class) {
+            (title, Some(TICK)) => html! { <td class=TICK><span class="vh">{title}</span></td> },
             ("", _) => html! { <td class="corner"><span class="vh">"Actions"</span></td> },
             (title, Some(class)) => html! { <th scope="col" class=class>{title}</th> },
             (title, None) => html! { <th scope="col">{title}</th> },
@@ -63,17 +72,18 @@ impl Column {
     }
 }
 
-/// A table. Each row has a cell for every column, also for a column that is not shown. The first cell names the row. A
-/// table that is wider than its card scrolls inside it.
+/// A table. Each row has a cell for every column, also for a column that is not shown. The first cell that is no box
+/// names the row. A table that is wider than its card scrolls inside it.
 pub fn table<C: Into<Column>>(
     columns: impl IntoIterator<Item = C>,
     rows: impl IntoIterator<Item = Vec<AnyView>>,
 ) -> AnyView {
     let columns: Vec<Column> = columns.into_iter().map(Into::into).collect();
     let row = |cells: Vec<AnyView>| {
-        let mut cells = columns.iter().zip(cells).filter(|(column, _)| column.shown);
+        let mut cells = columns.iter().zip(cells).filter(|(column, _)| column.shown).peekable();
+        let tick = cells.next_if(|(column, _)| column.class == Some(TICK)).map(|(column, tick)| column.cell(tick));
         let name = cells.next().map(|(_, name)| view! { <th scope="row">{name}</th> });
-        view! { <tr>{name}{cells.map(|(column, content)| column.cell(content)).collect_view()}</tr> }
+        view! { <tr>{tick}{name}{cells.map(|(column, content)| column.cell(content)).collect_view()}</tr> }
     };
     let rows = rows.into_iter().map(row).collect_view();
     let head = columns.iter().filter(|column| column.shown).map(|column| column.head()).collect_view();

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, PersonId, TokenId};
 use crate::model::client::AppClient;
-use crate::model::client::consent::{EndCause, ListedConsent};
+use crate::model::client::consent::{ConsentQuery, EndCause, ListedConsent};
 use crate::model::person::authority::Authority;
 use crate::prelude::{Action, Actor, Change, Context, Event, Fault, Result, Target, operation_error};
 use crate::store;
@@ -23,17 +23,16 @@ operation_error! {
     }
 }
 
-/// The live consents that `authority` sees, newest first, at most `limit` after a cursor. A person sees their own
-/// consents. Administrators, and actors with the same authority, see all of them.
+/// The live consents of a query that `authority` sees, newest first, at most `limit`. A person sees their own consents.
+/// Administrators, and actors with the same authority, see all of them.
 pub async fn list(
     context: &Context,
     authority: &Authority,
-    after: Option<&Cursor>,
+    query: &ConsentQuery,
     limit: u16,
 ) -> Result<Vec<ListedConsent>> {
     let Ok(person) = authority.person() else { return Ok(Vec::new()) };
-    let owner = person.map_or(ConsentOwner::Everybody, ConsentOwner::Person);
-    Ok(store::client::consent::list(&context.store, owner, after, context.now(), i64::from(limit)).await?)
+    Ok(store::client::consent::search(&context.store, query, person, context.now(), i64::from(limit)).await?)
 }
 
 /// The live consents for a client, newest first, at most `limit` after a cursor, and how many there are. Only

@@ -162,7 +162,14 @@ pub async fn archive_facts(context: &Context, server: &McpServer) -> Result<Arch
     Ok(ArchiveFacts {
         callers,
         credentials_only_for_it: rows::count_only_for(&context.store, &server.id).await?,
+        longest_lifetime: longest_lifetime(context, server).await?,
         exchanges,
         is_at_least: read >= rows::MOST_EXCHANGES,
     })
+}
+
+/// The longest lifetime of a token for the server: its own, or that of a credential with a longer one.
+async fn longest_lifetime(context: &Context, server: &McpServer) -> Result<Duration, Fault> {
+    let own = rows::longest_own_lifetime(&context.store, &server.id).await?;
+    Ok(own.map_or(server.token_lifetime, |own| own.max(server.token_lifetime)))
 }

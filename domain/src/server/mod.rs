@@ -2,11 +2,13 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`access`] | what a change of the teams of a server shuts out |
 //! | [`archive`] | archives a server, takes it back, removes it |
 //! | [`callers`] | who may call a server |
 //! | [`check`] | asks a server whether it protects itself |
 //! | [`edit`] | changes name, scopes, token lifetime and algorithm |
 
+pub mod access;
 pub mod archive;
 pub mod callers;
 pub mod check;
@@ -21,7 +23,7 @@ use crate::base::text::is_pasteable;
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::credential::draft::{check_description, check_name, check_token_lifetime};
 use crate::model::person::team::Team;
-use crate::model::server::access::{ServerAccess, ShutOut};
+use crate::model::server::access::ServerAccess;
 use crate::model::server::hierarchy;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
@@ -214,11 +216,17 @@ async fn begin_for<'context>(
 
 /// Sets which teams may use the server. When this returns, exchanges, refreshes, consents and uses of personal tokens
 /// obey it. Access tokens that were issued before live until they end. Only administrators may do this.
+///
+/// # Errors
+///
+/// [`McpServerError::Invalid`] at `closes` when something that gets tokens now would get none, and `closes` is false: a
+/// person must have been told first.
 pub async fn set_access(
     context: &Context,
     actor: &Actor,
     id: &McpServerId,
     access: &ServerAccess,
+    closes: bool,
 ) -> Result<(), McpServerError> {
     let (mut change, server) = begin_for(context, actor, id).await?;
     let teams = store::person::team::list(&mut change, None).await?;
@@ -228,17 +236,12 @@ pub async fn set_access(
     if changes.is_empty() {
         return Ok(());
     }
+    if !closes {
+        access::refuse_closing(&mut change, &server, access).await?;
+    }
     let now = change.now();
     store::server::set_access(&mut change, id, access, now).await?;
     Ok(change.commit(actor, &server.event(Action::McpServerEdited).with(changes.into())).await?)
-}
-
-/// What exists for the server and gets no new tokens, because the server is not open to its team.
-pub async fn shut_out(context: &Context, server: &McpServer) -> Result<ShutOut, Fault> {
-    match server.access {
-        ServerAccess::All => Ok(ShutOut::default()),
-        ServerAccess::Teams(_) => Ok(store::server::shut_out(&context.store, &server.id, context.now()).await?),
-    }
 }
 
 fn taken() -> FieldError {

@@ -51,12 +51,12 @@ pub(crate) async fn add(form: Submission) -> Response {
 
 impl FromFields for TypedAccess {
     fn read(fields: &Fields, _: &str) -> Self {
-        read!(fields => TypedAccess { access, teams: "team" })
+        read!(fields => TypedAccess { access, teams: "team", closes })
     }
 }
 
 /// `POST /servers/{id}/access`. A change that lets somebody in needs the password when that is due. A change that only
-/// shuts out never waits for it.
+/// shuts out never waits for it: it needs a confirmation.
 pub(crate) async fn set_access(form: Submission, id: String) -> Response {
     let typed = TypedAccess::read(&form.fields, "access");
     form.run_of(id, typed, access::form, async |form, id, typed| {
@@ -66,7 +66,8 @@ pub(crate) async fn set_access(form: Submission, id: String) -> Response {
         if !chosen.is_within(&server.access) {
             form.confirm().await?;
         }
-        server::set_access(form.context(), &form.actor().await?, &id, &chosen).await?;
+        let closes = !typed.closes.is_empty();
+        server::set_access(form.context(), &form.actor().await?, &id, &chosen, closes).await?;
         Ok(Answer::Next(Done::ServerAccessSaved.at(links::server(&id))))
     })
     .await

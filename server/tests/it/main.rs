@@ -34,6 +34,7 @@ mod scope_hierarchy;
 mod search;
 mod second_factor;
 mod server_access;
+mod server_callers;
 mod servers;
 mod serving;
 mod several;

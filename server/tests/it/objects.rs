@@ -147,7 +147,7 @@ async fn an_edit_obeys_the_access_of_teams_and_revives_no_expired_secret() {
     let servers = server::list(context).await.expect("reads");
     let closed = servers.iter().find(|server| server.resource == DOCS).expect("docs");
     let nobody = ServerAccess::Teams(Default::default());
-    server::set_access(context, &operator(), &closed.id, &nobody).await.expect("set");
+    server::set_access(context, &operator(), &closed.id, &nobody, true).await.expect("set");
     let to_docs = Edit {
         servers: vec![DOCS.to_owned()],
         scopes: vec!["docs:read".to_owned()],

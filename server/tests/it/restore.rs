@@ -524,7 +524,7 @@ async fn a_server_that_was_narrowed_stays_narrow() {
     for (id, access) in
         [(&closed, only(&[&kept, &new])), (&changed, only(&[&kept, &new])), (&opened, ServerAccess::All)]
     {
-        server::set_access(&context, &operator(), id, &access).await.expect("set");
+        server::set_access(&context, &operator(), id, &access, true).await.expect("set");
     }
     team::remove(&context, &operator(), &removed).await.expect("removed");
     server::edit::edit(&context, &operator(), &hierarchy, &implying(&narrow)).await.expect("edits");

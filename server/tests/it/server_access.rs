@@ -11,7 +11,7 @@ use domain::credential::import::{Import, ImportError};
 use domain::credential::{CredentialError, revoke};
 use domain::error::Fault;
 use domain::model::audit::Filter;
-use domain::model::credential::draft::Draft;
+use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::field_error::FieldError;
 use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
@@ -32,10 +32,10 @@ use crate::personal_tokens::generated as personal_token;
 use crate::roles::{joined, new_team, operator, signed_in_as};
 use crate::support::{Answer, App, Browser, PASSWORD, basic, form_token};
 
-const DOCS: &str = "https://docs.example/mcp";
+pub(crate) const DOCS: &str = "https://docs.example/mcp";
 const GRANT: &str = "grant_type=client_credentials";
 
-async fn docs(app: &App) -> McpServerId {
+pub(crate) async fn docs(app: &App) -> McpServerId {
     let draft = ServerDraft {
         name: "Docs".to_owned(),
         resource: DOCS.to_owned(),
@@ -63,7 +63,7 @@ fn only(teams: &[&TeamId]) -> ServerAccess {
 }
 
 async fn open_to(app: &App, id: &McpServerId, access: &ServerAccess) {
-    server::set_access(&app.instance.context, &operator(), id, access).await.expect("set");
+    server::set_access(&app.instance.context, &operator(), id, access, true).await.expect("set");
 }
 
 fn draft_for(team: &TeamId, resource: &str) -> Draft {
@@ -150,7 +150,7 @@ async fn a_team_that_is_removed_leaves_a_list_that_admits_nobody() {
     assert_closed(&exchange(&app, &job).await);
     let page = browser.get(&format!("/servers/{id}")).await.body;
     assert!(page.contains("No team may use this server."), "{page}");
-    let gone = server::set_access(&app.instance.context, &operator(), &id, &only(&[&short_lived])).await;
+    let gone = server::set_access(&app.instance.context, &operator(), &id, &only(&[&short_lived]), true).await;
     assert!(matches!(gone, Err(server::McpServerError::Invalid(_))), "{gone:?}");
 }
 
@@ -392,12 +392,29 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
     assert_eq!(app.token(&[], redemption(&client_id, &code, &[])).await.status, StatusCode::OK);
 
     app.instance.clock.advance(PROOF_LIFETIME);
+    let form = browser.get(&format!("{address}/access")).await.body.replace("<!>", "");
+    assert!(form.contains("Search<span class=\"muted\"> 1 credential</span>"), "{form}");
     let narrow = [("access", "teams"), ("team", payments.as_str())];
     let answer = choose(&browser, &id, &narrow).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "it says first who loses access");
+    let refused = answer.body.replace("<!>", "");
+    for words in
+        [">1 credential<", ">1 connected app<", ">1 personal token<", "by team: Search (1).", "Close it to them"]
+    {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    assert!(!refused.contains(r#"name="your_password""#), "who shuts out is not asked who they are: {refused}");
+    assert_eq!(found(&app, &id).await.access, ServerAccess::All, "nothing was changed");
+    let by_operator = server::set_access(&app.instance.context, &operator(), &id, &only(&[&payments]), false).await;
+    assert!(matches!(by_operator, Err(server::McpServerError::Invalid(_))), "the domain refuses it: {by_operator:?}");
+    let answer = choose(&browser, &id, &[&narrow[..], &[("closes", "yes")]].concat()).await;
     assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, &*format!("{address}?done=access")));
     assert_eq!(found(&app, &id).await.access, only(&[&payments]));
     let expected = ShutOut { credentials: 1, personal_tokens: 1, apps: 1 };
-    assert_eq!(server::shut_out(&app.instance.context, &found(&app, &id).await).await.expect("counts"), expected);
+    assert_eq!(
+        server::access::shut_out(&app.instance.context, &found(&app, &id).await).await.expect("counts"),
+        expected
+    );
     let page = browser.get(&format!("{address}?done=access")).await.body;
     for words in [
         "Access saved.",
@@ -405,6 +422,12 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
         "1 credential, 1 personal token and 1 connected app",
     ] {
         assert!(page.contains(words), "{words}: {page}");
+    }
+    for kind in ["credentials", "apps", "tokens"] {
+        let rows = browser.get(&format!("{address}?view=access&kind={kind}")).await.body;
+        assert_eq!(rows.matches(">No access<").count(), 1, "{kind}: {rows}");
+        let rows = of_grace.get(&format!("{address}?view=access&kind={kind}")).await.body;
+        assert_eq!(rows.matches(">No access<").count(), 1, "{kind}, own: {rows}");
     }
     let page = of_grace.get(&address).await.body;
     assert!(page.contains("none of yours") && !page.contains("Payments"), "names of other teams stay hidden: {page}");
@@ -432,8 +455,38 @@ async fn the_page_says_who_may_use_a_server_and_its_form_asks_again_only_to_let_
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(answer.body.contains(&format!("href=\"#{field}\"")), "{}", answer.body);
     }
-    assert_eq!(choose(&browser, &id, &[("access", "teams")]).await.status, StatusCode::SEE_OTHER);
+    let nobody = [("access", "teams"), ("closes", "yes")];
+    assert_eq!(choose(&browser, &id, &nobody).await.status, StatusCode::SEE_OTHER);
     assert_eq!(found(&app, &id).await.access, only(&[]));
+}
+
+#[tokio::test]
+async fn a_choice_that_shuts_out_nothing_that_works_is_saved_at_once() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let (payments, search) = (new_team(&app, "Payments").await, new_team(&app, "Search").await);
+    let id = docs(&app).await;
+    credential(&app, &payments, DOCS).await;
+    let ended = credential(&app, &search, DOCS).await;
+    let grace = member(&app, "grace@example.com", &search).await;
+    set_role(&app, &payments, &grace, Some(Role::Viewer)).await;
+    let of_grace = signed_in_as(&app, &grace).await;
+    personal_token(&of_grace, &[("server", id.as_str()), ("scope", "docs:read")]).await;
+    revoke::revoke(&app.instance.context, &operator(), &ended.credential.client_id, "").await.expect("revokes");
+    let short = Draft { expiry: Expiry::After(PROOF_LIFETIME), ..draft_for(&search, DOCS) };
+    generate(&app.instance.context, &operator(), &short, None).await.expect("generates");
+    app.instance.clock.advance(PROOF_LIFETIME);
+    let narrow = [("access", "teams"), ("team", payments.as_str())];
+    let answer = choose(&browser, &id, &narrow).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "one of two teams is enough for Grace: {}", answer.body);
+    // Another team in its place shuts out what the list let in.
+    let other = [("access", "teams"), ("team", search.as_str())];
+    let answer = choose(&browser, &id, &other).await;
+    assert!(answer.body.contains("Payments (1)"), "{}", answer.body);
+    assert!(!answer.body.contains("personal token</a>"), "Grace is in the other team too: {}", answer.body);
+    // Nothing gets tokens for an archived server, so nothing loses them.
+    server::archive::archive(&app.instance.context, &operator(), &id).await.expect("archives");
+    assert_eq!(choose(&browser, &id, &[("access", "teams")]).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]

@@ -137,6 +137,15 @@ async fn an_archived_server_gets_no_new_token_of_any_kind_until_it_is_taken_back
         "{credential}"
     );
 
+    let list = browser.get("/credentials").await.body;
+    let status = "<td class=\"status\"><span data-tone=\"warn\" class=\"chip\">Server archived<";
+    assert_eq!(list.matches(status).count(), 2, "{list}");
+    for (kind, count) in [("credentials", 2), ("apps", 1), ("tokens", 1)] {
+        let rows = browser.get(&format!("{page}?view=access&kind={kind}")).await.body;
+        assert_eq!(rows.matches(">No access<").count(), count, "{kind}: {rows}");
+        assert!(!rows.contains(">In use<") && !rows.contains(">Unverified<"), "{kind}: {rows}");
+    }
+
     // The archived server does not hinder an edit of something else.
     let path = format!("/credentials/{}/edit", job.credential.client_id);
     let fields = [("name", "renamed"), ("team", "team_0000000000000000000000"), ("server", DOCS), ("expiry", "keep")];
@@ -175,6 +184,10 @@ async fn a_scope_that_its_server_lost_can_be_taken_away_and_not_added() {
     let fields = [("name", "Docs"), ("scopes", "docs:read Read it."), ("alg", "ES256"), ("removes", "yes")];
     assert_eq!(browser.submit(&page, &page, &fields).await.status, StatusCode::SEE_OTHER);
 
+    let shown = browser.get(&format!("/credentials/{job}")).await.body.replace("<!>", "");
+    let lost = ">docs:write</span> <span class=\"muted\">no longer offered</span>";
+    assert!(shown.contains(lost) && shown.matches("no longer offered").count() == 1, "{shown}");
+
     let path = format!("/credentials/{job}/edit");
     let save = async |scopes: &[&str]| {
         let fields = [("name", "job"), ("team", "team_0000000000000000000000"), ("server", DOCS), ("expiry", "keep")];
@@ -210,6 +223,8 @@ async fn a_credential_keeps_the_scope_of_introspection_without_the_server_that_o
     docs(&app).await;
     let job = job(&app, &TeamId::first(), &["docs:read", "tokens:introspect"]).await.credential.client_id;
     let path = format!("/credentials/{job}/edit");
+    let shown = browser.get(&format!("/credentials/{job}")).await.body;
+    assert!(shown.contains("tokens:introspect") && !shown.contains("no longer offered"), "{shown}");
     let form = browser.get(&path).await.body;
     assert!(form.contains("which is not one of its MCP servers"), "{form}");
     let own = format!("docs:read {DOCS}");

@@ -175,7 +175,7 @@ async fn what_closed_after_the_page_is_not_allowed() {
     let page = grace.get(&path(&asked)).await;
     assert!(is_choice(&page));
     let nobody = ServerAccess::Teams(BTreeSet::new());
-    server::set_access(&app.instance.context, &operator(), &docs, &nobody).await.expect("set");
+    server::set_access(&app.instance.context, &operator(), &docs, &nobody, true).await.expect("set");
     let token = form_token(&page.body);
     let fields =
         [("form_token", token.as_str()), ("request", &asked), ("decision", "allow"), ("server", docs.as_str())];

@@ -1,33 +1,38 @@
 //! Connected apps: the consents that people gave.
 
 use domain::base::cursor::Cursor;
-use domain::base::id::{AppClientId, ConsentId, PersonId};
+use domain::base::id::{AppClientId, ConsentId, McpServerId, PersonId};
 use domain::client::consent;
 use domain::model::client::ClientKind;
-use domain::model::client::consent::{Consent, ListedConsent};
+use domain::model::client::consent::{Consent, ConsentQuery, ListedConsent};
 use domain::model::person::authority::Authority;
 use domain::model::server::McpServer;
 use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::components::parts::toolbar;
 use crate::components::table::used_from;
 use crate::pages::client::app_views;
 use crate::pages::client::personal_tokens::named_server;
 use crate::prelude::*;
 
-/// Ends a consent. It leads back to the page of `client` or of `person`, if the form names one.
+/// Ends a consent. It leads back to the page of `client`, of `person` or of `server`, if the form names one.
 #[server(prefix = "/fn", endpoint = "end_grant")]
 pub(crate) async fn end_grant(
     grant: String,
     #[server(default)] client: String,
     #[server(default)] person: String,
+    #[server(default)] server: String,
 ) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
     consent::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(match (AppClientId::parse(&client), PersonId::parse(&person)) {
-        (Some(client), _) => Done::ClientAccessEnded.at(links::client(&client)),
-        (_, Some(person)) => Done::PersonAppEnded.at(links::person_view(&person, &[("view", "access")])),
+    Ok(match (AppClientId::parse(&client), PersonId::parse(&person), McpServerId::parse(&server)) {
+        (Some(client), ..) => Done::ClientAccessEnded.at(links::client(&client)),
+        (_, _, Some(server)) => {
+            Done::ServerAppEnded.at(links::server_view(&server, &[("view", "access"), ("kind", "apps")]))
+        }
+        (_, Some(person), _) => Done::PersonAppEnded.at(links::person_view(&person, &[("view", "access")])),
         _ => Done::AppsAccessEnded.at(links::APPS),
     })
 }
@@ -101,16 +106,32 @@ pub(crate) fn consent_table(
     table(columns, rows)
 }
 
+/// The filter in the list's address.
+#[derive(Debug, Clone, Default)]
+pub struct AppsQuery {
+    /// Part of the name of a person or of an app.
+    pub q: String,
+    /// Identifier of an MCP server; empty: every server.
+    pub server: String,
+    /// Cursor of the page.
+    pub after: String,
+}
+
 /// The consents of the signed-in person. Administrators also see the consents of all people.
-pub async fn page(after: &str, done: Option<&str>) -> Result<Page, ActionError> {
+pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let authority = visit.authority()?;
     let administers = authority.is_administrator();
-    let cursor = Cursor::parse(after);
-    let grants = consent::list(&visit.context, authority, cursor.as_ref(), PAGE_SIZE + 1).await?;
+    let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
+    let asked = ConsentQuery { server: McpServerId::parse(&query.server), search, after: Cursor::parse(&query.after) };
+    let grants = consent::list(&visit.context, authority, &asked, PAGE_SIZE + 1).await?;
     let (grants, next) = page_of(grants, ListedConsent::cursor);
     let servers = server::list(&visit.context).await?;
-    let list = if grants.is_empty() {
+    let is_filtered = asked.server.is_some() || asked.search.is_some();
+    let filters = (is_filtered || !grants.is_empty()).then(|| filters(&query, &servers, administers));
+    let list = if grants.is_empty() && is_filtered {
+        empty(view! { "No connected app matches. "<a href=links::APPS>"Show all"</a> })
+    } else if grants.is_empty() {
         empty(
             "No app is connected. When a desktop client, a command line or a website asks to act for you and you allow it, it \
              appears here.",
@@ -123,12 +144,32 @@ pub async fn page(after: &str, done: Option<&str>) -> Result<Page, ActionError> 
         true => "Apps that people have allowed to act for them.",
         false => "Apps that you have allowed to act for you.",
     };
+    let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+    let pages = pager(
+        links::APPS,
+        &[("q", given(&query.q)), ("server", given(&query.server)), ("after", next)],
+        !query.after.is_empty(),
+    );
     let body = view! {
         <Receipt on=On::Apps done/>
         {head((), "Connected apps", lead, ())}
         {app_views(links::APPS, administers)}
-        <section class="panel" aria-label="Connected apps">{list}</section>
-        {pager(links::APPS, &[("after", next)], !after.is_empty())}
+        <section class="panel" aria-label="Connected apps">{filters}{list}</section>
+        {pages}
     };
     Ok(Page::new("Connected apps", body))
+}
+
+/// The search and the filter above the list.
+fn filters(query: &AppsQuery, servers: &[McpServer], administers: bool) -> AnyView {
+    let names = servers.iter().map(|server| (server.id.to_string(), server.name.clone()));
+    let placeholder = if administers { "Person or app" } else { "App" };
+    let fields = view! {
+        <div class="field">
+            <label for="q">"Search"</label>
+            <input id="q" name="q" type="search" placeholder=placeholder autocomplete="off" value=query.q.clone()/>
+        </div>
+        <Select id="server" label="MCP server" options=options_after("All servers", names) chosen=query.server.clone()/>
+    };
+    toolbar(links::APPS, "Connected apps", fields)
 }

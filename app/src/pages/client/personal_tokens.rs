@@ -1,7 +1,7 @@
 //! Personal tokens of the signed-in person, generating one, and the only page that shows it.
 
 use domain::base::cursor::Cursor;
-use domain::base::id::{PersonId, PersonalTokenId};
+use domain::base::id::{McpServerId, PersonId, PersonalTokenId};
 use domain::client::personal_token::{self, TokenDraft, grantable};
 use domain::crypto::secret::PlainSecret;
 use domain::model::client::personal_token::{ListedToken, PersonalToken};
@@ -16,18 +16,22 @@ use crate::pages::message::message;
 use crate::prelude::*;
 use crate::snippets;
 
-/// Ends a personal token. It leads back to the page of `person`, if the form names one.
+/// Ends a personal token. It leads back to the page of `person` or of `server`, if the form names one.
 #[server(prefix = "/fn", endpoint = "revoke_personal_token")]
 pub(crate) async fn revoke_personal_token(
     token: String,
     #[server(default)] person: String,
+    #[server(default)] server: String,
 ) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = PersonalTokenId::parse(&token).ok_or(ActionError::NotFound)?;
     personal_token::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(match PersonId::parse(&person) {
-        Some(person) => Done::PersonTokenRevoked.at(links::person_view(&person, &[("view", "access")])),
-        None => Done::TokensRevoked.at(links::PERSONAL_TOKENS),
+    Ok(match (PersonId::parse(&person), McpServerId::parse(&server)) {
+        (_, Some(server)) => {
+            Done::ServerTokenRevoked.at(links::server_view(&server, &[("view", "access"), ("kind", "tokens")]))
+        }
+        (Some(person), _) => Done::PersonTokenRevoked.at(links::person_view(&person, &[("view", "access")])),
+        _ => Done::TokensRevoked.at(links::PERSONAL_TOKENS),
     })
 }
 

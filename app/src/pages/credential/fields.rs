@@ -151,7 +151,8 @@ pub(crate) async fn owner_choice(
     let own = &visit.viewer()?.id;
     people.retain(|(id, _)| !others || id != own.as_str());
     if let Some(owner) = present.filter(|owner| !people.iter().any(|(id, _)| id == owner.id.as_str())) {
-        people.push((owner.id.to_string(), owner.name.clone()));
+        let mark = if owner.disabled { " (disabled)" } else { "" };
+        people.push((owner.id.to_string(), format!("{}{mark}", owner.name)));
     }
     Ok(html! {
         <Select id="owner" label="Owner" options=options_after(first, people) chosen error

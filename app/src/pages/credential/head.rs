@@ -3,7 +3,6 @@
 
 use domain::audit;
 use domain::base::clock::Timestamp;
-use domain::base::id::McpServerId;
 use domain::incident::leak;
 use domain::model::audit::{Action, AuditEntry};
 use domain::model::credential::federated::FederatedIdentity;
@@ -13,7 +12,7 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 
-use crate::pages::credential::list::STATUSES;
+use crate::pages::credential::list::{STATUSES, has_only_archived_servers, server_archived};
 use crate::pages::team::who_may_act;
 use crate::prelude::*;
 
@@ -113,12 +112,6 @@ impl Shown {
             && self.identities.iter().all(|identity| identity.revoked_at.is_some())
     }
 
-    /// Whether each of its MCP servers is archived: then it gets no token at all.
-    fn has_only_archived_servers(&self) -> bool {
-        let is_archived = |id: &McpServerId| self.servers.iter().any(|server| server.id == *id && server.is_archived());
-        self.credential.servers.iter().all(is_archived)
-    }
-
     /// The secret that was reported as leaked, and whether it works.
     fn leak(&self) -> Option<(&ClientSecret, bool)> {
         let secret = leak::reported(&self.secrets)?;
@@ -134,8 +127,8 @@ fn state(shown: &Shown) -> AnyView {
         _ if status == Status::Revoked => status_chip(status),
         (Some((_, works)), _) if works || status == Status::Expired => chip("Leaked", "danger"),
         _ if status == Status::Disabled => status_chip(status),
-        _ if !shown.lost_its_proofs() && status != Status::Expired && shown.has_only_archived_servers() => {
-            chip("Server archived", "warn")
+        _ if !shown.lost_its_proofs() && has_only_archived_servers(&shown.credential, &shown.servers, shown.now()) => {
+            server_archived()
         }
         _ if !shown.lost_its_proofs() => status_chip(status),
         (_, AuthMethod::ClientSecret) => chip("No secret", "danger"),

@@ -228,7 +228,7 @@ fn facts(shown: &Shown) -> AnyView {
         <dl class="f">
             <dt>"Owner"</dt><dd>{owner}</dd>
             <dt>"MCP servers"</dt><dd>{own.iter().map(server).collect_view()}</dd>
-            <dt>"Scopes"</dt><dd>{scope_tags(credential.scopes.iter())}</dd>
+            <dt>"Scopes"</dt><dd>{scopes(shown)}</dd>
             <dt>"Addresses"</dt><dd>{ranges}</dd>
             <dt>"Token lifetime"</dt><dd>{duration(lifetime)}</dd>
             <dt>"Authentication"</dt><dd>{format!("{proof} ({} active)", shown.live_proofs())}</dd>
@@ -243,6 +243,20 @@ fn facts(shown: &Shown) -> AnyView {
         view! { <a class="muted" href=href>"Duplicate"</a> }
     });
     panel("facts", "What it may do", duplicate, view! { <div class="body">{rows}</div> })
+}
+
+/// The scopes. A scope that no MCP server of the credential offers any more is marked: no token gets it. The scopes of
+/// the built-in server act on this instance, also for a credential without that server.
+fn scopes(shown: &Shown) -> AnyView {
+    let is_offered = |scope: &str| {
+        let mut offering = shown.servers.iter().filter(|server| server.scopes.iter().any(|own| own.name == scope));
+        offering.any(|server| server.built_in || shown.credential.servers.contains(&server.id))
+    };
+    let tag = |scope: &str| {
+        let lost = (!is_offered(scope)).then(|| view! { {muted("no longer offered")}" " });
+        view! { {scope_tags([scope])}{lost} }
+    };
+    shown.credential.scopes.iter().map(tag).collect_view().into_any()
 }
 
 /// An address that breaks after a slash, and not inside a name.

@@ -31,7 +31,8 @@ pub async fn archive_form(id: String, form: Form) -> Result<Page, ActionError> {
             <li>"The server gets no new tokens: exchanges, refreshes and new consents are refused."</li>
             <li>"Personal tokens for the server are refused at each use."</li>
             <li>
-                "Access tokens that exist work until they expire, one hour at most. To stop them at once, revoke the credentials."
+                {format!("Access tokens that exist work until they expire, {} at most. ", duration(facts.longest_lifetime))}
+                "To stop them at once, revoke the credentials."
             </li>
             <li>"The server leaves the lists and choices. You can unarchive it at any time: everything works again as before."</li>
         </ul></div>
@@ -101,8 +102,9 @@ pub async fn remove_form(id: String, form: Form) -> Result<Page, ActionError> {
                 {fact(&server, "Personal tokens", "tokens", obstacles.personal_tokens, None)}
             </dl>
         };
-        let words = "It cannot be removed yet: something still refers to it. Revoke these credentials or give them \
-                     another MCP server, and end the apps and personal tokens. Until then it stays archived.";
+        let words = "It cannot be removed yet: something still refers to it. Each number leads to a list where \
+                     you can remove many credentials from the server at once, or revoke them, and end the apps and \
+                     personal tokens. Until then it stays archived.";
         return Ok(page
             .above(notice("warn", view! { <p>{words}</p> }))
             .fields(view! { <section class="panel" aria-label="What refers to it">{list}</section> })

@@ -2,16 +2,20 @@
 //! one scope.
 
 use domain::base::cursor::Cursor;
+use domain::base::id::PersonId;
 use domain::model::client::consent::ListedConsent;
 use domain::model::client::personal_token::ListedToken;
+use domain::model::credential::{Credential, Status};
+use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::model::server::callers::{CallerCounts, Callers};
 use domain::person::team;
-use domain::server::callers;
+use domain::server::{access, callers};
 
 use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{page_links, pill};
 use crate::components::table::used_from;
+use crate::pages::credential::list::several_button;
 use crate::prelude::*;
 
 /// Credentials on a page.
@@ -90,6 +94,20 @@ fn own_scopes<'held>(server: &McpServer, held: impl Iterator<Item = &'held str>)
     scope_tags(held.filter(|scope| server.scopes.iter().any(|own| own.name == *scope)))
 }
 
+fn no_access() -> AnyView {
+    chip("No access", "warn")
+}
+
+/// The status of a credential at this server. Without access, a status that says that the credential works would be
+/// wrong here.
+fn status_here(status: Status, has_access: bool) -> AnyView {
+    match (has_access, status) {
+        (true, _) => status_chip(status),
+        (false, Status::Unverified | Status::InUse | Status::Expiring) => no_access(),
+        (false, _) => html! { {status_chip(status)}" "{no_access()} },
+    }
+}
+
 async fn credentials(
     visit: &Visit,
     server: &McpServer,
@@ -100,38 +118,70 @@ async fn credentials(
     let after = (!after.is_empty()).then_some(after);
     let page = callers::credentials(&visit.context, authority, server, scope, after, CREDENTIALS_PAGE).await?;
     if page.credentials.is_empty() {
-        let generate = view! { <a href=links::credential_for_server(&server.id)>"Generate a credential"</a> };
-        let words = if scope.is_some() {
-            "No credential holds this scope. "
-        } else {
-            "No credential may call this server yet. "
+        let may_generate = authority.has_anywhere(Role::Member) && server.admits(authority);
+        let generate = may_generate.then(|| {
+            view! { " "<a href=links::credential_for_server(&server.id)>"Generate a credential"</a>"." }
+        });
+        let words = match (authority.is_administrator(), scope) {
+            (true, Some(_)) => "No credential holds this scope.",
+            (true, None) => "No credential may call this server yet.",
+            (false, Some(_)) => "No credential of your teams holds this scope.",
+            (false, None) => "No credential of your teams may call this server.",
         };
-        return Ok((empty(view! { {words}{generate}"." }), None));
+        return Ok((empty(view! { {words}{generate} }), None));
     }
     let teams = team::list(&visit.context, authority).await?;
     let now = visit.now();
+    let may_tick = |credential: &Credential| visit.may(&credential.team, Role::Manager);
+    let ticks = page.credentials.iter().any(may_tick);
     let rows = page.credentials.into_iter().map(|credential| {
+        let tick = may_tick(&credential).then(|| {
+            let (id, label) = (credential.client_id.to_string(), format!("Select {}", credential.name));
+            view! { <input type="checkbox" name="client_id" value=id aria-label=label/> }
+        });
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
+            tick,
             html! {
                 <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a>
                 {sub(view! { <code>{credential.client_id.to_string()}</code> })}
             },
             team,
             own_scopes(server, credential.scopes.iter()),
-            status_chip(credential.status(now)),
+            status_here(credential.status(now), server.admits_team(&credential.team)),
             last_use(credential.last_used_at, credential.last_used_from),
         ]
     });
     let several = teams.len() > 1;
     let columns = [
-        Column::from("Credential"),
+        Column::ticks(ticks),
+        "Credential".into(),
         Column::when("Team", several),
         "Scopes of this server".into(),
         "Status".into(),
         "Last used".into(),
     ];
-    Ok((table(columns, rows), page.next))
+    let list = table(columns, rows);
+    let list = if ticks { selectable(server, list) } else { list };
+    Ok((list, page.next))
+}
+
+/// The form around a table of credentials with boxes, and the bar that acts on what is ticked. Each button leads to the
+/// page that asks first.
+fn selectable(server: &McpServer, list: AnyView) -> AnyView {
+    html! {
+        <form id="bulk" method="get" action=links::SEVERAL>
+            {hidden("server", server.id.to_string())}
+            {hidden("list", links::query_string(&[("server", server.id.as_str())]))}
+            {list}
+            <div class="bulk" role="group" aria-label="Selected credentials">
+                <span>"Selected:"</span>
+                {several_button("unassign", "Remove from this server")}
+                {several_button("disable", "Disable")}
+                {several_button("revoke", "Revoke")}
+            </div>
+        </form>
+    }
 }
 
 async fn apps(
@@ -144,22 +194,37 @@ async fn apps(
     let found = callers::apps(&visit.context, authority, server, scope, after.as_ref(), PAGE_SIZE + 1).await?;
     let (found, next) = page_of(found, ListedConsent::cursor);
     if found.is_empty() {
-        return Ok((empty("No connected app may call this server."), None));
+        let words = match authority.is_administrator() {
+            true => "No connected app may call this server.",
+            false => "None of your connected apps may call this server.",
+        };
+        return Ok((empty(words), None));
     }
+    let people: Vec<PersonId> = found.iter().map(|one| one.consent.person.clone()).collect();
+    let admitted = access::admitted(&visit.context, server, &people).await?;
     let rows = found.into_iter().map(|ListedConsent { consent, person_name, client_name, .. }| {
         let client = match authority.is_administrator() {
-            true => html! { <a class="name" href=links::client(&consent.client_id)>{client_name}</a> },
-            false => client_name.into_any(),
+            true => html! { <a class="name" href=links::client(&consent.client_id)>{client_name.clone()}</a> },
+            false => client_name.clone().into_any(),
         };
+        let shut_out = (!admitted.contains(&consent.person)).then(|| sub(no_access()));
+        let words = ("End access", format!(" of {client_name} for {person_name}"));
+        let question = format!(
+            "{client_name} loses the access of {person_name} to {}, and its tokens no longer work. It can ask again.",
+            server.name
+        );
+        let fields = [("grant", consent.id.to_string()), ("server", server.id.to_string())];
+        let end = asking_button(links::END_ACCESS, fields, true, words, question);
         cells![
-            client,
+            html! { {client}{shut_out} },
             person_name,
             own_scopes(server, consent.scopes.iter()),
             distance(consent.created_at),
             html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
+            end,
         ]
     });
-    Ok((table(["App", "Allowed by", "Scopes", "Allowed", "Last token"], rows), next))
+    Ok((table(["App", "Allowed by", "Scopes", "Allowed", "Last token", ""], rows), next))
 }
 
 async fn tokens(
@@ -173,16 +238,29 @@ async fn tokens(
         callers::personal_tokens(&visit.context, authority, server, scope, after.as_ref(), PAGE_SIZE + 1).await?;
     let (found, next) = page_of(found, ListedToken::cursor);
     if found.is_empty() {
-        return Ok((empty("No personal token is for this server."), None));
+        let words = match authority.is_administrator() {
+            true => "No personal token is for this server.",
+            false => "None of your personal tokens is for this server.",
+        };
+        return Ok((empty(words), None));
     }
+    let people: Vec<PersonId> = found.iter().map(|one| one.token.person.clone()).collect();
+    let admitted = access::admitted(&visit.context, server, &people).await?;
     let rows = found.into_iter().map(|ListedToken { token, person_name, .. }| {
+        let shut_out = (!admitted.contains(&token.person)).then(|| sub(no_access()));
+        let words = ("Revoke", format!(" {} of {person_name}", token.name));
+        let question =
+            format!("Programs that have the token {} lose access at once. This cannot be undone.", token.name);
+        let fields = [("token", token.id.to_string()), ("server", server.id.to_string())];
+        let revoke = asking_button(links::REVOKE_PERSONAL_TOKEN, fields, true, words, question);
         cells![
-            html! { {token.name.clone()}{sub(format!("ends in {}", token.hint))} },
+            html! { {token.name.clone()}{sub(format!("ends in {}", token.hint))}{shut_out} },
             person_name,
             own_scopes(server, token.scopes.iter()),
             distance(token.expires_at),
             last_use(token.last_used_at, token.last_used_from),
+            revoke,
         ]
     });
-    Ok((table(["Token", "Person", "Scopes", "Expires", "Last used"], rows), next))
+    Ok((table(["Token", "Person", "Scopes", "Expires", "Last used", ""], rows), next))
 }

@@ -8,6 +8,7 @@ use domain::server::{callers, check};
 
 use crate::components::parts::pill;
 use crate::pages::server::check::verdict;
+use crate::pages::server::show::OF_YOUR_TEAMS;
 use crate::prelude::*;
 
 /// The list. `status` is `archived` or nothing; `done` names the receipt.
@@ -38,7 +39,7 @@ pub async fn page(status: &str, done: Option<&str>) -> Result<Page, ActionError>
     });
     let columns = [
         Column::from("Name and resource"),
-        Column::number("Credentials"),
+        Column::number(if authority.is_administrator() { "Credentials" } else { OF_YOUR_TEAMS }),
         Column::number("Scopes"),
         "Access".into(),
         "Tokens".into(),

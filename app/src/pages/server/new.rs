@@ -4,6 +4,7 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::model::field_error::FieldError;
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
+use domain::person::team;
 use domain::server::ServerDraft;
 
 use crate::pages::credential::fields::{LifetimeChoice, read_lifetime, read_optional};
@@ -71,7 +72,8 @@ pub(super) fn algorithm_options() -> Vec<(String, String)> {
 pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let Form { typed, errors, .. } = form;
-    let access = access_choice(&visit, &typed.access, &errors).await?;
+    let teams = team::list(&visit.context, visit.authority()?).await?;
+    let access = access_choice(&teams, None, &typed.access, &errors);
     let fields = view! {
         <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")/>
         <TextField id="resource" label="Resource" value=typed.resource required=true error=errors.at("resource")

@@ -60,7 +60,7 @@ pub async fn page(
         _ => {
             let usage = links::server_view(&server.id, &[("view", "usage")]);
             html! {
-                {scopes(&server, &callers)}
+                {scopes(&server, &callers, administers)}
                 <div class="split">
                     {access_panel(&visit, &server).await?}
                     {server_summary(&visit, &server.id, usage).await?}
@@ -83,12 +83,15 @@ pub async fn page(
         {head((links::SERVERS, "MCP servers"), title, resource(&server), actions(&server, administers, may_generate))}
         {next}
         {condition(&server, check.as_ref().filter(|_| shown != "check"), administers)}
-        {figures(&server, &callers, check)}
+        {figures(&server, &callers, check, administers)}
         {view_links("Views of the MCP server", tabs)}
         {content}
     };
     Ok(Page::new(server.name, body))
 }
+
+/// What the numbers of credentials count for people who are no administrators.
+pub(super) const OF_YOUR_TEAMS: &str = "Credentials of your teams";
 
 /// What was done to the server.
 fn receipt(done: Option<&str>, check: Option<&ServerCheck>) -> AnyView {
@@ -161,7 +164,8 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
     html! { {archived}{failed}{undescribed} }
 }
 
-fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>) -> AnyView {
+/// The most important numbers. A person who is no administrator reads whose callers they count.
+fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>, administers: bool) -> AnyView {
     let linked = |kind: &'static str, count: i64| {
         let href = links::server_view(&server.id, &[("view", "access"), ("kind", kind)]);
         if count == 0 {
@@ -176,17 +180,21 @@ fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>) ->
         (None, false) => (html! { "Never" }, html! { "" }),
     };
     let all = callers.all;
+    let [credentials, apps, tokens] = match administers {
+        true => ["Credentials", "Connected apps", "Personal tokens"],
+        false => [OF_YOUR_TEAMS, "Your connected apps", "Your personal tokens"],
+    };
     key_figures([
-        ("Credentials", linked("credentials", all.credentials), html! { "not revoked" }),
-        ("Connected apps", linked("apps", all.apps), html! { "" }),
-        ("Personal tokens", linked("tokens", all.personal_tokens), html! { "" }),
+        (credentials, linked("credentials", all.credentials), html! { "not revoked" }),
+        (apps, linked("apps", all.apps), html! { "" }),
+        (tokens, linked("tokens", all.personal_tokens), html! { "" }),
         ("Token lifetime", html! { {duration(server.token_lifetime)} }, html! { {server.alg.as_str()} }),
         ("Last check", checked.0, checked.1),
     ])
 }
 
 /// The scopes, and how many hold each.
-fn scopes(server: &McpServer, callers: &Callers) -> AnyView {
+fn scopes(server: &McpServer, callers: &Callers, administers: bool) -> AnyView {
     let count = |scope: &str, kind: &'static str, count: i64| match count {
         0 => muted("0"),
         count => {
@@ -212,9 +220,9 @@ fn scopes(server: &McpServer, callers: &Callers) -> AnyView {
     let columns = [
         Column::from("Scope"),
         Column::labelled("What it allows", "Allows"),
-        Column::number("Credentials"),
-        Column::number("Apps"),
-        Column::number("Personal tokens"),
+        Column::number(if administers { "Credentials" } else { OF_YOUR_TEAMS }),
+        Column::number(if administers { "Apps" } else { "Your apps" }),
+        Column::number(if administers { "Personal tokens" } else { "Your tokens" }),
     ];
     panel("scopes", "Scopes", muted("The first scope is the default"), table(columns, rows))
 }

@@ -81,6 +81,17 @@ impl Consent {
     }
 }
 
+/// The consents to list.
+#[derive(Debug, Clone, Default)]
+pub struct ConsentQuery {
+    /// Consents for this MCP server.
+    pub server: Option<McpServerId>,
+    /// Part of the name of the person or of the app.
+    pub search: Option<String>,
+    /// The list continues after this position.
+    pub after: Option<Cursor>,
+}
+
 /// A consent with the names of the person and the client.
 #[derive(Debug, Clone)]
 pub struct ListedConsent {

@@ -63,6 +63,22 @@ pub struct ShutOut {
     pub apps: i64,
 }
 
+/// What a change of the teams of an MCP server shuts out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// The teams whose credentials lose the server, each with the number of those credentials.
+    pub teams: Vec<(TeamId, i64)>,
+    /// How much loses the server.
+    pub shut_out: ShutOut,
+}
+
+impl Closing {
+    /// Whether nothing loses the server.
+    pub fn is_empty(&self) -> bool {
+        self.shut_out == ShutOut::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Who may call an MCP server.
 
+use std::time::Duration;
+
 use crate::base::id::TeamId;
 use crate::model::credential::Credential;
 
@@ -37,6 +39,8 @@ pub struct ArchiveFacts {
     pub callers: CallerCounts,
     /// The credentials among them that have no other MCP server.
     pub credentials_only_for_it: i64,
+    /// The longest lifetime of a token for it.
+    pub longest_lifetime: Duration,
     /// Exchanges of credentials in the last 24 hours.
     pub exchanges: i64,
     /// Whether only the newest exchanges of that day were read, so that there may be more.

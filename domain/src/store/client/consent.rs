@@ -4,7 +4,7 @@ use crate::base::clock::Timestamp;
 use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
-use crate::model::client::consent::{Consent, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
+use crate::model::client::consent::{Consent, ConsentQuery, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
 use crate::model::server::scope::Scopes;
 use crate::store::credential::contains_pattern;
 use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql, to_json};
@@ -93,7 +93,6 @@ fn select_listed() -> String {
 /// Whose consents are listed.
 #[derive(Clone, Copy)]
 pub(crate) enum ConsentOwner<'id> {
-    Everybody,
     Person(&'id PersonId),
     Client(&'id AppClientId),
 }
@@ -108,9 +107,8 @@ pub(crate) async fn list(
 ) -> Result<Vec<ListedConsent>> {
     let sql = list_sql(owner);
     let owner = match owner {
-        ConsentOwner::Everybody => None,
-        ConsentOwner::Person(id) => Some(id.as_str()),
-        ConsentOwner::Client(id) => Some(id.as_str()),
+        ConsentOwner::Person(id) => id.as_str(),
+        ConsentOwner::Client(id) => id.as_str(),
     };
     let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
     composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, owner, at, id).all(store).await
@@ -120,13 +118,40 @@ pub(crate) async fn list(
 /// identifier.
 pub(crate) fn list_sql(owner: ConsentOwner<'_>) -> String {
     let of = match owner {
-        ConsentOwner::Everybody => "CAST($4 AS TEXT) IS NULL",
         ConsentOwner::Person(_) => "g.person_id = $4",
         ConsentOwner::Client(_) => "g.client_id = $4",
     };
     let listed = select_listed();
     format!(
         "{listed} WHERE {of} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
+             AND (g.created_at, g.id) < ($5, $6)
+         ORDER BY g.created_at DESC, g.id DESC LIMIT $3"
+    )
+}
+
+/// The consents of a query that live at `now`, newest first: of all people or of `person`.
+pub(crate) async fn search(
+    store: &Store,
+    query: &ConsentQuery,
+    person: Option<&PersonId>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<ListedConsent>> {
+    let sql = search_sql(person.is_some(), query.server.is_some());
+    let (at, id) = query.after.as_ref().map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
+    let name = query.search.as_deref().map(contains_pattern);
+    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, person, at, id, &query.server, name).all(store).await
+}
+
+/// The statement of [`search`]. Its parameters are those of [`list_sql`], the server, and a pattern for a name in lower
+/// case. It reads along the index of the server, of the person, or of all consents in the order of the list.
+pub(crate) fn search_sql(of_person: bool, of_server: bool) -> String {
+    let listed = select_listed();
+    let person = if of_person { "g.person_id = $4" } else { "CAST($4 AS TEXT) IS NULL" };
+    let server = if of_server { "g.server_id = $7" } else { "CAST($7 AS TEXT) IS NULL" };
+    format!(
+        "{listed} WHERE {person} AND {server} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
+             AND (CAST($8 AS TEXT) IS NULL OR LOWER(p.name) LIKE $8 ESCAPE '\\' OR LOWER(c.name) LIKE $8 ESCAPE '\\')
              AND (g.created_at, g.id) < ($5, $6)
          ORDER BY g.created_at DESC, g.id DESC LIMIT $3"
     )

@@ -1,6 +1,8 @@
 //! Who may call an MCP server: `credential_access`, which triggers keep, and the live consents and personal tokens of
 //! the server. Every statement reads along an index.
 
+use std::time::Duration;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{McpServerId, PersonId, TeamId};
 use crate::model::client::consent::IDLE_LIMIT;
@@ -108,6 +110,16 @@ pub(crate) async fn count_only_for(store: &Store, id: &McpServerId) -> Result<i6
     let sql = "SELECT COUNT(*) AS n FROM credential_access AS a JOIN credentials AS c ON c.client_id = a.client_id
          WHERE a.server_id = $1 AND a.scope = $2 AND a.revoked = 0 AND c.mcp_servers = $3";
     sql!(sql; id, ANY_SCOPE, to_json(&[id.as_str()])).one(store).await
+}
+
+/// The statement of [`longest_own_lifetime`]. Its parameters are the server and the scope of the rows.
+pub(crate) const LONGEST_OWN_LIFETIME: &str = "SELECT MAX(c.token_lifetime) AS longest
+     FROM credential_access AS a JOIN credentials AS c ON c.client_id = a.client_id
+     WHERE a.server_id = $1 AND a.scope = $2 AND a.revoked = 0";
+
+/// The longest lifetime of tokens that a credential of the server has of its own.
+pub(crate) async fn longest_own_lifetime(store: &Store, id: &McpServerId) -> Result<Option<Duration>> {
+    sql!(LONGEST_OWN_LIFETIME; id, ANY_SCOPE).one(store).await
 }
 
 /// The statement of a page. Its parameters are the server, the scope, a team, and the cursor: a team, a moment and a

@@ -2,9 +2,11 @@
 //!
 //! | module | tables |
 //! |---|---|
+//! | [`access`] | `credential_access`, and what belongs to teams that may use a server |
 //! | [`callers`] | `credential_access`, and the consents and personal tokens of a server |
 //! | [`check`] | `server_checks` |
 
+pub mod access;
 pub mod callers;
 pub mod check;
 
@@ -14,10 +16,9 @@ use std::time::Duration;
 use crate::base::clock::Timestamp;
 use crate::base::id::{McpServerId, TeamId};
 use crate::crypto::keys::TokenAlgorithm;
-use crate::model::client::consent::IDLE_LIMIT;
-use crate::model::server::access::{ServerAccess, ShutOut};
+use crate::model::server::access::ServerAccess;
 use crate::model::server::{McpServer, ScopeDescription};
-use crate::store::{Columns, FromRow, On, Result, Store, StoreError, Transaction, composed_sql, row, sql, to_json};
+use crate::store::{Columns, FromRow, On, Result, StoreError, Transaction, row, sql, to_json};
 
 pub(crate) const SELECT: &str = "SELECT id, resource, name, scopes, token_lifetime, alg, built_in_since, limited_since,
                              (SELECT string_agg(team_id, ' ') FROM server_teams WHERE server_id = mcp_servers.id)
@@ -172,31 +173,6 @@ pub(crate) async fn set_access(
         sql!(sql; id, team).execute(&mut *transaction).await?;
     }
     Ok(())
-}
-
-/// What exists at `now` for this server, which is not open to all teams, and belongs to none of its teams.
-pub(crate) async fn shut_out(on: &Store, id: &McpServerId, now: Timestamp) -> Result<ShutOut> {
-    // The list of servers is JSON; an identifier in it stands between quotes.
-    let credentials =
-        "SELECT COUNT(*) AS n FROM credentials WHERE mcp_servers LIKE $2 ESCAPE '\\' AND revoked_at IS NULL
-         AND (ends_at IS NULL OR ends_at > $3)
-         AND team_id NOT IN (SELECT team_id FROM server_teams WHERE server_id = $1)";
-    let pattern = format!("%\"{}\"%", id.as_str().replace('_', "\\_"));
-    let stranger = "NOT EXISTS (SELECT 1 FROM people AS p WHERE p.id = t.person_id
-                                AND (p.administrator_since IS NOT NULL OR p.disabled_at IS NOT NULL))
-         AND NOT EXISTS (SELECT 1 FROM memberships AS m JOIN server_teams AS s ON s.team_id = m.team_id
-                         WHERE m.person_id = t.person_id AND s.server_id = $1)";
-    let live = "t.server_id = $1 AND t.ended_at IS NULL AND t.expires_at > $2";
-    let tokens = composed_sql!("SELECT COUNT(*) AS n FROM personal_tokens AS t WHERE {live} AND {stranger}"; id, now);
-    let apps = composed_sql!(
-        "SELECT COUNT(*) AS n FROM consents AS t WHERE {live} AND t.last_used_at > $3 AND {stranger}";
-        id, now, now.minus(IDLE_LIMIT)
-    );
-    Ok(ShutOut {
-        credentials: sql!(credentials; id, pattern, now).one(on).await?,
-        personal_tokens: tokens.one(on).await?,
-        apps: apps.one(on).await?,
-    })
 }
 
 pub(crate) async fn set_resource(transaction: &mut Transaction, id: &McpServerId, resource: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 pub(crate) mod token;
 
-use app::pages::client::connected_apps;
+use app::pages::client::connected_apps::{self, AppsQuery};
 use app::pages::client::list::{self, ClientsQuery};
 use app::pages::client::new::{self, TypedClient};
 use app::pages::client::personal_tokens::{self, TokensQuery, TypedToken};
@@ -21,7 +21,9 @@ pub(crate) use app::pages::client::{edit::form as edit_form, new::form as new_fo
 
 /// `GET /apps`
 pub(crate) async fn connected_apps(fields: Fields) -> PageResult {
-    connected_apps::page(&fields.get("after"), fields.find("done")).await
+    let query = read!(fields => AppsQuery { q, server, after });
+    let query = AppsQuery { q: without_secrets(&query.q), ..query };
+    connected_apps::page(query, fields.find("done")).await
 }
 
 /// `GET /apps/clients`

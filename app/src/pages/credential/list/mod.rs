@@ -32,6 +32,7 @@ use crate::components::status::StatusView;
 use crate::prelude::*;
 
 pub use table::remembered;
+pub(crate) use table::several_button;
 
 pub(crate) const PAGE_SIZE: u16 = 50;
 
@@ -169,6 +170,8 @@ pub struct CredentialRow {
     pub scopes: Vec<String>,
     /// Status.
     pub status: StatusView,
+    /// Whether it gets no token, because each of its MCP servers is archived.
+    pub only_archived: bool,
     /// Whether its secret or key is being replaced.
     pub rotating: bool,
     /// How it proves itself, in one word.
@@ -228,6 +231,18 @@ fn servers_of<'server>(
     credential.servers.iter().filter_map(|id| servers.iter().find(|server| server.id == *id))
 }
 
+/// Whether the credential would work and gets no token, because each of its MCP servers is archived.
+pub(crate) fn has_only_archived_servers(credential: &Credential, servers: &[McpServer], now: Timestamp) -> bool {
+    let works = matches!(credential.status(now), Status::Unverified | Status::InUse | Status::Expiring);
+    let is_archived = |id: &McpServerId| servers.iter().any(|server| server.id == *id && server.is_archived());
+    works && credential.servers.iter().all(is_archived)
+}
+
+/// The status of such a credential.
+pub(crate) fn server_archived() -> AnyView {
+    chip("Server archived", "warn")
+}
+
 /// How the credential proves itself, in one word.
 pub(crate) fn proof_word(method: AuthMethod) -> &'static str {
     PROOFS.iter().find(|(own, _)| *own == method).map_or("", |(_, word)| word)
@@ -278,6 +293,7 @@ fn row(visit: &Visit, credential: Credential, teams: &[Team], servers: &[McpServ
         servers: servers_of(&credential, servers).map(server_name).collect(),
         scopes: credential.scopes.iter().map(str::to_owned).collect(),
         status: status.into(),
+        only_archived: has_only_archived_servers(&credential, servers, now),
         rotating: works && credential.is_rotating(now),
         proof: proof_word(credential.auth_method).to_owned(),
         actions: actions(visit, &credential),

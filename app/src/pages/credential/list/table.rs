@@ -7,7 +7,7 @@
 use domain::base::clock::Timestamp;
 
 use crate::components::status::StatusView;
-use crate::pages::credential::list::{CredentialRow, CredentialsQuery};
+use crate::pages::credential::list::{CredentialRow, CredentialsQuery, server_archived};
 use crate::prelude::*;
 
 /// A column that can be chosen.
@@ -164,11 +164,12 @@ fn cell(column: &ListColumn, row: &CredentialRow) -> AnyView {
 
 /// The status, and whether a rotation is under way. A credential in a rotation is in use.
 fn chips(row: &CredentialRow) -> AnyView {
+    let status = if row.only_archived { server_archived() } else { status_chip(row.status) };
     let rotating = || chip("Rotating", "warn");
     match (row.rotating, row.status) {
-        (false, status) => status_chip(status),
-        (true, StatusView::InUse) => rotating(),
-        (true, status) => html! { {status_chip(status)}" "{rotating()} },
+        (false, _) => status,
+        (true, StatusView::InUse) if !row.only_archived => rotating(),
+        (true, _) => html! { {status}" "{rotating()} },
     }
 }
 
@@ -207,13 +208,16 @@ pub(super) fn script() -> AnyView {
     }
 }
 
+/// A button for what is ticked in the form `bulk`.
+pub(crate) fn several_button(action: &'static str, words: &'static str) -> AnyView {
+    let kind = (action == "revoke").then_some("danger");
+    html! { <button class="button" form="bulk" name="do" value=action data-kind=kind>{words}</button> }
+}
+
 /// The bar for the ticked credentials. It belongs to the form of the table, and sticks to the lower edge of the window
 /// while something is ticked. Without script it stands below the list.
 pub(super) fn bulk_bar(can_manage: bool) -> AnyView {
-    let button = |action: &'static str, words: &'static str| {
-        let kind = (action == "revoke").then_some("danger");
-        view! { <button class="button" form="bulk" name="do" value=action data-kind=kind>{words}</button> }
-    };
+    let button = several_button;
     html! {
         <div class="bulk" role="group" aria-label="Selected credentials">
             <span id="ticked">"Selected:"</span>
