@@ -200,7 +200,7 @@ test('a member leaves', async () => {
   await administrator.getByRole('combobox', { name: 'New owner' }).selectOption({ label: 'Grace Hopper: all' });
   await press(administrator, 'Give credentials');
   await expect(administrator.getByText('2 credentials given to another owner.', { exact: true })).toBeVisible();
-  await expect(administrator.getByRole('row', { name: /kept-by-the-team.*Given to another owner: Grace Hopper/ })).toBeVisible();
+  await expect(administrator.getByRole('row', { name: /kept-by-the-team.*owner: Lin → Grace Hopper/ })).toBeVisible();
   await examine(administrator, 'person-gave');
   await open(administrator, `/credentials/${kept.id}/revoke`);
   await press(administrator, 'Revoke credential');
@@ -256,8 +256,23 @@ test('a team gets another name, and is removed after its credentials moved', asy
   await examine(administrator, 'team-remove-blocked');
   await press(administrator, 'Move them');
   await administrator.getByRole('combobox', { name: 'New team' }).selectOption('Default');
+  await press(administrator, 'Continue');
+  await expect(administrator.getByRole('heading', { name: 'Move 3 credentials to Default?' })).toBeVisible();
+  await examine(administrator, 'several-move');
   await press(administrator, 'Move credentials');
   await expect(administrator.getByText('3 credentials moved.', { exact: true })).toBeVisible();
+  await examine(administrator, 'several-moved');
+  // The move is reversed, and done again.
+  await press(administrator, 'Undo');
+  await press(administrator, 'Reverse');
+  await expect(administrator.getByText('3 credentials changed back.', { exact: true })).toBeVisible();
+  await open(administrator, '/teams');
+  await press(administrator, 'Billing');
+  await press(administrator, 'Remove');
+  await press(administrator, 'Move them');
+  await administrator.getByRole('combobox', { name: 'New team' }).selectOption('Default');
+  await press(administrator, 'Continue');
+  await press(administrator, 'Move credentials');
   await open(administrator, '/teams');
   await press(administrator, 'Billing');
   await press(administrator, 'Remove');
