@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::base::id::{PersonId, SessionId};
 use crate::model::client::consent::EndCause;
 use crate::model::person::Person;
+use crate::model::person::session::IDLE_LIMIT;
 use crate::person::second_factor;
 use crate::prelude::{Change, Context, Fault};
 use crate::store::client::consent::ConsentSelection;
@@ -88,7 +89,7 @@ pub(crate) async fn end(
 ) -> Result<EndedAccess, StoreError> {
     let (id, now) = (&person.id, change.now());
     let mut ended = EndedAccess {
-        sessions: store::person::session::end_all(change, id, keep, now).await?,
+        sessions: store::person::session::end_all(change, id, keep, now, now.minus(IDLE_LIMIT)).await?,
         also: Access::default(),
     };
     store::person::second_factor::remove_pending(change, id).await?;

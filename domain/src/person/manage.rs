@@ -1,11 +1,14 @@
 //! What administrators do with people: list them, disable an account, give and take the administrator role.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
-use crate::base::id::{PersonId, SessionId};
+use crate::base::id::{ClientId, PersonId, SessionId};
 use crate::model::client::consent::EndCause;
 use crate::model::credential::Credential;
 use crate::model::credential::draft::check_reason;
+use crate::model::person::session::IDLE_LIMIT;
 use crate::model::person::team::PersonsTeam;
 use crate::model::person::{Person, check_name};
 use crate::person::access::{EndAlso, EndedAccess};
@@ -52,6 +55,23 @@ pub async fn generated_by(context: &Context, id: &PersonId, limit: u16) -> Resul
     Ok((newest, store::credential::generated::count(&context.store, id, MOST_COUNTED + 1).await?))
 }
 
+/// The most secrets of a person that [`secrets_known_to`] reads.
+const MOST_KNOWN: i64 = 5000;
+
+/// The credentials of which a person has seen a secret that still works, because they generated it. With a moment: the
+/// secret is being replaced and works until then.
+pub async fn secrets_known_to(context: &Context, id: &PersonId) -> Result<HashMap<ClientId, Option<Timestamp>>, Fault> {
+    let mut known = HashMap::new();
+    for (client_id, until) in
+        store::credential::generated::known_to(&context.store, id, context.now(), MOST_KNOWN).await?
+    {
+        let both = known.entry(client_id).or_insert(until);
+        // Of two secrets the one without a deadline counts.
+        *both = both.zip(until).map(|(one, other): (Timestamp, Timestamp)| one.max(other));
+    }
+    Ok(known)
+}
+
 /// Gives another person another name. Only administrators may do this.
 pub async fn rename(context: &Context, actor: &Actor, id: &PersonId, name: &str) -> Result<()> {
     let name = &check_name(name).at("name")?;
@@ -80,7 +100,7 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     let now = change.now();
     store::person::set_disabled(&mut change, id, Some(now)).await?;
     keep_an_administrator(&mut change).await?;
-    let sessions = store::person::session::end_all(&mut change, id, None, now).await?;
+    let sessions = store::person::session::end_all(&mut change, id, None, now, now.minus(IDLE_LIMIT)).await?;
     store::person::second_factor::remove_pending(&mut change, id).await?;
     let (cause, own) = (EndCause::PersonDisabled, PersonalTokenSelection::OfPerson(id));
     let grants = store::client::consent::end(&mut change, ConsentSelection::OfPerson(id), now, cause).await?;
@@ -167,7 +187,7 @@ pub async fn reset_second_factor(context: &Context, actor: &Actor, id: &PersonId
         return Err(FieldError::new("person", format!("{} has no second factor.", person.name)).into());
     }
     let now = change.now();
-    let sessions = store::person::session::end_all(&mut change, id, None, now).await?;
+    let sessions = store::person::session::end_all(&mut change, id, None, now, now.minus(IDLE_LIMIT)).await?;
     let details = json!({ "reason": reason, "sessions_ended": sessions });
     Ok(change.commit(actor, &person.event(Action::SecondFactorRemoved).with(details)).await?)
 }

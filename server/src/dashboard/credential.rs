@@ -66,7 +66,7 @@ fn columns_of(form: &Submission) -> String {
 }
 
 fn several_of(fields: &Fields) -> several::Typed {
-    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, owner, server, entries, add, remove })
+    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, owner, server, instead, entries, add, remove })
 }
 
 /// `GET /credentials/several`: asks before one action on what is ticked. If the action does not fit, the list is shown

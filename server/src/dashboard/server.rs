@@ -15,9 +15,7 @@ use crate::http::fields::FromFields;
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::server::archive::{archive_form, remove_form, unarchive_form};
-pub(crate) use app::pages::server::{
-    access::form as access_form, check::form as check_form, edit::form as edit_form, new::form as new_form,
-};
+pub(crate) use app::pages::server::{check::form as check_form, edit::form as edit_form, new::form as new_form};
 
 /// `GET /servers`
 pub(crate) async fn list(fields: Fields) -> PageResult {
@@ -53,6 +51,11 @@ impl FromFields for TypedAccess {
     fn read(fields: &Fields, _: &str) -> Self {
         read!(fields => TypedAccess { access, teams: "team", closes })
     }
+}
+
+/// `GET /servers/{id}/access`
+pub(crate) async fn access_form(id: String, fields: Fields) -> PageResult {
+    access::present(id, &fields.get("open")).await
 }
 
 /// `POST /servers/{id}/access`. A change that lets somebody in needs the password when that is due. A change that only

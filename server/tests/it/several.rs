@@ -181,9 +181,11 @@ async fn an_mcp_server_is_taken_from_several_credentials_that_have_another_one()
         ("client_id", none.as_str()),
         ("server", server.as_str()),
     ];
+    let page = text(&browser.get(&question(&fields)).await.body);
+    assert!(page.contains("Nothing: 1 of 3") && page.contains("tickets: 2 of 3"), "{page}");
     let receipt = done(&browser, &fields).await;
     for expected in [
-        "1 credential removed from the MCP server, 1 needed no change, 1 could not be removed from the MCP server.",
+        "1 credential changed, 1 needed no change, 1 could not be changed.",
         "has no other MCP server: give it one first, or revoke it",
         "does not have this MCP server",
         "MCP servers: https://docs.example.com/mcp, https://tickets.example.com/mcp → https://tickets.example.com/mcp",
@@ -193,4 +195,17 @@ async fn an_mcp_server_is_taken_from_several_credentials_that_have_another_one()
     let after = read(&app, &both).await;
     assert_eq!((after.servers.len(), after.scopes.to_string()), (1, "tickets:read".to_owned()));
     assert_eq!(read(&app, &only).await.servers.len(), 1);
+    undone(&browser, &receipt).await;
+    let after = read(&app, &both).await;
+    assert_eq!((after.servers.len(), after.scopes.to_string()), (2, "docs:read tickets:read".to_owned()));
+
+    // Another server takes its place: with its default scope where no scope has the same name.
+    let instead = server::find_named(&app.instance.context, &tickets).await.expect("reads").expect("tickets").id;
+    let receipt = done(&browser, &[&fields[..], &[("instead", instead.as_str())]].concat()).await;
+    assert!(receipt.contains("2 credentials changed, 1 needed no change."), "{receipt}");
+    let after = read(&app, &only).await;
+    assert_eq!((after.servers, after.scopes.to_string()), (vec![instead], "tickets:read".to_owned()));
+    assert_eq!(read(&app, &both).await.scopes.to_string(), "tickets:read");
+    undone(&browser, &receipt).await;
+    assert_eq!(read(&app, &only).await.scopes.to_string(), "docs:read");
 }

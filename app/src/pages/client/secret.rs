@@ -1,7 +1,7 @@
 //! Replacing a client’s secret, and the only page that shows it.
 
 use domain::base::id::AppClientId;
-use domain::client;
+use domain::client::{self, consent};
 use domain::crypto::secret::PlainSecret;
 use domain::model::client::AppClient;
 
@@ -24,8 +24,18 @@ pub async fn form(id: String, form: Form) -> Result<Page, ActionError> {
     let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
     let client = client::find(&visit.context, &id).await?.filter(AppClient::takes_secret);
     let client = client.ok_or(ActionError::NotFound)?;
+    let (_, consents) = consent::list_of_client(&visit.context, visit.authority()?, &id, None, 1).await?;
+    let facts = view! {
+        <section class="panel" aria-label="What depends on it">
+            <dl class="facts">
+                <div><dt>"Allowed by"</dt><dd>{counted(consents, "consent", "consents")}</dd></div>
+                <div><dt>"Last token"</dt><dd>{distance_or(client.last_used_at, "Never")}</dd></div>
+            </dl>
+        </section>
+    };
     let page = FormPage::new("Replace the secret?", links::client_secret(&id), "Replace secret")
         .back(links::client(&id), client.name)
+        .above(facts)
         .question(
             "The old secret stops now. Until the client has the new one, it can neither redeem what people allow nor refresh \
              its tokens. The access that people gave stays.",

@@ -149,6 +149,8 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         (credential.auth_method != AuthMethod::ClientSecret).then(|| view! { <RuleChoice ticked=typed.assertions/> });
     let impact = inspect::impact(&visit.context, &credential).await?;
     let teams = domain::person::team::list(&visit.context, visit.authority()?).await?;
+    let secrets = inspect::secrets(&visit.context, &credential.client_id).await?;
+    let several = secrets.iter().filter(|secret| secret.end().is_live(visit.now())).count() > 1;
     let keep = match credential.ends_at {
         None => "As it is: never".to_owned(),
         Some(at) => format!("As it is: {}", calendar(at, visit.now())),
@@ -164,6 +166,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         {lost_choice(lost, &typed.scopes)}
         {live_tokens(&impact, typed.end_tokens.is_some())}
         <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() keep=Some(keep)/>
+        {several.then(|| muted("Another expiry applies to each secret that works and is not being replaced."))}
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"
             hint="One address or CIDR range per line. Empty allows every address." error=errors.at("ip_ranges")/>

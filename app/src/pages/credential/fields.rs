@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, TeamId};
 use domain::model::credential::draft::Expiry;
-use domain::model::credential::{AssertionRules, Owner};
+use domain::model::credential::{AssertionRules, Credential, Owner};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
@@ -158,6 +158,39 @@ pub(crate) async fn owner_choice(
         <Select id="owner" label="Owner" options=options_after(first, people) chosen error
             hint="The person to ask about this credential. The owner has no extra rights."/>
     })
+}
+
+/// The people who can own some of these credentials, each with how many: "Grace Hopper: 2 of 3". The visitor sees the
+/// people of the teams that they manage; administrators see everybody.
+pub(crate) async fn owners_of(visit: &Visit, credentials: &[Credential]) -> Result<Vec<(String, String)>, ActionError> {
+    let mut teams: Vec<&TeamId> = credentials.iter().map(|credential| &credential.team).collect();
+    teams.sort();
+    teams.dedup();
+    let in_team = |team: &TeamId| credentials.iter().filter(|credential| credential.team == *team).count();
+    let mut fits: Vec<(PersonId, String, usize)> = Vec::new();
+    if visit.authority()?.is_administrator() {
+        for listed in manage::list(&visit.context).await?.into_iter().filter(|one| one.person.disabled_at.is_none()) {
+            let all = listed.person.administrator_since.is_some();
+            let own = listed.teams.iter().map(|own| in_team(&own.team.id)).sum();
+            fits.push((listed.person.id, listed.person.name, if all { credentials.len() } else { own }));
+        }
+    } else {
+        for team in teams.into_iter().filter(|team| visit.may(team, Role::Manager)) {
+            for member in team::members(&visit.context, team).await?.into_iter().filter(|member| !member.disabled) {
+                match fits.iter_mut().find(|(id, ..)| *id == member.person) {
+                    Some((.., count)) => *count += in_team(team),
+                    None => fits.push((member.person, member.name, in_team(team))),
+                }
+            }
+        }
+        fits.sort_by(|left, right| left.1.cmp(&right.1));
+    }
+    let option = |(id, name, count): (PersonId, String, usize)| {
+        let count =
+            if count == credentials.len() { "all".to_owned() } else { format!("{count} of {}", credentials.len()) };
+        (id.to_string(), format!("{name}: {count}"))
+    };
+    Ok(fits.into_iter().filter(|(.., count)| *count > 0).map(option).collect())
 }
 
 /// The fields that only people read: tags, description and notes.

@@ -1,6 +1,7 @@
 //! New secrets for several credentials, which one text leaked or which are ticked in the list. The page asks
 //! once and shows the secrets once.
 
+use domain::base::clock::Timestamp;
 use domain::credential::CredentialError;
 use domain::credential::renew::{Renewal, Renewed};
 use domain::model::credential::{AuthMethod, Credential};
@@ -11,6 +12,7 @@ use domain::person::team;
 use crate::components::reveal::{identifier_field, secret_field};
 use crate::pages::credential::rotate::{deadlines, last_day, read_overlap};
 use crate::pages::credential::{find, read_ids};
+use crate::pages::message::message;
 use crate::prelude::*;
 
 /// What was chosen.
@@ -57,7 +59,13 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             "None of these credentials has a secret. Change their keys or identities one by one.".to_owned(),
         ));
     }
-    let count = counted(possible.len(), "secret", "secrets");
+    let (now, replaces) = (visit.now(), typed.replaces());
+    let stays = |credential: &Credential| why_none(credential, replaces, now);
+    let able = possible.iter().filter(|credential| stays(credential).is_none()).count();
+    let count = match able == possible.len() {
+        true => counted(able, "secret", "secrets"),
+        false => format!("{able} of {}", counted(possible.len(), "secret", "secrets")),
+    };
     let leaked = typed.list.is_none();
     let (title, words, verb) = if typed.replaces() {
         (
@@ -90,7 +98,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         }
     });
     let teams = team::list(&visit.context, visit.authority()?).await?;
-    let names = selected(possible, &teams);
+    let names = selected(possible.into_iter().map(|credential| (stays(&credential), credential)), &teams);
     let left_out = (!others.is_empty()).then(|| {
         let names: Vec<String> = others.iter().map(|credential| credential.name.clone()).collect();
         view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
@@ -111,20 +119,33 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         (None, None) => page,
         (left_out, overlap) => page.panel("What happens", view! { {left_out}{overlap} }),
     };
+    let page = if able == 0 { page.without_button() } else { page };
     Ok(page.confirm(visit.must_confirm()).page(errors))
 }
 
-/// The credentials that get a new secret, each with its team.
-fn selected(credentials: Vec<Credential>, teams: &[Team]) -> AnyView {
-    let row = |credential: Credential| {
+/// Why the credential gets no new secret.
+fn why_none(credential: &Credential, replaces: bool, now: Timestamp) -> Option<&'static str> {
+    match replaces {
+        true => None,
+        false if credential.revoked_at.is_some() => Some("it is revoked"),
+        false if credential.is_rotating(now) => Some("a rotation is under way"),
+        false => None,
+    }
+}
+
+/// The credentials, each with its team, and why it gets no new secret.
+fn selected(credentials: impl Iterator<Item = (Option<&'static str>, Credential)>, teams: &[Team]) -> AnyView {
+    let row = |(stays, credential): (Option<&'static str>, Credential)| {
+        let stays = stays.map(|why| sub(format!("No new secret: {why}")));
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
-            html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a> },
+            html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a>{stays} },
             team,
             html! { <code>{credential.client_id.to_string()}</code> },
+            distance_or(credential.last_used_at, "Never used"),
         ]
     };
-    table(["Name", "Team", "Client ID"], credentials.into_iter().map(row))
+    table(["Name", "Team", "Client ID", "Last used"], credentials.map(row))
 }
 
 /// The new secrets. The answer to the form that made them is the only place where they appear.
@@ -132,6 +153,11 @@ pub fn reveal(renewed: Vec<Renewed>) -> Page {
     let made = renewed.iter().filter(|one| one.result.is_ok()).count();
     let have = if renewed.len() == 1 { "credential has" } else { "credentials have" };
     let lead = format!("{made} of {} {have} a new secret.", renewed.len());
+    if made == 0 {
+        let lines =
+            renewed.into_iter().filter_map(|one| Some(format!("{}: {}", one.credential.name, why(one.result.err()?))));
+        return message(409, "No new secret", lines.collect::<Vec<_>>().join(" "), (links::CREDENTIALS, "Credentials"));
+    }
     let panels = renewed.into_iter().enumerate().map(|(number, one)| secret_panel(number, one)).collect_view();
     Reveal::new("Save your new client secrets", None, links::CREDENTIALS)
         .lead(lead)

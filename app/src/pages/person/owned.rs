@@ -3,8 +3,8 @@
 use domain::credential::inspect;
 use domain::credential::several::MOST_GIVEN;
 use domain::model::credential::Credential;
-use domain::person::manage::{self, Listed};
 
+use crate::pages::credential::fields::owners_of;
 use crate::pages::person::people::find;
 use crate::prelude::*;
 
@@ -32,15 +32,8 @@ pub async fn page(id: String, form: Form<String>) -> Result<Page, ActionError> {
         let words = format!("{} owns no credential.", person.name);
         return Ok(page.without_button().panel("What is given", view! { <p>{words}</p> }).page(errors));
     }
-    let people = manage::list(&visit.context).await?;
-    let others = people.iter().filter(|other| other.person.id != person.id && other.person.disabled_at.is_none());
-    let able = others.map(|other| (other, fitting(other, &credentials))).filter(|(_, fits)| *fits > 0);
-    let option = |(other, fits): (&Listed, usize)| {
-        let fits =
-            if fits == credentials.len() { "all".to_owned() } else { format!("{fits} of {}", credentials.len()) };
-        (other.person.id.to_string(), format!("{}: {fits}", other.person.name))
-    };
-    let options = options_after("Choose a person", able.map(option));
+    let able = owners_of(&visit, &credentials).await?.into_iter().filter(|(id, _)| id != person.id.as_str());
+    let options = options_after("Choose a person", able);
     let hint = "With how many of the credentials each person can get. A credential keeps its owner if the new owner is not in \
                 its team. People in none of the teams are not listed.";
     let fields =
@@ -53,14 +46,6 @@ pub async fn page(id: String, form: Form<String>) -> Result<Page, ActionError> {
         <section class="panel" aria-label="What is given">{rows(&visit, credentials, total).await?}{at_once}</section>
     };
     Ok(page.panel("New owner", fields).below(selected).page(errors))
-}
-
-/// How many of the credentials the person can own.
-fn fitting(other: &Listed, credentials: &[Credential]) -> usize {
-    let sees = |credential: &&Credential| {
-        other.person.administrator_since.is_some() || other.teams.iter().any(|own| own.team.id == credential.team)
-    };
-    credentials.iter().filter(sees).count()
 }
 
 async fn rows(visit: &Visit, credentials: Vec<Credential>, total: i64) -> Result<AnyView, ActionError> {

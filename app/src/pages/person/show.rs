@@ -2,7 +2,7 @@
 
 use domain::audit;
 use domain::credential::inspect;
-use domain::model::credential::{AuthMethod, Credential, Status};
+use domain::model::credential::{Credential, Status};
 use domain::model::person::Person;
 use domain::model::person::authority::Authority;
 use domain::model::person::team::Team;
@@ -191,21 +191,30 @@ async fn credentials_view(
 ) -> Result<AnyView, ActionError> {
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let now = visit.now();
-    let has_secret = |credential: &&Credential| {
-        let ended = matches!(credential.status(now), Status::Revoked | Status::Expired);
-        credential.auth_method == AuthMethod::ClientSecret && !ended
-    };
-    let known: Vec<String> = credentials.iter().filter(has_secret).map(|one| one.client_id.to_string()).collect();
-    let rotate = (!known.is_empty()).then(|| {
-        let words = format!("Rotate {}", counted(known.len(), "secret", "secrets"));
-        button_link(links::several("rotate", &known), words)
+    let known = manage::secrets_known_to(&visit.context, &person.id).await?;
+    let works = |credential: &&Credential| !matches!(credential.status(now), Status::Revoked | Status::Expired);
+    let seen: Vec<String> = credentials
+        .iter()
+        .filter(works)
+        .filter(|credential| known.get(&credential.client_id) == Some(&None))
+        .map(|credential| credential.client_id.to_string())
+        .collect();
+    let rotate = (!seen.is_empty()).then(|| {
+        let words = format!("Rotate the {} they know", counted(seen.len(), "secret", "secrets"));
+        button_link(links::several("rotate", &seen), words)
     });
+    let knows = |credential: &Credential| match known.get(&credential.client_id).filter(|_| works(&credential)) {
+        None => muted("No"),
+        Some(None) => "Yes".into_any(),
+        Some(Some(until)) => html! { "until "{moment(*until)} },
+    };
     let rows = credentials.into_iter().map(|credential| {
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
             html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a> },
             status_chip(credential.status(now)),
             team,
+            knows(&credential),
             distance(credential.created_at),
             distance_or(credential.last_used_at, "Never"),
         ]
@@ -231,7 +240,7 @@ async fn credentials_view(
     });
     let rows = match total {
         0 => empty(nothing),
-        _ => table(["Name", "Status", "Team", "Generated", "Last used"], rows),
+        _ => table(["Name", "Status", "Team", "Knows its secret", "Generated", "Last used"], rows),
     };
     Ok(html! {
         <section class="panel" aria-label="Credentials"><div class="bar">{own}{made}{rotate}{give}</div>{rows}{rest}</section>

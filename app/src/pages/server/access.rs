@@ -27,6 +27,15 @@ pub struct TypedAccess {
 }
 
 impl TypedAccess {
+    /// The present choice, and this team besides.
+    fn with(access: &ServerAccess, team: &str) -> Self {
+        let mut typed = Self::of(access);
+        if !team.is_empty() && typed.access == THESE && !typed.teams.iter().any(|own| own == team) {
+            typed.teams.push(team.to_owned());
+        }
+        typed
+    }
+
     fn of(access: &ServerAccess) -> Self {
         match access {
             ServerAccess::All => Self { access: ALL.to_owned(), ..Self::default() },
@@ -82,6 +91,12 @@ pub(super) fn access_choice(
         {choices("access", "Access", Some("Teams whose credentials and people get tokens for this server."), kinds, errors.at("access"))}
         <div class="for-team">{choices("team", "Teams", Some(hint), boxes, errors.at("team"))}</div>
     }
+}
+
+/// The form with the present choice. `open` is a team that is ticked besides, because a link asks to let it in.
+pub async fn present(id: String, open: &str) -> Result<Page, ActionError> {
+    let server = find(&signed_in()?, &id).await?;
+    form(id, Form::new(Some(TypedAccess::with(&server.access, open)))).await
 }
 
 /// The form that changes who may use the server. When nothing was sent it shows the present choice. Only a change that

@@ -2,6 +2,8 @@
 //! credential that the action does not fit stays as it is, and the result says why.
 
 mod moving;
+mod outcome;
+mod replacing;
 mod undo;
 
 use std::collections::HashMap;
@@ -9,16 +11,15 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use self::moving::Move;
+use self::outcome::Done;
+use self::replacing::Replacement;
 use self::undo::Reversal;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use crate::base::word_enum::word_enum;
 use crate::credential::{CredentialError, Result, find_for, inspect, owner_change};
 use crate::model::credential::draft::{check_reason, check_tags};
 use crate::model::credential::{Credential, Owner};
 use crate::model::person::Person;
 use crate::model::person::authority::Role;
-use crate::model::server::McpServer;
-use crate::model::server::scope::Scopes;
 use crate::prelude::{Action, Actor, AtField, Change, Changes, Context, Event, FieldError};
 use crate::store;
 
@@ -41,7 +42,13 @@ pub enum Step {
     /// Make this person its owner.
     Own(PersonId),
     /// Take this MCP server from it, with the scopes that no other of its servers has.
-    Unassign(McpServerId),
+    Unassign {
+        /// The server to take away.
+        server: McpServerId,
+        /// The server that it gets in its place. It keeps the scopes of the same name there; without one, it gets the
+        /// default scope.
+        instead: Option<McpServerId>,
+    },
     /// Reverse what these entries of the audit log say: another team, another owner, other tags. The numbers are the
     /// first and the last of a [`Receipt`].
     Undo {
@@ -57,32 +64,6 @@ pub enum Step {
         /// The tags that it loses.
         remove: Vec<String>,
     },
-}
-
-word_enum! {
-    /// Why a credential stayed as it was.
-    pub enum Kept {
-        /// It was so before.
-        Already = "already",
-        /// It is revoked.
-        Revoked = "revoked",
-        /// It does not exist, or the actor may not see it.
-        Unseen = "unseen",
-        /// The actor may see it, but does not have the role.
-        Role = "role",
-        /// The new owner is not in its team.
-        Owner = "owner",
-        /// The new team may not use one of its MCP servers.
-        Server = "server",
-        /// It has a scope that only administrators give.
-        Scope = "scope",
-        /// It would have too many tags.
-        Tags = "tags",
-        /// It has no other MCP server.
-        LastServer = "last_server",
-        /// It was changed since, so nothing is reversed.
-        Changed = "changed",
-    }
 }
 
 /// What was done.
@@ -101,7 +82,7 @@ enum Checked {
     Enable,
     Move(Move),
     Own(Person),
-    Unassign { server: McpServer, servers: Vec<McpServer> },
+    Unassign(Replacement),
     Undo(HashMap<ClientId, Reversal>),
     Tag { add: Vec<String>, remove: Vec<String> },
 }
@@ -144,10 +125,9 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
     Ok(receipt)
 }
 
-/// How many credentials one call of [`give_all`] gives away.
-pub const MOST_GIVEN: u16 = 1000;
-
 pub use self::moving::{Foreseen, foresee};
+pub use self::outcome::{Kept, MOST_GIVEN};
+pub use self::replacing::fits;
 
 /// Gives the credentials that one person owns to another, the newest [`MOST_GIVEN`] of them. A credential stays when
 /// the actor does not manage its team or the other person is not in it.
@@ -186,11 +166,8 @@ async fn checked(change: &mut Change<'_>, actor: &Actor, step: &Step) -> Result<
             let person = store::person::find(&mut *change, person).await?.filter(|person| person.disabled_at.is_none());
             Checked::Own(person.ok_or_else(|| FieldError::new("owner", "Choose a person."))?)
         }
-        Step::Unassign(id) => {
-            let servers = store::server::list(change).await?;
-            let server = servers.iter().find(|server| server.id == *id).cloned();
-            let server = server.ok_or_else(|| FieldError::new("server", "Choose an MCP server."))?;
-            Checked::Unassign { server, servers }
+        Step::Unassign { server, instead } => {
+            Checked::Unassign(Replacement::checked(change, server, instead.as_ref()).await?)
         }
         Step::Undo { first, last } => Checked::Undo(undo::read(change.context(), *first, *last).await?),
         Step::Tag { add, remove } => {
@@ -203,9 +180,6 @@ async fn checked(change: &mut Change<'_>, actor: &Actor, step: &Step) -> Result<
     })
 }
 
-/// What was done to one credential, and what else changed with it.
-type Done = (Event, Option<Event>);
-
 /// Changes one credential. Returns the events, or why the credential stays as it is.
 async fn one(
     change: &mut Change<'_>,
@@ -214,7 +188,7 @@ async fn one(
     step: &Checked,
 ) -> Result<Result<Done, Kept>> {
     let role = match step {
-        Checked::Move(_) | Checked::Own(_) | Checked::Unassign { .. } | Checked::Undo(_) | Checked::Tag { .. } => {
+        Checked::Move(_) | Checked::Own(_) | Checked::Unassign(_) | Checked::Undo(_) | Checked::Tag { .. } => {
             Role::Manager
         }
         _ => Role::Member,
@@ -251,43 +225,11 @@ async fn one(
             let Some(reversal) = reversals.get(client_id) else { return Ok(Err(Kept::Changed)) };
             return undo::undone(change, actor, credential, reversal).await;
         }
-        Checked::Unassign { server, servers } => unassigned(change, credential, server, servers).await?,
+        Checked::Unassign(replacement) => replacing::replaced(change, credential, replacement).await?,
         Checked::Own(person) => given(change, credential, person).await?,
         Checked::Tag { add, remove } => tagged(change, credential, add, remove).await?,
     };
     Ok(event.map(|event| (event, None)))
-}
-
-/// Takes the MCP server from the credential, with the scopes that no other of its servers has.
-async fn unassigned(
-    change: &mut Change<'_>,
-    before: Credential,
-    server: &McpServer,
-    servers: &[McpServer],
-) -> Result<Result<Event, Kept>> {
-    if !before.servers.contains(&server.id) {
-        return Ok(Err(Kept::Already));
-    }
-    let rest: Vec<McpServerId> = before.servers.iter().filter(|id| **id != server.id).cloned().collect();
-    let offered = |scope: &str| {
-        let has = |server: &&McpServer| server.scopes.iter().any(|own| own.name == scope);
-        servers.iter().filter(|server| rest.contains(&server.id)).any(|server| has(&server))
-    };
-    let scopes: Scopes = before.scopes.iter().filter(|scope| offered(scope)).collect();
-    if rest.is_empty() || scopes.is_empty() {
-        return Ok(Err(Kept::LastServer));
-    }
-    let after = Credential { servers: rest, scopes, ..before.clone() };
-    let now = change.now();
-    store::credential::update(change, &after, now).await?;
-    let resources = |credential: &Credential| {
-        let is_own = |server: &&McpServer| credential.servers.contains(&server.id);
-        servers.iter().filter(is_own).map(|server| server.resource.clone()).collect::<Vec<_>>()
-    };
-    let mut changes = Changes::default();
-    changes.note("mcp_servers", resources(&before), resources(&after));
-    changes.note("scopes", before.scopes.to_string(), after.scopes.to_string());
-    Ok(Ok(after.event(Action::CredentialEdited).with(changes.into())))
 }
 
 /// Makes the person the owner, if they see the credential's team.

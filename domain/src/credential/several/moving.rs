@@ -1,7 +1,7 @@
 //! Moving credentials to another team: what stands in the way, and what becomes of their owners.
 
 use crate::base::id::{PersonId, TeamId};
-use crate::credential::several::{Done, Kept};
+use crate::credential::several::outcome::{Done, Kept};
 use crate::credential::{Result, changed_event, generate, moved_event, owner_change};
 use crate::model::credential::{Credential, Owner};
 use crate::model::person::authority::{Authority, Role};

@@ -5,13 +5,16 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::base::id::{ClientId, PersonId, TeamId};
+use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::credential::several::moving::{self, Move};
-use crate::credential::several::{Done, Kept, MOST_GIVEN};
+use crate::credential::several::outcome::{Done, Kept, MOST_GIVEN};
+use crate::credential::several::replacing;
 use crate::credential::{CredentialError, Result, generate, owner_change};
 use crate::model::audit::{Action, AuditEntry};
 use crate::model::credential::Credential;
 use crate::model::field_error::FieldError;
+use crate::model::server::McpServer;
+use crate::model::server::scope::Scopes;
 use crate::prelude::{Actor, Change, Changes, Context};
 use crate::store;
 
@@ -24,6 +27,8 @@ pub(super) struct Reversal {
     team: Option<Changed<TeamId>>,
     owner: Option<Changed<Option<PersonId>>>,
     tags: Option<Changed<Vec<String>>>,
+    servers: Option<Changed<Vec<McpServerId>>>,
+    scopes: Option<Changed<Scopes>>,
 }
 
 impl Reversal {
@@ -39,6 +44,13 @@ impl Reversal {
             list.iter().map(|tag| tag.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         };
         self.tags = tags("before").zip(tags("after")).or(self.tags.take());
+        let servers = |when: &str| {
+            let list = details.pointer(&format!("/mcp_servers/{when}_ids"))?.as_array()?;
+            list.iter().map(|id| id.as_str().and_then(McpServerId::parse)).collect::<Option<Vec<_>>>()
+        };
+        self.servers = servers("before").zip(servers("after")).or(self.servers.take());
+        let scopes = |when: &str| Scopes::parse(details.pointer(&format!("/scopes/{when}"))?.as_str()?);
+        self.scopes = scopes("before").zip(scopes("after")).or(self.scopes.take());
     }
 
     /// Whether the credential still is as the action left it.
@@ -47,6 +59,8 @@ impl Reversal {
         self.team.as_ref().is_none_or(|(_, after)| credential.team == *after)
             && self.owner.as_ref().is_none_or(|(_, after)| owner == after.as_ref())
             && self.tags.as_ref().is_none_or(|(_, after)| credential.tags == *after)
+            && self.servers.as_ref().is_none_or(|(_, after)| credential.servers == *after)
+            && self.scopes.as_ref().is_none_or(|(_, after)| credential.scopes == *after)
     }
 }
 
@@ -84,7 +98,7 @@ pub(super) async fn undone(
     credential: Credential,
     reversal: &Reversal,
 ) -> Result<Result<Done, Kept>> {
-    let Reversal { team, owner, tags } = reversal;
+    let Reversal { team, owner, tags, servers, scopes } = reversal;
     if !reversal.is_current(&credential) {
         return Ok(Err(Kept::Changed));
     }
@@ -104,6 +118,10 @@ pub(super) async fn undone(
             Err(CredentialError::NotFound | CredentialError::Invalid(_)) => Ok(Err(Kept::Unseen)),
             Err(error) => Err(error),
         };
+    }
+    if let Some((before, _)) = servers {
+        let scopes = scopes.as_ref().map_or(&credential.scopes, |(before, _)| before);
+        return with_servers(change, actor, credential.clone(), before, scopes).await;
     }
     let id = &credential.client_id;
     let mut changes = Changes::default();
@@ -127,4 +145,31 @@ pub(super) async fn undone(
         return Ok(Err(Kept::Changed));
     }
     Ok(Ok((credential.event(Action::CredentialEdited).with(changes.into()), None)))
+}
+
+/// Gives the credential back its MCP servers and scopes. A server that was closed to its team or archived since hinders
+/// that.
+async fn with_servers(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    before: Credential,
+    servers: &[McpServerId],
+    scopes: &Scopes,
+) -> Result<Result<Done, Kept>> {
+    let known = store::server::list(&mut *change).await?;
+    let is_usable = |server: &McpServer| !server.is_archived() && server.access.admits_team(&before.team);
+    let usable = |id: &McpServerId| {
+        before.servers.contains(id) || known.iter().any(|server| server.id == *id && is_usable(server))
+    };
+    if !servers.iter().all(usable) {
+        return Ok(Err(Kept::Server));
+    }
+    let authority = change.authority(actor).await?;
+    if generate::check_privileges(&authority, scopes, Some(&before.scopes)).is_err() {
+        return Ok(Err(Kept::Scope));
+    }
+    let after = Credential { servers: servers.to_vec(), scopes: scopes.clone(), ..before.clone() };
+    let now = change.now();
+    store::credential::update(change, &after, now).await?;
+    Ok(Ok((replacing::changed(&before, &after, &known), None)))
 }

@@ -1,6 +1,7 @@
 //! Credentials by the person who generated them.
 
-use crate::base::id::PersonId;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ClientId, PersonId};
 use crate::model::credential::Credential;
 use crate::store::credential::COLUMNS;
 use crate::store::{Result, Store, composed_sql, sql};
@@ -18,6 +19,22 @@ pub(crate) fn newest_sql() -> String {
 pub(crate) async fn newest(store: &Store, person: &PersonId, limit: i64) -> Result<Vec<Credential>> {
     let sql = newest_sql();
     composed_sql!("{sql}"; person, limit).all(store).await
+}
+
+/// The credentials of which the person `$1` has seen a secret that works at the moment `$2`, and until when it works if
+/// it is being replaced. At most `$3`.
+pub(crate) const KNOWN: &str = "SELECT client_id, retires_at FROM client_secrets
+     WHERE created_by_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+         AND (retires_at IS NULL OR retires_at > $2) LIMIT $3";
+
+/// See [`KNOWN`].
+pub(crate) async fn known_to(
+    store: &Store,
+    person: &PersonId,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(ClientId, Option<Timestamp>)>> {
+    sql!(KNOWN; person, now, limit).about("client_secrets").all(store).await
 }
 
 /// How many credentials a person generated, counted up to `most`.

@@ -94,13 +94,19 @@ pub(crate) async fn end(
     sql!(sql; now, id, person).changed(transaction).await
 }
 
-/// Ends the person's sessions, except `keep`. Returns how many.
+/// Ends the person's sessions, except `keep`. Returns how many of them were live: seen after `idle_since`.
 pub(crate) async fn end_all(
     transaction: &mut Transaction,
     person: &PersonId,
     keep: Option<&SessionId>,
     now: Timestamp,
+    idle_since: Timestamp,
 ) -> Result<u64> {
+    let live = "SELECT COUNT(*) AS n FROM sessions
+         WHERE person_id = $1 AND id <> $2 AND revoked_at IS NULL AND expires_at > $3 AND seen_at > $4";
+    let kept = keep.map_or("", SessionId::as_str);
+    let live: i64 = sql!(live; person, kept, now, idle_since).about("sessions").one(&mut *transaction).await?;
     let sql = "UPDATE sessions SET revoked_at = $1 WHERE person_id = $2 AND id <> $3 AND revoked_at IS NULL";
-    sql!(sql; now, person, keep.map_or("", SessionId::as_str)).affected(transaction).await
+    sql!(sql; now, person, kept).execute(transaction).await?;
+    Ok(live.unsigned_abs())
 }

@@ -20,7 +20,7 @@ use domain::base::id::{McpServerId, TeamId};
 use domain::credential::list::{self, counts, counts_of, leaked, total};
 use domain::model::credential::query::{OwnedBy, Query, Show, Sort, Total};
 use domain::model::credential::{AuthMethod, Credential, Status};
-use domain::model::person::authority::Role;
+use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 use domain::person::team;
@@ -341,6 +341,11 @@ pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -
         table::table(&query, view.rows, &columns)
     };
     let status = errors.status();
+    // Who manages one team alone has no other team to give a credential to.
+    let can_move = match authority {
+        Authority::Person { roles, .. } => roles.values().filter(|role| **role >= Role::Manager).count() > 1,
+        Authority::Everything | Authority::Team(_) => true,
+    };
     let body = view! {
         {list_head(can_generate)}
         <ErrorSummary errors/>
@@ -357,7 +362,7 @@ pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -
                     {footer}
                 </div>
             </section>
-            {can_generate.then(|| table::bulk_bar(authority.has_anywhere(Role::Manager)))}
+            {can_generate.then(|| table::bulk_bar(authority.has_anywhere(Role::Manager), can_move))}
         </div>
         {table::script()}
     };

@@ -6,6 +6,7 @@ use domain::credential::several::{Foreseen, foresee};
 use domain::model::credential::Credential;
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
+use domain::person::manage::{self, Listed};
 use domain::person::team;
 
 use crate::pages::credential::list::outcome::why;
@@ -89,7 +90,7 @@ fn obstacles(foreseen: &[Foreseen], to: &Team) -> Option<AnyView> {
     let server = |server: &domain::model::server::McpServer| {
         let holding = foreseen.iter().filter(|one| one.closed.iter().any(|closed| closed.id == server.id)).count();
         let open = administers.then(|| {
-            view! { " "<a href=links::server_access(&server.id)>{format!("Open it to {}", to.name)}</a>"." }
+            view! { " "<a href=links::with_query(&links::server_access(&server.id), &[("open", to.id.as_str())])>{format!("Open it to {}", to.name)}</a>"." }
         });
         let stay = if holding == 1 { "it stays" } else { "they stay" };
         let uses = counted(holding, "credential uses", "credentials use");
@@ -108,8 +109,17 @@ async fn new_owner(
     typed: &Typed,
     errors: &Errors,
 ) -> Result<AnyView, ActionError> {
-    let members = team::members(&visit.context, &to.id).await?.into_iter().filter(|member| !member.disabled);
-    let options = options_after("Nobody", members.map(|member| (member.person.to_string(), member.name)));
+    let mut able: Vec<(String, String)> = Vec::new();
+    if visit.authority()?.is_administrator() {
+        let people = manage::list(&visit.context).await?.into_iter().filter(|one| one.person.disabled_at.is_none());
+        let sees =
+            |one: &Listed| one.person.administrator_since.is_some() || one.teams.iter().any(|own| own.team.id == to.id);
+        able.extend(people.filter(sees).map(|one| (one.person.id.to_string(), one.person.name)));
+    } else {
+        let members = team::members(&visit.context, &to.id).await?.into_iter().filter(|member| !member.disabled);
+        able.extend(members.map(|member| (member.person.to_string(), member.name)));
+    }
+    let options = options_after("Nobody", able);
     let words = format!(
         "{} their owner: the owner is not in {}.",
         counted(count, "credential loses", "credentials lose"),

@@ -13,7 +13,7 @@ pub(super) fn done(action: &str) -> &'static str {
         "enable" => "enabled",
         "move" => "moved",
         "owner" => "given to another owner",
-        "unassign" => "removed from the MCP server",
+        "unassign" => "changed",
         "undo" => "changed back",
         "tag" => "tagged",
         _ => "changed",

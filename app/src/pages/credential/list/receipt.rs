@@ -54,7 +54,7 @@ fn word_of(step: &Step) -> &'static str {
         Step::Enable => "enable",
         Step::Move { .. } => "move",
         Step::Own(_) => "owner",
-        Step::Unassign(_) => "unassign",
+        Step::Unassign { .. } => "unassign",
         Step::Undo { .. } => "undo",
         Step::Tag { .. } => "tag",
     }
@@ -105,7 +105,8 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let again = opposite(&action)
         .filter(|_| !ids.is_empty())
         .map(|(action, words)| button_link(links::several(action, &ids), words));
-    let can_undo = matches!(action.as_str(), "move" | "owner" | "tag") && (1..=MOST_AT_ONCE).contains(&ids.len());
+    let can_undo =
+        matches!(action.as_str(), "move" | "owner" | "tag" | "unassign") && (1..=MOST_AT_ONCE).contains(&ids.len());
     let undo = can_undo.then(|| button_link(links::undo(&query.entries, &ids), "Undo"));
     let left = if action == "move" { without_owner(&visit, &ids).await? } else { None };
     let failed = kept.iter().filter(|(_, why)| *why != Kept::Already).count() + more_kept;

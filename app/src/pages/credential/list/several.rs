@@ -1,14 +1,14 @@
 //! The page that asks before one action on several credentials: the facts, what the action needs, and the button.
 
 use domain::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use domain::credential::several::Step;
+use domain::credential::several::{Step, fits};
 use domain::model::credential::{Credential, Impact, Status};
 use domain::model::field_error::FieldError;
-use domain::model::person::authority::Role;
+use domain::model::server::McpServer;
 use domain::person::team;
 use domain::server;
 
-use crate::pages::credential::fields::{owner_choice, read_owner};
+use crate::pages::credential::fields::{owners_of, read_optional, read_owner};
 use crate::pages::credential::list::moving;
 use crate::pages::credential::list::outcome::read_entries;
 use crate::pages::credential::stop::WHO_REFUSES;
@@ -33,6 +33,8 @@ pub struct Typed {
     pub owner: String,
     /// The MCP server to take away.
     pub server: String,
+    /// The MCP server that comes instead; empty: none.
+    pub instead: String,
     /// The entries to reverse: `212-213`.
     pub entries: String,
     /// Tags to add.
@@ -59,7 +61,12 @@ impl Typed {
             }
             "unassign" => {
                 let unknown = || FieldError::new("server", "Choose an MCP server.");
-                Step::Unassign(McpServerId::parse(&self.server).ok_or_else(unknown)?)
+                let server = McpServerId::parse(&self.server).ok_or_else(unknown)?;
+                let problem = "Choose another MCP server.";
+                Step::Unassign {
+                    server,
+                    instead: read_optional(&self.instead, McpServerId::parse, "instead", problem)?,
+                }
             }
             "undo" => {
                 let (first, last) = read_entries(&self.entries)
@@ -124,9 +131,10 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             "Change owner",
         ),
         "unassign" => (
-            format!("Remove {count} from an MCP server?"),
-            "They can no longer get tokens for it. Tokens that exist work until they expire.",
-            "Remove from the server",
+            format!("Take an MCP server from {count}?"),
+            "They can no longer get tokens for it. Tokens that exist work until they expire. With another server in its place, \
+             scopes of the same name stay; otherwise a credential gets the default scope there.",
+            "Change servers",
         ),
         "undo" => (
             format!("Reverse this for {count}?"),
@@ -136,7 +144,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         "tag" => (format!("Tag {count}"), "Tags group credentials, for example by environment: env:prod.", "Save tags"),
         _ => return Err(ActionError::NotFound),
     };
-    let (fields, fields_below) = match fields(&visit, &typed, &errors).await? {
+    let (fields, fields_below) = match fields(&visit, &typed, &credentials, &errors).await? {
         fields if typed.action == "revoke" => (fields, None),
         fields => (None, fields),
     };
@@ -166,7 +174,12 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 }
 
 /// The fields of the action, if it has some.
-async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<AnyView>, ActionError> {
+async fn fields(
+    visit: &Visit,
+    typed: &Typed,
+    credentials: &[Credential],
+    errors: &Errors,
+) -> Result<Option<AnyView>, ActionError> {
     Ok(Some(match typed.action.as_str() {
         "revoke" => html! {
             <TextField id="reason" label="Reason" hint="Optional. Stays in the audit log." value=typed.reason.clone()
@@ -174,14 +187,11 @@ async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<
         },
         "owner" => {
             let (chosen, error) = (typed.owner.clone(), errors.at("owner"));
-            owner_choice(visit, Role::Manager, "Choose a person", false, None, chosen, error).await?
+            let options = options_after("Choose a person", owners_of(visit, credentials).await?);
+            let hint = "With how many of the credentials each person can get.";
+            html! { <Select id="owner" label="Owner" options chosen error hint/> }
         }
-        "unassign" => {
-            let servers = server::list(&visit.context).await?.into_iter();
-            let servers = servers.map(|server| (server.id.to_string(), server.name));
-            let (options, chosen) = (options_after("Choose an MCP server", servers), typed.server.clone());
-            html! { <Select id="server" label="MCP server" options chosen error=errors.at("server")/> }
-        }
+        "unassign" => server_fields(visit, typed, credentials, errors).await?,
         "tag" => html! {
             <TextField id="add" label="Add tags" hint="Separated by spaces. Small letters, digits and : _ . - are possible."
                 value=typed.add.clone() error=errors.at("add")/>
@@ -189,6 +199,35 @@ async fn fields(visit: &Visit, typed: &Typed, errors: &Errors) -> Result<Option<
         },
         _ => return Ok(None),
     }))
+}
+
+/// The server that is taken, and what comes instead: each choice says for how many of the credentials it can be done.
+async fn server_fields(
+    visit: &Visit,
+    typed: &Typed,
+    credentials: &[Credential],
+    errors: &Errors,
+) -> Result<AnyView, ActionError> {
+    let servers = server::list(&visit.context).await?;
+    let taken = McpServerId::parse(&typed.server);
+    let count = |instead: Option<&McpServer>| {
+        let taken = taken.as_ref()?;
+        let able = credentials.iter().filter(|credential| fits(credential, taken, instead, &servers).is_none()).count();
+        Some(format!(": {able} of {}", credentials.len()))
+    };
+    let named = |server: &McpServer, count: Option<String>| {
+        (server.id.to_string(), format!("{}{}", server.name, count.unwrap_or_default()))
+    };
+    let all = options_after("Choose an MCP server", servers.iter().map(|server| named(server, None)));
+    let nothing = format!("Nothing{}", count(None).unwrap_or_default());
+    let others = servers.iter().filter(|server| !server.is_archived() && Some(&server.id) != taken.as_ref());
+    let instead = options_after(&nothing, others.map(|server| named(server, count(Some(server)))));
+    let (chosen, other) = (typed.server.clone(), typed.instead.clone());
+    Ok(html! {
+        <Select id="server" label="MCP server" options=all chosen error=errors.at("server")/>
+        <Select id="instead" label="Instead" options=instead chosen=other error=errors.at("instead")
+            hint="For how many of the credentials it can be done. The others stay as they are, and the receipt says why."/>
+    })
 }
 
 /// The panel of a revocation, as the page of one credential has it: what depends on them, the credentials, the reason.

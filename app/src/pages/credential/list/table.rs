@@ -216,7 +216,7 @@ pub(crate) fn several_button(action: &'static str, words: &'static str) -> AnyVi
 
 /// The bar for the ticked credentials. It belongs to the form of the table, and sticks to the lower edge of the window
 /// while something is ticked. Without script it stands below the list.
-pub(super) fn bulk_bar(can_manage: bool) -> AnyView {
+pub(super) fn bulk_bar(can_manage: bool, can_move: bool) -> AnyView {
     let button = several_button;
     html! {
         <div class="bulk" role="group" aria-label="Selected credentials">
@@ -224,7 +224,7 @@ pub(super) fn bulk_bar(can_manage: bool) -> AnyView {
             {button("rotate", "Rotate")}
             {button("disable", "Disable")}
             {button("enable", "Enable")}
-            {can_manage.then(|| button("move", "Move to team"))}
+            {can_move.then(|| button("move", "Move to team"))}
             {can_manage.then(|| button("owner", "Change owner"))}
             {can_manage.then(|| button("tag", "Tag"))}
             {button("export", "Export")}

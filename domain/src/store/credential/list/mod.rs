@@ -129,6 +129,9 @@ impl Statements {
     }
 
     async fn read(&self, store: &Store, slice: &Slice<'_>) -> Result<Vec<Credential>> {
+        if self.is_in_order() {
+            return Statement::from(self.page(slice)).all(store).await;
+        }
         let sorted = match self.are_all_large {
             true => self.page_merged(slice),
             false => self.page_along_index(slice),
@@ -142,6 +145,12 @@ impl Statements {
             }
         }
         Statement::from(sorted).all(store).await
+    }
+
+    /// Whether one condition has an index, and that index is in the order of the list. Then a page is its first rows.
+    fn is_in_order(&self) -> bool {
+        let mut indexed = self.conditions.iter().filter(|condition| condition.driver.is_some());
+        matches!((indexed.next(), indexed.next()), (Some(only), None) if only.range.is_some())
     }
 
     /// About how many credentials meet a condition, at most `limit`: as many as are found without reading their rows.
