@@ -8,7 +8,7 @@ use domain::model::token::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::components::time::{clock, day};
+use crate::components::time::{calendar, clock, day};
 use crate::pages::credential::usage::cause_words;
 use crate::prelude::*;
 
@@ -330,10 +330,18 @@ impl EntryView {
         let edits = self.details.iter().filter_map(|(label, before, after)| Some((label, before.as_ref()?, after)));
         match edits.collect::<Vec<_>>().as_slice() {
             [] => None,
-            [(label, before, after)] if before.len() + after.len() < 48 => Some(format!("{label}: {before} → {after}")),
+            [(label, before, after)] if before.len() + after.len() < 48 => {
+                Some(format!("{label}: {} → {}", shortened(before), shortened(after)))
+            }
             several => Some(several.iter().map(|(label, ..)| label.as_str()).collect::<Vec<_>>().join(", ")),
         }
     }
+}
+
+/// A value in a short list: a moment as people write it.
+fn shortened(value: &str) -> String {
+    let now = Visit::current().now();
+    Timestamp::parse_rfc3339(value).map_or_else(|| value.to_owned(), |at| calendar(at, now))
 }
 
 /// The page of a thing. Nothing for what has no page, and for pages that only administrators may open.
