@@ -193,7 +193,7 @@ fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>, ad
     ])
 }
 
-/// The scopes, and how many hold each.
+/// The scopes, and how many get each.
 fn scopes(server: &McpServer, callers: &Callers, administers: bool) -> AnyView {
     let count = |scope: &str, kind: &'static str, count: i64| match count {
         0 => muted("0"),
