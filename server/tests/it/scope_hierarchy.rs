@@ -216,7 +216,8 @@ async fn who_gets_a_scope_is_counted_and_listed_with_those_who_get_it_through_an
             }
         }
         let mut expected: Vec<_> = expected.iter().map(|place| jobs[*place].clone()).collect();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "{scope}");
     }
 
