@@ -1,4 +1,10 @@
-// The list of credentials: tools in each row, a tick for all, a search while typing.
+// Lists of credentials: a tick for all. The list of all credentials: tools in each row, a search while typing.
+listen("change", ({ target: t }) => {
+ const rows = all("#bulk tbody input")
+ t.id == "all" && rows.map(x => x.checked = t.checked)
+ t.matches("#filters select") && t.form.submit()
+ rows[0] && (id("ticked").textContent = rows.filter(x => x.checked).length + " selected")
+})
 ready(() => {
 if (!id("found")) return
 let wait
@@ -22,12 +28,6 @@ listen("input", ({ target: t }) => {
  t.value = t.value.replace(/cs\w_\w{45}(\w{4})/, "$1")
  clearTimeout(wait)
  wait = setTimeout(look, 250, t.form)
-})
-listen("change", ({ target: t }) => {
- const rows = all("#list tbody input")
- t.id == "all" && rows.map(x => x.checked = t.checked)
- t.matches("#filters select") && t.form.submit()
- id("ticked").textContent = rows.filter(x => x.checked).length + " selected"
 })
 const opener = t => t.closest("[popovertarget=row-menu]")
 listen("click", ({ target }) => {

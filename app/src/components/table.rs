@@ -46,7 +46,7 @@ impl Column {
 
     /// The first column, of boxes that select rows. The second column names the rows then.
     pub(crate) fn ticks(shown: bool) -> Self {
-        Self { class: Some(TICK), label: "", shown, ..Self::from("Select") }
+        Self { class: Some(TICK), label: "", shown, ..Self::from("") }
     }
 
     /// A column of buttons that stand beside the other cells on narrow screens, not in the corner.
@@ -56,7 +56,7 @@ impl Column {
 
     fn head(self) -> AnyView {
         match (self.title, self.class) {
-            (title, Some(TICK)) => html! { <td class=TICK><span class="vh">{title}</span></td> },
+            (_, Some(TICK)) => html! { <td class=TICK>{tick_all()}</td> },
             ("", _) => html! { <td class="corner"><span class="vh">"Actions"</span></td> },
             (title, Some(class)) => html! { <th scope="col" class=class>{title}</th> },
             (title, None) => html! { <th scope="col">{title}</th> },
@@ -70,6 +70,11 @@ impl Column {
             None => html! { <td data-label=label>{content}</td> },
         }
     }
+}
+
+/// The box that ticks all rows. The script acts on it and counts in `#ticked`, in the form `#bulk`.
+pub(crate) fn tick_all() -> AnyView {
+    html! { <input type="checkbox" id="all" class="needs-script" aria-label="Select all"/> }
 }
 
 /// A table. Each row has a cell for every column, also for a column that is not shown. The first cell that is no box

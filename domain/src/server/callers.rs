@@ -19,10 +19,11 @@ use crate::store::{self, StoreError};
 /// Who may call the server, of what `authority` sees. On a large instance the numbers of credentials may be some
 /// seconds old.
 pub async fn count(context: &Context, authority: &Authority, server: &McpServer) -> Result<Callers, Fault> {
-    let scopes: Vec<String> = server.scopes.iter().map(|scope| scope.name.clone()).collect();
+    let giving: Vec<(String, Scopes)> =
+        server.scopes.iter().map(|scope| (scope.name.clone(), server.giving(&scope.name))).collect();
     let (store, id, key) = (context.store.clone(), server.id.clone(), authority.key().map(str::to_owned));
     let name = format!("{id} {}", key.as_deref().unwrap_or_default());
-    let asked = scopes.clone();
+    let asked = giving.clone();
     let credentials =
         recent(context, &name, async move { rows::count_by_scope(&store, &id, &asked, key.as_deref()).await }).await?;
     let of = |scope: &str| credentials.iter().find(|(name, _)| name == scope).map_or(0, |(_, count)| *count);
@@ -34,17 +35,19 @@ pub async fn count(context: &Context, authority: &Authority, server: &McpServer)
         ),
         Err(_) => (Vec::new(), Vec::new()),
     };
-    let counts = |scope: &str| CallerCounts {
+    let counts = |scope: &str, giving: Option<&Scopes>| CallerCounts {
         credentials: of(scope),
-        apps: holding(&apps, scope),
-        personal_tokens: holding(&tokens, scope),
+        apps: holding(&apps, giving),
+        personal_tokens: holding(&tokens, giving),
     };
-    Ok(Callers { all: counts(""), by_scope: scopes.into_iter().map(|scope| (scope.clone(), counts(&scope))).collect() })
+    let by_scope = giving.iter().map(|(scope, giving)| (scope.clone(), counts(scope, Some(giving)))).collect();
+    Ok(Callers { all: counts("", None), by_scope })
 }
 
-/// How many hold `scope`; without a scope, all.
-fn holding(groups: &[(Scopes, i64)], scope: &str) -> i64 {
-    groups.iter().filter(|(scopes, _)| scope.is_empty() || scopes.contains(scope)).map(|(_, count)| count).sum()
+/// How many hold one of the scopes `giving`; without scopes, all.
+fn holding(groups: &[(Scopes, i64)], giving: Option<&Scopes>) -> i64 {
+    let holds = |held: &Scopes| giving.is_none_or(|giving| giving.iter().any(|scope| held.contains(scope)));
+    groups.iter().filter(|(held, _)| holds(held)).map(|(_, count)| count).sum()
 }
 
 /// Counts, or takes the counts of a moment ago when there are very many credentials.
@@ -83,8 +86,9 @@ pub struct CallerPage {
     pub next: Option<String>,
 }
 
-/// At most `limit` credentials that may call the server and that `authority` sees, with this scope or with any, after a
-/// cursor. They are grouped by team, the newest of each team first. A cursor that cannot be read is the beginning.
+/// At most `limit` credentials that may call the server and that `authority` sees, after a cursor: all, or those that
+/// get `scope`, also through a scope that implies it. They are grouped by team, the newest of each team first. A cursor
+/// that cannot be read is the beginning.
 pub async fn credentials(
     context: &Context,
     authority: &Authority,
@@ -94,7 +98,7 @@ pub async fn credentials(
     limit: u16,
 ) -> Result<CallerPage, Fault> {
     let after = cursor.and_then(CallerCursor::parse);
-    let limit = usize::from(limit);
+    let (limit, giving) = (usize::from(limit), scope.map(|scope| server.giving(scope)));
     context.rollup.flush().await;
     let mut found: Vec<Credential> = Vec::new();
     // Each team is read along the index. All teams of a person in one statement would be sorted first.
@@ -108,7 +112,7 @@ pub async fn credentials(
         if rest == 0 {
             break;
         }
-        found.extend(rows::page(&context.store, &server.id, scope, team.as_ref(), after, rest as i64).await?);
+        found.extend(rows::page(&context.store, &server.id, giving.as_ref(), team.as_ref(), after, rest as i64).await?);
     }
     let more = found.len() > limit;
     found.truncate(limit);
@@ -125,7 +129,8 @@ fn teams(authority: &Authority) -> Vec<Option<TeamId>> {
     }
 }
 
-/// At most `limit` live consents for the server, newest first: of all people for administrators, else one's own.
+/// At most `limit` live consents for the server, newest first: of all people for administrators, else one's own. With
+/// `scope`, those that get it, also through a scope that implies it.
 pub async fn apps(
     context: &Context,
     authority: &Authority,
@@ -135,8 +140,9 @@ pub async fn apps(
     limit: u16,
 ) -> Result<Vec<ListedConsent>, Fault> {
     let Ok(person) = authority.person() else { return Ok(Vec::new()) };
-    let (store, now) = (&context.store, context.now());
-    Ok(store::client::consent::list_of_server(store, &server.id, person, scope, after, now, i64::from(limit)).await?)
+    let (store, now, giving) = (&context.store, context.now(), scope.map(|scope| server.giving(scope)));
+    let (giving, limit) = (giving.as_ref(), i64::from(limit));
+    Ok(store::client::consent::list_of_server(store, &server.id, person, giving, after, now, limit).await?)
 }
 
 /// The same for personal tokens.
@@ -149,9 +155,9 @@ pub async fn personal_tokens(
     limit: u16,
 ) -> Result<Vec<ListedToken>, Fault> {
     let Ok(person) = authority.person() else { return Ok(Vec::new()) };
-    let (store, now) = (&context.store, context.now());
-    let limit = i64::from(limit);
-    Ok(store::client::personal_token::list_of_server(store, &server.id, person, scope, after, now, limit).await?)
+    let (store, now, giving) = (&context.store, context.now(), scope.map(|scope| server.giving(scope)));
+    let (giving, limit) = (giving.as_ref(), i64::from(limit));
+    Ok(store::client::personal_token::list_of_server(store, &server.id, person, giving, after, now, limit).await?)
 }
 
 /// The facts that a person should know before the server is archived.

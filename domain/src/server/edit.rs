@@ -74,18 +74,20 @@ impl ServerEdit {
     }
 }
 
-/// What holds scopes that an edit removes.
+/// What gets scopes that an edit removes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemovedScopes {
-    /// The scopes, of those that something holds.
+    /// The scopes, of those that something gets.
     pub scopes: Vec<String>,
-    /// What holds one of them.
+    /// The scopes that stay, that implied one of them, and that something holds.
+    pub through: Vec<String>,
+    /// What gets one of them: it holds the scope, or a scope that implies it.
     pub holders: CallerCounts,
     /// The credentials that hold no other scope of the server: their exchanges for it are refused.
     pub credentials_left_without: i64,
 }
 
-/// What holds the scopes that `edit` removes from the server. Nothing when nothing does.
+/// What gets the scopes that `edit` removes from the server. Nothing when nothing does.
 pub async fn removed_scopes(context: &Context, server: &McpServer, edit: &ServerEdit) -> Result<RemovedScopes, Fault> {
     let Ok(after) = edit.apply(server) else { return Ok(RemovedScopes::default()) };
     let mut connection = context.store.begin_read().await?;
@@ -103,25 +105,32 @@ async fn removed(
     if gone.is_empty() {
         return Ok(RemovedScopes::default());
     }
+    let giving: Vec<(&str, Scopes)> = gone.iter().map(|scope| (scope, before.giving(scope))).collect();
+    let all: Scopes = giving.iter().flat_map(|(_, giving)| giving.iter()).collect();
     let (engine, now) = (context.store.engine(), context.now());
     let apps = rows::consents(&mut *transaction, &before.id, None, now).await?;
     let tokens = rows::personal_tokens(&mut *transaction, &before.id, None, now).await?;
     let (credentials, credentials_left_without) =
-        rows::holders(&mut *transaction, engine, &before.id, &gone, &kept).await?;
-    let mut scopes: Vec<String> = Vec::new();
-    for scope in gone.iter() {
+        rows::holders(&mut *transaction, engine, &before.id, &all, &kept).await?;
+    let mut held: Vec<&str> = Vec::new();
+    for scope in all.iter() {
         let one: Scopes = [scope].into_iter().collect();
         let is_held = apps.iter().chain(&tokens).any(|(held, _)| held.contains(scope))
             || rows::holders(&mut *transaction, engine, &before.id, &one, &kept).await?.0 > 0;
         if is_held {
-            scopes.push(scope.to_owned());
+            held.push(scope);
         }
     }
+    let is_got = |giving: &Scopes| held.iter().any(|scope| giving.contains(scope));
     let holding = |groups: &[(Scopes, i64)]| {
-        groups.iter().filter(|(held, _)| !held.intersection(&gone).is_empty()).map(|(_, count)| count).sum()
+        groups.iter().filter(|(held, _)| !held.intersection(&all).is_empty()).map(|(_, count)| count).sum()
     };
-    let holders = CallerCounts { credentials, apps: holding(&apps), personal_tokens: holding(&tokens) };
-    Ok(RemovedScopes { scopes, holders, credentials_left_without })
+    Ok(RemovedScopes {
+        scopes: giving.iter().filter(|(_, giving)| is_got(giving)).map(|(scope, _)| (*scope).to_owned()).collect(),
+        through: held.iter().filter(|scope| kept.contains(scope)).map(|scope| (*scope).to_owned()).collect(),
+        holders: CallerCounts { credentials, apps: holding(&apps), personal_tokens: holding(&tokens) },
+        credentials_left_without,
+    })
 }
 
 /// Applies `edit`. Returns whether anything changed. Tokens that were issued before stay as they are; the next exchange
@@ -168,7 +177,7 @@ fn audited(scope: &ScopeDescription) -> Value {
 
 /// # Errors
 ///
-/// An error at the confirmation that names the removed scopes that something holds.
+/// An error at the confirmation that names the removed scopes that something gets.
 async fn refuse_held(change: &mut Change<'_>, before: &McpServer, after: &McpServer) -> Result<(), McpServerError> {
     let context = change.context();
     let removed = removed(change, context, before, after).await?;

@@ -319,6 +319,11 @@ pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
+/// Scopes as [`crate::store::Engine::elements`] reads them: each in a list of its own.
+pub(crate) fn to_elements(scopes: &Scopes) -> String {
+    to_json(&scopes.iter().map(|scope| [scope]).collect::<Vec<_>>())
+}
+
 /// A length of time in milliseconds, as it is added to moments.
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)

@@ -19,6 +19,16 @@ impl Engine {
         }
     }
 
+    /// The condition that the column `scopes`, a list with spaces, has one of the scopes of the list in this parameter;
+    /// true without a list.
+    pub(crate) fn has_one_of(self, scopes: &str, parameter: &str) -> String {
+        let asked = self.elements(parameter, "asked");
+        format!(
+            "(CAST({parameter} AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM {asked}
+              WHERE REPLACE(' ' || {scopes} || ' ', ' ' || (asked.value ->> 0) || ' ', '') <> ' ' || {scopes} || ' '))"
+        )
+    }
+
     /// Ends a subquery that picks rows to change, if it does not matter which rows are picked. Rows that another
     /// transaction is changing are skipped.
     pub(crate) fn leaving_locked(self) -> &'static str {

@@ -49,6 +49,6 @@ pub use connection::{LedgerDurability, Store, StoreOptions};
 pub use engine::Engine;
 pub use error::StoreError;
 
-pub(crate) use columns::{Columns, FromRow, row, to_json};
+pub(crate) use columns::{Columns, FromRow, row, to_elements, to_json};
 pub(crate) use connection::statement::{On, Statement, StatementConnection, composed_sql, sql};
 pub(crate) use error::Result;

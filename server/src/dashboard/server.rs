@@ -6,7 +6,7 @@ use app::pages::server::edit::TypedEdit;
 use app::pages::server::{CallersQuery, archive, check, edit, list, new, show};
 use domain::base::id::McpServerId;
 use domain::model::server::McpServer;
-use domain::server;
+use domain::server::{self, edit::ServerEdit};
 
 use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, PageResult, Refused, Response, Submission, links, read,
@@ -25,7 +25,8 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 /// `GET /servers/{id}`
 pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
     let query = read!(fields => CallersQuery { kind, scope, after });
-    show::page(id, &fields.get("view"), query, read_period(fields.find("period")), fields.find("done")).await
+    let receipt = (fields.find("done"), fields.find("default"));
+    show::page(id, &fields.get("view"), query, read_period(fields.find("period")), receipt).await
 }
 
 fn read_id(id: &str) -> Result<McpServerId, ActionError> {
@@ -87,9 +88,19 @@ pub(crate) async fn edit(form: Submission, id: String) -> Response {
             form.confirm().await?;
         }
         server::edit::edit(form.context(), &form.actor().await?, &id, &edit).await?;
-        Ok(Answer::Next(Done::ServerEdited.at(links::server(&id))))
+        let next = Done::ServerEdited.at(links::server(&id));
+        Ok(Answer::Next(match new_default(&server, &edit) {
+            Some(scope) => format!("{next}&{}", links::query_string(&[("default", scope)])),
+            None => next,
+        }))
     })
     .await
+}
+
+/// The scope that becomes the default with this edit.
+fn new_default<'edit>(before: &McpServer, edit: &'edit ServerEdit) -> Option<&'edit str> {
+    let first = &edit.scopes.as_ref()?.first()?.name;
+    before.scopes.first().is_none_or(|before| before.name != *first).then_some(first)
 }
 
 /// `POST /servers/{id}/archive`

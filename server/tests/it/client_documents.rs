@@ -15,6 +15,7 @@ use domain::model::person::authority::Authority;
 use domain::operations::restore;
 use serde_json::{Value, json};
 
+use crate::html::between;
 use crate::interactive::{
     CALLBACK, code, confidential, decide, granted, is_accepted, parameter, path, query, redemption, redirect, register,
     registered, text,
@@ -76,6 +77,9 @@ async fn a_client_is_known_by_the_document_at_its_address() {
     let page = browser.get(link).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("Remove client"), "{}", page.body);
+    let changes = between(&page.body, "Latest changes", "</section>");
+    assert!(changes.contains("/activity?target=https%3A%2F%2Feditor.example%2Foauth%2Fclient.json"), "{changes}");
+    assert!(changes.contains("class=\"entry\""), "{changes}");
     let removed = browser.submit(link, "/fn/remove_client", &[("client", DOCUMENT)]).await;
     assert_eq!(removed.status, StatusCode::SEE_OTHER);
     assert!(!is_accepted(&app, &access).await);

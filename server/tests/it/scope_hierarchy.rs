@@ -5,8 +5,9 @@ use axum::http::{Request, StatusCode};
 use domain::base::id::McpServerId;
 use domain::credential::generate::{Generated, generate};
 use domain::model::credential::draft::Draft;
+use domain::model::person::authority::Authority;
 use domain::model::person::session::PROOF_LIFETIME;
-use domain::server;
+use domain::server::{self, callers};
 use serde_json::{Value, json};
 
 use crate::command_line::Folder;
@@ -178,6 +179,105 @@ async fn a_personal_token_carries_what_its_scopes_imply() {
     assert_eq!((&answer["active"], &answer["scope"]), (&json!(true), &json!("docs:write docs:read")), "{answer}");
 }
 
+#[tokio::test]
+async fn who_gets_a_scope_is_counted_and_listed_with_those_who_get_it_through_another_one() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let id = docs(&app, &browser).await;
+    let mut jobs = Vec::new();
+    for scopes in [&["docs:read"][..], &["docs:read", "docs:write"], &["docs:admin"], &["docs:share"]] {
+        jobs.push(job(&app, scopes).await.credential.client_id);
+    }
+    let client = registered(&app).await;
+    let code = code(&browser, &client, &[("resource", DOCS), ("scope", "docs:admin")]).await;
+    assert_eq!(app.token(&[], redemption(&client, &code, &[])).await.status, StatusCode::OK);
+    personal_token(&browser, &[("server", id.as_str()), ("scope", "docs:write"), ("expiry", "30")]).await;
+
+    let context = &app.instance.context;
+    let server = server::find(context, &id).await.expect("reads").expect("a server");
+    let counted = callers::count(context, &Authority::Everything, &server).await.expect("counts").by_scope;
+    let counted: Vec<_> = counted.iter().map(|(_, all)| (all.credentials, all.apps, all.personal_tokens)).collect();
+    assert_eq!(counted, [(3, 1, 1), (2, 1, 1), (1, 1, 0), (2, 1, 0)]);
+
+    // Every page has one credential, so the credential that holds two of the scopes is there once.
+    for (scope, expected) in
+        [("docs:read", &[0, 1, 2][..]), ("docs:write", &[1, 2]), ("docs:admin", &[2]), ("docs:share", &[2, 3])]
+    {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let scope = Some(scope);
+            let page =
+                callers::credentials(context, &Authority::Everything, &server, scope, cursor.as_deref(), 1).await;
+            let page = page.expect("reads");
+            found.extend(page.credentials.into_iter().map(|credential| credential.client_id));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let mut expected: Vec<_> = expected.iter().map(|place| jobs[*place].clone()).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{scope}");
+    }
+
+    let view = async |kind: &str, scope: &str| {
+        let page = browser.get(&format!("/servers/{id}?view=access&kind={kind}&scope={scope}")).await.body;
+        let panel = page.replace("<!>", "").split_once("Who may call it").expect("the panel").1.to_owned();
+        (panel.matches("<tr>").count() - 1, panel.matches("through docs:admin").count())
+    };
+    assert_eq!(view("credentials", "docs:read").await, (3, 1));
+    assert_eq!(view("credentials", "docs:admin").await, (1, 0));
+    assert_eq!(view("credentials", "").await, (4, 0));
+    assert_eq!(view("apps", "docs:read").await, (1, 0), "the person read and allowed all implied scopes");
+    assert_eq!(view("tokens", "docs:write").await, (1, 0));
+    let page = browser.get(&format!("/servers/{id}?view=access&kind=tokens&scope=docs:read")).await.body;
+    assert!(page.replace("<!>", "").contains("through docs:write"), "{page}");
+    let overview = browser.get(&format!("/servers/{id}")).await.body.replace("<!>", "");
+    for (kind, count) in [("credentials", 3), ("apps", 1), ("tokens", 1)] {
+        let link = format!("kind={kind}&amp;scope=docs%3Aread\">{count}</a>");
+        assert!(overview.contains(&link), "{link}: {overview}");
+    }
+
+    let admin = browser.get(&format!("/credentials/{}", jobs[2])).await.body.replace("<!>", "");
+    for implied in ["docs:read", "docs:write", "docs:share"] {
+        let tag = format!(r#"<span class="scope">{implied}</span> <span class="muted">implied by docs:admin</span>"#);
+        assert!(admin.contains(&tag), "{tag}: {admin}");
+    }
+    let reader = browser.get(&format!("/credentials/{}", jobs[0])).await.body;
+    assert!(!reader.contains("implied by"), "{reader}");
+
+    let more = LINES.replace("docs:admin (implies", "docs:list List.\ndocs:admin (implies docs:list,");
+    let edit = format!("/servers/{id}/edit");
+    let saved = browser.submit(&edit, &edit, &[("name", "Docs"), ("scopes", more.as_str())]).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.body);
+    assert_eq!(view("apps", "docs:list").await, (1, 1), "it was implied after the person allowed the app");
+}
+
+#[tokio::test]
+async fn a_scope_that_programs_get_through_another_one_is_not_removed_by_accident() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let id = docs(&app, &browser).await;
+    job(&app, &["docs:admin"]).await;
+    job(&app, &["docs:write"]).await;
+    personal_token(&browser, &[("server", id.as_str()), ("scope", "docs:write"), ("expiry", "30")]).await;
+    let edit = format!("/servers/{id}/edit");
+    let rest = "docs:write Change pages.\ndocs:admin (implies docs:write, docs:share) Manage.\ndocs:share Share pages.";
+    let refused = browser.submit(&edit, &edit, &[("name", "Docs"), ("scopes", rest)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+    let page = refused.body.replace("<!>", "");
+    for words in [
+        "docs:read is in use",
+        "Held by 2 credentials, 1 personal token, also through docs:write, docs:admin.",
+        "Each credential keeps another scope",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let confirmed = [("name", "Docs"), ("scopes", rest), ("removes", "yes")];
+    assert_eq!(browser.submit(&edit, &edit, &confirmed).await.status, StatusCode::SEE_OTHER);
+}
+
 #[test]
 fn the_command_line_says_and_shows_what_a_scope_implies() {
     let folder = Folder::new("hierarchy");
@@ -211,6 +311,8 @@ fn the_command_line_says_and_shows_what_a_scope_implies() {
         "json",
     ]);
     assert_eq!(created["scope"], "docs:write");
+    let (_, shown) = run(&["server", "show", DOCS]);
+    assert!(shown.contains("docs:read Read. (credentials: 1)"), "{shown}");
 
     // A name alone keeps its words and what it implies; new implications keep the words.
     let edit = |scopes: &[&str]| {

@@ -65,6 +65,9 @@ async fn the_callers_that_a_person_manages_are_stopped_several_at_once() {
     let page = administrator.get(&callers(&id, "credentials")).await.body;
     let form = between(&page, "<form id=\"bulk\"", "</form>");
     for part in [
+        "<thead><tr><td class=\"tick\"><input type=\"checkbox\" id=\"all\"".to_owned(),
+        "aria-label=\"Select all\"".to_owned(),
+        "<span id=\"ticked\">".to_owned(),
         "action=\"/credentials/several\"".to_owned(),
         format!("name=\"server\" value=\"{id}\""),
         format!("name=\"list\" value=\"server={id}\""),
@@ -198,6 +201,36 @@ async fn a_disabled_person_is_no_new_owner_and_the_present_one_is_marked() {
         let choice = between(&page, "<select id=\"owner\"", "</select>");
         assert!(choice.contains(">grace (disabled)</option>") && !choice.contains(lin.id.as_str()), "{choice}");
     }
+}
+
+#[tokio::test]
+async fn the_page_of_a_server_shows_what_changed_as_far_as_the_visitor_sees_it() {
+    let app = App::new().await;
+    let administrator = app.signed_in().await;
+    let team = new_team(&app, "Payments").await;
+    let id = docs(&app).await;
+    let edit = format!("/servers/{id}/edit");
+    let save = async |scopes: &str| {
+        let saved = administrator.submit(&edit, &edit, &[("name", "Docs"), ("scopes", scopes)]).await;
+        assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.body);
+        saved.header("location").to_owned()
+    };
+    let view = format!("/servers/{id}?view=activity");
+    assert_eq!(save("docs:read Read.\ndocs:write").await, format!("/servers/{id}?done=edited"));
+    let page = text(administrator.get(&view).await);
+    let changes = between(&page, "Latest changes", "</section>");
+    assert!(changes.contains("MCP server changed"), "{changes}");
+    assert!(changes.contains(&format!("<a href=\"/activity?target={id}\">See all entries</a>")), "{changes}");
+    let viewer = in_team(&app, "grace@example.com", &team, Role::Viewer).await;
+    let page = text(signed_in_as(&app, &viewer).await.get(&view).await);
+    assert!(page.contains("Nothing yet.") && !page.contains("MCP server changed"), "{page}");
+
+    // Another first scope.
+    let receipt = save("docs:write\ndocs:read Read.").await;
+    let words = "Changes saved. They count from the next token on. docs:write is the default scope now.";
+    assert!(text(administrator.get(&receipt).await).contains(words), "{receipt}");
+    let untrue = administrator.get(&format!("/servers/{id}?done=edited&default=docs:read")).await;
+    assert!(!text(untrue).contains("default scope now"));
 }
 
 #[tokio::test]

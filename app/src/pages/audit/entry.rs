@@ -1,7 +1,9 @@
 //! Entries of the audit log, as pages show them: their words, their tone, and the links to what they name.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
+use domain::audit;
 use domain::base::clock::Timestamp;
 use domain::model::audit::{Action, AuditEntry, Target};
 use domain::model::token::Refusal;
@@ -398,6 +400,17 @@ pub(crate) fn entry_list(entries: impl IntoIterator<Item = EntryView>) -> AnyVie
         }
     };
     html! { <ol class="list">{entries.into_iter().map(line).collect_view()}</ol> }
+}
+
+/// The newest entries about this team, MCP server or client that the visitor sees.
+pub(crate) async fn latest_changes(visit: &Visit, target: impl Display, limit: u16) -> Result<AnyView, ActionError> {
+    let entries = audit::of_target(&visit.context, visit.authority()?, &target.to_string(), limit).await?;
+    let all = view! { <a href=links::activity_of(target)>"See all entries"</a> };
+    let list = match entries.is_empty() {
+        true => empty("Nothing yet."),
+        false => entry_list(entries.iter().map(EntryView::of)),
+    };
+    Ok(panel("entries", "Latest changes", all, list))
 }
 
 /// The table of entries, newest first, with a heading for each day. Each entry opens to everything that is known of it.

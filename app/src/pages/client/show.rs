@@ -8,6 +8,7 @@ use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{copied_code, key_figures, page_links, pairs};
+use crate::pages::audit::entry::latest_changes;
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::kind_words;
 use crate::prelude::*;
@@ -99,12 +100,14 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         ("Last token", distance_or(client.last_used_at, "Never"), ().into_any()),
         ("Created", distance(client.created_at), created),
     ]);
+    let changes = latest_changes(&visit, &client.id, 5).await?;
     let body = view! {
         <Receipt on=On::Client done/>
         {head((links::CLIENTS, "Clients"), client.name.clone(), (), actions)}
         {figures}
         <section class="panel" aria-label="Facts">{pairs(facts)}</section>
         {access}
+        {changes}
         {action}
     };
     Ok(Page::new(title, body))

@@ -245,8 +245,9 @@ fn facts(shown: &Shown) -> AnyView {
     panel("facts", "What it may do", duplicate, view! { <div class="body">{rows}</div> })
 }
 
-/// The scopes. A scope that no MCP server of the credential offers any more is marked: no token gets it. The scopes of
-/// the built-in server act on this instance, also for a credential without that server.
+/// The scopes that the credential holds, and then the scopes that they imply at its MCP servers. A scope that no MCP
+/// server of the credential offers any more is marked: no token gets it. The scopes of the built-in server act on this
+/// instance, also for a credential without that server.
 fn scopes(shown: &Shown) -> AnyView {
     let is_offered = |scope: &str| {
         let mut offering = shown.servers.iter().filter(|server| server.scopes.iter().any(|own| own.name == scope));
@@ -256,7 +257,26 @@ fn scopes(shown: &Shown) -> AnyView {
         let lost = (!is_offered(scope)).then(|| view! { {muted("no longer offered")}" " });
         view! { {scope_tags([scope])}{lost} }
     };
-    shown.credential.scopes.iter().map(tag).collect_view().into_any()
+    let implied = implied(shown).into_iter().map(|(scope, through)| {
+        view! { {scope_tags([scope])}{muted(format!("implied by {}", through.join(", ")))}" " }
+    });
+    html! { {shown.credential.scopes.iter().map(tag).collect_view()}{implied.collect_view()} }
+}
+
+/// The scopes that the credential gets without holding them, each with the scopes that imply it.
+fn implied(shown: &Shown) -> Vec<(&str, Vec<&str>)> {
+    let held = &shown.credential.scopes;
+    let mut found = Vec::new();
+    for server in shown.servers.iter().filter(|server| shown.credential.servers.contains(&server.id)) {
+        for scope in server.scopes.iter().map(|scope| scope.name.as_str()).filter(|scope| !held.contains(scope)) {
+            let giving = server.giving(scope);
+            let through: Vec<&str> = held.iter().filter(|one| giving.contains(one)).collect();
+            if !through.is_empty() && !found.contains(&(scope, through.clone())) {
+                found.push((scope, through));
+            }
+        }
+    }
+    found
 }
 
 /// An address that breaks after a slash, and not inside a name.

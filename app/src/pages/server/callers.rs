@@ -1,4 +1,4 @@
-//! The view of who may call an MCP server: credentials, connected apps and personal tokens, all of them or those with
+//! The view of who may call an MCP server: credentials, connected apps and personal tokens, all of them or all that get
 //! one scope.
 
 use domain::base::cursor::Cursor;
@@ -9,6 +9,7 @@ use domain::model::credential::{Credential, Status};
 use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::model::server::callers::{CallerCounts, Callers};
+use domain::model::server::scope::Scopes;
 use domain::person::team;
 use domain::server::{access, callers};
 
@@ -89,9 +90,16 @@ pub(super) async fn view(
     Ok(html! { {panel("callers", "Who may call it", (), content)}{pages} })
 }
 
-/// The scopes that something holds and that this server has.
-fn own_scopes<'held>(server: &McpServer, held: impl Iterator<Item = &'held str>) -> AnyView {
-    scope_tags(held.filter(|scope| server.scopes.iter().any(|own| own.name == *scope)))
+/// The scopes that something holds and that this server has. What gets the listed scope without holding it says through
+/// which scope.
+fn own_scopes(server: &McpServer, held: &Scopes, listed: Option<&str>) -> AnyView {
+    let tags = scope_tags(held.iter().filter(|scope| server.scopes.iter().any(|own| own.name == *scope)));
+    let through = listed.filter(|listed| !held.contains(listed)).map(|listed| {
+        let giving = server.giving(listed);
+        let through: Vec<&str> = held.iter().filter(|scope| giving.contains(scope)).collect();
+        sub(format!("through {}", through.join(", ")))
+    });
+    html! { {tags}{through} }
 }
 
 fn no_access() -> AnyView {
@@ -123,9 +131,9 @@ async fn credentials(
             view! { " "<a href=links::credential_for_server(&server.id)>"Generate a credential"</a>"." }
         });
         let words = match (authority.is_administrator(), scope) {
-            (true, Some(_)) => "No credential holds this scope.",
+            (true, Some(_)) => "No credential gets this scope.",
             (true, None) => "No credential may call this server yet.",
-            (false, Some(_)) => "No credential of your teams holds this scope.",
+            (false, Some(_)) => "No credential of your teams gets this scope.",
             (false, None) => "No credential of your teams may call this server.",
         };
         return Ok((empty(view! { {words}{generate} }), None));
@@ -147,7 +155,7 @@ async fn credentials(
                 {sub(view! { <code>{credential.client_id.to_string()}</code> })}
             },
             team,
-            own_scopes(server, credential.scopes.iter()),
+            own_scopes(server, &credential.scopes, scope),
             status_here(credential.status(now), server.admits_team(&credential.team)),
             last_use(credential.last_used_at, credential.last_used_from),
         ]
@@ -175,7 +183,7 @@ fn selectable(server: &McpServer, list: AnyView) -> AnyView {
             {hidden("list", links::query_string(&[("server", server.id.as_str())]))}
             {list}
             <div class="bulk" role="group" aria-label="Selected credentials">
-                <span>"Selected:"</span>
+                <span id="ticked">"Selected:"</span>
                 {several_button("unassign", "Remove from this server")}
                 {several_button("disable", "Disable")}
                 {several_button("revoke", "Revoke")}
@@ -218,7 +226,7 @@ async fn apps(
         cells![
             html! { {client}{shut_out} },
             person_name,
-            own_scopes(server, consent.scopes.iter()),
+            own_scopes(server, &consent.scopes, scope),
             distance(consent.created_at),
             html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
             end,
@@ -256,7 +264,7 @@ async fn tokens(
         cells![
             html! { {token.name.clone()}{sub(format!("ends in {}", token.hint))}{shut_out} },
             person_name,
-            own_scopes(server, token.scopes.iter()),
+            own_scopes(server, &token.scopes, scope),
             distance(token.expires_at),
             last_use(token.last_used_at, token.last_used_from),
             revoke,

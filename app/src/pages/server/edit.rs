@@ -114,13 +114,17 @@ fn removal(server: &McpServer, removed: &RemovedScopes, is_confirmed: bool, erro
             counted(count, "credential has", "credentials have")
         ),
     };
+    let through = match removed.through.as_slice() {
+        [] => String::new(),
+        scopes => format!(", also through {}", scopes.join(", ")),
+    };
     let words = if removed.scopes.len() == 1 { "Remove the scope" } else { "Remove the scopes" };
     let boxes = [choice("checkbox", "removes", "yes", is_confirmed, words)];
     html! {
         <section class="panel body" aria-label="Removed scopes">
             {notice("warn", view! {
                 <p><b>"You remove scopes that are in use: "</b>{removed.scopes.iter().map(holder).collect_view()}</p>
-                <p>{format!("Held by {held}. From the next exchange, their tokens come without it. {bare}")}</p>
+                <p>{format!("Held by {held}{through}. From the next exchange, their tokens come without it. {bare}")}</p>
                 <p>"If you add the scope again, they get it back."</p>
             })}
             {choices("removes", "Confirm", None, boxes, error)}

@@ -8,6 +8,7 @@ use domain::model::server::check::ServerCheck;
 use domain::server::{callers, check};
 
 use crate::components::parts::{View, key_figures, view_links};
+use crate::pages::audit::entry::latest_changes;
 use crate::pages::credential::usage::{server_summary, server_usage};
 use crate::pages::server::access::{access_panel, find};
 use crate::pages::server::callers::CallersQuery;
@@ -16,13 +17,14 @@ use crate::pages::server::{callers as who, check as checks};
 use crate::prelude::*;
 use crate::snippets;
 
-/// The page of one server. `view` names the view: `access`, `usage`, `protect`, `check`, or the overview.
+/// The page of one server. `view` names the view: `access`, `usage`, `activity`, `protect`, `check`, or the overview.
+/// `default` is the scope that the edit of the receipt made the default.
 pub async fn page(
     id: String,
     view: &str,
     query: CallersQuery,
     period: Period,
-    done: Option<&str>,
+    (done, default): (Option<&str>, Option<&str>),
 ) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let server = find(&visit, &id).await?;
@@ -38,6 +40,7 @@ pub async fn page(
         ("", "Overview", None, true),
         ("access", "Access", Some(all), true),
         ("usage", "Usage", None, true),
+        ("activity", "Activity", None, true),
         ("protect", "Protect", None, outside),
         ("check", "Check", None, outside),
     ];
@@ -50,6 +53,7 @@ pub async fn page(
             let address = links::server_view(&server.id, &[("view", "usage")]);
             server_usage(&visit, &server.id, period, &address).await?
         }
+        "activity" => latest_changes(&visit, &server.id, 20).await?,
         // The setup for the server's operator: the document that leads clients here, and the token check.
         "protect" => {
             let texts = snippets::validators(&server, &issuer);
@@ -79,7 +83,7 @@ pub async fn page(
     let next = (Done::read(On::Server, done) == Some(Done::ServerAdded)).then(|| next_steps(&server));
     let title = html! { <span class="named">{server.name.clone()}{marks(&server)}</span> };
     let body = view! {
-        {receipt(done, check.as_ref())}
+        {receipt(&server, done, default, check.as_ref())}
         {head((links::SERVERS, "MCP servers"), title, resource(&server), actions(&server, administers, may_generate))}
         {next}
         {condition(&server, check.as_ref().filter(|_| shown != "check"), administers)}
@@ -94,9 +98,14 @@ pub async fn page(
 pub(super) const OF_YOUR_TEAMS: &str = "Credentials of your teams";
 
 /// What was done to the server.
-fn receipt(done: Option<&str>, check: Option<&ServerCheck>) -> AnyView {
+fn receipt(server: &McpServer, done: Option<&str>, default: Option<&str>, check: Option<&ServerCheck>) -> AnyView {
     match (Done::read(On::Server, done), check) {
         (Some(Done::ServerChecked), Some(check)) => checks::receipt(check),
+        (Some(Done::ServerEdited), _) => {
+            let first = server.scopes.first().map(|scope| scope.name.as_str());
+            let words = |scope| format!(" {scope} is the default scope now.");
+            html! { <Receipt on=On::Server done more=default.filter(|_| default == first).map(words).unwrap_or_default()/> }
+        }
         _ => html! { <Receipt on=On::Server done/> },
     }
 }
@@ -193,7 +202,7 @@ fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>, ad
     ])
 }
 
-/// The scopes, and how many hold each.
+/// The scopes, and how many get each.
 fn scopes(server: &McpServer, callers: &Callers, administers: bool) -> AnyView {
     let count = |scope: &str, kind: &'static str, count: i64| match count {
         0 => muted("0"),

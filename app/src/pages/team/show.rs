@@ -1,6 +1,5 @@
 //! The page of one team, in views: people and newest credentials, MCP servers, usage, latest changes.
 
-use domain::audit;
 use domain::base::id::{PersonId, TeamId};
 use domain::credential::{list, usage};
 use domain::model::credential::Credential;
@@ -15,7 +14,7 @@ use domain::person::team;
 use domain::server::{self, callers};
 
 use crate::components::parts::{View, key_figures, view_links};
-use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::audit::entry::latest_changes;
 use crate::pages::credential::usage::team_usage;
 use crate::pages::server::list::resource;
 use crate::pages::team::find;
@@ -53,7 +52,7 @@ pub async fn page(
     let content = match shown {
         "servers" => servers_panel(&team, servers),
         "usage" => team_usage(&visit, &team.id, period, &links::team_view(&team.id, &[("view", "usage")])).await?,
-        "activity" => entries_panel(&visit, &team).await?,
+        "activity" => latest_changes(&visit, &team.id, 20).await?,
         _ => overview(&visit, &team, members).await?,
     };
     let body = view! {
@@ -119,8 +118,6 @@ async fn overview(visit: &Visit, team: &Team, members: Vec<Member>) -> Result<An
 
 /// How many credentials the overview names.
 const NAMED: u16 = 8;
-/// How many entries the view “Activity” names.
-const ENTRIES: u16 = 20;
 
 /// The newest credentials of the team.
 fn credentials_panel(visit: &Visit, team: &Team, credentials: Vec<Credential>) -> AnyView {
@@ -200,17 +197,6 @@ fn servers_panel(team: &Team, servers: Vec<(McpServer, i64)>) -> AnyView {
         ["Server", "Access"].map(Column::from).into_iter().chain([Column::number("Credentials of this team")]);
     let content = if servers.is_empty() { empty("This team may use no MCP server.") } else { table(columns, rows) };
     panel("servers", "MCP servers", (), content)
-}
-
-/// The newest entries about the team itself.
-async fn entries_panel(visit: &Visit, team: &Team) -> Result<AnyView, ActionError> {
-    let entries = audit::of_target(&visit.context, visit.authority()?, team.id.as_str(), ENTRIES).await?;
-    let all = view! { <a href=links::activity_of(&team.id)>"See all entries"</a> };
-    let list = match entries.is_empty() {
-        true => empty("Nothing yet."),
-        false => entry_list(entries.iter().map(EntryView::of)),
-    };
-    Ok(panel("entries", "Latest changes", all, list))
 }
 
 fn people(visit: &Visit, team: &Team, members: Vec<Member>, manages: bool) -> AnyView {

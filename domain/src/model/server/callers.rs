@@ -28,7 +28,7 @@ impl CallerCounts {
 pub struct Callers {
     /// All of them.
     pub all: CallerCounts,
-    /// Those that hold a scope, for each scope of the server, in its order.
+    /// Those that get a scope, for each scope of the server, in its order: they hold it, or a scope that implies it.
     pub by_scope: Vec<(String, CallerCounts)>,
 }
 

@@ -43,6 +43,13 @@ impl Hierarchy {
         let implied = own.iter().filter_map(|scope| self.implied.get(scope)).flatten().map(String::as_str);
         own.iter().chain(implied).collect()
     }
+
+    /// The scopes that give `scope`: itself, and all that imply it, in the server's order.
+    pub(crate) fn giving(&self, scope: &str) -> Scopes {
+        let implies =
+            |name: &&str| self.implied.get(*name).is_some_and(|implied| implied.iter().any(|one| one == scope));
+        std::iter::once(scope).chain(self.names.iter().filter(implies)).collect()
+    }
 }
 
 /// The scopes that can be reached from `start`: not `start` itself, unless it is in a circle.
@@ -108,6 +115,17 @@ mod tests {
         // An earlier version may have removed the implied scope.
         assert_eq!(closed(&["write (implies read)"], "write"), "write");
         assert!(check(&scopes(&lines)).is_ok());
+    }
+
+    #[test]
+    fn a_scope_is_given_by_all_that_imply_it() {
+        let hierarchy =
+            Hierarchy::of(&scopes(&["read", "write (implies read)", "admin (implies write, share)", "share", "other"]));
+        for (scope, giving) in
+            [("read", "read write admin"), ("share", "share admin"), ("admin", "admin"), ("unknown", "unknown")]
+        {
+            assert_eq!(hierarchy.giving(scope).to_string(), giving);
+        }
     }
 
     #[test]

@@ -108,6 +108,11 @@ impl McpServer {
         Hierarchy::of(&self.scopes).closure(held)
     }
 
+    /// The scopes that give `scope`: itself, and all that imply it over any number of steps.
+    pub fn giving(&self, scope: &str) -> Scopes {
+        Hierarchy::of(&self.scopes).giving(scope)
+    }
+
     /// The names of its scopes.
     pub(crate) fn scope_names(&self) -> Scopes {
         self.scopes.iter().map(|scope| scope.name.as_str()).collect()

@@ -7,7 +7,7 @@ use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::{Consent, ConsentQuery, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
 use crate::model::server::scope::Scopes;
 use crate::store::credential::contains_pattern;
-use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql, to_json};
+use crate::store::{Engine, FromRow, On, Result, Store, Transaction, composed_sql, row, sql, to_elements, to_json};
 
 /// What an authorization code was issued for.
 pub(crate) struct Code {
@@ -158,30 +158,30 @@ pub(crate) fn search_sql(of_person: bool, of_server: bool) -> String {
 }
 
 /// The consents for this server that live at `now`, newest first: of all people or of `person`, with any scope or with
-/// `scope`.
+/// one of the scopes `giving`.
 pub(crate) async fn list_of_server(
     store: &Store,
     server: &McpServerId,
     person: Option<&PersonId>,
-    scope: Option<&str>,
+    giving: Option<&Scopes>,
     after: Option<&Cursor>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedConsent>> {
-    let sql = list_of_server_sql();
+    let sql = list_of_server_sql(store.engine());
     let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
-    let scope = contains_pattern(&scope.map(|scope| format!(" {scope} ")).unwrap_or_default());
-    composed_sql!("{sql}"; now, now.minus(IDLE_LIMIT), limit, person, at, id, server, scope).all(store).await
+    let (used, giving) = (now.minus(IDLE_LIMIT), giving.map(to_elements));
+    composed_sql!("{sql}"; now, used, limit, person, at, id, server, giving).all(store).await
 }
 
-/// The statement of [`list_of_server`]. Its parameters are those of [`list_sql`], the server, and a pattern for the
-/// scopes, which are in lower case here.
-pub(crate) fn list_of_server_sql() -> String {
-    let listed = select_listed();
+/// The statement of [`list_of_server`]. Its parameters are those of [`list_sql`], the server, and a list of
+/// scopes.
+pub(crate) fn list_of_server_sql(engine: Engine) -> String {
+    let (listed, has_scope) = (select_listed(), engine.has_one_of("g.scopes", "$8"));
     format!(
         "{listed} WHERE g.server_id = $7 AND (CAST($4 AS TEXT) IS NULL OR g.person_id = $4)
              AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
-             AND LOWER(' ' || g.scopes || ' ') LIKE $8 ESCAPE '\\' AND (g.created_at, g.id) < ($5, $6)
+             AND {has_scope} AND (g.created_at, g.id) < ($5, $6)
          ORDER BY g.created_at DESC, g.id DESC LIMIT $3"
     )
 }

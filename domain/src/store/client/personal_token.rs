@@ -6,8 +6,8 @@ use crate::base::id::{McpServerId, PersonId, PersonalTokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::EndCause;
 use crate::model::client::personal_token::{ListedToken, PersonalToken};
-use crate::store::credential::contains_pattern;
-use crate::store::{FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
+use crate::model::server::scope::Scopes;
+use crate::store::{Engine, FromRow, On, Result, Store, Transaction, composed_sql, row, sql, to_elements};
 
 const COLUMNS: &str =
     "t.id AS id, t.person_id AS person_id, t.name AS name, t.server_id AS server_id, t.scopes AS scopes,
@@ -67,30 +67,29 @@ pub(crate) fn list_sql(of_one: bool) -> String {
 }
 
 /// The tokens for this server that live at `now`, newest first: of all people or of `person`, with any scope or with
-/// `scope`.
+/// one of the scopes `giving`.
 pub(crate) async fn list_of_server(
     store: &Store,
     server: &McpServerId,
     person: Option<&PersonId>,
-    scope: Option<&str>,
+    giving: Option<&Scopes>,
     after: Option<&Cursor>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<ListedToken>> {
-    let sql = list_of_server_sql();
+    let sql = list_of_server_sql(store.engine());
     let (at, id) = after.map_or((i64::MAX, ""), |place| (place.at.millis(), place.id.as_str()));
-    let scope = contains_pattern(&scope.map(|scope| format!(" {scope} ")).unwrap_or_default());
-    composed_sql!("{sql}"; now, limit, person, at, id, server, scope).all(store).await
+    composed_sql!("{sql}"; now, limit, person, at, id, server, giving.map(to_elements)).all(store).await
 }
 
-/// The statement of [`list_of_server`]. Its parameters are those of [`list_sql`], the server, and a pattern for the
-/// scopes, which are in lower case here.
-pub(crate) fn list_of_server_sql() -> String {
-    let listed = select_listed();
+/// The statement of [`list_of_server`]. Its parameters are those of [`list_sql`], the server, and a list of
+/// scopes.
+pub(crate) fn list_of_server_sql(engine: Engine) -> String {
+    let (listed, has_scope) = (select_listed(), engine.has_one_of("t.scopes", "$7"));
     format!(
         "{listed} WHERE t.server_id = $6 AND (CAST($3 AS TEXT) IS NULL OR t.person_id = $3)
              AND t.ended_at IS NULL AND t.expires_at > $1
-             AND LOWER(' ' || t.scopes || ' ') LIKE $7 ESCAPE '\\' AND (t.created_at, t.id) < ($4, $5)
+             AND {has_scope} AND (t.created_at, t.id) < ($4, $5)
          ORDER BY t.created_at DESC, t.id DESC LIMIT $2"
     )
 }

@@ -12,7 +12,7 @@ use crate::model::server::scope::Scopes;
 use crate::store::credential::COLUMNS;
 use crate::store::person::team;
 use crate::store::token::ledger::first_jti;
-use crate::store::{Engine, On, Result, Store, composed_sql, sql, to_json};
+use crate::store::{Engine, On, Result, Store, composed_sql, sql, to_elements, to_json};
 
 /// The rows for the server itself, whatever the scopes. Only these rows have revoked credentials too.
 const ANY_SCOPE: &str = "";
@@ -34,18 +34,39 @@ pub(crate) fn by_scope_sql(engine: Engine, key: Option<&str>) -> String {
     )
 }
 
-/// The number of credentials for each of these scopes, and in the first place for the server itself. A scope without a
-/// credential is left out.
+/// The statement that counts the credentials of the server `$1` that hold a scope of the list `$2`, each credential
+/// once. With a million credentials in SQLite, `COUNT(DISTINCT client_id)` took five times as long.
+pub(crate) fn by_giving_sql(engine: Engine, key: Option<&str>) -> String {
+    let asked = engine.elements("$2", "asked");
+    format!(
+        "SELECT COUNT(*) AS n FROM
+             (SELECT client_id FROM credential_access
+              WHERE server_id = $1 AND scope IN (SELECT asked.value ->> 0 FROM {asked}) AND revoked = 0 AND {}
+              GROUP BY team_id, created_at, client_id) AS holding",
+        owned(key)
+    )
+}
+
+/// The number of credentials for each of these scopes, with the scopes that give it, and for the server itself. A scope
+/// without a credential may be left out.
 pub(crate) async fn count_by_scope(
     store: &Store,
     id: &McpServerId,
-    scopes: &[String],
+    giving: &[(String, Scopes)],
     key: Option<&str>,
 ) -> Result<Vec<(String, i64)>> {
-    let mut asked = vec![[ANY_SCOPE]];
-    asked.extend(scopes.iter().map(|scope| [scope.as_str()]));
+    // Only for a scope that others imply, equal credentials must be found.
+    let (implied, plain): (Vec<_>, Vec<_>) = giving.iter().partition(|(_, giving)| giving.iter().count() > 1);
+    let asked = std::iter::once([ANY_SCOPE]).chain(plain.into_iter().map(|(scope, _)| [scope.as_str()]));
     let sql = by_scope_sql(store.engine(), key);
-    composed_sql!("{sql}"; id, to_json(&asked), key).about("credential_access").all(store).await
+    let asked = to_json(&asked.collect::<Vec<_>>());
+    let mut counts: Vec<(String, i64)> =
+        composed_sql!("{sql}"; id, asked, key).about("credential_access").all(store).await?;
+    for (scope, giving) in implied {
+        let sql = by_giving_sql(store.engine(), key);
+        counts.push((scope.clone(), composed_sql!("{sql}"; id, to_elements(giving), key).one(store).await?));
+    }
+    Ok(counts)
 }
 
 /// The statement that counts the credentials of each server of the list `$1`.
@@ -94,11 +115,10 @@ pub(crate) async fn holders(
         )
     };
     let (removing, keeping) = (holds("$3", "removed"), holds("$4", "kept"));
-    let list = |scopes: &Scopes| to_json(&scopes.iter().map(|scope| [scope]).collect::<Vec<_>>());
     composed_sql!(
         "SELECT COUNT(*) AS holders, CAST(COALESCE(SUM(CASE WHEN {keeping} THEN 0 ELSE 1 END), 0) AS BIGINT) AS bare
          FROM credential_access AS a WHERE a.server_id = $1 AND a.scope = $2 AND a.revoked = 0 AND {removing}";
-        id, ANY_SCOPE, list(removed), list(kept)
+        id, ANY_SCOPE, to_elements(removed), to_elements(kept)
     )
     .about("credential_access")
     .one(on)
@@ -122,38 +142,49 @@ pub(crate) async fn longest_own_lifetime(store: &Store, id: &McpServerId) -> Res
     sql!(LONGEST_OWN_LIFETIME; id, ANY_SCOPE).one(store).await
 }
 
-/// The statement of a page. Its parameters are the server, the scope, a team, and the cursor: a team, a moment and a
-/// client ID; then the limit.
-pub(crate) fn page_sql(of_team: bool, is_later: bool) -> String {
+/// The statement of a page. Its parameters are the server, a team, and the cursor: a team, a moment and a client ID;
+/// then the limit, and `scopes` scopes. Each scope is read along the key of the table, and not further than the page
+/// goes.
+pub(crate) fn page_sql(of_team: bool, is_later: bool, scopes: usize) -> String {
     const ORDER: &str = "ORDER BY team_id DESC, created_at DESC, client_id DESC";
-    let team = if of_team { "team_id = $3" } else { "$3 IS NULL" };
+    let team = if of_team { "team_id = $2" } else { "$2 IS NULL" };
     let after = if is_later {
-        "(team_id, created_at, client_id) < ($4, $5, $6)"
+        "(team_id, created_at, client_id) < ($3, $4, $5)"
     } else {
-        "CAST($4 AS TEXT) IS NULL AND CAST($5 AS BIGINT) IS NULL AND CAST($6 AS TEXT) IS NULL"
+        "CAST($3 AS TEXT) IS NULL AND CAST($4 AS BIGINT) IS NULL AND CAST($5 AS TEXT) IS NULL"
     };
+    let held = |place: usize| {
+        format!(
+            "SELECT * FROM (SELECT team_id, created_at, client_id FROM credential_access
+             WHERE server_id = $1 AND scope = ${} AND revoked = 0 AND {team} AND {after} {ORDER} LIMIT $6) AS held{place}",
+            place + 7
+        )
+    };
+    // A union has a credential that holds several of the scopes once.
+    let held = (0..scopes).map(held).collect::<Vec<_>>().join(" UNION ");
     format!(
         "SELECT {COLUMNS} FROM credentials WHERE client_id IN
-             (SELECT client_id FROM credential_access WHERE server_id = $1 AND scope = $2 AND revoked = 0 AND {team}
-              AND {after} {ORDER} LIMIT $7)
+             (SELECT client_id FROM ({held}) AS listed {ORDER} LIMIT $6)
          {ORDER}"
     )
 }
 
-/// At most `limit` credentials of a server that hold `scope`, of one team or of all teams, after a cursor. They are
-/// grouped by team, the newest of each team first.
+/// At most `limit` credentials of a server, of one team or of all teams, after a cursor: all, or those that hold one of
+/// the scopes `giving`. They are grouped by team, the newest of each team first.
 pub(crate) async fn page(
     store: &Store,
     id: &McpServerId,
-    scope: Option<&str>,
+    giving: Option<&Scopes>,
     team: Option<&TeamId>,
     after: Option<&CallerCursor>,
     limit: i64,
 ) -> Result<Vec<Credential>> {
-    let sql = page_sql(team.is_some(), after.is_some());
+    let scopes: Vec<&str> = giving.map_or_else(|| vec![ANY_SCOPE], |giving| giving.iter().collect());
+    let sql = page_sql(team.is_some(), after.is_some(), scopes.len());
     let (last_team, last_at) = (after.map(|cursor| &cursor.team), after.map(|cursor| cursor.created_at));
     let last = after.map(|cursor| cursor.client_id.as_str());
-    composed_sql!("{sql}"; id, scope.unwrap_or(ANY_SCOPE), team, last_team, last_at, last, limit).all(store).await
+    let statement = composed_sql!("{sql}"; id, team, last_team, last_at, last, limit);
+    scopes.into_iter().fold(statement, |statement, scope| statement.bind(scope)).all(store).await
 }
 
 /// The scopes of the live consents of a server, and the number of consents with each. `person`: of this person only.

@@ -7,6 +7,7 @@
 use domain::base::clock::Timestamp;
 
 use crate::components::status::StatusView;
+use crate::components::table::tick_all;
 use crate::pages::credential::list::{CredentialRow, CredentialsQuery, server_archived};
 use crate::prelude::*;
 
@@ -92,9 +93,6 @@ fn column_head(query: &CredentialsQuery, column: &ListColumn) -> AnyView {
 pub(super) fn table(query: &CredentialsQuery, rows: Vec<CredentialRow>, columns: &[&'static ListColumn]) -> AnyView {
     let can_tick = rows.iter().any(can_tick);
     let list = query.to_text();
-    let all = can_tick.then(|| {
-        view! { <input type="checkbox" id="all" class="needs-script" aria-label="Select all"/> }
-    });
     let rows = rows.into_iter().map(|row| table_row(row, columns, can_tick, &list)).collect_view();
     html! {
         <form id="bulk" method="get" action=links::SEVERAL class="scroll">
@@ -102,7 +100,7 @@ pub(super) fn table(query: &CredentialsQuery, rows: Vec<CredentialRow>, columns:
             <table id="list">
                 <thead>
                     <tr>
-                        {can_tick.then(|| view! { <td class="tick">{all}</td> })}
+                        {can_tick.then(|| view! { <td class="tick">{tick_all()}</td> })}
                         {column_head(query, &NAME)}
                         {columns.iter().map(|column| column_head(query, column)).collect_view()}
                         <td class="corner needs-script"><span class="vh">"Actions"</span></td>
