@@ -102,7 +102,10 @@ struct Statements {
 impl Statements {
     async fn of(store: &Store, selected: &Selected<'_>, sort: Option<Sort>) -> Result<Self> {
         let mut statements = Self::sized(store.engine(), are_many(store).await?, selected, sort);
-        statements.drive_along_least(store).await?;
+        // With one index in the order of the list, there is nothing to choose.
+        if !statements.is_in_order() {
+            statements.drive_along_least(store).await?;
+        }
         Ok(statements)
     }
 
