@@ -215,7 +215,7 @@ pub async fn is_remembered(context: &Context, person: &PersonId, request: &Autho
     };
     let granted =
         store::client::consent::granted(&context.store, person, &client.id, &server.id, context.now()).await?;
-    Ok(granted.iter().any(|granted| scopes.intersection(&server.closure(granted)) == *scopes))
+    Ok(granted.iter().any(|granted| scopes.intersection(granted) == *scopes))
 }
 
 /// Records that the person allows the request. Returns the address that brings the code to the client.

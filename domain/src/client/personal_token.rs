@@ -93,7 +93,8 @@ impl TokenDraft {
             errors.push("expiry", "Choose one of the times.");
         }
         match name {
-            Some(name) if errors.0.is_empty() => Ok((name, server.id.clone(), scopes, life)),
+            // With all that they imply now: a scope never grows in a person's hands.
+            Some(name) if errors.0.is_empty() => Ok((name, server.id.clone(), server.closure(&scopes), life)),
             _ => Err(errors.0),
         }
     }

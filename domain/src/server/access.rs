@@ -46,6 +46,8 @@ async fn between(
     Ok(Closing { teams, shut_out: ShutOut { credentials, personal_tokens, apps } })
 }
 
+/// Refuses a choice that shuts something out.
+///
 /// # Errors
 ///
 /// An error at the confirmation when `after` shuts out something that gets tokens now.

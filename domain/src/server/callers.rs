@@ -35,18 +35,19 @@ pub async fn count(context: &Context, authority: &Authority, server: &McpServer)
         ),
         Err(_) => (Vec::new(), Vec::new()),
     };
-    let counts = |scope: &str, giving: Option<&Scopes>| CallerCounts {
-        credentials: of(scope),
-        apps: holding(&apps, giving),
-        personal_tokens: holding(&tokens, giving),
+    let counts = |scope: Option<&str>| CallerCounts {
+        credentials: of(scope.unwrap_or_default()),
+        apps: holding(&apps, scope),
+        personal_tokens: holding(&tokens, scope),
     };
-    let by_scope = giving.iter().map(|(scope, giving)| (scope.clone(), counts(scope, Some(giving)))).collect();
-    Ok(Callers { all: counts("", None), by_scope })
+    let by_scope = giving.iter().map(|(scope, _)| (scope.clone(), counts(Some(scope)))).collect();
+    Ok(Callers { all: counts(None), by_scope })
 }
 
-/// How many hold one of the scopes `giving`; without scopes, all.
-fn holding(groups: &[(Scopes, i64)], giving: Option<&Scopes>) -> i64 {
-    let holds = |held: &Scopes| giving.is_none_or(|giving| giving.iter().any(|scope| held.contains(scope)));
+/// How many hold the scope; without one, all. Consents and personal tokens hold what their scopes implied when a person
+/// allowed them, and nothing that was implied later.
+fn holding(groups: &[(Scopes, i64)], scope: Option<&str>) -> i64 {
+    let holds = |held: &Scopes| scope.is_none_or(|scope| held.contains(scope));
     groups.iter().filter(|(held, _)| holds(held)).map(|(_, count)| count).sum()
 }
 
@@ -130,7 +131,7 @@ fn teams(authority: &Authority) -> Vec<Option<TeamId>> {
 }
 
 /// At most `limit` live consents for the server, newest first: of all people for administrators, else one's own. With
-/// `scope`, those that get it, also through a scope that implies it.
+/// `scope`, only consents that hold it.
 pub async fn apps(
     context: &Context,
     authority: &Authority,
@@ -140,8 +141,9 @@ pub async fn apps(
     limit: u16,
 ) -> Result<Vec<ListedConsent>, Fault> {
     let Ok(person) = authority.person() else { return Ok(Vec::new()) };
-    let (store, now, giving) = (&context.store, context.now(), scope.map(|scope| server.giving(scope)));
-    let (giving, limit) = (giving.as_ref(), i64::from(limit));
+    let (store, now, held) =
+        (&context.store, context.now(), scope.map(|scope| [scope].into_iter().collect::<Scopes>()));
+    let (giving, limit) = (held.as_ref(), i64::from(limit));
     Ok(store::client::consent::list_of_server(store, &server.id, person, giving, after, now, limit).await?)
 }
 
@@ -155,8 +157,9 @@ pub async fn personal_tokens(
     limit: u16,
 ) -> Result<Vec<ListedToken>, Fault> {
     let Ok(person) = authority.person() else { return Ok(Vec::new()) };
-    let (store, now, giving) = (&context.store, context.now(), scope.map(|scope| server.giving(scope)));
-    let (giving, limit) = (giving.as_ref(), i64::from(limit));
+    let (store, now, held) =
+        (&context.store, context.now(), scope.map(|scope| [scope].into_iter().collect::<Scopes>()));
+    let (giving, limit) = (held.as_ref(), i64::from(limit));
     Ok(store::client::personal_token::list_of_server(store, &server.id, person, giving, after, now, limit).await?)
 }
 

@@ -60,7 +60,7 @@ async fn of_personal_token(context: &Context, secret: &PlainSecret) -> Result<Op
     let claims = Claims {
         iss: context.settings.public_url.clone(),
         sub: token.person.to_string(),
-        scope: server.closure(&token.scopes).to_string(),
+        scope: token.scopes.intersection(&server.scope_names()).to_string(),
         aud: server.resource,
         client_id: token.id.to_string(),
         jti: token.id.to_string(),

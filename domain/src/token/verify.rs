@@ -185,7 +185,7 @@ async fn of_personal_token(
         proof: ActorProof::PersonalToken(token.id.clone()),
         subject: Subject::PersonalToken { person: token.person, person_name, id: token.id },
         name: token.name,
-        scopes: server.closure(&token.scopes),
+        scopes: token.scopes.intersection(&server.scope_names()),
         expires_at: token.expires_at.seconds(),
     })
 }

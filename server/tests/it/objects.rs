@@ -232,6 +232,19 @@ async fn a_rotation_replaces_the_secret_that_was_chosen_and_no_other() {
     for (one, works) in [(&first, StatusCode::OK), (&second, StatusCode::UNAUTHORIZED), (&third, StatusCode::OK)] {
         assert_eq!(exchange(&app, one).await, works);
     }
+
+    // The new secret ends by itself. What was no part of the rotation is not taken for it.
+    app.instance.clock.advance(Duration::from_secs(60));
+    let (replaced, short) = (named(&first).await, Some(Expiry::After(Duration::from_secs(60))));
+    let fourth = rotate::secret_instead_of(context, &operator(), id, Some(&replaced), hour, short, None).await;
+    let fourth = fourth.expect("rotates");
+    app.instance.clock.advance(Duration::from_secs(120));
+    assert!(browser.get(&form).await.body.contains("The new secret or key no longer works"));
+    assert!(rotate::finish(context, &operator(), id).await.is_err(), "nothing replaced the old one");
+    rotate::cancel(context, &operator(), id).await.expect("cancels");
+    for (one, works) in [(&first, StatusCode::OK), (&third, StatusCode::OK), (&fourth, StatusCode::UNAUTHORIZED)] {
+        assert_eq!(exchange(&app, one).await, works);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! One action on several credentials: what it foresees, what its receipt says, and how it is reversed.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use domain::base::id::{ClientId, TeamId};
 use domain::credential::generate::generate;
@@ -10,10 +12,11 @@ use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
+use domain::person;
 use domain::server::{self, ServerDraft};
 
 use crate::roles::{joined, new_team, operator, signed_in_as};
-use crate::support::{App, Browser};
+use crate::support::{App, Browser, EMAIL};
 
 /// The page without the marks of the renderer.
 fn text(body: &str) -> String {
@@ -118,6 +121,14 @@ async fn a_move_says_before_what_it_would_do_and_is_reversed_with_the_owners() {
     let after = read(&app, &free).await;
     assert_eq!((after.team, after.owner.map(|owner| owner.id)), (payments.clone(), Some(grace.id.clone())));
 
+    // The new owner sees the old team too. The earlier owner comes back all the same.
+    let ada = person::find_by_email(&app.instance.context, EMAIL).await.expect("reads").expect("Ada");
+    let receipt = done(&browser, &[&to_search[..], &[("owner", ada.id.as_str())]].concat()).await;
+    assert!(receipt.contains("owner: grace → Ada Lovelace"), "{receipt}");
+    assert_eq!(owner(&app, &free).await, Some(ada.id.to_string()));
+    undone(&browser, &receipt).await;
+    assert_eq!(owner(&app, &free).await, Some(grace.id.to_string()));
+
     // Without another owner, the move leaves nobody; reversing it brings the owner back.
     let receipt = done(&browser, &to_search).await;
     assert_eq!(owner(&app, &free).await, None);
@@ -204,8 +215,27 @@ async fn an_mcp_server_is_taken_from_several_credentials_that_have_another_one()
     let receipt = done(&browser, &[&fields[..], &[("instead", instead.as_str())]].concat()).await;
     assert!(receipt.contains("2 credentials changed, 1 needed no change."), "{receipt}");
     let after = read(&app, &only).await;
-    assert_eq!((after.servers, after.scopes.to_string()), (vec![instead], "tickets:read".to_owned()));
+    assert_eq!((after.servers, after.scopes.to_string()), (vec![instead.clone()], "tickets:read".to_owned()));
     assert_eq!(read(&app, &both).await.scopes.to_string(), "tickets:read");
     undone(&browser, &receipt).await;
     assert_eq!(read(&app, &only).await.scopes.to_string(), "docs:read");
+
+    // An archived server does not come back.
+    let receipt = done(&browser, &[&fields[..], &[("instead", instead.as_str())]].concat()).await;
+    let archived = server::find_named(&app.instance.context, &docs).await.expect("reads").expect("docs").id;
+    server::archive::archive(&app.instance.context, &operator(), &archived).await.expect("archives");
+    let reversed = undone(&browser, &receipt).await;
+    assert!(reversed.contains("an MCP server is archived: unarchive it first"), "{reversed}");
+
+    // Another server widens what a credential may call, so the person proves again who they are.
+    app.instance.clock.advance(Duration::from_secs(301));
+    let wider = [
+        ("do", "unassign"),
+        ("client_id", none.as_str()),
+        ("server", instead.as_str()),
+        ("instead", archived.as_str()),
+    ];
+    let asked = browser.submit(&question(&wider), "/credentials/several", &wider).await;
+    assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(asked.body.contains("Your password"), "{}", asked.body);
 }

@@ -112,7 +112,8 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let key_fields =
         (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
     let options = deadlines(Some(("0", "None: it stops now")));
-    let (_, present) = sides(&visit, &credential).await?;
+    let Sides { new, others, .. } = sides(&visit, &credential).await?;
+    let present = new.into_iter().chain(others).collect();
     let fields = view! {
         {replaced_choice(present, typed.replaced, errors.at("replaced"))}
         {key_fields}
@@ -155,8 +156,8 @@ fn replaced_choice(present: Vec<Side>, chosen: String, error: Option<String>) ->
 
 /// Whether a form must say what it replaces: nobody shall end a secret that another program uses without seeing it.
 pub async fn needs_choice(visit: &Visit, credential: &Credential) -> Result<bool, ActionError> {
-    let (old, present) = sides(visit, credential).await?;
-    Ok(old.is_empty() && present.len() > 1)
+    let Sides { old, new, others } = sides(visit, credential).await?;
+    Ok(old.is_empty() && new.len() + others.len() > 1)
 }
 
 /// The value of the choice that replaces everything.
@@ -182,8 +183,17 @@ struct Side {
     end: AuthenticatorEnd,
 }
 
-/// The old and the new secrets or keys.
-async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec<Side>), ActionError> {
+/// The secrets or keys of a credential that work.
+struct Sides {
+    /// What is being replaced.
+    old: Vec<Side>,
+    /// What the rotation brought. Empty: it has ended.
+    new: Vec<Side>,
+    /// What is no part of the rotation.
+    others: Vec<Side>,
+}
+
+async fn sides(visit: &Visit, credential: &Credential) -> Result<Sides, ActionError> {
     let (context, id) = (&visit.context, &credential.client_id);
     let secrets = inspect::secrets(context, id).await?.into_iter().map(|secret| Side {
         id: secret.id.to_string(),
@@ -202,8 +212,13 @@ async fn sides(visit: &Visit, credential: &Credential) -> Result<(Vec<Side>, Vec
         name: key.label,
     });
     let now = visit.now();
-    let live = secrets.chain(keys).filter(|side| side.end.is_live(now));
-    Ok(live.partition(|side| side.end.retires_at.is_some()))
+    let all: Vec<Side> = secrets.chain(keys).collect();
+    // During a rotation nothing can be added. So the rotation brought the newest, even if that has ended since.
+    let newest = all.iter().filter(|side| side.end.retires_at.is_none()).map(|side| side.created_at).max();
+    let live = all.into_iter().filter(|side| side.end.is_live(now));
+    let (old, present): (Vec<_>, Vec<_>) = live.partition(|side| side.end.retires_at.is_some());
+    let (new, others) = present.into_iter().partition(|side| Some(side.created_at) == newest);
+    Ok(Sides { old, new, others })
 }
 
 /// Whether the rotation can be finished now: a tone and a text.
@@ -241,10 +256,7 @@ fn side_row(side: Side, place: &'static str) -> Vec<AnyView> {
 pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    let (old, mut new) = sides(&visit, &credential).await?;
-    // During a rotation nothing can be added, so the rotation brought the newest.
-    let newest = new.iter().map(|side| side.created_at).max();
-    let others: Vec<Side> = new.extract_if(.., |side| Some(side.created_at) != newest).collect();
+    let Sides { old, new, others } = sides(&visit, &credential).await?;
     let (tone, advice) = advice(&old, &new);
     let works = !new.is_empty();
     let again = (!works).then(|| {

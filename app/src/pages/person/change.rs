@@ -3,7 +3,7 @@
 use domain::credential::inspect;
 use domain::model::person::Person;
 use domain::person::access::{self, EndAlso};
-use domain::person::manage::Listed;
+use domain::person::manage::{self, Listed};
 use domain::person::session;
 
 use crate::components::sessions::{end_also, end_tokens_also};
@@ -174,6 +174,11 @@ async fn shut_out(visit: &Visit, listed: &Listed, sessions: usize) -> Result<Any
     });
     let held = access::count(&visit.context, &person.id).await?;
     let (_, owned) = inspect::owned_by(&visit.context, &person.id, 1).await?;
+    let known = manage::secrets_known_to(&visit.context, &person.id).await?.len();
+    let known = (known > 0).then(|| {
+        let words = counted(known, "secret that works", "secrets that work");
+        view! { <p>{format!("{} knows {words}. Rotate them on the next page.", person.name)}</p> }
+    });
     let ends = [
         counted(sessions, "session", "sessions"),
         counted(held.apps, "connected app", "connected apps"),
@@ -183,7 +188,7 @@ async fn shut_out(visit: &Visit, listed: &Listed, sessions: usize) -> Result<Any
         let words = counted(owned, "credential", "credentials");
         view! { <p>{format!("{} owns {words}. Give them to somebody else on the next page.", person.name)}</p> }
     });
-    Ok(html! { <p>{format!("Ends now: {}.", ends.join(", "))}</p>{alone}{owned} })
+    Ok(html! { <p>{format!("Ends now: {}.", ends.join(", "))}</p>{alone}{owned}{known} })
 }
 
 /// What was chosen and typed to change a person.

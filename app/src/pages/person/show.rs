@@ -41,6 +41,8 @@ const ENTRIES: u16 = 20;
 struct Numbers {
     owned: i64,
     generated: i64,
+    /// The credentials of which the person knows a secret that works.
+    known: usize,
     held: Access,
     sessions: usize,
 }
@@ -61,16 +63,13 @@ pub async fn page(
     let numbers = Numbers {
         owned: owned_count,
         generated: generated_count,
+        known: manage::secrets_known_to(&visit.context, &person.id).await?.len(),
         held: access::count(&visit.context, &person.id).await?,
         sessions: sessions.len(),
     };
     let is_self = visit.viewer()?.id == person.id;
     let openid = openid_of(&visit, person).await?;
-    let leaves = (person.disabled_at.is_some() && owned_count > 0).then(|| {
-        let give = links::owned_by(&person.id);
-        let words = view! { "This person is disabled and still owns credentials. "<a href=give>"Give them to somebody else"</a>"." };
-        notice("warn", view! { <p>{words}</p> })
-    });
+    let leaves = person.disabled_at.map(|_| what_is_left(person, &numbers));
     let actions = (!is_self).then(|| actions(person, openid.is_some()));
     let content = match query.view.as_str() {
         "credentials" if query.kind == "generated" => {
@@ -93,6 +92,24 @@ pub async fn page(
     Ok(Page::new(person.name.clone(), body))
 }
 
+/// What is left of a person who is disabled, or that nothing is.
+fn what_is_left(person: &Person, numbers: &Numbers) -> AnyView {
+    let owns = (numbers.owned > 0).then(|| {
+        let give = links::owned_by(&person.id);
+        view! { <p>"This person is disabled and still owns credentials. "<a href=give>"Give them to somebody else"</a>"."</p> }
+    });
+    let knows = (numbers.known > 0).then(|| {
+        let see = links::person_view(&person.id, &[("view", "credentials"), ("kind", "generated")]);
+        let words = counted(numbers.known, "secret that works", "secrets that work");
+        view! { <p>{format!("This person still knows {words}. ")}<a href=see>"See which, and rotate them"</a>"."</p> }
+    });
+    if owns.is_none() && knows.is_none() {
+        let words = "This person is disabled. They own no credential, know no secret that works, and have no access.";
+        return notice("ok", view! { <p>{words}</p> });
+    }
+    notice("warn", view! { {owns}{knows} })
+}
+
 /// A number of credentials that are counted only so far.
 fn count_words(count: i64) -> String {
     if count > MOST_COUNTED { format!("over {}", grouped(MOST_COUNTED)) } else { grouped(count) }
@@ -111,6 +128,11 @@ fn figures(person: &Person, numbers: &Numbers) -> AnyView {
     key_figures([
         ("Owns", linked(grouped(numbers.owned), &[("view", "credentials")]), html! { "credentials" }),
         ("Generated", linked(count_words(numbers.generated), &generated), html! { "credentials" }),
+        (
+            "Knows",
+            linked(grouped(numbers.known as i64), &generated),
+            html! { {if numbers.known == 1 { "secret" } else { "secrets" }} },
+        ),
         ("Sessions", linked(grouped(numbers.sessions as i64), &access), none()),
         ("Connected apps", linked(grouped(numbers.held.apps), &access), none()),
         ("Personal tokens", linked(grouped(numbers.held.personal_tokens), &access), none()),

@@ -1,8 +1,8 @@
 //! A person’s role in a team.
 
 use domain::base::id::{PersonId, TeamId};
-use domain::credential::list;
-use domain::model::credential::query::{OwnedBy, Query, Total};
+use domain::credential::inspect;
+use domain::credential::several::MOST_GIVEN;
 use domain::model::person::team::Team;
 use domain::person::team::{self, TeamError};
 
@@ -56,14 +56,11 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
 
 /// What the person loses, and what they leave behind.
 async fn removal_facts(visit: &Visit, team: &Team, person: &PersonId) -> Result<AnyView, ActionError> {
-    let query = Query { team: Some(team.id.clone()), owner: Some(OwnedBy::Person(person.clone())), ..Query::default() };
-    let owned = list::total(&visit.context, visit.authority()?, &query).await?;
-    let owns = (owned != Total::Exactly(0)).then(|| {
+    let (owned, _) = inspect::owned_by(&visit.context, person, MOST_GIVEN).await?;
+    let owned = owned.iter().filter(|credential| credential.team == team.id).count();
+    let owns = (owned > 0).then(|| {
         let href = links::with_query(links::CREDENTIALS, &[("team", team.id.as_str()), ("owner", person.as_str())]);
-        let words = match owned {
-            Total::Exactly(count) => counted(count, "credential", "credentials"),
-            Total::MoreThan(count) => format!("more than {} credentials", grouped(count)),
-        };
+        let words = counted(owned, "credential", "credentials");
         view! { <li>"They own "<a href=href>{words}</a>" of this team. Give them another owner: tick them in the list."</li> }
     });
     let alone = !only_manager_of(visit, person, std::slice::from_ref(team)).await?.is_empty();

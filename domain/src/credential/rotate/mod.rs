@@ -63,8 +63,15 @@ struct Live {
 }
 
 async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>> {
-    let (now, id) = (change.now(), &credential.client_id);
-    let mut all: Vec<Live> = match credential.auth_method {
+    let now = change.now();
+    let all = all(change, credential).await?;
+    Ok(all.into_iter().filter(|one| one.end.is_live(now)).collect())
+}
+
+/// All secrets or keys, also what has ended.
+async fn all(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>> {
+    let id = &credential.client_id;
+    Ok(match credential.auth_method {
         AuthMethod::ClientSecret => {
             let secrets = store::credential::secrets(&mut *change, id).await?.into_iter();
             let live = |secret: ClientSecret| Live {
@@ -81,9 +88,7 @@ async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Li
             keys.map(live).collect()
         }
         AuthMethod::Federated => return Err(CredentialError::OtherMethod),
-    };
-    all.retain(|one| one.end.is_live(now));
-    Ok(all)
+    })
 }
 
 /// The secrets or keys that a rotation replaces: the one with the identifier `replaced`, or all of `present`.
@@ -157,7 +162,8 @@ pub async fn secret_instead_of(
         begin_with(context, actor, client_id, AuthMethod::ClientSecret, Role::Member).await?;
     change.use_form_token(form_token, client_id.as_str(), sent_before).await?;
     let secrets = store::credential::secrets(&mut change, client_id).await?;
-    let expiry = expiry.unwrap_or_else(|| secrets.first().map_or_else(Expiry::default, like));
+    let model = secrets.iter().find(|secret| replaced.is_none_or(|replaced| secret.id == *replaced));
+    let expiry = expiry.unwrap_or_else(|| model.map_or_else(Expiry::default, like));
     let expires_at = check_expiry(expiry, now).at("expiry")?;
     let old = to_replace(live(&mut change, &credential).await?, replaced.map(SecretId::as_str))?;
     credential.rotation_ends_at = retire(&mut change, &old, deadline).await?;
@@ -221,10 +227,12 @@ impl<'context> UnderWay<'context> {
     /// Begins the change. `None` when no rotation is under way.
     async fn begin(context: &'context Context, actor: &Actor, client_id: &ClientId) -> Result<Option<Self>> {
         let (mut change, credential) = begin_for(context, actor, client_id, Role::Member).await?;
-        let live = live(&mut change, &credential).await?.into_iter();
+        let all = all(&mut change, &credential).await?;
+        // During a rotation nothing can be added. So the rotation brought the newest, even if that has ended since.
+        let newest = all.iter().filter(|one| one.end.retires_at.is_none()).map(|one| one.created_at).max();
+        let now = change.now();
+        let live = all.into_iter().filter(|one| one.end.is_live(now));
         let (old, mut new): (Vec<_>, Vec<_>) = live.partition(|one| one.end.retires_at.is_some());
-        // During a rotation nothing can be added, so the rotation brought the newest.
-        let newest = new.iter().map(|one| one.created_at).max();
         new.retain(|one| Some(one.created_at) == newest);
         Ok((!old.is_empty()).then_some(Self { change, credential, old, new }))
     }

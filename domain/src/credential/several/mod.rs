@@ -201,7 +201,12 @@ async fn one(
     };
     let now = change.now();
     // A team is removed only when nothing is left in it, so what is revoked can move, too.
-    if credential.revoked_at.is_some() && !matches!(step, Checked::Move(_) | Checked::Undo(_)) {
+    let moves = match step {
+        Checked::Move(_) => true,
+        Checked::Undo(reversals) => reversals.get(client_id).is_some_and(Reversal::is_move),
+        _ => false,
+    };
+    if credential.revoked_at.is_some() && !moves {
         let is_revocation = matches!(step, Checked::Revoke { .. });
         return Ok(Err(if is_revocation { Kept::Already } else { Kept::Revoked }));
     }

@@ -15,7 +15,7 @@ pub(super) struct Move {
     team: Team,
     /// The owner of what loses its owner.
     owner: Option<Owner>,
-    /// Whether this owner also gets what has no owner: a move is reversed that took the owner.
+    /// Whether this owner gets it in any case: a move is reversed that brought another owner.
     pub(super) restores: bool,
     servers: Vec<McpServer>,
 }
@@ -120,9 +120,9 @@ pub(super) async fn moved(
     }
     let mut after = Credential { team: to.team.id.clone(), ..before.clone() };
     let mut changes = Changes::default();
-    if before.owner.is_none() && to.restores && to.owner.is_some() {
+    if to.restores && to.owner.is_some() {
         after.owner.clone_from(&to.owner);
-        changes.add("owner", owner_change(None, to.owner.as_ref()));
+        changes.add("owner", owner_change(before.owner.as_ref(), to.owner.as_ref()));
     } else if let Some(owner) = &before.owner {
         let stays = store::person::team::authority_of_person(&mut *change, &owner.id).await?;
         if stays.is_none_or(|stays| stays.role_in(&to.team.id).is_none()) {

@@ -21,6 +21,8 @@ word_enum! {
         Owner = "owner",
         /// The new team may not use one of its MCP servers.
         Server = "server",
+        /// An MCP server that it would get back is archived.
+        Archived = "archived",
         /// It has a scope that only administrators give.
         Scope = "scope",
         /// It would have too many tags.

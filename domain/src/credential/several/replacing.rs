@@ -6,8 +6,8 @@ use crate::base::id::McpServerId;
 use crate::credential::Result;
 use crate::credential::several::outcome::Kept;
 use crate::model::credential::Credential;
-use crate::model::server::McpServer;
 use crate::model::server::scope::Scopes;
+use crate::model::server::{McpServer, SCOPE_INTROSPECT};
 use crate::prelude::{Action, Change, Changes, Event, FieldError};
 use crate::store;
 
@@ -70,9 +70,14 @@ fn after(
         rest.push(instead.id.clone());
     }
     let has = |server: &McpServer, scope: &str| server.scopes.iter().any(|own| own.name == scope);
-    let offered = |scope: &&str| servers.iter().any(|server| rest.contains(&server.id) && has(server, scope));
+    // Asking about tokens does not depend on the servers that a credential may call.
+    let offered = |scope: &&str| {
+        *scope == SCOPE_INTROSPECT || servers.iter().any(|server| rest.contains(&server.id) && has(server, scope))
+    };
     let mut scopes: Vec<&str> = credential.scopes.iter().filter(offered).collect();
-    if let Some(instead) = instead.filter(|instead| !scopes.iter().any(|scope| has(instead, scope))) {
+    let taken = servers.iter().find(|known| known.id == *server);
+    let called = taken.is_some_and(|taken| credential.scopes.iter().any(|scope| has(taken, scope)));
+    if let Some(instead) = instead.filter(|instead| called && !scopes.iter().any(|scope| has(instead, scope))) {
         scopes.extend(instead.default_scope_names());
     }
     if rest.is_empty() || scopes.is_empty() {

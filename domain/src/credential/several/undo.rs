@@ -53,6 +53,11 @@ impl Reversal {
         self.scopes = scopes("before").zip(scopes("after")).or(self.scopes.take());
     }
 
+    /// Whether a move is reversed.
+    pub(super) fn is_move(&self) -> bool {
+        self.team.is_some()
+    }
+
     /// Whether the credential still is as the action left it.
     fn is_current(&self, credential: &Credential) -> bool {
         let owner = credential.owner.as_ref().map(|owner| &owner.id);
@@ -157,7 +162,11 @@ async fn with_servers(
     scopes: &Scopes,
 ) -> Result<Result<Done, Kept>> {
     let known = store::server::list(&mut *change).await?;
-    let is_usable = |server: &McpServer| !server.is_archived() && server.access.admits_team(&before.team);
+    let is_usable = |server: &McpServer| server.access.admits_team(&before.team);
+    let is_archived = |id: &McpServerId| known.iter().any(|server| server.id == *id && server.is_archived());
+    if servers.iter().any(|id| !before.servers.contains(id) && is_archived(id)) {
+        return Ok(Err(Kept::Archived));
+    }
     let usable = |id: &McpServerId| {
         before.servers.contains(id) || known.iter().any(|server| server.id == *id && is_usable(server))
     };

@@ -59,7 +59,8 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     let consent = consent_of(&mut change, stored, &server, origin).await?;
     store::client::consent::insert(&mut change, &consent).await?;
     store::client::consent::use_code(&mut change, &hash, &consent.id).await?;
-    let scopes = server.closure(&consent.scopes);
+    // The person read what the scopes implied then. What the server lets them imply since is not theirs.
+    let scopes = consent.scopes.intersection(&server.scope_names());
     Redemption { consent: &consent, server: &server, scopes, next: NextRefreshToken::First, origin }.issue(change).await
 }
 

@@ -107,8 +107,12 @@ async fn use_of(
 /// The scopes that the request asks for; by default all scopes of the consent. As at the authorization endpoint, scopes
 /// that cannot be granted are left out: clients repeat at each refresh what they asked for first.
 fn requested_scopes(form: &TokenForm, consent: &Consent, server: &McpServer) -> Result<Scopes> {
-    let grantable = server.closure(&consent.scopes);
+    let grantable = consent.scopes.intersection(&server.scope_names());
     let malformed = || OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.");
     let scopes = Scopes::granted(form.get("scope"), &grantable, grantable.clone()).ok_or_else(malformed)?;
-    if scopes.is_empty() { Err(OAuthError::no_scope(Some(&grantable))) } else { Ok(server.closure(&scopes)) }
+    if scopes.is_empty() {
+        Err(OAuthError::no_scope(Some(&grantable)))
+    } else {
+        Ok(server.closure(&scopes).intersection(&grantable))
+    }
 }

@@ -1,6 +1,8 @@
 //! The receipt of an action on several credentials. It is read from the audit log, so its address can be kept and
 //! shared. It shows what the person who opens it may see.
 
+use std::collections::HashMap;
+
 use domain::audit;
 use domain::credential::several::{Kept, MOST_GIVEN, Receipt, Step};
 use domain::model::audit::{Action, AuditEntry, Filter};
@@ -110,7 +112,11 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let undo = can_undo.then(|| button_link(links::undo(&query.entries, &ids), "Undo"));
     let left = if action == "move" { without_owner(&visit, &ids).await? } else { None };
     let failed = kept.iter().filter(|(_, why)| *why != Kept::Already).count() + more_kept;
-    let changed = entries.into_iter().map(|entry| changed_row(entry, &action));
+    let owners = if action == "move" { owners_with(&visit, &entries).await? } else { HashMap::new() };
+    let changed = entries.into_iter().map(|entry| {
+        let owner = owners.get(&entry.target_id).cloned();
+        changed_row(entry, &action, owner)
+    });
     let stayed = kept.into_iter().map(|(named, kept)| {
         let name = match named {
             Some((name, id)) => html! { <a class="name" href=links::credential(&id)>{name}</a><code>{id}</code> },
@@ -217,7 +223,19 @@ fn text(entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -
     lines.join("\n")
 }
 
-fn changed_row(entry: AuditEntry, action: &str) -> Vec<AnyView> {
+/// What the same change wrote about owners, by credential: its entries follow those of the move.
+async fn owners_with(visit: &Visit, moved: &[AuditEntry]) -> Result<HashMap<String, String>, ActionError> {
+    let (Some(first), Some(last)) = (moved.first(), moved.last()) else { return Ok(HashMap::new()) };
+    let count = moved.len() as i64;
+    let filter = Filter { before: Some(last.seq + count + 1), ..Filter::default() };
+    let following = audit::list(&visit.context, visit.authority()?, &filter, (count.clamp(1, 500)) as u16).await?;
+    let is_part =
+        |entry: &&AuditEntry| entry.seq > last.seq && entry.at == first.at && entry.actor_id == first.actor_id;
+    let words = |entry: &AuditEntry| Some((entry.target_id.clone(), change_words(&details(entry))?));
+    Ok(following.iter().filter(is_part).filter_map(words).collect())
+}
+
+fn changed_row(entry: AuditEntry, action: &str, also: Option<String>) -> Vec<AnyView> {
     let (done, details) = (done(action), details(&entry));
     let tokens = details.get("live_tokens").and_then(Value::as_i64).filter(|count| *count > 0);
     let ended = if done == "revoked" { "ended" } else { "refused while it is disabled" };
@@ -226,7 +244,8 @@ fn changed_row(entry: AuditEntry, action: &str) -> Vec<AnyView> {
     let replacement = (done == "revoked").then(|| small_link(links::credential_like(&id), "Generate a replacement"));
     let first = done_word.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let rest: String = done_word.chars().skip(1).collect();
-    let change = change_words(&details).map(sub);
+    let change: Vec<String> = change_words(&details).into_iter().chain(also).collect();
+    let change = (!change.is_empty()).then(|| sub(change.join("; ")));
     cells![
         html! { <a class="name" href=links::credential(&id)>{entry.target_name}</a><code>{id.clone()}</code> },
         html! { {first}{rest}"."{tokens}" "{replacement}{change} },

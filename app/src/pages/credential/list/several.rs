@@ -85,6 +85,7 @@ impl Typed {
     /// Whether a person must have proven lately who they are: the action lets something work again, or gives it away.
     pub fn needs_proof(&self) -> bool {
         matches!(self.action.as_str(), "enable" | "move" | "undo")
+            || (self.action == "unassign" && !self.instead.is_empty())
     }
 }
 
@@ -138,7 +139,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         ),
         "undo" => (
             format!("Reverse this for {count}?"),
-            "Each credential gets back the team, the owner or the tags that it had. One that was changed since stays as it is.",
+            "Each credential gets back the team, the owner, the MCP servers or the tags that it had. One that was changed since stays as it is.",
             "Reverse",
         ),
         "tag" => (format!("Tag {count}"), "Tags group credentials, for example by environment: env:prod.", "Save tags"),
