@@ -87,9 +87,9 @@ pub struct CallerPage {
     pub next: Option<String>,
 }
 
-/// At most `limit` credentials that may call the server and that `authority` sees, after a cursor: all, or those that
-/// get `scope`, also through a scope that implies it. They are grouped by team, the newest of each team first. A cursor
-/// that cannot be read is the beginning.
+/// A page of the credentials that may call the server and that `authority` sees: at most `limit`, after a cursor. With
+/// `scope`, the page has only credentials that get this scope, also through a scope that implies it. The credentials
+/// are grouped by team, the newest of each team first. A cursor that cannot be read means the first page.
 pub async fn credentials(
     context: &Context,
     authority: &Authority,

@@ -77,11 +77,12 @@ impl ServerEdit {
 /// What gets scopes that an edit removes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemovedScopes {
-    /// The scopes, of those that something gets.
+    /// The removed scopes that a credential, an app or a personal token gets.
     pub scopes: Vec<String>,
-    /// The scopes that stay, that implied one of them, and that something holds.
+    /// The scopes that stay and implied a removed one, if a credential, an app or a personal token holds them.
     pub through: Vec<String>,
-    /// What gets one of them: it holds the scope, or a scope that implies it.
+    /// How many apps and personal tokens hold a removed scope, and how many credentials hold it or a scope that implies
+    /// it.
     pub holders: CallerCounts,
     /// The credentials that hold no other scope of the server: their exchanges for it are refused.
     pub credentials_left_without: i64,
@@ -115,7 +116,8 @@ async fn removed(
     let mut held: Vec<&str> = Vec::new();
     for scope in all.iter() {
         let one: Scopes = [scope].into_iter().collect();
-        let is_held = apps.iter().chain(&tokens).any(|(held, _)| held.contains(scope))
+        // Consents and personal tokens hold what their scopes implied when a person allowed them.
+        let is_held = gone.contains(scope) && apps.iter().chain(&tokens).any(|(held, _)| held.contains(scope))
             || rows::holders(&mut *transaction, engine, &before.id, &one, &kept).await?.0 > 0;
         if is_held {
             held.push(scope);
@@ -123,7 +125,7 @@ async fn removed(
     }
     let is_got = |giving: &Scopes| held.iter().any(|scope| giving.contains(scope));
     let holding = |groups: &[(Scopes, i64)]| {
-        groups.iter().filter(|(held, _)| !held.intersection(&all).is_empty()).map(|(_, count)| count).sum()
+        groups.iter().filter(|(held, _)| !held.intersection(&gone).is_empty()).map(|(_, count)| count).sum()
     };
     Ok(RemovedScopes {
         scopes: giving.iter().filter(|(_, giving)| is_got(giving)).map(|(scope, _)| (*scope).to_owned()).collect(),

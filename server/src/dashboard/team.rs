@@ -44,12 +44,8 @@ pub(crate) async fn rename_form(team_id: String) -> PageResult {
 
 /// `POST /teams/{team_id}/name`
 pub(crate) async fn rename(form: Submission, team_id: String) -> Response {
-    let page = |team_id, form: Form<String>| {
-        let Form { typed, errors, confirm } = form;
-        rename::page(team_id, Form { typed: Some(typed), errors, confirm })
-    };
     let name = form.get("name");
-    form.run_of(team_id, name, page, async |form, team_id, name| {
+    form.run_of(team_id, name, rename::page, async |form, team_id, name| {
         let id = TeamId::parse(team_id).ok_or(ActionError::NotFound)?;
         team::rename(form.context(), &form.actor().await?, &id, name).await?;
         Ok(Answer::Next(Done::TeamName.at(links::team(&id))))

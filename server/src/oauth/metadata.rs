@@ -30,14 +30,14 @@ const MAX_AGE: &str = "public, max-age=60";
 const JWKS_AGE: &str = "public, max-age=300";
 
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the metadata of the
-/// authorization server (RFC 8414 §3). Gateways and some clients read it where OpenID Connect Discovery 1.0 §4 puts it
-/// (RFC 8414 §5). Clients that take the address of the built-in MCP server for the issuer insert the well-known part
-/// before its path, or append it. The document names the one issuer at each path.
+/// authorization server (RFC 8414 §3). Gateways and some clients read the document where OpenID Connect Discovery 1.0
+/// (§4) puts it (RFC 8414 §5). Clients that take the address of the built-in MCP server for the issuer insert the
+/// well-known part before its path, or append it. The document names the same issuer at each path.
 ///
 /// Real clients require `authorization_endpoint`, `response_types_supported` and PKCE even when they use only client
 /// credentials. Without these members they reject the whole document. Readers of the OpenID paths require
-/// `subject_types_supported` and `id_token_signing_alg_values_supported` (OpenID Connect Discovery 1.0 §3). No ID token
-/// is issued, because the scope `openid` is not offered; the algorithms are the ones of access tokens.
+/// `subject_types_supported` and `id_token_signing_alg_values_supported` (OpenID Connect Discovery 1.0, §3). There are
+/// no ID tokens, because the scope `openid` is not offered. The algorithms are those of access tokens.
 pub(crate) async fn authorization_server(State(state): State<AppState>) -> Response {
     let issuer = &state.context.settings.public_url;
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];

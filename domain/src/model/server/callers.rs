@@ -28,7 +28,8 @@ impl CallerCounts {
 pub struct Callers {
     /// All of them.
     pub all: CallerCounts,
-    /// Those that get a scope, for each scope of the server, in its order: they hold it, or a scope that implies it.
+    /// How many callers get each scope of the server, in its order. A credential gets a scope that it holds, or that
+    /// one of its scopes implies.
     pub by_scope: Vec<(String, CallerCounts)>,
 }
 

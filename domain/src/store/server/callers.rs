@@ -169,8 +169,9 @@ pub(crate) fn page_sql(of_team: bool, is_later: bool, scopes: usize) -> String {
     )
 }
 
-/// At most `limit` credentials of a server, of one team or of all teams, after a cursor: all, or those that hold one of
-/// the scopes `giving`. They are grouped by team, the newest of each team first.
+/// A page of the credentials of a server: at most `limit`, after a cursor, of one team or of all teams. With `giving`,
+/// the page has only credentials that hold one of these scopes. The credentials are grouped by team, the newest of each
+/// team first.
 pub(crate) async fn page(
     store: &Store,
     id: &McpServerId,

@@ -51,12 +51,8 @@ pub(crate) async fn rename_form(person_id: String) -> PageResult {
 
 /// `POST /people/{person_id}/name`
 pub(crate) async fn rename(form: Submission, person_id: String) -> Response {
-    let page = |id, form: Form<String>| {
-        let Form { typed, errors, confirm } = form;
-        change::rename_page(id, Form { typed: Some(typed), errors, confirm })
-    };
     let name = form.get("name");
-    form.run_of(person_id, name, page, async |form, person_id, name| {
+    form.run_of(person_id, name, change::rename_page, async |form, person_id, name| {
         let id = PersonId::parse(person_id).ok_or(ActionError::NotFound)?;
         manage::rename(form.context(), &form.actor().await?, &id, name).await?;
         Ok(Answer::Next(Done::PersonNamed.at(links::person(&id))))

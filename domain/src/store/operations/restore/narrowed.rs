@@ -253,8 +253,9 @@ fn narrower_access(now: &McpServer, older: &McpServer, known: &ServerAccess) -> 
     is_narrower.then(|| teams.iter().map(ToString::to_string).collect())
 }
 
-/// The scopes of the backup without those that were removed since, each implying only what it implies now too. A server
-/// has at least one scope: if none is in both lists, these are the present ones.
+/// The scopes of a server after a restore: the scopes of the backup that the server still has. A scope implies another
+/// one only if it does so in the backup and now. A server has at least one scope: if no scope is in both lists, the
+/// server keeps its present scopes.
 fn narrower_scopes(now: &McpServer, older: &McpServer) -> Option<Vec<ScopeDescription>> {
     let mut both = older.scopes.clone();
     both.retain_mut(|scope| {
