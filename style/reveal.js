@@ -12,10 +12,13 @@ const show = on => all("[data-secret]").map(n => {
   word.textContent = (on ? "Hide" : "Show") + word.textContent.slice(4)
  })
 })
-ready(() => lost = new Set(all("[data-guard] :is([data-secret], [data-once])").map(text)))
+ready(() => {
+ lost = new Set(all("[data-guard] :is([data-secret]:not([data-all]), [data-once])").map(text))
+ all("[data-save]").map(a => a.href = URL.createObjectURL(new Blob([text(id("all"))])))
+})
 listen("beforeunload", e => lost.size && e.preventDefault())
 listen("click", e => {
- if (e.target.closest("[data-stored]")) lost.clear()
+ if (e.target.closest("[data-stored], [data-save]")) lost.clear()
  if (e.target.closest("[data-unmask]")) show(!one("[data-shown]"))
 })
 listen("copied", e => keep(e.detail))

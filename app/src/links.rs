@@ -40,6 +40,7 @@ links! {
         SIGN_OUT = "/logout": "Signing out.";
         CREDENTIALS = "/credentials": "The list of credentials.";
         NEW_CREDENTIAL = "/credentials/new": "Generating a credential.";
+        ROTATE_SEVERAL = "/credentials/rotate": "New secrets for credentials of the list.";
         SEVERAL = "/credentials/several": "One action on several credentials.";
         RECEIPT = "/credentials/receipt": "What an action on several credentials did.";
         EXPORT_CREDENTIALS = "/credentials/export": "The list of credentials as a file.";
@@ -47,7 +48,7 @@ links! {
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
         EMERGENCY = "/emergency": "The emergency stop: what it selects, what it would end, and stops in force.";
-        RENEW = "/leaks/renew": "New secrets for several credentials.";
+        RENEW = "/leaks/renew": "New secrets for credentials that leaked.";
         REFUSALS = "/refusals": "Refused exchanges of some hours.";
         ACTIVITY = "/activity": "The audit log.";
         EXPORT_ACTIVITY = "/activity/export": "The audit log as a file.";

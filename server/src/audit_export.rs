@@ -1,6 +1,7 @@
 //! Entries of the audit log as lines: JSON for programs, CSV for spreadsheets. The command line and the dashboard write
 //! the same text.
 
+use domain::base::text::csv_cell;
 use domain::model::audit::AuditEntry;
 use serde_json::{Value, json};
 
@@ -64,27 +65,9 @@ impl Format {
                 let [address, agent] = [&entry.address, &entry.agent].map(|text| text.as_deref().unwrap_or_default());
                 let who = [seq, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, target_name];
                 let how = [address, agent, details, previous, mac];
-                let cells: Vec<String> = who.into_iter().map(String::as_str).chain(how).map(cell).collect();
+                let cells: Vec<String> = who.into_iter().map(String::as_str).chain(how).map(csv_cell).collect();
                 format!("{}\r\n", cells.join(","))
             }
         }
-    }
-}
-
-/// A cell in quotes. Spreadsheets run a cell that begins like a formula. An apostrophe in front keeps it text.
-pub(crate) fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        assert_eq!(cell("=1+1"), "\"'=1+1\"");
-        assert_eq!(cell("@SUM(A1)"), "\"'@SUM(A1)\"");
-        assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
     }
 }

@@ -6,6 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::base::clock::Timestamp;
 use domain::base::id::ClientId;
+use domain::base::text::csv_cell;
 use domain::context::Context;
 use domain::credential::{inspect, list};
 use domain::error::Fault;
@@ -20,7 +21,6 @@ use domain::server;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::audit_export::cell;
 use crate::mcp::status_word;
 
 const PAGE: u16 = 500;
@@ -92,8 +92,10 @@ impl Format {
         match self {
             Self::Csv => {
                 let cells = COLUMNS.map(|column| match &object[column] {
-                    Value::String(text) => cell(text),
-                    Value::Array(list) => cell(&list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),
+                    Value::String(text) => csv_cell(text),
+                    Value::Array(list) => {
+                        csv_cell(&list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
+                    }
                     _ => String::new(),
                 });
                 format!("{}\r\n", cells.join(","))

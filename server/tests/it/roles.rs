@@ -172,6 +172,14 @@ pub(crate) fn rows() -> Vec<Row> {
             200,
             &[("client_ids", "{client_id}"), ("how", "rotate"), ("overlap", "900"), ("confirmed", "yes")],
         ),
+        (
+            "/credentials/rotate",
+            POST,
+            Member,
+            Team,
+            200,
+            &[("client_ids", "{client_id}"), ("how", "rotate"), ("overlap", "900"), ("confirmed", "yes")],
+        ),
         ("/search?q=job", GET, PERSON, Nothing, 200, &[]),
         ("/docs", GET, PERSON, Nothing, 200, &[]),
         ("/emergency", GET, Administrator, Nothing, 200, &[]),
@@ -547,7 +555,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 32] = [
+const ASK_AGAIN: [&str; 33] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -561,6 +569,7 @@ const ASK_AGAIN: [&str; 32] = [
     "/apps/clients/{id}/secret",
     "/credentials/export",
     "/credentials/new",
+    "/credentials/rotate",
     "/credentials/{client_id}/edit",
     "/credentials/{client_id}/enable",
     "/credentials/{client_id}/identities/new",

@@ -16,7 +16,7 @@ use domain::person;
 use domain::server::{self, ServerDraft};
 
 use crate::roles::{joined, new_team, operator, signed_in_as};
-use crate::support::{App, Browser, EMAIL};
+use crate::support::{App, Browser, EMAIL, PASSWORD, basic, basic_of};
 
 /// The page without the marks of the renderer.
 fn text(body: &str) -> String {
@@ -238,4 +238,62 @@ async fn an_mcp_server_is_taken_from_several_credentials_that_have_another_one()
     let asked = browser.submit(&question(&wider), "/credentials/several", &wider).await;
     assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(asked.body.contains("Your password"), "{}", asked.body);
+}
+
+#[tokio::test]
+async fn rotations_are_finished_together_where_the_program_has_moved() {
+    let app = App::new().await;
+    let mut generated = Vec::new();
+    for name in ["moved", "waiting", "still"] {
+        generated.push(app.generated(name, &["mcp:read"]).await);
+    }
+    let ids: Vec<String> = generated.iter().map(|one| one.credential.client_id.to_string()).collect();
+    let browser = app.signed_in().await;
+    let both = format!("{} {}", ids[0], ids[1]);
+    let fields = [("client_ids", both.as_str()), ("how", "rotate"), ("confirmed", "yes"), ("list", "q=o")];
+    let revealed = browser.submit("/credentials", "/credentials/rotate", &fields).await.body;
+    for expected in [
+        "name,client_id,client_secret\n\"moved\"",
+        "href=\"/credentials?q=o\"",
+        ">finish these rotations</a>",
+        "download=\"secrets.csv\"",
+    ] {
+        assert!(revealed.contains(expected), "{expected}: {revealed}");
+    }
+    let line = format!("\"moved\",\"{}\",", ids[0]);
+    let new = revealed.split(&line).nth(1).and_then(|rest| rest.lines().next()).expect("the new secret").to_owned();
+    app.instance.clock.advance(Duration::from_secs(60));
+    let exchange =
+        async |headers: String| app.token(&[("authorization", &headers)], "grant_type=client_credentials").await.status;
+    assert_eq!(exchange(basic_of(&ids[0], &new)).await, StatusCode::OK);
+
+    let fields: Vec<(&str, &str)> = ids.iter().map(|id| ("client_id", id.as_str())).collect();
+    let finish = [&[("do", "finish"), ("list", "status=rotating")], &fields[..]].concat();
+    let page = text(&browser.get(&question(&finish).replace("status=rotating", "status%3Drotating")).await.body);
+    for expected in [
+        ">Finish 2 rotations?</h1>",
+        "Only 1 rotation that is safe to finish",
+        "Only the new one was used",
+        "The new one was not used",
+        "No rotation is under way",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let list = browser.get("/credentials?status=rotating").await.body;
+    assert!(list.contains(">Finish rotation</button>") && list.contains(">Change deadline</button>"), "{list}");
+    let receipt = done(&browser, &finish).await;
+    assert!(receipt.contains("1 rotation finished, 2 could not be finished."), "{receipt}");
+    assert!(receipt.contains("a program may still need the old secret or key"), "{receipt}");
+    assert_eq!(exchange(basic(&generated[0])).await, StatusCode::UNAUTHORIZED, "the old secret ended");
+    assert_eq!(exchange(basic(&generated[1])).await, StatusCode::OK, "its program has not moved");
+
+    let deadline = [&[("do", "deadline")], &fields[..], &[("overlap", "604800")]].concat();
+    let receipt = done(&browser, &deadline).await;
+    assert!(receipt.contains("1 rotation given another deadline, 2 could not be given another deadline."), "{receipt}");
+    assert!(receipt.contains("the old secret or key works until 20"), "{receipt}");
+    app.instance.clock.advance(Duration::from_secs(2 * 24 * 3600));
+    assert_eq!(exchange(basic(&generated[1])).await, StatusCode::OK, "the first deadline has passed");
+    browser.sign_in(PASSWORD).await;
+    done(&browser, &[&[("do", "finish")], &fields[..], &[("which", "all")]].concat()).await;
+    assert_eq!(exchange(basic(&generated[1])).await, StatusCode::UNAUTHORIZED);
 }

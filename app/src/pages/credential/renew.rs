@@ -2,7 +2,9 @@
 //! once and shows the secrets once.
 
 use domain::base::clock::Timestamp;
+use domain::base::text::csv_cell;
 use domain::credential::CredentialError;
+use domain::credential::generate::Generated;
 use domain::credential::renew::{Renewal, Renewed};
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
@@ -42,6 +44,14 @@ impl Typed {
     fn replaces(&self) -> bool {
         self.how == "replace"
     }
+
+    /// Where the form came from: its address and its name.
+    fn origin(&self) -> (String, &'static str) {
+        match &self.list {
+            Some(list) => (links::credentials_of_query(list), "Credentials"),
+            None => (links::LEAKS.to_owned(), "Leaks"),
+        }
+    }
 }
 
 /// The page that asks first: the names, the overlap, and the password when that is due.
@@ -62,30 +72,16 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let (now, replaces) = (visit.now(), typed.replaces());
     let stays = |credential: &Credential| why_none(credential, replaces, now);
     let able = possible.iter().filter(|credential| stays(credential).is_none()).count();
+    let is_under_way =
+        |credential: &&Credential| !replaces && credential.revoked_at.is_none() && credential.is_rotating(now);
+    let under_way = possible.iter().filter(is_under_way).map(|credential| credential.client_id.to_string());
+    let under_way: Vec<String> = under_way.collect();
     let count = match able == possible.len() {
         true => counted(able, "secret", "secrets"),
         false => format!("{able} of {}", counted(possible.len(), "secret", "secrets")),
     };
     let leaked = typed.list.is_none();
-    let (title, words, verb) = if typed.replaces() {
-        (
-            format!("Generate {count} for new credentials?"),
-            "Each new credential has the settings of the one it replaces and expires in 90 days. The leaked credentials keep working until you revoke them.",
-            "Generate replacements",
-        )
-    } else if leaked {
-        (
-            format!("Rotate {count}?"),
-            "Each gets a second secret. The leaked secrets work until the overlap ends.",
-            "Rotate secrets",
-        )
-    } else {
-        (
-            format!("Rotate {count}?"),
-            "Each gets a second secret. The old secrets work until the overlap ends.",
-            "Rotate secrets",
-        )
-    };
+    let (title, words, verb) = question(&typed, &count);
     let overlap = (!typed.replaces()).then(|| {
         let options = deadlines(Some(("0", "None: the old secrets stop now")));
         let hint = if leaked { "Anyone who has the text can use the old secrets for this long." } else { "" };
@@ -99,15 +95,17 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     });
     let teams = team::list(&visit.context, visit.authority()?).await?;
     let names = selected(possible.into_iter().map(|credential| (stays(&credential), credential)), &teams);
+    let under_way = (!under_way.is_empty()).then(|| {
+        let finish = links::several("finish", &under_way);
+        view! { <p><a href=finish>"Finish the rotations that are under way"</a></p> }
+    });
     let left_out = (!others.is_empty()).then(|| {
         let names: Vec<String> = others.iter().map(|credential| credential.name.clone()).collect();
         view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
     });
-    let (back, words_of_back) = match &typed.list {
-        Some(list) => (links::credentials_of_query(list), "Credentials"),
-        None => (links::LEAKS.to_owned(), "Leaks"),
-    };
-    let page = FormPage::new(title, links::RENEW, verb)
+    let (back, words_of_back) = typed.origin();
+    let address = if leaked { links::RENEW } else { links::ROTATE_SEVERAL };
+    let page = FormPage::new(title, address, verb)
         .back(back, words_of_back)
         .lead(words)
         .hidden("client_ids", typed.client_ids)
@@ -115,12 +113,25 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         .hidden("confirmed", "yes");
     let page = typed.list.into_iter().fold(page, |page, list| page.hidden("list", list));
     let page = page.fields(view! { <section class="panel" aria-label="What is selected">{names}</section> });
-    let page = match (left_out, overlap) {
-        (None, None) => page,
-        (left_out, overlap) => page.panel("What happens", view! { {left_out}{overlap} }),
+    let page = match (left_out, under_way, overlap) {
+        (None, None, None) => page,
+        (left_out, under_way, overlap) => page.panel("What happens", view! { {left_out}{under_way}{overlap} }),
     };
     let page = if able == 0 { page.without_button() } else { page };
     Ok(page.confirm(visit.must_confirm()).page(errors))
+}
+
+/// Title, lead and button.
+fn question(typed: &Typed, count: &str) -> (String, &'static str, &'static str) {
+    if typed.replaces() {
+        let lead = "Each new credential has the settings of the one it replaces and expires in 90 days. The leaked credentials keep working until you revoke them.";
+        return (format!("Generate {count} for new credentials?"), lead, "Generate replacements");
+    }
+    let lead = match typed.list {
+        None => "Each gets a second secret. The leaked secrets work until the overlap ends.",
+        Some(_) => "Each gets a second secret. The old secrets work until the overlap ends.",
+    };
+    (format!("Rotate {count}?"), lead, "Rotate secrets")
 }
 
 /// Why the credential gets no new secret.
@@ -149,22 +160,63 @@ fn selected(credentials: impl Iterator<Item = (Option<&'static str>, Credential)
 }
 
 /// The new secrets. The answer to the form that made them is the only place where they appear.
-pub fn reveal(renewed: Vec<Renewed>) -> Page {
+pub fn reveal(typed: &Typed, renewed: Vec<Renewed>) -> Page {
     let made = renewed.iter().filter(|one| one.result.is_ok()).count();
     let have = if renewed.len() == 1 { "credential has" } else { "credentials have" };
     let lead = format!("{made} of {} {have} a new secret.", renewed.len());
+    let (back, words_of_back) = typed.origin();
     if made == 0 {
         let lines =
             renewed.into_iter().filter_map(|one| Some(format!("{}: {}", one.credential.name, why(one.result.err()?))));
-        return message(409, "No new secret", lines.collect::<Vec<_>>().join(" "), (links::CREDENTIALS, "Credentials"));
+        return message(409, "No new secret", lines.collect::<Vec<_>>().join(" "), (back, words_of_back));
     }
+    let new: Vec<&Generated> = renewed.iter().filter_map(|one| one.result.as_ref().ok()).collect();
+    let table = as_table(&new);
+    let later = (!typed.replaces()).then(|| {
+        let ids: Vec<String> = new.iter().map(|generated| generated.credential.client_id.to_string()).collect();
+        let finish = links::several("finish", &ids);
+        view! {
+            <p class="muted">
+                "When the programs use the new secrets: "<a href=finish>"finish these rotations"</a>
+                ". The page says which programs have moved."
+            </p>
+        }
+    });
     let panels = renewed.into_iter().enumerate().map(|(number, one)| secret_panel(number, one)).collect_view();
-    Reveal::new("Save your new client secrets", None, links::CREDENTIALS)
+    Reveal::new("Save your new client secrets", None, back)
         .lead(lead)
         .if_lost("If a secret is lost, rotate that credential again.")
+        .inside((made > 1).then(|| all_together(table)))
         .inside(panels)
+        .inside(later)
         .stored("I have stored these secrets")
         .page()
+}
+
+/// The new secrets as CSV.
+fn as_table(new: &[&Generated]) -> String {
+    let line = |generated: &&Generated| {
+        let credential = &generated.credential;
+        let secret = generated.secret.as_ref().map(|secret| secret.expose()).unwrap_or_default();
+        format!("{},{},{secret}\n", csv_cell(&credential.name), csv_cell(credential.client_id.as_str()))
+    };
+    let lines: String = new.iter().map(line).collect();
+    format!("name,client_id,client_secret\n{lines}")
+}
+
+/// All secrets in one text, to copy or to save at once.
+fn all_together(table: String) -> AnyView {
+    html! {
+        <section class="panel body" aria-labelledby="together">
+            <h2 id="together">"All secrets as CSV"</h2>
+            <div class="row">
+                <button type="button" class="button needs-script" data-copy="all"><Drawing icon=Icon::Copy/><span>"Copy all"</span></button>
+                <a class="button needs-script" data-save="" download="secrets.csv">"Save as a file"</a>
+            </div>
+            <textarea id="all" readonly=true rows="4" data-secret="" data-all="" autocomplete="off" spellcheck="false"
+                aria-labelledby="together">{table}</textarea>
+        </section>
+    }
 }
 
 fn secret_panel(number: usize, one: Renewed) -> AnyView {

@@ -2,13 +2,12 @@
 //!
 //! A handler of the server answers the form that starts a rotation, because the answer may show a secret.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::base::clock::Timestamp;
-use domain::credential::rotate::Overlap;
-use domain::credential::{CredentialError, inspect, keys};
-use domain::model::credential::{AuthMethod, AuthenticatorEnd, Credential};
+use domain::credential::rotate::{Overlap, Progress, Side, Sides, sides};
+use domain::credential::{CredentialError, inspect};
+use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
 
 use crate::components::form::field::ProofFields;
@@ -112,7 +111,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let key_fields =
         (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
     let options = deadlines(Some(("0", "None: it stops now")));
-    let Sides { new, others, .. } = sides(&visit, &credential).await?;
+    let Sides { new, others, .. } = sides(&visit.context, &credential).await?;
     let present = new.into_iter().chain(others).collect();
     let fields = view! {
         {replaced_choice(present, typed.replaced, errors.at("replaced"))}
@@ -146,7 +145,8 @@ fn replaced_choice(present: Vec<Side>, chosen: String, error: Option<String>) ->
         Some(at) => format!("last used {}", relative(at, now)),
         None => "never used".to_owned(),
     };
-    let options = present.iter().map(|side| (side.id.clone(), format!("{}, {}", side.name, use_words(side))));
+    let options =
+        present.iter().map(|side| (side.id.as_str().to_owned(), format!("{}, {}", side.name, use_words(side))));
     let options: Vec<_> =
         options.chain([(ALL_OF_THEM.to_owned(), format!("All {}: each of them stops", present.len()))]).collect();
     let options = options_after("Choose", options);
@@ -156,7 +156,7 @@ fn replaced_choice(present: Vec<Side>, chosen: String, error: Option<String>) ->
 
 /// Whether a form must say what it replaces: nobody shall end a secret that another program uses without seeing it.
 pub async fn needs_choice(visit: &Visit, credential: &Credential) -> Result<bool, ActionError> {
-    let Sides { old, new, others } = sides(visit, credential).await?;
+    let Sides { old, new, others } = sides(&visit.context, credential).await?;
     Ok(old.is_empty() && new.len() + others.len() > 1)
 }
 
@@ -173,70 +173,19 @@ pub(crate) fn last_day(value: String, errors: &Errors) -> AnyView {
     }
 }
 
-/// One secret or key of a rotation.
-struct Side {
-    id: String,
-    name: String,
-    created_at: Timestamp,
-    last_used_at: Option<Timestamp>,
-    last_used_from: Option<IpAddr>,
-    end: AuthenticatorEnd,
-}
-
-/// The secrets or keys of a credential that work.
-struct Sides {
-    /// What is being replaced.
-    old: Vec<Side>,
-    /// What the rotation brought. Empty: it has ended.
-    new: Vec<Side>,
-    /// What is no part of the rotation.
-    others: Vec<Side>,
-}
-
-async fn sides(visit: &Visit, credential: &Credential) -> Result<Sides, ActionError> {
-    let (context, id) = (&visit.context, &credential.client_id);
-    let secrets = inspect::secrets(context, id).await?.into_iter().map(|secret| Side {
-        id: secret.id.to_string(),
-        name: format!("css_…{}", secret.hint),
-        created_at: secret.created_at,
-        last_used_at: secret.last_used_at,
-        last_used_from: secret.last_used_from,
-        end: secret.end(),
-    });
-    let keys = keys::list(context, id).await?.into_iter().map(|key| Side {
-        created_at: key.created_at,
-        last_used_at: key.last_used_at,
-        last_used_from: key.last_used_from,
-        end: key.end(),
-        id: key.id.to_string(),
-        name: key.label,
-    });
-    let now = visit.now();
-    let all: Vec<Side> = secrets.chain(keys).collect();
-    // During a rotation nothing can be added. So the rotation brought the newest, even if that has ended since.
-    let newest = all.iter().filter(|side| side.end.retires_at.is_none()).map(|side| side.created_at).max();
-    let live = all.into_iter().filter(|side| side.end.is_live(now));
-    let (old, present): (Vec<_>, Vec<_>) = live.partition(|side| side.end.retires_at.is_some());
-    let (new, others) = present.into_iter().partition(|side| Some(side.created_at) == newest);
-    Ok(Sides { old, new, others })
-}
-
 /// Whether the rotation can be finished now: a tone and a text.
-fn advice(old: &[Side], new: &[Side]) -> (&'static str, &'static str) {
-    let started = new.iter().map(|side| side.created_at).max();
-    let new_used = new.iter().any(|side| side.last_used_at.is_some());
-    let old_used_since = old.iter().any(|side| side.last_used_at.is_some_and(|used| Some(used) >= started));
-    match (new.is_empty(), new_used, old_used_since) {
-        (true, ..) => (
+fn advice(progress: Progress) -> (&'static str, &'static str) {
+    match progress {
+        Progress::Broken => (
             "danger",
             "The new secret or key no longer works, and the old one ends soon. Cancel the rotation to keep the old one, or rotate again.",
         ),
-        (_, false, _) => ("warn", "The new secret or key was not used yet. Finishing now would stop the program."),
-        (_, true, true) => (
+        Progress::Unused => ("warn", "The new secret or key was not used yet. Finishing now would stop the program."),
+        Progress::Both => (
             "warn",
             "Both were used since the rotation began: some part of the program still uses the old secret or key.",
         ),
-        (_, true, false) => (
+        Progress::Moved => (
             "ok",
             "Only the new secret or key was used since the rotation began. If every part of the program has run since then, it is safe to finish.",
         ),
@@ -256,8 +205,9 @@ fn side_row(side: Side, place: &'static str) -> Vec<AnyView> {
 pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
-    let Sides { old, new, others } = sides(&visit, &credential).await?;
-    let (tone, advice) = advice(&old, &new);
+    let sides = sides(&visit.context, &credential).await?;
+    let (tone, advice) = advice(sides.progress());
+    let Sides { old, new, others } = sides;
     let works = !new.is_empty();
     let again = (!works).then(|| {
         let href = format!("{}?again=yes", links::rotate_credential(&client_id));

@@ -4,6 +4,7 @@
 mod moving;
 mod outcome;
 mod replacing;
+mod rotations;
 mod undo;
 
 use std::collections::HashMap;
@@ -14,7 +15,9 @@ use self::moving::Move;
 use self::outcome::Done;
 use self::replacing::Replacement;
 use self::undo::Reversal;
+use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
+use crate::credential::rotate::Overlap;
 use crate::credential::{CredentialError, Result, find_for, inspect, owner_change};
 use crate::model::credential::draft::{check_reason, check_tags};
 use crate::model::credential::{Credential, Owner};
@@ -32,6 +35,13 @@ pub enum Step {
     Disable,
     /// Enable it again.
     Enable,
+    /// Finish its rotation: the old secret or key ends, and the tokens that it made.
+    Finish {
+        /// Whether the old secret or key stays if a program may still need it.
+        only_moved: bool,
+    },
+    /// Give the old secret or key of its rotation another deadline.
+    Deadline(Overlap),
     /// Give it to this team.
     Move {
         /// The team.
@@ -80,6 +90,8 @@ enum Checked {
     Revoke { reason: Option<String> },
     Disable,
     Enable,
+    Finish { only_moved: bool },
+    Deadline(Timestamp),
     Move(Move),
     Own(Person),
     Unassign(Replacement),
@@ -98,6 +110,10 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
         Step::Revoke(_) | Step::Disable => live_tokens(context, client_ids).await?,
         _ => HashMap::new(),
     };
+    if matches!(step, Step::Finish { .. }) {
+        // Whether the old secret was used decides, so the latest uses count too.
+        context.rollup.flush().await;
+    }
     let mut change = context.begin_change().await?;
     let step = checked(&mut change, actor, step).await?;
     let (mut events, mut others, mut receipt) = (Vec::new(), Vec::new(), Receipt::default());
@@ -161,6 +177,11 @@ async fn checked(change: &mut Change<'_>, actor: &Actor, step: &Step) -> Result<
         Step::Revoke(reason) => Checked::Revoke { reason: check_reason(reason).at("reason")? },
         Step::Disable => Checked::Disable,
         Step::Enable => Checked::Enable,
+        Step::Finish { only_moved } => Checked::Finish { only_moved: *only_moved },
+        Step::Deadline(overlap) => {
+            let deadline = overlap.deadline(change.now())?;
+            Checked::Deadline(deadline.ok_or_else(|| FieldError::new("overlap", "Choose one of the times."))?)
+        }
         Step::Move { team, owner } => Checked::Move(Move::checked(change, actor, team, owner.as_ref()).await?),
         Step::Own(person) => {
             let person = store::person::find(&mut *change, person).await?.filter(|person| person.disabled_at.is_none());
@@ -225,6 +246,8 @@ async fn one(
             store::credential::set_disabled(change, client_id, None).await?;
             Ok(credential.event(Action::CredentialEnabled))
         }
+        Checked::Finish { only_moved } => rotations::finished(change, &credential, *only_moved).await?,
+        Checked::Deadline(deadline) => rotations::postponed(change, &credential, *deadline).await?,
         Checked::Move(to) => return moving::moved(change, actor, credential, to).await,
         Checked::Undo(reversals) => {
             let Some(reversal) = reversals.get(client_id) else { return Ok(Err(Kept::Changed)) };

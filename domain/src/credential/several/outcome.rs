@@ -29,6 +29,12 @@ word_enum! {
         Tags = "tags",
         /// It has no other MCP server.
         LastServer = "last_server",
+        /// No rotation is under way.
+        NotRotating = "not_rotating",
+        /// The new secret or key of its rotation has ended, so nothing would be left.
+        NewEnded = "new_ended",
+        /// A program may still need the old secret or key of its rotation.
+        StillUsed = "still_used",
         /// It was changed since, so nothing is reversed.
         Changed = "changed",
     }

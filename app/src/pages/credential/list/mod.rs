@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`filters`] | search, filters, pills, the choice of columns, and what is said when nothing matches |
 //! | [`table`] | the table, the tools of its rows, and the bar for what is ticked |
-//! | [`several`], [`receipt`] | the questions before an action on several credentials; what it did |
+//! | [`several`], [`moving`], [`rotations`] | the questions before an action on several credentials |
+//! | [`receipt`], [`outcome`] | what it did |
 //! | [`export`] | the list as a file |
 
 pub mod export;
@@ -12,6 +13,7 @@ mod filters;
 mod moving;
 mod outcome;
 pub mod receipt;
+mod rotations;
 pub mod several;
 mod table;
 
@@ -362,7 +364,7 @@ pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -
                     {footer}
                 </div>
             </section>
-            {can_generate.then(|| table::bulk_bar(authority.has_anywhere(Role::Manager), can_move))}
+            {can_generate.then(|| table::bulk_bar(&query, authority.has_anywhere(Role::Manager), can_move))}
         </div>
         {table::script()}
     };

@@ -11,12 +11,22 @@ pub(super) fn done(action: &str) -> &'static str {
         "revoke" => "revoked",
         "disable" => "disabled",
         "enable" => "enabled",
+        "finish" => "finished",
+        "deadline" => "given another deadline",
         "move" => "moved",
         "owner" => "given to another owner",
         "unassign" => "changed",
         "undo" => "changed back",
         "tag" => "tagged",
         _ => "changed",
+    }
+}
+
+/// What the action is done to, one and several.
+pub(super) fn what(action: &str) -> (&'static str, &'static str) {
+    match action {
+        "finish" | "deadline" => ("rotation", "rotations"),
+        _ => ("credential", "credentials"),
     }
 }
 
@@ -40,6 +50,11 @@ pub(super) fn why(kept: Kept, action: &str) -> String {
         Kept::Scope => "has a scope that only an administrator gives to a team".to_owned(),
         Kept::Tags => "would have too many tags".to_owned(),
         Kept::LastServer => "has no other MCP server: give it one first, or revoke it".to_owned(),
+        Kept::NotRotating => "no rotation is under way".to_owned(),
+        Kept::NewEnded => {
+            "the new secret or key has ended, so nothing would be left: cancel the rotation, or rotate again".to_owned()
+        }
+        Kept::StillUsed => "a program may still need the old secret or key".to_owned(),
         Kept::Changed => "was changed since".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use domain::model::audit::{Action, AuditEntry, Filter};
 use domain::model::credential::query::OwnedBy;
 use serde_json::Value;
 
-use crate::pages::credential::list::outcome::{done, named, read_entries, why};
+use crate::pages::credential::list::outcome::{done, named, read_entries, what, why};
 use crate::pages::credential::{MOST_AT_ONCE, find};
 use crate::prelude::*;
 
@@ -54,6 +54,8 @@ fn word_of(step: &Step) -> &'static str {
         Step::Revoke(_) => "revoke",
         Step::Disable => "disable",
         Step::Enable => "enable",
+        Step::Finish { .. } => "finish",
+        Step::Deadline(_) => "deadline",
         Step::Move { .. } => "move",
         Step::Own(_) => "owner",
         Step::Unassign { .. } => "unassign",
@@ -78,6 +80,8 @@ fn action_of(entries: &[AuditEntry], asked: &str) -> String {
         Some(Action::CredentialRevoked) => "revoke",
         Some(Action::CredentialDisabled) => "disable",
         Some(Action::CredentialEnabled) => "enable",
+        Some(Action::CredentialRotationFinished) => "finish",
+        Some(Action::CredentialRotationExtended) => "deadline",
         Some(_) if !matches!(asked, "move" | "owner" | "tag" | "unassign" | "undo") => "",
         _ => asked,
     };
@@ -174,10 +178,10 @@ type KeptRow = (Option<(String, String)>, Kept);
 
 /// "2 credentials revoked, 10 live tokens ended, 1 was revoked before."
 fn summary(entries: &[AuditEntry], kept: &[KeptRow], more_kept: usize, action: &str, tokens: i64) -> String {
-    let done = done(action);
+    let (done, (one, many)) = (done(action), what(action));
     let mut parts = vec![match entries.len() {
         0 => "Nothing was changed".to_owned(),
-        count => format!("{} {done}", counted(count, "credential", "credentials")),
+        count => format!("{} {done}", counted(count, one, many)),
     }];
     if tokens > 0 {
         let state = if done == "revoked" { "ended" } else { "refused" };
@@ -267,6 +271,8 @@ fn change_words(details: &Value) -> Option<String> {
         Some(format!("{label}: {} → {}", words(change.get("before")?), words(change.get("after")?)))
     };
     let named = [("team", "team"), ("owner", "owner"), ("tags", "tags"), ("mcp_servers", "MCP servers")];
-    let changes: Vec<String> = named.into_iter().filter_map(one).collect();
+    let until = details.get("until").and_then(Value::as_str).and_then(|at| Some((at.get(..10)?, at.get(11..16)?)));
+    let until = until.map(|(day, time)| format!("the old secret or key works until {day} {time} UTC"));
+    let changes: Vec<String> = named.into_iter().filter_map(one).chain(until).collect();
     (!changes.is_empty()).then(|| changes.join("; "))
 }

@@ -9,8 +9,9 @@ use domain::person::team;
 use domain::server;
 
 use crate::pages::credential::fields::{owners_of, read_optional, read_owner};
-use crate::pages::credential::list::moving;
 use crate::pages::credential::list::outcome::read_entries;
+use crate::pages::credential::list::{moving, rotations};
+use crate::pages::credential::rotate::read_overlap;
 use crate::pages::credential::stop::WHO_REFUSES;
 use crate::pages::credential::usage::impact_facts;
 use crate::pages::credential::{read_ids, renew, stop};
@@ -19,7 +20,8 @@ use crate::prelude::*;
 /// What was ticked and typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
-    /// The action: `revoke`, `rotate`, `disable`, `enable`, `move`, `owner`, `unassign`, `undo`, `tag` or `export`.
+    /// The action: `revoke`, `rotate`, `finish`, `deadline`, `disable`, `enable`, `move`, `owner`, `unassign`, `undo`,
+    /// `tag` or `export`.
     pub action: String,
     /// Client IDs.
     pub client_ids: Vec<String>,
@@ -41,6 +43,12 @@ pub struct Typed {
     pub add: String,
     /// Tags to remove.
     pub remove: String,
+    /// Which rotations are finished: `all`, or else what is safe to finish.
+    pub which: String,
+    /// The new deadline of rotations: seconds, or `date`.
+    pub overlap: String,
+    /// The day for `date`.
+    pub overlap_until: String,
 }
 
 impl Typed {
@@ -51,6 +59,8 @@ impl Typed {
             "revoke" => Step::Revoke(self.reason.clone()),
             "disable" => Step::Disable,
             "enable" => Step::Enable,
+            "finish" => Step::Finish { only_moved: self.which != rotations::ALL },
+            "deadline" => Step::Deadline(read_overlap(&self.overlap, &self.overlap_until)?),
             "move" => {
                 let team = TeamId::parse(&self.team).ok_or_else(|| FieldError::new("team", "Choose a team."))?;
                 Step::Move { team, owner: read_owner(&self.owner)? }
@@ -84,7 +94,7 @@ impl Typed {
 
     /// Whether a person must have proven lately who they are: the action lets something work again, or gives it away.
     pub fn needs_proof(&self) -> bool {
-        matches!(self.action.as_str(), "enable" | "move" | "undo")
+        matches!(self.action.as_str(), "enable" | "deadline" | "move" | "undo")
             || (self.action == "unassign" && !self.instead.is_empty())
     }
 }
@@ -114,8 +124,11 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         .await;
     }
     let (credentials, impact) = stop::read(&visit, &ids).await?;
-    if typed.action == "move" {
-        return moving::page(&visit, typed, errors, confirm, credentials).await;
+    match typed.action.as_str() {
+        "move" => return moving::page(&visit, typed, errors, confirm, credentials).await,
+        "finish" => return rotations::finish_page(&visit, typed, errors, credentials).await,
+        "deadline" => return rotations::deadline_page(&visit, typed, errors, confirm, credentials).await,
+        _ => {}
     }
     let count = counted(credentials.len(), "credential", "credentials");
     let (title, lead, verb) = match typed.action.as_str() {

@@ -214,12 +214,18 @@ pub(crate) fn several_button(action: &'static str, words: &'static str) -> AnyVi
 
 /// The bar for the ticked credentials. It belongs to the form of the table, and sticks to the lower edge of the window
 /// while something is ticked. Without script it stands below the list.
-pub(super) fn bulk_bar(can_manage: bool, can_move: bool) -> AnyView {
+///
+/// The list of what is being rotated has the ends of a rotation in place of its beginning.
+pub(super) fn bulk_bar(query: &CredentialsQuery, can_manage: bool, can_move: bool) -> AnyView {
     let button = several_button;
+    let rotation = match query.status.as_str() {
+        "rotating" => html! { {button("finish", "Finish rotation")}{button("deadline", "Change deadline")} },
+        _ => button("rotate", "Rotate"),
+    };
     html! {
         <div class="bulk" role="group" aria-label="Selected credentials">
             <span id="ticked">"Selected:"</span>
-            {button("rotate", "Rotate")}
+            {rotation}
             {button("disable", "Disable")}
             {button("enable", "Enable")}
             {can_move.then(|| button("move", "Move to team"))}
