@@ -122,7 +122,7 @@ test('what may call a server is disabled where it is listed', async () => {
     await expect(writer).not.toBeChecked();
     await all.check();
   }
-  await expect(bar.getByRole('button', { name: 'Remove from this server' })).toBeVisible();
+  await expect(bar.getByRole('button', { name: 'Replace or remove server' })).toBeVisible();
   await examine(page, 'server-selected');
   await bar.getByRole('button', { name: 'Disable' }).click();
   await expect(page.getByRole('heading', { name: 'Disable 1 credential' })).toBeVisible();

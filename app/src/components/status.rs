@@ -1,12 +1,13 @@
 //! The status of a credential as a chip: word, colour and icon say the same.
 
 use domain::base::clock::Timestamp;
-use domain::model::credential::Status;
+use domain::model::credential::{Credential, Status};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::components::parts::chip;
 use crate::components::time::distance;
+use crate::html::html;
 
 macro_rules! statuses {
     ($($status:ident $word:literal $tone:literal;)*) => {
@@ -41,6 +42,21 @@ statuses! {
     Disabled "Disabled" "warn";
     Expired "Expired" "idle";
     Revoked "Revoked" "idle";
+}
+
+/// The status, and whether a rotation is under way. A credential in a rotation is in use.
+pub(crate) fn status_with_rotation(status: StatusView, is_rotating: bool) -> AnyView {
+    let rotating = || chip("Rotating", "warn");
+    match (is_rotating, status) {
+        (false, _) | (_, StatusView::Revoked | StatusView::Expired) => status_chip(status),
+        (true, StatusView::InUse) => rotating(),
+        (true, _) => html! { {status_chip(status)}" "{rotating()} },
+    }
+}
+
+/// The same for a credential.
+pub(crate) fn credential_status(credential: &Credential, now: Timestamp) -> AnyView {
+    status_with_rotation(credential.status(now).into(), credential.is_rotating(now))
 }
 
 /// Scopes as tags.

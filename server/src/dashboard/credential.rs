@@ -66,7 +66,7 @@ fn columns_of(form: &Submission) -> String {
 }
 
 fn several_of(fields: &Fields) -> several::Typed {
-    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, owner, server, instead, entries, add, remove, which, overlap, overlap_until })
+    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, owner, server, instead, entries, add, remove, which, overlap, overlap_until, done })
 }
 
 /// `GET /credentials/several`: asks before one action on what is ticked. If the action does not fit, the list is shown
@@ -261,8 +261,8 @@ pub(crate) async fn add_identity(form: Submission, client_id: String) -> Respons
     .await
 }
 
-/// `POST /leaks/renew` and `POST /credentials/rotate`: new secrets for several credentials at once. It asks for confirmation first. After the
-/// confirmation it shows the new secrets. Only this answer shows them.
+/// `POST /leaks/renew` and `POST /credentials/rotate`: new secrets for several credentials at once. It asks for
+/// confirmation first. After the confirmation it shows the new secrets. Only this answer shows them.
 pub(crate) async fn renew(form: Submission) -> Response {
     let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until, list });
     if form.fields.find("confirmed").is_none() {

@@ -50,13 +50,13 @@ pub(crate) async fn add(form: Submission) -> Response {
 
 impl FromFields for TypedAccess {
     fn read(fields: &Fields, _: &str) -> Self {
-        read!(fields => TypedAccess { access, teams: "team", closes })
+        read!(fields => TypedAccess { access, teams: "team", closes, then })
     }
 }
 
 /// `GET /servers/{id}/access`
 pub(crate) async fn access_form(id: String, fields: Fields) -> PageResult {
-    access::present(id, &fields.get("open")).await
+    access::present(id, &fields.get("open"), fields.get("then")).await
 }
 
 /// `POST /servers/{id}/access`. A change that lets somebody in needs the password when that is due. A change that only
@@ -72,7 +72,7 @@ pub(crate) async fn set_access(form: Submission, id: String) -> Response {
         }
         let closes = !typed.closes.is_empty();
         server::set_access(form.context(), &form.actor().await?, &id, &chosen, closes).await?;
-        Ok(Answer::Next(Done::ServerAccessSaved.at(links::server(&id))))
+        Ok(Answer::Next(Done::ServerAccessSaved.at(typed.next(&id))))
     })
     .await
 }

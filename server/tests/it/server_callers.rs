@@ -56,7 +56,7 @@ async fn the_callers_that_a_person_manages_are_stopped_several_at_once() {
 
     let boxes = async |browser: &Browser<'_>| {
         let page = browser.get(&callers(&id, "credentials")).await.body;
-        (page.matches(r#"name="client_id""#).count(), page.contains(">Remove from this server<"))
+        (page.matches(r#"name="client_id""#).count(), page.contains(">Replace or remove server<"))
     };
     assert_eq!(boxes(&administrator).await, (2, true));
     assert_eq!(boxes(&signed_in_as(&app, &manager).await).await, (1, true), "of the team that the person manages");

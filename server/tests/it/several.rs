@@ -106,6 +106,22 @@ async fn a_move_says_before_what_it_would_do_and_is_reversed_with_the_owners() {
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
     }
+    // The link that opens the server leads back to the same question.
+    let href = page.split("/access?").nth(1).and_then(|rest| rest.split('"').next()).expect("a link");
+    let server = server::find_named(&app.instance.context, &closed).await.expect("reads").expect("payouts").id;
+    let path = format!("/servers/{server}/access");
+    let form = browser.get(&format!("{path}?{}", href.replace("&amp;", "&"))).await.body;
+    let then = form.split("name=\"then\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("the query");
+    let then = then.replace("&amp;", "&");
+    let open = [("access", "teams"), ("team", payments.as_str()), ("then", then.as_str())];
+    let saved = browser.submit(&path, &path, &open).await;
+    assert_eq!(saved.header("location"), format!("/credentials/several?{then}&done=access"));
+    let asked = browser.get(saved.header("location")).await.body;
+    assert!(asked.contains("Access saved.") && asked.contains("Move 1 of 2 credentials"), "{asked}");
+    let broken = [("access", "teams"), ("team", payments.as_str()), ("then", "a\r\nb")];
+    let saved = browser.submit(&path, &path, &broken).await;
+    assert_eq!(saved.header("location"), format!("/servers/{server}?done=access"));
+
     let receipt = done(&browser, &[&to_search[..], &[("owner", alan.id.as_str())]].concat()).await;
     assert!(
         receipt.contains("1 credential moved, 1 could not be moved.") && receipt.contains("data-tone=\"warn\""),
@@ -212,7 +228,17 @@ async fn an_mcp_server_is_taken_from_several_credentials_that_have_another_one()
 
     // Another server takes its place: with its default scope where no scope has the same name.
     let instead = server::find_named(&app.instance.context, &tickets).await.expect("reads").expect("tickets").id;
-    let receipt = done(&browser, &[&fields[..], &[("instead", instead.as_str())]].concat()).await;
+    let chosen = [&fields[..], &[("instead", instead.as_str())]].concat();
+    let page = text(&browser.get(&question(&chosen)).await.body);
+    for expected in [
+        ">Put tickets in place of docs in 3 credentials?</h1>",
+        ">Change 2 of 3 credentials</button>",
+        "Stays: does not have this MCP server",
+        "data-label=\"Scopes now\">docs:read</td><td data-label=\"Scopes after it\">tickets:read<",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let receipt = done(&browser, &chosen).await;
     assert!(receipt.contains("2 credentials changed, 1 needed no change."), "{receipt}");
     let after = read(&app, &only).await;
     assert_eq!((after.servers, after.scopes.to_string()), (vec![instead.clone()], "tickets:read".to_owned()));

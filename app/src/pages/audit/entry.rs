@@ -321,22 +321,23 @@ impl EntryView {
         }
     }
 
-    /// What was done, with the value of the only field that changed.
+    /// What was done, with the values that changed.
     fn what(&self) -> AnyView {
         let tone = Action::parse(&self.action).and_then(tone);
         html! { <span class="did" data-tone=tone>{self.what.clone()}</span>{self.change().map(sub)} }
     }
 
-    /// The value before and after, of the only field that changed; otherwise the names of the fields.
+    /// The values before and after, where they are short; otherwise the names of the fields that changed.
     fn change(&self) -> Option<String> {
         let edits = self.details.iter().filter_map(|(label, before, after)| Some((label, before.as_ref()?, after)));
-        match edits.collect::<Vec<_>>().as_slice() {
-            [] => None,
-            [(label, before, after)] if before.len() + after.len() < 48 => {
-                Some(format!("{label}: {} → {}", shortened(before), shortened(after)))
-            }
-            several => Some(several.iter().map(|(label, ..)| label.as_str()).collect::<Vec<_>>().join(", ")),
-        }
+        let edits: Vec<_> = edits.collect();
+        let longest = if edits.len() > 1 { 32 } else { 48 };
+        let words = edits.into_iter().map(|(label, before, after)| match before.len() + after.len() < longest {
+            true => format!("{label}: {} → {}", shortened(before), shortened(after)),
+            false => label.clone(),
+        });
+        let words: Vec<String> = words.collect();
+        (!words.is_empty()).then(|| words.join(", "))
     }
 }
 

@@ -57,7 +57,7 @@ async fn rows(visit: &Visit, credentials: Vec<Credential>, total: i64) -> Result
         cells![
             html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a> },
             team,
-            status_chip(credential.status(now)),
+            credential_status(&credential, now),
             distance_or(credential.last_used_at, "Never used"),
         ]
     };

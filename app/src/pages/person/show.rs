@@ -234,7 +234,7 @@ async fn credentials_view(
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         cells![
             html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name.clone()}</a> },
-            status_chip(credential.status(now)),
+            credential_status(&credential, now),
             team,
             knows(&credential),
             distance(credential.created_at),

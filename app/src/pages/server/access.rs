@@ -1,6 +1,7 @@
 //! Which teams may use an MCP server: what its page says, and the form that changes it.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use domain::base::id::{McpServerId, TeamId};
 use domain::model::field_error::FieldError;
@@ -24,6 +25,8 @@ pub struct TypedAccess {
     pub teams: Vec<String>,
     /// Not empty: what gets tokens now may be shut out.
     pub closes: String,
+    /// Not empty: the query of the action on several credentials that waits for this choice.
+    pub then: String,
 }
 
 impl TypedAccess {
@@ -44,6 +47,16 @@ impl TypedAccess {
                 teams: teams.iter().map(ToString::to_string).collect(),
                 ..Self::default()
             },
+        }
+    }
+
+    /// Where the form leads: to the server, or back to the action that waits for it.
+    pub fn next(&self, id: impl Display) -> String {
+        match self.then.as_str() {
+            query if !query.is_empty() && query.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                format!("{}?{query}", links::SEVERAL)
+            }
+            _ => links::server(id),
         }
     }
 
@@ -93,10 +106,12 @@ pub(super) fn access_choice(
     }
 }
 
-/// The form with the present choice. `open` is a team that is ticked besides, because a link asks to let it in.
-pub async fn present(id: String, open: &str) -> Result<Page, ActionError> {
+/// The form with the present choice. `open` is a team that is ticked besides, because a link asks to let it in. `then`
+/// is the query of the action that waits for it.
+pub async fn present(id: String, open: &str, then: String) -> Result<Page, ActionError> {
     let server = find(&signed_in()?, &id).await?;
-    form(id, Form::new(Some(TypedAccess::with(&server.access, open)))).await
+    let typed = TypedAccess { then, ..TypedAccess::with(&server.access, open) };
+    form(id, Form::new(Some(typed))).await
 }
 
 /// The form that changes who may use the server. When nothing was sent it shows the present choice. Only a change that
@@ -117,9 +132,11 @@ pub async fn form(id: String, form: Form<Option<TypedAccess>>) -> Result<Page, A
     let fields = access_choice(&teams, Some(&credentials), &typed, &errors);
     let lead = "The choice counts from the next exchange, refresh, consent and use of a personal token. Tokens that were issued \
                 before work until they expire.";
+    let back = if typed.then.is_empty() { server.name.clone() } else { "Move credentials".to_owned() };
     let page = FormPage::new(format!("Access to {}", server.name), links::server_access(&id), "Save access")
-        .back(links::server(&id), server.name.clone())
+        .back(typed.next(&id), back)
         .lead(lead)
+        .hidden("then", typed.then.clone())
         .panel("Access", fields);
     let page = match closing.is_empty() {
         true => page,

@@ -39,8 +39,21 @@ pub async fn archive_form(id: String, form: Form) -> Result<Page, ActionError> {
     };
     let page = FormPage::new(format!("Archive {}?", server.name), links::archive_server(&id), "Archive MCP server")
         .back(links::server(&id), server.name.clone())
+        .above(replace_first(&server, facts.callers.credentials))
         .fields(view! { <section class="panel" aria-label="What happens">{list}</section> });
     Ok(page.quiet().page(form.errors))
+}
+
+/// How credentials get another MCP server, before this one goes.
+fn replace_first(server: &McpServer, credentials: i64) -> Option<AnyView> {
+    let href = links::server_view(&server.id, &[("view", "access"), ("kind", "credentials")]);
+    let words = view! {
+        <p>
+            "Credentials can use another MCP server instead. Tick them in "<a href=href>"the list of its credentials"</a>
+            ", and choose “Replace or remove server”."
+        </p>
+    };
+    (credentials > 0).then(|| words.into_any())
 }
 
 /// A number with a link to what it counts.
@@ -106,7 +119,10 @@ pub async fn remove_form(id: String, form: Form) -> Result<Page, ActionError> {
                      you can remove many credentials from the server at once, or revoke them, and end the apps and \
                      personal tokens. Until then it stays archived.";
         return Ok(page
-            .above(notice("warn", view! { <p>{words}</p> }))
+            .above(view! {
+                {notice("warn", view! { <p>{words}</p> })}
+                {replace_first(&server, obstacles.credentials)}
+            })
             .fields(view! { <section class="panel" aria-label="What refers to it">{list}</section> })
             .without_button()
             .page(form.errors));

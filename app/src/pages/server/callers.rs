@@ -1,6 +1,7 @@
 //! The view of who may call an MCP server: credentials, connected apps and personal tokens, all of them or all that get
 //! one scope.
 
+use domain::base::clock::Timestamp;
 use domain::base::cursor::Cursor;
 use domain::base::id::PersonId;
 use domain::model::client::consent::ListedConsent;
@@ -108,11 +109,11 @@ fn no_access() -> AnyView {
 
 /// The status of a credential at this server. Without access, a status that says that the credential works would be
 /// wrong here.
-fn status_here(status: Status, has_access: bool) -> AnyView {
-    match (has_access, status) {
-        (true, _) => status_chip(status),
+fn status_here(credential: &Credential, has_access: bool, now: Timestamp) -> AnyView {
+    match (has_access, credential.status(now)) {
+        (true, _) => credential_status(credential, now),
         (false, Status::Unverified | Status::InUse | Status::Expiring) => no_access(),
-        (false, _) => html! { {status_chip(status)}" "{no_access()} },
+        (false, status) => html! { {status_chip(status)}" "{no_access()} },
     }
 }
 
@@ -156,7 +157,7 @@ async fn credentials(
             },
             team,
             own_scopes(server, &credential.scopes, scope),
-            status_here(credential.status(now), server.admits_team(&credential.team)),
+            status_here(&credential, server.admits_team(&credential.team), now),
             last_use(credential.last_used_at, credential.last_used_from),
         ]
     });
@@ -184,7 +185,7 @@ fn selectable(server: &McpServer, list: AnyView) -> AnyView {
             {list}
             <div class="bulk" role="group" aria-label="Selected credentials">
                 <span id="ticked">"Selected:"</span>
-                {several_button("unassign", "Remove from this server")}
+                {several_button("unassign", "Replace or remove server")}
                 {several_button("disable", "Disable")}
                 {several_button("revoke", "Revoke")}
             </div>

@@ -129,7 +129,7 @@ fn credentials_panel(visit: &Visit, team: &Team, credentials: Vec<Credential>) -
             let href = links::credential(&credential.client_id);
             cells![
                 html! { <a class="name" href=href>{credential.name.clone()}</a> },
-                status_chip(credential.status(visit.now())),
+                credential_status(&credential, visit.now()),
                 distance(credential.created_at),
                 distance_or(credential.last_used_at, "Never"),
             ]

@@ -143,7 +143,7 @@ pub async fn apply(context: &Context, actor: &Actor, client_ids: &[ClientId], st
 
 pub use self::moving::{Foreseen, foresee};
 pub use self::outcome::{Kept, MOST_GIVEN};
-pub use self::replacing::fits;
+pub use self::replacing::{Replaced, replaced};
 
 /// Gives the credentials that one person owns to another, the newest [`MOST_GIVEN`] of them. A credential stays when
 /// the actor does not manage its team or the other person is not in it.
@@ -253,7 +253,7 @@ async fn one(
             let Some(reversal) = reversals.get(client_id) else { return Ok(Err(Kept::Changed)) };
             return undo::undone(change, actor, credential, reversal).await;
         }
-        Checked::Unassign(replacement) => replacing::replaced(change, credential, replacement).await?,
+        Checked::Unassign(replacement) => replacing::replace(change, credential, replacement).await?,
         Checked::Own(person) => given(change, credential, person).await?,
         Checked::Tag { add, remove } => tagged(change, credential, add, remove).await?,
     };

@@ -39,23 +39,16 @@ impl Replacement {
     }
 }
 
-/// Why a credential keeps the MCP server; nothing when `server` can be taken and `instead` put in its place.
-pub fn fits(
-    credential: &Credential,
-    server: &McpServerId,
-    instead: Option<&McpServer>,
-    servers: &[McpServer],
-) -> Option<Kept> {
-    after(credential, server, instead, servers).err()
-}
+/// The servers and scopes of a credential after the replacement, or why it keeps the server.
+pub type Replaced = Result<(Vec<McpServerId>, Scopes), Kept>;
 
-/// The servers and scopes of the credential after the replacement.
-fn after(
+/// What taking `server` from the credential, and putting `instead` in its place, would do.
+pub fn replaced(
     credential: &Credential,
     server: &McpServerId,
     instead: Option<&McpServer>,
     servers: &[McpServer],
-) -> Result<(Vec<McpServerId>, Scopes), Kept> {
+) -> Replaced {
     if credential.revoked_at.is_some() {
         return Err(Kept::Revoked);
     }
@@ -88,13 +81,13 @@ fn after(
 }
 
 /// Replaces the server of one credential.
-pub(super) async fn replaced(
+pub(super) async fn replace(
     change: &mut Change<'_>,
     before: Credential,
     replacement: &Replacement,
 ) -> Result<Result<Event, Kept>> {
     let Replacement { server, instead, servers } = replacement;
-    let (rest, scopes) = match after(&before, &server.id, instead.as_ref(), servers) {
+    let (rest, scopes) = match replaced(&before, &server.id, instead.as_ref(), servers) {
         Ok(after) => after,
         Err(kept) => return Ok(Err(kept)),
     };

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`filters`] | search, filters, pills, the choice of columns, and what is said when nothing matches |
 //! | [`table`] | the table, the tools of its rows, and the bar for what is ticked |
-//! | [`several`], [`moving`], [`rotations`] | the questions before an action on several credentials |
+//! | [`several`], [`moving`], [`replacing`], [`rotations`] | the questions before an action on several credentials |
 //! | [`receipt`], [`outcome`] | what it did |
 //! | [`export`] | the list as a file |
 
@@ -13,6 +13,7 @@ mod filters;
 mod moving;
 mod outcome;
 pub mod receipt;
+mod replacing;
 mod rotations;
 pub mod several;
 mod table;

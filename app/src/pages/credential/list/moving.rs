@@ -6,11 +6,12 @@ use domain::credential::several::{Foreseen, foresee};
 use domain::model::credential::Credential;
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
+use domain::model::server::McpServer;
 use domain::person::manage::{self, Listed};
 use domain::person::team;
 
 use crate::pages::credential::list::outcome::why;
-use crate::pages::credential::list::several::Typed;
+use crate::pages::credential::list::several::{Typed, choice_page, form_page};
 use crate::prelude::*;
 
 /// The page.
@@ -31,16 +32,12 @@ pub(super) async fn page(
     let moves = foreseen.iter().filter(|one| one.kept.is_none()).count();
     let losing = foreseen.iter().filter(|one| one.kept.is_none() && one.loses_owner).count();
     let verb = if moves == foreseen.len() { "Move credentials".to_owned() } else { format!("Move {moves} of {count}") };
-    let page = FormPage::new(format!("Move {count} to {}?", to.name), links::SEVERAL, verb)
-        .back(links::credentials_of_query(&typed.list), "Credentials")
-        .lead(
-            "The people of the new team see them, and its members can stop them. The present team loses sight of them.",
-        )
-        .hidden("do", "move")
+    let lead =
+        "The people of the new team see them, and its members can stop them. The present team loses sight of them.";
+    let page = form_page(&typed, format!("Move {count} to {}?", to.name), verb)
+        .lead(lead)
         .hidden("team", to.id.to_string())
-        .hidden("list", typed.list.clone());
-    let page = typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()));
-    let page = page.above(obstacles(&foreseen, to));
+        .above(view! { <Receipt on=On::Server done=Some(typed.done.as_str())/>{obstacles(&typed, &foreseen, to)} });
     let page = match losing {
         0 => page,
         count => page.panel("Owner", new_owner(visit, to, count, &typed, &errors).await?),
@@ -57,28 +54,20 @@ fn choice(visit: &Visit, typed: &Typed, errors: Errors, teams: &[Team], credenti
     let options = options_after("Choose a team", own.map(|team| (team.id.to_string(), team.name.clone())));
     let count = counted(credentials.len(), "credential", "credentials");
     let title = format!("Move {count} to another team");
-    let ids = typed.client_ids.iter().map(|id| hidden("client_id", id.clone())).collect_view();
     let rows: Vec<_> = credentials
         .into_iter()
         .map(|credential| Foreseen { credential, kept: None, closed: Vec::new(), loses_owner: false })
         .collect();
-    let body = view! {
-        <ErrorSummary errors=errors.clone()/>
-        {head((links::credentials_of_query(&typed.list), "Credentials"), title.clone(), "The next page says what the move does to each of them.", ())}
-        <form method="get" action=links::SEVERAL class="stack">
-            {hidden("do", "move")}{hidden("list", typed.list.clone())}{ids}
-            <section class="panel body" aria-label="Team">
-                <Select id="team" label="New team" options chosen=typed.team.clone() error=errors.at("team")/>
-            </section>
-            {submit(Some("primary"), "Continue")}
-        </form>
-        <section class="panel" aria-label="What is selected">{self::rows(rows, teams)}</section>
+    let error = errors.at("team");
+    let fields = view! {
+        <Select id="team" label="New team" options chosen=typed.team.clone() error/>
+        {self::rows(rows, teams)}
     };
-    Page::new(title, body).framed(Frame::Narrow).answering(errors.status())
+    choice_page(typed, errors, title, "The next page says what the move does to each of them.", fields)
 }
 
 /// What stands in the way, with the MCP servers that would have to be opened.
-fn obstacles(foreseen: &[Foreseen], to: &Team) -> Option<AnyView> {
+fn obstacles(typed: &Typed, foreseen: &[Foreseen], to: &Team) -> Option<AnyView> {
     let mut closed: Vec<_> = foreseen.iter().flat_map(|one| &one.closed).collect();
     closed.sort_by(|left, right| left.name.cmp(&right.name));
     closed.dedup_by(|left, right| left.id == right.id);
@@ -87,10 +76,14 @@ fn obstacles(foreseen: &[Foreseen], to: &Team) -> Option<AnyView> {
         return None;
     }
     let administers = Visit::current().viewer.is_some_and(|viewer| viewer.authority.is_administrator());
-    let server = |server: &domain::model::server::McpServer| {
+    let ids = typed.client_ids.iter().map(|id| ("client_id", id.as_str()));
+    let back: Vec<_> =
+        [("do", "move"), ("team", to.id.as_str()), ("list", typed.list.as_str())].into_iter().chain(ids).collect();
+    let back = links::query_string(&back);
+    let server = |server: &McpServer| {
         let holding = foreseen.iter().filter(|one| one.closed.iter().any(|closed| closed.id == server.id)).count();
         let open = administers.then(|| {
-            view! { " "<a href=links::with_query(&links::server_access(&server.id), &[("open", to.id.as_str())])>{format!("Open it to {}", to.name)}</a>"." }
+            view! { " "<a href=links::with_query(&links::server_access(&server.id), &[("open", to.id.as_str()), ("then", &back)])>{format!("Open it to {}", to.name)}</a>"." }
         });
         let stay = if holding == 1 { "it stays" } else { "they stay" };
         let uses = counted(holding, "credential uses", "credentials use");

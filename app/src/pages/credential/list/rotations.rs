@@ -3,7 +3,7 @@
 use domain::credential::rotate::{Progress, Side, Sides, sides};
 use domain::model::credential::Credential;
 
-use crate::pages::credential::list::several::Typed;
+use crate::pages::credential::list::several::{Typed, form_page};
 use crate::pages::credential::rotate::{deadlines, last_day};
 use crate::prelude::*;
 
@@ -29,7 +29,7 @@ pub(super) async fn finish_page(
         0 => "No rotation to finish".to_owned(),
         count => format!("Finish {}?", rotations(count)),
     };
-    let page = page(&typed, title, "Finish rotations").lead(
+    let page = form_page(&typed, title, "Finish rotations").lead(
         "The old secrets and keys stop working at once, and so do the tokens that they made. This cannot be undone.",
     );
     let choice = (unsure > 0).then(|| {
@@ -69,17 +69,9 @@ pub(super) async fn deadline_page(
             {last_day(typed.overlap_until.clone(), &errors)}
         </div>
     };
-    let page = page(&typed, title, "Change deadline");
+    let page = form_page(&typed, title, "Change deadline");
     let page = if able == 0 { page.without_button() } else { page.panel("Deadline", fields) };
     Ok(page.fields(selected(all)).confirm(confirm || visit.must_confirm()).page(errors))
-}
-
-fn page(typed: &Typed, title: String, verb: &'static str) -> FormPage {
-    let page = FormPage::new(title, links::SEVERAL, verb)
-        .back(links::credentials_of_query(&typed.list), "Credentials")
-        .hidden("do", typed.action.clone())
-        .hidden("list", typed.list.clone());
-    typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()))
 }
 
 async fn read(visit: &Visit, credentials: Vec<Credential>) -> Result<Vec<(Credential, Sides)>, ActionError> {

@@ -1,16 +1,14 @@
 //! The page that asks before one action on several credentials: the facts, what the action needs, and the button.
 
 use domain::base::id::{ClientId, McpServerId, PersonId, TeamId};
-use domain::credential::several::{Step, fits};
-use domain::model::credential::{Credential, Impact, Status};
+use domain::credential::several::Step;
+use domain::model::credential::{Credential, Impact};
 use domain::model::field_error::FieldError;
-use domain::model::server::McpServer;
 use domain::person::team;
-use domain::server;
 
 use crate::pages::credential::fields::{owners_of, read_optional, read_owner};
 use crate::pages::credential::list::outcome::read_entries;
-use crate::pages::credential::list::{moving, rotations};
+use crate::pages::credential::list::{moving, replacing, rotations};
 use crate::pages::credential::rotate::read_overlap;
 use crate::pages::credential::stop::WHO_REFUSES;
 use crate::pages::credential::usage::impact_facts;
@@ -35,7 +33,7 @@ pub struct Typed {
     pub owner: String,
     /// The MCP server to take away.
     pub server: String,
-    /// The MCP server that comes instead; empty: none.
+    /// The MCP server that comes instead, or `none`.
     pub instead: String,
     /// The entries to reverse: `212-213`.
     pub entries: String,
@@ -49,6 +47,8 @@ pub struct Typed {
     pub overlap: String,
     /// The day for `date`.
     pub overlap_until: String,
+    /// What was done on another page, which led back here.
+    pub done: String,
 }
 
 impl Typed {
@@ -72,11 +72,9 @@ impl Typed {
             "unassign" => {
                 let unknown = || FieldError::new("server", "Choose an MCP server.");
                 let server = McpServerId::parse(&self.server).ok_or_else(unknown)?;
+                let instead = if self.instead == replacing::NOTHING { "" } else { &self.instead };
                 let problem = "Choose another MCP server.";
-                Step::Unassign {
-                    server,
-                    instead: read_optional(&self.instead, McpServerId::parse, "instead", problem)?,
-                }
+                Step::Unassign { server, instead: read_optional(instead, McpServerId::parse, "instead", problem)? }
             }
             "undo" => {
                 let (first, last) = read_entries(&self.entries)
@@ -95,7 +93,7 @@ impl Typed {
     /// Whether a person must have proven lately who they are: the action lets something work again, or gives it away.
     pub fn needs_proof(&self) -> bool {
         matches!(self.action.as_str(), "enable" | "deadline" | "move" | "undo")
-            || (self.action == "unassign" && !self.instead.is_empty())
+            || (self.action == "unassign" && !["", replacing::NOTHING].contains(&self.instead.as_str()))
     }
 }
 
@@ -126,6 +124,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let (credentials, impact) = stop::read(&visit, &ids).await?;
     match typed.action.as_str() {
         "move" => return moving::page(&visit, typed, errors, confirm, credentials).await,
+        "unassign" => return replacing::page(&visit, typed, errors, confirm, credentials).await,
         "finish" => return rotations::finish_page(&visit, typed, errors, credentials).await,
         "deadline" => return rotations::deadline_page(&visit, typed, errors, confirm, credentials).await,
         _ => {}
@@ -144,12 +143,6 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             "The owner is the person to ask about a credential. A credential keeps its owner if the new owner is not in its team.",
             "Change owner",
         ),
-        "unassign" => (
-            format!("Take an MCP server from {count}?"),
-            "They can no longer get tokens for it. Tokens that exist work until they expire. With another server in its place, \
-             scopes of the same name stay; otherwise a credential gets the default scope there.",
-            "Change servers",
-        ),
         "undo" => (
             format!("Reverse this for {count}?"),
             "Each credential gets back the team, the owner, the MCP servers or the tags that it had. One that was changed since stays as it is.",
@@ -162,13 +155,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         fields if typed.action == "revoke" => (fields, None),
         fields => (None, fields),
     };
-    let page = FormPage::new(title, links::SEVERAL, verb)
-        .back(links::credentials_of_query(&typed.list), "Credentials")
-        .lead(lead)
-        .hidden("do", typed.action.clone())
-        .hidden("list", typed.list.clone())
-        .hidden("entries", typed.entries.clone());
-    let page = typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()));
+    let page = form_page(&typed, title, verb).lead(lead).hidden("entries", typed.entries.clone());
     let selected = names(&visit, credentials, &typed.action).await?;
     let page = match typed.action.as_str() {
         "revoke" => page.fields(revocation(&impact, selected, fields)).danger(),
@@ -185,6 +172,37 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     };
     let page = if typed.action == "disable" { page.quiet() } else { page };
     Ok(page.confirm(confirm || typed.needs_proof() && visit.must_confirm()).page(errors))
+}
+
+/// The form of an action, with what was ticked.
+pub(super) fn form_page(typed: &Typed, title: String, verb: impl Into<String>) -> FormPage {
+    let page = FormPage::new(title, links::SEVERAL, verb)
+        .back(links::credentials_of_query(&typed.list), "Credentials")
+        .hidden("do", typed.action.clone())
+        .hidden("list", typed.list.clone());
+    typed.client_ids.iter().fold(page, |page, id| page.hidden("client_id", id.clone()))
+}
+
+/// The form that asks for a choice, which the next page needs.
+pub(super) fn choice_page(
+    typed: &Typed,
+    errors: Errors,
+    title: String,
+    lead: &'static str,
+    fields: impl IntoAny,
+) -> Page {
+    let ids = typed.client_ids.iter().map(|id| hidden("client_id", id.clone())).collect_view();
+    let status = errors.status();
+    let body = view! {
+        <ErrorSummary errors/>
+        {head((links::credentials_of_query(&typed.list), "Credentials"), title.clone(), lead, ())}
+        <form method="get" action=links::SEVERAL class="stack">
+            {hidden("do", typed.action.clone())}{hidden("list", typed.list.clone())}{ids}
+            <section class="panel body" aria-label="Choice">{fields.into_any()}</section>
+            {submit(Some("primary"), "Continue")}
+        </form>
+    };
+    Page::new(title, body).framed(Frame::Narrow).answering(status)
 }
 
 /// The fields of the action, if it has some.
@@ -205,7 +223,6 @@ async fn fields(
             let hint = "With how many of the credentials each person can get.";
             html! { <Select id="owner" label="Owner" options chosen error hint/> }
         }
-        "unassign" => server_fields(visit, typed, credentials, errors).await?,
         "tag" => html! {
             <TextField id="add" label="Add tags" hint="Separated by spaces. Small letters, digits and : _ . - are possible."
                 value=typed.add.clone() error=errors.at("add")/>
@@ -213,35 +230,6 @@ async fn fields(
         },
         _ => return Ok(None),
     }))
-}
-
-/// The server that is taken, and what comes instead: each choice says for how many of the credentials it can be done.
-async fn server_fields(
-    visit: &Visit,
-    typed: &Typed,
-    credentials: &[Credential],
-    errors: &Errors,
-) -> Result<AnyView, ActionError> {
-    let servers = server::list(&visit.context).await?;
-    let taken = McpServerId::parse(&typed.server);
-    let count = |instead: Option<&McpServer>| {
-        let taken = taken.as_ref()?;
-        let able = credentials.iter().filter(|credential| fits(credential, taken, instead, &servers).is_none()).count();
-        Some(format!(": {able} of {}", credentials.len()))
-    };
-    let named = |server: &McpServer, count: Option<String>| {
-        (server.id.to_string(), format!("{}{}", server.name, count.unwrap_or_default()))
-    };
-    let all = options_after("Choose an MCP server", servers.iter().map(|server| named(server, None)));
-    let nothing = format!("Nothing{}", count(None).unwrap_or_default());
-    let others = servers.iter().filter(|server| !server.is_archived() && Some(&server.id) != taken.as_ref());
-    let instead = options_after(&nothing, others.map(|server| named(server, count(Some(server)))));
-    let (chosen, other) = (typed.server.clone(), typed.instead.clone());
-    Ok(html! {
-        <Select id="server" label="MCP server" options=all chosen error=errors.at("server")/>
-        <Select id="instead" label="Instead" options=instead chosen=other error=errors.at("instead")
-            hint="For how many of the credentials it can be done. The others stay as they are, and the receipt says why."/>
-    })
 }
 
 /// The panel of a revocation, as the page of one credential has it: what depends on them, the credentials, the reason.
@@ -269,7 +257,7 @@ async fn names(visit: &Visit, credentials: Vec<Credential>, action: &str) -> Res
     let now = visit.now();
     let teams = team::list(&visit.context, visit.authority()?).await?;
     let line = |credential: Credential| {
-        let status: Status = credential.status(now);
+        let status = credential_status(&credential, now);
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
         let owner = credential.owner.map(|owner| owner.name);
         cells![
@@ -277,7 +265,7 @@ async fn names(visit: &Visit, credentials: Vec<Credential>, action: &str) -> Res
             team,
             owner.unwrap_or_else(|| "Nobody".to_owned()),
             html! { <code>{credential.client_id.to_string()}</code> },
-            status_chip(status),
+            status,
             distance_or(credential.last_used_at, "Never used"),
         ]
     };

@@ -6,7 +6,7 @@
 
 use domain::base::clock::Timestamp;
 
-use crate::components::status::StatusView;
+use crate::components::status::{StatusView, status_with_rotation};
 use crate::components::table::tick_all;
 use crate::pages::credential::list::{CredentialRow, CredentialsQuery, server_archived};
 use crate::prelude::*;
@@ -143,7 +143,10 @@ fn table_row(row: CredentialRow, columns: &[&'static ListColumn], ticks: bool, l
 fn cell(column: &ListColumn, row: &CredentialRow) -> AnyView {
     let at = |moment: Option<i64>| distance_or(moment.map(Timestamp::from_millis), "Never");
     let content = match column.word {
-        "status" => chips(row),
+        "status" if row.only_archived => {
+            html! { {server_archived()}{row.rotating.then(|| status_with_rotation(StatusView::InUse, true))} }
+        }
+        "status" => status_with_rotation(row.status, row.rotating),
         "server" => short(&row.servers),
         "scopes" => html! { <span title=row.scopes.join(" ")>{short(&row.scopes)}</span> },
         "proof" => row.proof.clone().into_any(),
@@ -158,17 +161,6 @@ fn cell(column: &ListColumn, row: &CredentialRow) -> AnyView {
         _ => at(Some(row.created_at)),
     };
     html! { <td class=column.word>{content}</td> }
-}
-
-/// The status, and whether a rotation is under way. A credential in a rotation is in use.
-fn chips(row: &CredentialRow) -> AnyView {
-    let status = if row.only_archived { server_archived() } else { status_chip(row.status) };
-    let rotating = || chip("Rotating", "warn");
-    match (row.rotating, row.status) {
-        (false, _) => status,
-        (true, StatusView::InUse) if !row.only_archived => rotating(),
-        (true, _) => html! { {status}" "{rotating()} },
-    }
 }
 
 /// The first of several, and how many more there are: "docs +1".
