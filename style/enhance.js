@@ -33,7 +33,8 @@ const on = {
    n.dispatchEvent(new CustomEvent("copied", { bubbles: true, detail: text }))
   }
   try { await navigator.clipboard.writeText(text) } catch {
-   // Plain HTTP has no clipboard. This way needs a selection.
+   // Plain HTTP has no clipboard. This way needs a selection, and nothing selects what is folded away.
+   n.parentNode.open = 1
    n.focus()
    n.select ? n.select() : getSelection().selectAllChildren(n)
    listen("copy", give, true)

@@ -14,12 +14,12 @@ const show = on => all("[data-secret]").map(n => {
 })
 ready(() => {
  lost = new Set(all("[data-guard] :is([data-secret]:not([data-all]), [data-once])").map(text))
- all("[data-save]").map(a => a.href = URL.createObjectURL(new Blob([text(id("all"))])))
+ all("[download]").map(a => a.href = URL.createObjectURL(new Blob([text(id("all"))])))
 })
 listen("beforeunload", e => lost.size && e.preventDefault())
 listen("click", e => {
- if (e.target.closest("[data-stored], [data-save]")) lost.clear()
- if (e.target.closest("[data-unmask]")) show(!one("[data-shown]"))
+ e.target.closest("[data-stored]") && lost.clear()
+ e.target.closest("[data-unmask]") && show(!one("[data-shown]"))
 })
 listen("copied", e => keep(e.detail))
 // A copy button did not work: the person copies by hand and sees what.
@@ -30,12 +30,12 @@ const unmasked = data => {
  delete R.mask
  const t = from < f.selectionEnd ? f.value.slice(from, f.selectionEnd) : `${getSelection()}`
  R.mask = ""
- if (t) data.setData("text/plain", t)
+ t && data.setData("text/plain", t)
  return t
 }
 listen("copy", e => {
  const t = one("[data-secret]") && unmasked(e.clipboardData)
- if (t) keep(t, e.preventDefault())
+ t && keep(t, e.preventDefault())
 })
 // A test of the secret: the answer to the form shows it again, but a page that stays cannot lose it.
 listen("submit", async e => {

@@ -5,6 +5,7 @@ use app::form::Errors;
 use app::pages::credential::authenticators::TypedSecret;
 use app::pages::credential::head::ListPlace;
 use app::pages::credential::list::receipt::{self, ReceiptQuery};
+use app::pages::credential::list::ticked::Typed as Ticked;
 use app::pages::credential::list::{self, CredentialsQuery, export, several};
 use app::pages::credential::refused::{self, RefusedQuery};
 use app::pages::credential::reveal::{NewSecret, Occasion};
@@ -65,8 +66,8 @@ fn columns_of(form: &Submission) -> String {
     Cookie::Columns.read(&form.headers, form.state.is_https()).unwrap_or_default()
 }
 
-fn several_of(fields: &Fields) -> several::Typed {
-    read!(fields => several::Typed { action: "do", client_ids: "client_id", list, reason, team, owner, server, instead, entries, add, remove, which, overlap, overlap_until, done })
+fn several_of(fields: &Fields) -> Ticked {
+    read!(fields => Ticked { action: "do", client_ids: "client_id", list, reason, team, owner, server, instead, entries, add, remove, which, overlap, overlap_until, done })
 }
 
 /// `GET /credentials/several`: asks before one action on what is ticked. If the action does not fit, the list is shown

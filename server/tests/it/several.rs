@@ -307,7 +307,9 @@ async fn rotations_are_finished_together_where_the_program_has_moved() {
     }
     let list = browser.get("/credentials?status=rotating").await.body;
     assert!(list.contains(">Finish rotation</button>") && list.contains(">Change deadline</button>"), "{list}");
-    let receipt = done(&browser, &finish).await;
+    let unsure = browser.submit(&question(&finish), "/credentials/several", &finish).await;
+    assert!(unsure.body.contains("Choose which rotations to finish."), "{}", unsure.body);
+    let receipt = done(&browser, &[&finish[..], &[("which", "moved")]].concat()).await;
     assert!(receipt.contains("1 rotation finished, 2 could not be finished."), "{receipt}");
     assert!(receipt.contains("a program may still need the old secret or key"), "{receipt}");
     assert_eq!(exchange(basic(&generated[0])).await, StatusCode::UNAUTHORIZED, "the old secret ended");

@@ -211,10 +211,13 @@ fn all_together(table: String) -> AnyView {
             <h2 id="together">"All secrets as CSV"</h2>
             <div class="row">
                 <button type="button" class="button needs-script" data-copy="all"><Drawing icon=Icon::Copy/><span>"Copy all"</span></button>
-                <a class="button needs-script" data-save="" download="secrets.csv">"Save as a file"</a>
+                <a class="button needs-script" data-stored="" download="secrets.csv">"Save as a file"</a>
             </div>
-            <textarea id="all" readonly=true rows="4" data-secret="" data-all="" autocomplete="off" spellcheck="false"
-                aria-labelledby="together">{table}</textarea>
+            <details>
+                <summary>"Show the text"</summary>
+                <textarea id="all" readonly=true rows="6" data-secret="" data-all="" autocomplete="off" spellcheck="false"
+                    aria-labelledby="together">{table}</textarea>
+            </details>
         </section>
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`filters`] | search, filters, pills, the choice of columns, and what is said when nothing matches |
 //! | [`table`] | the table, the tools of its rows, and the bar for what is ticked |
+//! | [`ticked`] | what was ticked, and the form around it |
 //! | [`several`], [`moving`], [`replacing`], [`rotations`] | the questions before an action on several credentials |
 //! | [`receipt`], [`outcome`] | what it did |
 //! | [`export`] | the list as a file |
@@ -17,6 +18,7 @@ mod replacing;
 mod rotations;
 pub mod several;
 mod table;
+pub mod ticked;
 
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, TeamId};

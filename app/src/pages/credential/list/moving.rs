@@ -11,7 +11,7 @@ use domain::person::manage::{self, Listed};
 use domain::person::team;
 
 use crate::pages::credential::list::outcome::why;
-use crate::pages::credential::list::several::{Typed, choice_page, form_page};
+use crate::pages::credential::list::ticked::{Typed, choice_page, form_page};
 use crate::prelude::*;
 
 /// The page.

@@ -8,12 +8,9 @@ use domain::model::server::McpServer;
 use domain::server;
 
 use crate::pages::credential::list::outcome::why;
-use crate::pages::credential::list::several::{Typed, choice_page, form_page};
 use crate::pages::credential::list::short_resource;
+use crate::pages::credential::list::ticked::{NOTHING, Typed, choice_page, form_page};
 use crate::prelude::*;
-
-/// The choice to put nothing in the place of the server.
-pub(super) const NOTHING: &str = "none";
 
 /// The page.
 pub(super) async fn page(

@@ -3,14 +3,9 @@
 use domain::credential::rotate::{Progress, Side, Sides, sides};
 use domain::model::credential::Credential;
 
-use crate::pages::credential::list::several::{Typed, form_page};
+use crate::pages::credential::list::ticked::{ALL, MOVED, Typed, form_page};
 use crate::pages::credential::rotate::{deadlines, last_day};
 use crate::prelude::*;
-
-/// The choice to end also what a program may still need.
-pub(super) const ALL: &str = "all";
-/// The choice to end only what no program used since its rotation began.
-const MOVED: &str = "moved";
 
 /// The page that asks before rotations are finished.
 pub(super) async fn finish_page(
@@ -44,7 +39,10 @@ pub(super) async fn finish_page(
         view! { <Select id="which" label="Which" options chosen=typed.which.clone() error=errors.at("which") hint/> }
     });
     let page = if moved + unsure == 0 { page.without_button() } else { page.danger() };
-    let page = choice.into_iter().fold(page, |page, choice| page.panel("Which", choice));
+    let page = match choice {
+        Some(choice) => page.panel("Which", choice),
+        None => page.hidden("which", MOVED),
+    };
     Ok(page.fields(selected(all)).page(errors))
 }
 
@@ -92,7 +90,7 @@ fn selected(all: Vec<(Credential, Sides)>) -> AnyView {
     let row = |(credential, sides): (Credential, Sides)| {
         let name = html! { <a class="name" href=links::rotate_credential(&credential.client_id)>{credential.name}</a> };
         if !sides.is_rotating() {
-            return cells![name, (), (), (), muted("No rotation is under way")];
+            return cells![name, "–", "–", "–", muted("No rotation is under way")];
         }
         let state = match sides.progress() {
             Progress::Moved => chip("Only the new one was used", "ok"),
