@@ -166,7 +166,7 @@ async fn credentials(
         Column::ticks(ticks),
         "Credential".into(),
         Column::when("Team", several),
-        "Scopes of this server".into(),
+        "Scopes".into(),
         "Status".into(),
         "Last used".into(),
     ];
