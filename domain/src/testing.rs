@@ -17,7 +17,7 @@ use crate::base::random::{Random, SystemRandom};
 use crate::context::Context;
 use crate::crypto::keys::MasterKey;
 use crate::model::client::DynamicRegistration;
-use crate::model::ports::{Answer, Fetch, Post, WebhookMessage};
+use crate::model::ports::{Answer, ClientAnswer, ClientFile, Fetch, Post, WebhookMessage};
 use crate::model::settings::{DEFAULT_STATUS_LIST_TTL, Settings};
 use crate::operations::housekeeping::Housekeeping;
 use crate::operations::instance::open_instance;
@@ -77,6 +77,7 @@ impl Random for SeededRandom {
 #[derive(Default)]
 pub struct FakeIssuers {
     documents: Mutex<HashMap<String, String>>,
+    kept_for: Mutex<HashMap<String, Duration>>,
     asked: Mutex<HashMap<String, usize>>,
 }
 
@@ -84,6 +85,16 @@ impl FakeIssuers {
     /// Publishes a document.
     pub fn publish(&self, url: &str, document: &str) {
         self.documents.lock().expect("not poisoned").insert(url.to_owned(), document.to_owned());
+    }
+
+    /// Lets the document be kept for this long.
+    pub fn keep_for(&self, url: &str, max_age: Duration) {
+        self.kept_for.lock().expect("not poisoned").insert(url.to_owned(), max_age);
+    }
+
+    /// Publishes nothing at this address any more.
+    pub fn withdraw(&self, url: &str) {
+        self.documents.lock().expect("not poisoned").remove(url);
     }
 
     /// How often the document was asked for.
@@ -103,8 +114,9 @@ impl Fetch for FakeIssuers {
         Box::pin(async move { document.map(String::into_bytes).ok_or_else(|| "404".to_owned()) })
     }
 
-    fn document<'call>(&'call self, url: &'call str) -> Answer<'call, Vec<u8>> {
-        self.get(url, url)
+    fn of_client<'call>(&'call self, _: ClientFile, url: &'call str) -> Answer<'call, ClientAnswer> {
+        let max_age = self.kept_for.lock().expect("not poisoned").get(url).copied();
+        Box::pin(async move { Ok(ClientAnswer { body: self.get(url, url).await?, max_age }) })
     }
 }
 

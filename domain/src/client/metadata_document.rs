@@ -2,29 +2,35 @@
 //! address of a document that describes it. Such a client need not register. Its host vouches for it, so it is trusted
 //! only as far as a person trusts that host.
 //!
-//! We fetch a document only for a person who is signed in, and we ask no server often. The token endpoint fetches
-//! nothing: a client that calls it has asked a person before, and is stored.
+//! We fetch a document only for a person who is signed in, and we ask no server often. The token endpoint fetches no
+//! document: a client that calls it has asked a person before, and is stored. It may fetch the keys that such a client
+//! publishes.
+//!
+//! Each request asks the person, so other keys or other redirect URIs are never used without a question.
 
-use std::time::Duration;
-
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::base::id::AppClientId;
 use crate::base::strict_json;
 use crate::base::text::printable;
 use crate::client::{added, changed, name};
+use crate::crypto::public_key::PublicKey;
 use crate::model::client::redirect_uri::RedirectUri;
-use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
+use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS, keys};
 use crate::prelude::{Action, Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
 
-/// How long a stored document is used. After that, the next request fetches it again.
-const FRESH: Duration = Duration::from_secs(3600);
 /// Longest problem that is shown, in characters. Part of the text comes from another server.
 const LONGEST_PROBLEM: usize = 200;
 /// The members of a document that are kept beside the redirect URIs, because they are shown or explain a decision.
-const MEMBERS: [&str; 4] = ["client_name", "client_uri", "redirect_uris", "token_endpoint_auth_method"];
+const MEMBERS: [&str; 6] =
+    ["client_name", "client_uri", "redirect_uris", "token_endpoint_auth_method", "jwks", "jwks_uri"];
+/// The members of a JWK that are private or symmetric (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
+const PRIVATE_MEMBERS: [&str; 2] = ["d", "k"];
+/// Longest `jwks_uri`, in bytes.
+const LONGEST_ADDRESS: usize = 500;
 
 operation_error! {
     /// Why a document gives no client. The text is for the person.
@@ -39,7 +45,8 @@ fn unusable(problem: &str) -> DocumentError {
     DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
 }
 
-/// The client that the document at the address `id` describes. The document is at most one hour old.
+/// The client that the document at the address `id` describes. The document is read again after the time for which its
+/// server lets it be kept: from five minutes to a day, and an hour when the server does not say.
 ///
 /// # Errors
 ///
@@ -50,12 +57,13 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
     let now = context.now();
     match &known {
         Some(client) if client.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
-        Some(client) if client.described_at.is_some_and(|at| at.is_recent(now, FRESH)) => return Ok(client.clone()),
+        Some(client) if client.described_until.is_some_and(|until| until > now) => return Ok(client.clone()),
         _ => {}
     }
-    let described =
-        read(id, &context.documents.get(actor, id.as_str(), now).await.map_err(|problem| unusable(&problem))?, now)?;
-    keep(context, actor, described).await
+    let answer = context.documents.get(actor, id.as_str(), now).await.map_err(|problem| unusable(&problem))?;
+    let described = read(id, &answer.body, now)?;
+    let described_until = Some(now.plus(answer.kept_for()));
+    keep(context, actor, AppClient { described_until, ..described }).await
 }
 
 /// Stores what the document says, and records what changed.
@@ -75,10 +83,13 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
         Some(known) if known.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
         Some(known) => {
             store::client::describe(&mut change, &described).await?;
-            if known.name == described.name && known.redirect_uris == described.redirect_uris {
-                let client = AppClient { described_at: described.described_at, ..known.clone() };
+            let is_same = known.name == described.name
+                && known.redirect_uris == described.redirect_uris
+                && known.key_source() == described.key_source();
+            if is_same {
+                let AppClient { described_at, described_until, metadata, .. } = described;
                 change.commit_all(actor, &[]).await?;
-                return Ok(client);
+                return Ok(AppClient { described_at, described_until, metadata, ..known.clone() });
             }
             changed(known, &described)
         }
@@ -102,10 +113,7 @@ pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<
     if document.contains_key("client_secret") || document.contains_key("client_secret_expires_at") {
         return Err(unusable("It holds a client_secret, which everybody can read."));
     }
-    // A document that everybody can read cannot hold a secret. So an absent method means that there is no secret.
-    if document.get("token_endpoint_auth_method").is_some_and(|method| method != "none") {
-        return Err(unusable("Its token_endpoint_auth_method is not none, which is the only one for documents here."));
-    }
+    let has_keys = proves_itself(&document)?;
     let has_code = |grants: &Value| grants.as_array().is_some_and(|list| list.contains(&json!("authorization_code")));
     if !document.get("grant_types").is_none_or(has_code) {
         return Err(unusable("Its grant_types do not hold authorization_code."));
@@ -118,7 +126,59 @@ pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<
         return Err(unusable("It names no redirect URI that is https, on this computer, or of a private scheme."));
     }
     let name = name::stated(&document).map_err(|problem| unusable(&format!("Its {problem}")))?;
-    let metadata = document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
+    let mut metadata: Map<String, Value> =
+        document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
+    if has_keys {
+        keys::set_private_key_jwt(&mut metadata);
+    }
     let client = AppClient::new(id.clone(), ClientKind::Document, name, redirect_uris, host(id.as_str()), now);
     Ok(AppClient { metadata, described_at: Some(now), ..client })
+}
+
+/// Whether the client proves itself with keys, which its document then names. A document that everybody can read cannot
+/// hold a secret, so the other method is `none`.
+///
+/// Some documents state no method but a list of methods. Then the client uses its keys, if it has some.
+fn proves_itself(document: &Map<String, Value>) -> Result<bool, DocumentError> {
+    let listed = document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array);
+    let is_listed = |method: &str| listed.is_some_and(|list| list.iter().any(|own| own == method));
+    let (jwks, jwks_uri) = (document.get("jwks"), document.get("jwks_uri"));
+    let has_keys = jwks.is_some() || jwks_uri.is_some();
+    let method = match document.get("token_endpoint_auth_method") {
+        Some(method) => method.as_str().unwrap_or_default(),
+        None if is_listed(keys::PRIVATE_KEY_JWT) && has_keys => keys::PRIVATE_KEY_JWT,
+        None if listed.is_none() || is_listed("none") => "none",
+        None => "",
+    };
+    match method {
+        "none" => return Ok(false),
+        keys::PRIVATE_KEY_JWT => {}
+        _ => return Err(unusable("Its token_endpoint_auth_method is neither none nor private_key_jwt.")),
+    }
+    match (jwks, jwks_uri) {
+        (Some(_), Some(_)) => Err(unusable("It has jwks and jwks_uri; one of them is allowed (RFC 7591 §2).")),
+        (None, None) => Err(unusable("It uses private_key_jwt and names no keys: jwks or jwks_uri.")),
+        (None, Some(address)) if is_address(address) => Ok(true),
+        (None, Some(_)) => Err(unusable("Its jwks_uri is no https address without user information and fragment.")),
+        (Some(set), None) => {
+            let all = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            if all.iter().any(|key| PRIVATE_MEMBERS.iter().any(|member| key.get(member).is_some())) {
+                return Err(unusable("Its jwks hold a private or symmetric key, which everybody can read."));
+            }
+            match PublicKey::read_jwks(set) {
+                Ok(usable) if !usable.is_empty() => Ok(true),
+                Ok(_) => Err(unusable("Its jwks hold no key that can be used here.")),
+                Err(problem) => Err(unusable(&format!("Its jwks cannot be used. {problem}"))),
+            }
+        }
+    }
+}
+
+fn is_address(address: &Value) -> bool {
+    let Some(url) =
+        address.as_str().filter(|text| text.len() <= LONGEST_ADDRESS).and_then(|text| Url::parse(text).ok())
+    else {
+        return false;
+    };
+    url.scheme() == "https" && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
 }

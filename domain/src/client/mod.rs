@@ -145,6 +145,8 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     let mut changes = Changes::default();
     changes.note("name", &before.name, &after.name);
     changes.note("redirect_uris", uris(before), uris(after));
+    let keys = |client: &AppClient| client.keys_in_words().chars().take(longest).collect::<String>();
+    changes.note("keys", keys(before), keys(after));
     match after.kind {
         ClientKind::Registered => {}
         ClientKind::Dynamic => changes.add("by", json!("the client itself")),

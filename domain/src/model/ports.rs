@@ -1,6 +1,7 @@
 //! What the domain needs of the outside world: requests to other servers.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -19,9 +20,37 @@ pub trait Fetch: Send + Sync {
     /// is not allowed for another.
     fn get<'call>(&'call self, issuer: &'call str, url: &'call str) -> Answer<'call, Vec<u8>>;
 
-    /// The document of the client whose identifier is `url`. Anyone can name such an address, so its limits of size and
-    /// time are stricter.
-    fn document<'call>(&'call self, url: &'call str) -> Answer<'call, Vec<u8>>;
+    /// What a client publishes. Anyone can name such an address, so its limits of size and time are stricter.
+    fn of_client<'call>(&'call self, what: ClientFile, url: &'call str) -> Answer<'call, ClientAnswer>;
+}
+
+/// A file that a client publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientFile {
+    /// The document that describes it. Its address is the client's identifier.
+    Document,
+    /// Its public keys (RFC 7517 §5).
+    Keys,
+}
+
+/// Such a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAnswer {
+    /// Its content.
+    pub body: Vec<u8>,
+    /// How long the publisher lets it be kept (RFC 9111 §5.2.2.1); zero when it must not be kept.
+    pub max_age: Option<Duration>,
+}
+
+impl ClientAnswer {
+    /// How long the file is used, when its publisher does not say.
+    pub(crate) const USUALLY_KEPT: Duration = Duration::from_secs(3600);
+
+    /// How long the file is used: what the publisher says, within bounds. We ask no server often, and no file is used
+    /// for longer than a day.
+    pub(crate) fn kept_for(&self) -> Duration {
+        self.max_age.unwrap_or(Self::USUALLY_KEPT).clamp(Duration::from_secs(300), Duration::from_secs(24 * 3600))
+    }
 }
 
 /// Sends messages. The implementation refuses everything that the operator did not allow: plain http, private

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::clock::Timestamp;
 use crate::base::text::debug_as;
 use crate::model::actor::Actor;
-use crate::model::ports::Fetch;
+use crate::model::ports::{ClientAnswer, ClientFile, Fetch};
 
 /// Within this time at most [`MOST_OF_ONE`] requests are sent to one host, at most as many for one person, and at most
 /// [`MOST`] in all.
@@ -42,11 +42,11 @@ impl ClientDocuments {
     /// # Errors
     ///
     /// What to tell the person: too many requests, or what went wrong with this one.
-    pub(crate) async fn get(&self, actor: &Actor, url: &str, now: Timestamp) -> Result<Vec<u8>, String> {
+    pub(crate) async fn get(&self, actor: &Actor, url: &str, now: Timestamp) -> Result<ClientAnswer, String> {
         if !self.may_ask([host(url), actor.id()], now) {
             return Err("It was asked for too often. Try again in a minute.".to_owned());
         }
-        let answer = self.fetch.document(url).await;
+        let answer = self.fetch.of_client(ClientFile::Document, url).await;
         answer.map_err(|problem| format!("It could not be fetched: {problem}."))
     }
 

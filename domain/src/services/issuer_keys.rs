@@ -1,6 +1,7 @@
-//! Keys of other issuers. They are fetched from the address in the issuer's discovery document (OpenID Connect
-//! Discovery 1.0 §4) and kept for a while. Only issuers that an administrator or a manager registered are asked: a
-//! token that names another issuer causes no request.
+//! Keys of other issuers, and of clients. The keys of an issuer are fetched from the address in its discovery document
+//! (OpenID Connect Discovery 1.0 §4), those of a client from its `jwks_uri` (RFC 7591 §2), and kept for a while.
+//! Only issuers that an administrator or a manager registered, and clients that a person met, are asked: a token that
+//! names another one causes no request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,14 +15,16 @@ use crate::base::strict_json;
 use crate::base::text::{debug_as, printable};
 use crate::crypto::jws::UncheckedJws;
 use crate::crypto::public_key::PublicKey;
-use crate::model::ports::Fetch;
+use crate::model::ports::{ClientAnswer, ClientFile, Fetch};
 
-/// Fetched keys are fetched again after this time.
-const FRESH: Duration = Duration::from_secs(3600);
 /// If the issuer does not answer, its keys are used this long.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 /// An issuer is asked at most once in this time, even if many tokens arrive.
 const RETRY: Duration = Duration::from_secs(30);
+/// The same for a client. Its keys are at an address that anyone can name.
+const RETRY_OF_CLIENT: Duration = Duration::from_secs(60);
+/// The most issuers and clients whose keys are kept.
+const MOST_KEPT: usize = 4096;
 
 /// The most identities whose pasted keys are kept parsed.
 const MOST_PASTED: usize = 1024;
@@ -51,11 +54,51 @@ fn shortened(problem: &str) -> String {
     printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>())
 }
 
-/// What an issuer publishes.
+/// Who publishes keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Publisher {
+    /// An issuer, by its identifier.
+    Issuer(String),
+    /// A client, by its `jwks_uri`.
+    Client(String),
+}
+
+impl Publisher {
+    fn address(&self) -> &str {
+        match self {
+            Self::Issuer(address) | Self::Client(address) => address,
+        }
+    }
+
+    fn retry(&self) -> Duration {
+        match self {
+            Self::Issuer(_) => RETRY,
+            Self::Client(_) => RETRY_OF_CLIENT,
+        }
+    }
+}
+
+/// What they publish.
 #[derive(Clone)]
 struct Published {
     keys: Arc<Vec<PublicKey>>,
+    /// The discovery document of an issuer.
     document: Arc<Value>,
+    /// How long the keys are used before they are fetched again.
+    kept_for: Duration,
+}
+
+/// The published keys of a client, as its page shows them.
+#[derive(Debug, Clone)]
+pub struct PublishedKeys {
+    /// The keys that were fetched last.
+    pub keys: Arc<Vec<PublicKey>>,
+    /// When they were fetched.
+    pub fetched_at: Option<Timestamp>,
+    /// When they are fetched again, at the earliest: with the first assertion after that.
+    pub next_at: Timestamp,
+    /// What went wrong the last time.
+    pub problem: Option<String>,
 }
 
 /// The published document and keys, and when they were fetched.
@@ -76,6 +119,13 @@ impl CachedKeySet {
         self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The published keys, unless it is time to fetch them again.
+    fn fresh(&self, now: Timestamp) -> Option<Published> {
+        let published = self.published();
+        let is_fresh = |(published, fetched): &Fetched| fetched.is_recent(now, published.kept_for);
+        published.filter(is_fresh).map(|(published, _)| published)
+    }
+
     fn no_older_than(&self, age: Duration, now: Timestamp) -> Option<Published> {
         self.published().filter(|(_, fetched)| fetched.is_recent(now, age)).map(|(published, _)| published)
     }
@@ -84,8 +134,8 @@ impl CachedKeySet {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn was_just_tried(&self, now: Timestamp) -> bool {
-        self.tried().is_some_and(|(at, _)| at.is_recent(now, RETRY))
+    fn was_just_tried(&self, publisher: &Publisher, now: Timestamp) -> bool {
+        self.tried().is_some_and(|(at, _)| at.is_recent(now, publisher.retry()))
     }
 
     fn is_failing(&self) -> bool {
@@ -102,14 +152,17 @@ impl CachedKeySet {
     }
 
     /// Asks the issuer, unless another task did so while this one waited for the lock.
-    async fn refresh(&self, fetch: &dyn Fetch, issuer: &str, now: Timestamp) {
+    async fn refresh(&self, fetch: &dyn Fetch, publisher: &Publisher, now: Timestamp) {
         let _turn = self.asking.lock().await;
-        if self.was_just_tried(now) {
+        if self.was_just_tried(publisher, now) {
             return;
         }
-        let outcome = fetch_published(fetch, issuer).await;
+        let outcome = match publisher {
+            Publisher::Issuer(issuer) => fetch_published(fetch, issuer).await,
+            Publisher::Client(jwks_uri) => fetch_of_client(fetch, jwks_uri).await,
+        };
         if let Err(error) = &outcome {
-            tracing::warn!(issuer, %error, "the keys of an issuer are not available");
+            tracing::warn!(address = publisher.address(), %error, "the keys of an issuer or client are not available");
         }
         *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, outcome.as_ref().err().cloned()));
         if let Ok(published) = outcome {
@@ -122,7 +175,7 @@ impl CachedKeySet {
 #[derive(Clone)]
 pub struct IssuerKeys {
     fetch: Arc<dyn Fetch>,
-    entries: Arc<Mutex<HashMap<String, Arc<CachedKeySet>>>>,
+    entries: Arc<Mutex<HashMap<Publisher, Arc<CachedKeySet>>>>,
     /// Parsed keys that were pasted, by identity.
     pasted: Arc<Mutex<HashMap<FederatedIdentityId, Arc<Vec<PublicKey>>>>>,
 }
@@ -139,39 +192,55 @@ impl IssuerKeys {
 
     /// The keys of `issuer`, at most an hour old if it answers.
     pub async fn get(&self, issuer: &str, now: Timestamp) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
-        Ok(self.at_most(FRESH, issuer, now).await?.keys)
+        Ok(self.read(&Publisher::Issuer(issuer.to_owned()), false, now).await?.keys)
     }
 
     /// The discovery document of `issuer` (OpenID Connect Discovery 1.0 §3), at most an hour old if it answers.
     pub(crate) async fn document(&self, issuer: &str, now: Timestamp) -> Result<Arc<Value>, IssuerKeysError> {
-        Ok(self.at_most(FRESH, issuer, now).await?.document)
+        Ok(self.read(&Publisher::Issuer(issuer.to_owned()), false, now).await?.document)
     }
 
-    /// The keys of `issuer`, fetched again unless the issuer was asked a moment ago.
-    pub(crate) async fn fetch_again(
-        &self,
-        issuer: &str,
-        now: Timestamp,
-    ) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
-        Ok(self.at_most(Duration::ZERO, issuer, now).await?.keys)
+    /// What is known of the keys at the `jwks_uri` of a client. Nothing is fetched. `None`: they were never asked for
+    /// since this process began.
+    pub fn known_of_client(&self, jwks_uri: &str, now: Timestamp) -> Option<PublishedKeys> {
+        let publisher = Publisher::Client(jwks_uri.to_owned());
+        let entry = self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(&publisher).cloned()?;
+        let (published, tried) = (entry.published(), entry.tried());
+        let fetched_at = published.as_ref().map(|(_, at)| *at);
+        let due = published.as_ref().map_or(now, |(published, at)| at.plus(published.kept_for));
+        let problem = tried.as_ref().and_then(|(_, error)| Some(error.as_ref()?.to_string()));
+        let next_at = match (&problem, tried) {
+            (Some(_), Some((at, _))) => due.max(at.plus(RETRY_OF_CLIENT)),
+            _ => due,
+        };
+        Some(PublishedKeys {
+            keys: published.map(|(published, _)| published.keys).unwrap_or_default(),
+            fetched_at,
+            next_at,
+            problem,
+        })
     }
 
-    async fn at_most(&self, age: Duration, issuer: &str, now: Timestamp) -> Result<Published, IssuerKeysError> {
+    /// The published keys. With `again` they are fetched now, unless their publisher was asked a moment ago.
+    async fn read(&self, publisher: &Publisher, again: bool, now: Timestamp) -> Result<Published, IssuerKeysError> {
         let entry = {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(entries.entry(issuer.to_owned()).or_default())
+            if entries.len() >= MOST_KEPT && !entries.contains_key(publisher) {
+                entries.clear();
+            }
+            Arc::clone(entries.entry(publisher.clone()).or_default())
         };
-        if let Some(published) = entry.no_older_than(age, now) {
+        if let Some(published) = entry.fresh(now).filter(|_| !again) {
             return Ok(published);
         }
-        if entry.was_just_tried(now) {
+        if entry.was_just_tried(publisher, now) {
             return entry.outcome(now);
         }
         // The request runs in a task of its own, so that it ends and is recorded even if the client disconnects.
         // Otherwise such a client could make us ask the issuer again and again.
         let (fetch, asked) = (Arc::clone(&self.fetch), Arc::clone(&entry));
-        let issuer = issuer.to_owned();
-        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &issuer, now).await });
+        let publisher = publisher.clone();
+        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &publisher, now).await });
         // While an issuer does not answer, a request that the earlier keys can serve does not wait for it.
         let is_served = entry.is_failing() && entry.no_older_than(STALE, now).is_some();
         if !is_served && refresh.await.is_err() {
@@ -191,16 +260,39 @@ impl IssuerKeys {
         jws: &UncheckedJws<'_>,
         now: Timestamp,
     ) -> Result<bool, IssuerKeysError> {
-        let keys = self.get(issuer, now).await?;
+        self.of_publisher_have_signed(&Publisher::Issuer(issuer.to_owned()), jws, now).await
+    }
+
+    /// Whether one of the keys at the `jwks_uri` of a client signed `jws`.
+    ///
+    /// # Errors
+    ///
+    /// The keys are not available.
+    pub(crate) async fn of_client_have_signed(
+        &self,
+        jwks_uri: &str,
+        jws: &UncheckedJws<'_>,
+        now: Timestamp,
+    ) -> Result<bool, IssuerKeysError> {
+        self.of_publisher_have_signed(&Publisher::Client(jwks_uri.to_owned()), jws, now).await
+    }
+
+    async fn of_publisher_have_signed(
+        &self,
+        publisher: &Publisher,
+        jws: &UncheckedJws<'_>,
+        now: Timestamp,
+    ) -> Result<bool, IssuerKeysError> {
+        let keys = self.read(publisher, false, now).await?.keys;
         if jws.is_signed_by(&keys) {
             return Ok(true);
         }
-        // If the `kid` is unknown, the issuer may have a new key, so its keys are fetched again, at a bounded rate. A
-        // bad signature by a known key is no reason to fetch.
+        // If the `kid` is unknown, there may be a new key, so the keys are fetched again, at a bounded rate. A bad
+        // signature by a known key is no reason to fetch.
         if keys.iter().any(|key| key.kid().is_some() && key.kid() == jws.kid()) {
             return Ok(false);
         }
-        Ok(jws.is_signed_by(&self.fetch_again(issuer, now).await?))
+        Ok(jws.is_signed_by(&self.read(publisher, true, now).await?.keys))
     }
 
     /// The keys that were pasted for an identity. They are parsed once: an identity is never edited.
@@ -240,7 +332,20 @@ async fn fetch_published(fetch: &dyn Fetch, issuer: &str) -> Result<Published, I
     if keys.is_empty() {
         return Err(IssuerKeysError::new(&format!("{jwks_uri} has no usable key")));
     }
-    Ok(Published { keys: Arc::new(keys), document: Arc::new(document) })
+    let kept_for = ClientAnswer::USUALLY_KEPT;
+    Ok(Published { keys: Arc::new(keys), document: Arc::new(document), kept_for })
+}
+
+async fn fetch_of_client(fetch: &dyn Fetch, jwks_uri: &str) -> Result<Published, IssuerKeysError> {
+    let answer = fetch.of_client(ClientFile::Keys, jwks_uri).await;
+    let answer = answer.map_err(|problem| IssuerKeysError::Unreached(shortened(&format!("{jwks_uri}: {problem}"))))?;
+    let unusable = |problem: &str| IssuerKeysError::new(&format!("{jwks_uri}: {problem}"));
+    let set = strict_json::parse(&answer.body).ok_or_else(|| unusable("not JSON"))?;
+    let keys = PublicKey::read_jwks(&set).map_err(|problem| unusable(&problem))?;
+    if keys.is_empty() {
+        return Err(unusable("no usable key"));
+    }
+    Ok(Published { keys: Arc::new(keys), document: Arc::default(), kept_for: answer.kept_for() })
 }
 
 async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value, IssuerKeysError> {
@@ -285,11 +390,12 @@ mod tests {
             })
         }
 
-        fn document<'call>(
+        fn of_client<'call>(
             &'call self,
+            _: ClientFile,
             url: &'call str,
-        ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'call>> {
-            self.get(url, url)
+        ) -> Pin<Box<dyn Future<Output = Result<ClientAnswer, String>> + Send + 'call>> {
+            Box::pin(async move { Ok(ClientAnswer { body: self.get(url, url).await?, max_age: None }) })
         }
     }
 

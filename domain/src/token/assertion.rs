@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::base::id::{AuthenticatorId, ClientId};
 use crate::crypto::jws::{UncheckedJws, numeric_date, text};
+use crate::crypto::public_key::PublicKey;
+use crate::model::client::AppClient;
+use crate::model::client::keys::KeySource;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
 use crate::prelude::{Context, Fault, Timestamp, through_fault};
@@ -148,23 +151,98 @@ async fn by_own_key(
             mismatch: Some(if is_endpoint { ClaimMismatch::TokenEndpoint } else { ClaimMismatch::Audience }),
         });
     }
-    let end = check_times(claims, now).map_err(|problem| reject(&problem))?;
-    if end.millis() > now.plus(LONGEST_LIFE).millis() {
-        return Err(reject("exp must be within 10 minutes"));
-    }
-    // After a restore, the database may not know any more that the assertion was used.
-    let issued = numeric_date(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE));
-    if !owner.reusable_assertions && owner.restored_at.is_some_and(|restored| issued.seconds() < restored.seconds()) {
-        return Err(reject("it was issued before a backup was restored"));
-    }
-    let single_use = match text(claims, "jti") {
-        _ if owner.reusable_assertions => None,
-        Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI && !jti.contains(char::is_control) => {
-            Some(SingleUse { jti: jti.to_owned(), until: end.plus(SKEW) })
-        }
-        _ => return Err(reject("jti must be text of at most 128 printable characters")),
+    let end = end_of_own(claims, now).map_err(|problem| reject(&problem))?;
+    let single_use = match owner.reusable_assertions {
+        true => None,
+        false => Some(single_use(claims, end, owner.restored_at).map_err(reject)?),
     };
     Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
+}
+
+/// Checks the times of an assertion that a client signed. Returns its end.
+fn end_of_own(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, String> {
+    let end = check_times(claims, now)?;
+    match end.millis() > now.plus(LONGEST_LIFE).millis() {
+        true => Err("exp must be within 10 minutes".to_owned()),
+        false => Ok(end),
+    }
+}
+
+/// What must be remembered, so that the assertion is good once. `restored_at`: when a backup was restored, if one was.
+fn single_use(
+    claims: &Map<String, Value>,
+    end: Timestamp,
+    restored_at: Option<Timestamp>,
+) -> Result<SingleUse, &'static str> {
+    // After a restore, the database may not know any more that the assertion was used.
+    let issued = numeric_date(claims, "iat").ok().flatten().unwrap_or(end.minus(LONGEST_LIFE));
+    if restored_at.is_some_and(|restored| issued.seconds() < restored.seconds()) {
+        return Err("it was issued before a backup was restored");
+    }
+    match text(claims, "jti") {
+        Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI && !jti.contains(char::is_control) => {
+            Ok(SingleUse { jti: jti.to_owned(), until: end.plus(SKEW) })
+        }
+        _ => Err("jti must be text of at most 128 printable characters"),
+    }
+}
+
+/// Why the assertion of a client that acts for people proves nothing.
+#[derive(Debug)]
+pub enum AppAssertionError {
+    /// The assertion is not acceptable. The text is for the log: it says nothing of the assertion itself.
+    Rejected(String),
+    /// The keys of the client are not available, so the assertion cannot be checked.
+    NoKeys(String),
+    /// A fault of ours.
+    Fault(Fault),
+}
+
+through_fault!(AppAssertionError);
+
+impl From<&str> for AppAssertionError {
+    fn from(problem: &str) -> Self {
+        Self::Rejected(problem.to_owned())
+    }
+}
+
+/// Verifies an assertion with which a client that acts for people proves itself, by its keys. `jws` names the client in
+/// `iss` and `sub`.
+///
+/// The audience may be our issuer or the token endpoint: the programs of other companies cannot be told which one we
+/// like. A credential is stricter, because whoever made it can be told.
+pub(crate) async fn verify_of_app(
+    context: &Context,
+    client: &AppClient,
+    jws: &UncheckedJws<'_>,
+) -> Result<SingleUse, AppAssertionError> {
+    let now = context.now();
+    let is_signed = match client.key_source() {
+        None => return Err("the client has no keys".into()),
+        Some(KeySource::Listed(set)) => {
+            let keys = PublicKey::read_jwks(set).map_err(AppAssertionError::Rejected)?;
+            jws.is_signed_by(&keys)
+        }
+        Some(KeySource::At(address)) => {
+            let signed = context.issuer_keys.of_client_have_signed(address, jws, now).await;
+            signed.map_err(|error| AppAssertionError::NoKeys(error.to_string()))?
+        }
+    };
+    if !is_signed {
+        return Err("the signature is by none of the keys of the client".into());
+    }
+    let claims = jws.unchecked_claims();
+    if ["iss", "sub"].iter().any(|name| text(claims, name) != Some(client.id.as_str())) {
+        return Err("iss and sub must be the client ID".into());
+    }
+    let settings = &context.settings;
+    let accepted = [settings.public_url.clone(), format!("{}/", settings.public_url), settings.token_endpoint()];
+    if !single_audience(claims).is_some_and(|audience| accepted.iter().any(|own| own == audience)) {
+        return Err(AppAssertionError::Rejected(format!("aud must be {}", settings.public_url)));
+    }
+    let end = end_of_own(claims, now).map_err(AppAssertionError::Rejected)?;
+    // A restore ends every code and every consent, so an assertion from before it redeems nothing.
+    Ok(single_use(claims, end, None)?)
 }
 
 /// A token that another issuer signed. With a `client_id`, the token must match an identity of that credential. Without

@@ -15,6 +15,7 @@ use clap::Args;
 
 pub(crate) use error::ConfigError;
 use openid::OpenIdConnect;
+pub(crate) use sections::DocumentClients;
 use sections::{Client, Egress, Incident, Log, Network, Storage, Token};
 pub(crate) use values::is_loopback;
 

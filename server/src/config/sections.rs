@@ -178,6 +178,17 @@ fn status_list_ttl(text: &str) -> Result<Duration, String> {
     seconds(text, 1..=300)
 }
 
+/// Whether the address of a document may be a client ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DocumentClients {
+    /// No.
+    Off,
+    /// Yes.
+    On,
+    /// Yes, unless the instance was made when “no” was the default.
+    Auto,
+}
+
 /// Which clients may register themselves.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Client {
@@ -190,10 +201,11 @@ pub(crate) struct Client {
     /// That token.
     #[arg(skip)]
     pub(crate) initial_access_token: Option<InitialAccessToken>,
-    /// Whether the address of a document that describes a client may be its client ID: off or on
-    #[arg(long, value_name = "SWITCH", action = ArgAction::Set,
-        value_parser = choice(&[("off", false), ("on", true)]))]
-    pub(crate) client_id_metadata_documents: bool,
+    /// Whether the address of a document that describes a client may be its client ID: off, on or auto
+    #[arg(long, value_name = "SWITCH", value_parser = choice(&[
+        ("off", DocumentClients::Off), ("on", DocumentClients::On), ("auto", DocumentClients::Auto)
+    ]))]
+    pub(crate) client_id_metadata_documents: DocumentClients,
     /// The resource of the MCP server for clients whose requests name none; the person chooses when not set
     #[arg(long, value_name = "URI", value_parser = resource)]
     pub(crate) default_resource: Option<String>,

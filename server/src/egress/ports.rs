@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use domain::model::ports::{Fetch, Post, ProviderConnection, TokenAnswer, TokenRequest, WebhookMessage};
+use domain::model::ports::{
+    ClientAnswer, ClientFile, Fetch, Post, ProviderConnection, TokenAnswer, TokenRequest, WebhookMessage,
+};
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
@@ -102,14 +104,19 @@ impl Outbound {
         Ok(TokenAnswer { status, body: Zeroizing::new(read_body(answer, LONGEST_DOCUMENT).await?) })
     }
 
-    /// The document of a client. Its address must begin with https; no exception changes that.
-    async fn client_document(&self, url: &str) -> Result<Vec<u8>, String> {
+    /// A file of a client. Its address must begin with https; no exception changes that.
+    async fn client_file(&self, what: ClientFile, url: &str) -> Result<ClientAnswer, String> {
         let url = Url::parse(url).map_err(|_| "not a URL")?;
         let answer = self.document_at(self.clients.permission(&url), &url).await?;
         if !answer.is_json {
             return Err("the answer is not application/json".to_owned());
         }
-        read_body(answer, LONGEST_CLIENT_DOCUMENT).await
+        let longest = match what {
+            ClientFile::Document => LONGEST_CLIENT_DOCUMENT,
+            ClientFile::Keys => LONGEST_DOCUMENT,
+        };
+        let max_age = max_age(&answer.headers);
+        Ok(ClientAnswer { body: read_body(answer, longest).await?, max_age })
     }
 
     /// Sends a message to a webhook, and returns the status of its answer.
@@ -156,9 +163,13 @@ impl Fetch for Outbound {
         within(FETCH_DEADLINE, LATE, self.issuer_document(issuer, url))
     }
 
-    fn document<'call>(&'call self, url: &'call str) -> BoxFuture<'call, Result<Vec<u8>, String>> {
+    fn of_client<'call>(
+        &'call self,
+        what: ClientFile,
+        url: &'call str,
+    ) -> BoxFuture<'call, Result<ClientAnswer, String>> {
         // A look-up or a connection that takes too long is told apart from others by its time alone.
-        within(CLIENT_DEADLINE, UNREACHABLE, self.client_document(url))
+        within(CLIENT_DEADLINE, UNREACHABLE, self.client_file(what, url))
     }
 }
 
@@ -195,6 +206,19 @@ impl Post for Outbound {
     }
 }
 
+/// How long an answer may be kept (RFC 9111 §5.2.2): zero when it must not be kept, nothing when the answer does not
+/// say.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let directives: Vec<String> =
+        lines.flat_map(|line| line.split(',')).map(|directive| directive.trim().to_ascii_lowercase()).collect();
+    if directives.iter().any(|directive| directive == "no-store" || directive == "no-cache") {
+        return Some(Duration::ZERO);
+    }
+    let seconds = directives.iter().find_map(|directive| directive.strip_prefix("max-age="))?;
+    seconds.trim_matches('"').parse().ok().map(Duration::from_secs)
+}
+
 /// Reads the body of an answer, of at most `most` bytes.
 async fn read_body(mut answer: Answer, most: usize) -> Result<Vec<u8>, String> {
     let body = Limited::new(&mut answer.body, most).collect().await;
@@ -221,7 +245,9 @@ mod tests {
             "https://".to_owned(),
         ] {
             assert!(strict.get(&url, &url).await.is_err(), "{url}");
-            assert!(strict.document(&url).await.is_err(), "{url}");
+            for what in [ClientFile::Document, ClientFile::Keys] {
+                assert!(strict.of_client(what, &url).await.is_err(), "{url}");
+            }
             assert!(strict.post(&message(&url)).await.is_err(), "{url}");
             assert!(url.contains("//localhost") || strict.check(&url).is_err(), "{url}");
         }
@@ -244,11 +270,29 @@ mod tests {
             format!("https://{closed}/x"),
         ];
         for url in documents {
-            assert_eq!(outbound.document(&url).await, Err(UNREACHABLE.to_owned()), "{url}");
+            for what in [ClientFile::Document, ClientFile::Keys] {
+                assert_eq!(outbound.of_client(what, &url).await, Err(UNREACHABLE.to_owned()), "{url}");
+            }
         }
         // An administrator learns what to do about it.
         let problem = outbound.post(&message("https://localhost/x")).await.expect_err("refused");
         assert_eq!(problem, "its address is not public; list the host in private_webhooks to allow it");
+    }
+
+    #[test]
+    fn an_answer_says_how_long_it_may_be_kept() {
+        for (line, expected) in [
+            ("max-age=600", Some(600)),
+            ("public, Max-Age=\"60\"", Some(60)),
+            ("no-store", Some(0)),
+            ("max-age=600, no-cache", Some(0)),
+            ("public", None),
+            ("max-age=soon", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static(line))]);
+            assert_eq!(max_age(&headers), expected.map(Duration::from_secs), "{line}");
+        }
+        assert_eq!(max_age(&HeaderMap::new()), None);
     }
 
     #[tokio::test]

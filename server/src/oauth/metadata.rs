@@ -69,10 +69,9 @@ pub(crate) async fn authorization_server(State(state): State<AppState>) -> Respo
     }
     if state.context.settings.client_id_metadata_documents {
         document["client_id_metadata_document_supported"] = json!(true);
-        // `token_endpoint_auth_methods_supported` is the list for all clients, and credentials need what is in it. No
-        // registered member says which of these a client with a document may use. This one does, so that the two
-        // members above do not promise a document with keys.
-        document["client_id_metadata_document_auth_methods_supported"] = json!(["none"]);
+        // `token_endpoint_auth_methods_supported` is the list for all clients, and has methods with a secret too. A
+        // document cannot hold one.
+        document["client_id_metadata_document_auth_methods_supported"] = json!(["none", "private_key_jwt"]);
     }
     ([(header::CACHE_CONTROL, MAX_AGE)], Json(document)).into_response()
 }

@@ -22,11 +22,11 @@ use crate::interactive::{
 };
 use crate::support::{Answer, App};
 
-const DOCUMENT: &str = "https://editor.example/oauth/client.json";
+pub(crate) const DOCUMENT: &str = "https://editor.example/oauth/client.json";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What the editor publishes, with these members in place of the usual ones; null leaves one out.
-fn document(changes: Value) -> String {
+pub(crate) fn document(changes: Value) -> String {
     let mut document = json!({
         "client_id": DOCUMENT,
         "client_name": "Editor",
@@ -50,7 +50,7 @@ async fn a_client_is_known_by_the_document_at_its_address() {
     app.instance.issuers.publish(DOCUMENT, &document(json!({})));
     let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
     assert_eq!(metadata["client_id_metadata_document_supported"], true);
-    assert_eq!(metadata["client_id_metadata_document_auth_methods_supported"], json!(["none"]));
+    assert_eq!(metadata["client_id_metadata_document_auth_methods_supported"], json!(["none", "private_key_jwt"]));
 
     // Nobody makes us ask another server before signing in.
     let anonymous = app.browser().get(&path(&query(DOCUMENT, &[]))).await;
@@ -161,8 +161,8 @@ async fn a_document_that_describes_no_client_for_people_is_refused() {
         ),
         ("nameless", Some(document(json!({ "client_id": null }))), "not its own address"),
         ("secret", Some(document(json!({ "client_secret": "x" }))), "client_secret"),
-        ("symmetric", Some(document(json!({ "token_endpoint_auth_method": "client_secret_post" }))), "is not none"),
-        ("keys", Some(document(json!({ "token_endpoint_auth_method": "private_key_jwt" }))), "is not none"),
+        ("symmetric", Some(document(json!({ "token_endpoint_auth_method": "client_secret_post" }))), "is neither none"),
+        ("keys", Some(document(json!({ "token_endpoint_auth_method": "private_key_jwt" }))), "names no keys"),
         ("machine", Some(document(json!({ "grant_types": ["client_credentials"] }))), "grant_types"),
         ("script", Some(document(json!({ "redirect_uris": ["javascript:alert(1)"] }))), "no redirect URI"),
         ("no URIs", Some(document(json!({ "redirect_uris": null }))), "no redirect URI"),

@@ -5,6 +5,7 @@ mod about;
 mod activity;
 mod assertions;
 mod client_documents;
+mod client_keys;
 mod command_line;
 mod credentials;
 mod documents;

@@ -37,7 +37,7 @@ async fn the_authorization_server_describes_itself() {
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": true,
-            "client_id_metadata_document_auth_methods_supported": ["none"],
+            "client_id_metadata_document_auth_methods_supported": ["none", "private_key_jwt"],
             "scopes_supported": ["mcp:read", "offline_access"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],

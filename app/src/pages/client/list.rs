@@ -119,6 +119,7 @@ pub(super) fn kind_words(client: &AppClient) -> &'static str {
         (ClientKind::Registered, true) => "Added by an administrator, confidential",
         (ClientKind::Registered, false) => "Added by an administrator, public",
         (ClientKind::Dynamic, _) => "Registered itself",
+        (ClientKind::Document, _) if client.key_source().is_some() => "Described by its host, proves itself with keys",
         (ClientKind::Document, _) => "Described by its host",
     }
 }

@@ -3,7 +3,10 @@
 use domain::base::cursor::Cursor;
 use domain::base::id::AppClientId;
 use domain::client::{self, consent};
+use domain::crypto::public_key::PublicKey;
+use domain::model::client::AppClient;
 use domain::model::client::consent::ListedConsent;
+use domain::model::client::keys::KeySource;
 use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of};
@@ -30,6 +33,39 @@ fn secret_words(hint: &str, ended: bool) -> String {
              it register again."
         ),
     }
+}
+
+/// Where the keys of the client are, and which of them are known here.
+fn keys(visit: &Visit, client: &AppClient) -> Option<AnyView> {
+    let names = |keys: &[PublicKey]| {
+        let name = |key: &PublicKey| format!("{}, {}", key.kid().unwrap_or("without kid"), key.algorithm().as_str());
+        keys.iter().map(name).map(|name| view! { <div><code>{name}</code></div> }).collect_view()
+    };
+    Some(match client.key_source()? {
+        KeySource::Listed(set) => {
+            let keys = PublicKey::read_jwks(set).unwrap_or_default();
+            html! { <div>"Keys in its document"</div>{names(&keys)} }
+        }
+        KeySource::At(address) => {
+            let known = visit.context.issuer_keys.known_of_client(address, visit.now());
+            let state = match known {
+                None => sub("Not fetched yet: the first request of the client fetches them."),
+                Some(known) => {
+                    let fetched = match known.fetched_at {
+                        Some(at) => {
+                            html! { "Fetched "{distance(at)}". Next fetch: not before "{moment(known.next_at)}"." }
+                        }
+                        None => html! { "Never fetched. Next try: not before "{moment(known.next_at)}"." },
+                    };
+                    let problem = known.problem.map(|problem| {
+                        html! { <div>{chip("The last fetch failed", "warn")}{sub(problem)}</div> }
+                    });
+                    html! { {names(&known.keys)}{sub(fetched)}{problem} }
+                }
+            };
+            html! { <code>{address.to_owned()}</code>{state} }
+        }
+    })
 }
 
 /// The page of one client: what it is, who gave it access, and how to stop it.
@@ -92,6 +128,7 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         Some(("Kind", kind_words(&client).into_any())),
         Some(("Redirects to", uris.into_any())),
         secret.map(|secret| ("Secret", secret)),
+        keys(&visit, &client).map(|keys| ("Proves itself with", keys)),
         Some(("Issuer", html! { <code>{issuer}</code> })),
     ];
     let facts = facts.into_iter().flatten();

@@ -108,7 +108,7 @@ impl PublicKey {
     /// # Errors
     ///
     /// There are too many keys. None is parsed then.
-    pub(crate) fn read_jwks(jwks: &Value) -> Result<Vec<Self>, String> {
+    pub fn read_jwks(jwks: &Value) -> Result<Vec<Self>, String> {
         let keys = jwks.get("keys").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         if keys.len() > MOST_KEYS_OF_ISSUER {
             return Err(format!("A set may have at most {MOST_KEYS_OF_ISSUER} keys; this one has {}.", keys.len()));

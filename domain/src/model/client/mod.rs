@@ -1,6 +1,7 @@
 //! Clients that act for people: OAuth clients of the authorization code grant.
 
 pub mod consent;
+pub mod keys;
 pub mod personal_token;
 pub mod redirect_uri;
 
@@ -62,6 +63,8 @@ pub struct AppClient {
     /// When its document was last read, if a document describes it; when it last changed its registration, if it
     /// registered itself.
     pub described_at: Option<Timestamp>,
+    /// Until when its document is believed without being read again.
+    pub described_until: Option<Timestamp>,
 }
 
 impl AppClient {
@@ -89,6 +92,7 @@ impl AppClient {
             last_used_at: None,
             removed_at: None,
             described_at: None,
+            described_until: None,
         }
     }
 

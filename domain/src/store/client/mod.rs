@@ -12,14 +12,14 @@ use crate::store::{Columns, On, Result, Store, Transaction, composed_sql, row, s
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at, described_at, leaked_at, created_by_id,
+                             removed_at, described_at, described_until, leaked_at, created_by_id,
                              CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
                              AS secret_ended FROM clients";
 
 row! { "clients" => AppClient {
     id = "client_id", kind, name, redirect_uris, metadata, secret_hint,
     secret_ended: |columns| Ok(columns.get::<i64>("secret_ended")? != 0), leaked_at, created_by, made_by: made_by,
-    created_at, last_used_at, removed_at, described_at
+    created_at, last_used_at, removed_at, described_at, described_until
 } }
 
 /// A client that registered itself was made by no person.
@@ -42,10 +42,10 @@ pub(crate) async fn insert(
     sql!(
         "INSERT INTO clients
              (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at,
-              last_used_at, described_at, created_by_id, registration_hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+              last_used_at, described_at, described_until, created_by_id, registration_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         client.id, client.kind, client.name, client.redirect_uris, client.metadata, secret,
-        client.secret_hint, client.created_by, client.created_at, client.last_used_at, client.described_at,
+        client.secret_hint, client.created_by, client.created_at, client.last_used_at, client.described_at, client.described_until,
         maker(client), registration
     )
     .execute(transaction)
@@ -55,9 +55,10 @@ pub(crate) async fn insert(
 /// Replaces the description of a client by the present one.
 pub(crate) async fn describe(transaction: &mut Transaction, client: &AppClient) -> Result<()> {
     sql!(
-        "UPDATE clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4, created_by_id = $5
-         WHERE client_id = $6";
-        client.name, client.redirect_uris, client.metadata, client.described_at,
+        "UPDATE clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4, described_until = $5,
+                created_by_id = $6
+         WHERE client_id = $7";
+        client.name, client.redirect_uris, client.metadata, client.described_at, client.described_until,
         maker(client), client.id
     )
     .execute(transaction)
@@ -91,14 +92,9 @@ pub(crate) async fn find_by_secret(store: &Store, hash: &SecretHash) -> Result<O
     composed_sql!("{SELECT} WHERE secret_hash = $1"; hash).optional(store).await
 }
 
-/// Whether the client was not removed and has this secret; without a secret, whether it is a public client.
-pub(crate) async fn is_authenticated(
-    transaction: &mut Transaction,
-    id: &AppClientId,
-    secret: Option<&SecretHash>,
-) -> Result<bool> {
-    let sql = "SELECT 1 FROM clients WHERE client_id = $1 AND removed_at IS NULL
-         AND (secret_hash = $2 OR CAST($2 AS TEXT) IS NULL AND secret_hint IS NULL)";
+/// Whether the client was not removed and has this secret.
+pub(crate) async fn has_secret(transaction: &mut Transaction, id: &AppClientId, secret: &SecretHash) -> Result<bool> {
+    let sql = "SELECT 1 FROM clients WHERE client_id = $1 AND removed_at IS NULL AND secret_hash = $2";
     sql!(sql; id, secret).exists(transaction).await
 }
 

@@ -80,6 +80,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
         migration(36, "scope hierarchy", include_str!("../../../../migrations/0036_scope_hierarchy.sql")),
         migration(37, "merged lists", include_str!("../../../../migrations/0037_merged_lists.sql")),
+        migration(39, "client documents", include_str!("../../../../migrations/0039_client_documents.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");
@@ -167,6 +168,31 @@ mod tests {
         }
         store.close().await;
         let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_keeps_the_default_for_documents_of_clients() {
+        for (is_earlier, expected) in [(true, true), (false, false)] {
+            let folder = testing::folder();
+            let url = testing::database_url(&folder.join("countersign.db")).await;
+            let store = Store::open(&DatabaseUrl::parse(&url).expect("an address"), &StoreOptions::default()).await;
+            let store = store.expect("opens");
+            let earlier = all(store.engine()).into_iter().filter(|migration| migration.version < 39).collect();
+            apply(store.changes.connections(), earlier).await.expect("the schema of an earlier version");
+            if is_earlier {
+                let sql =
+                    "INSERT INTO instance_keys (purpose, key_id, wrapped, created_at) VALUES ('pepper', 'a', 'x', 1)";
+                let mut transaction = store.begin().await.expect("begins");
+                sqlx::query(sql).execute(&mut *transaction).await.expect("inserts");
+                transaction.commit().await.expect("commits");
+            }
+            store.migrate().await.expect("the schema of this version");
+            let setting = "client_id_metadata_documents";
+            let kept = crate::store::operations::keys::has_earlier_default(&store, setting).await.expect("reads");
+            assert_eq!(kept, expected);
+            store.close().await;
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 
     #[tokio::test]

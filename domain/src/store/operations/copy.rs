@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 52] = [
+const TABLES: [&str; 53] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -66,6 +66,7 @@ const TABLES: [&str; 52] = [
     "reported_tokens",
     "repeated_events",
     "checklist",
+    "earlier_defaults",
 ];
 /// How many rows are read and written at once.
 const PAGE: i64 = 2000;

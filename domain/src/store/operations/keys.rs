@@ -122,3 +122,8 @@ pub(crate) async fn insert_signing_key(transaction: &mut Transaction, key: &Sign
          VALUES ($1, $2, $3, $4, $5, $6, NULL)";
     sql!(sql; key.kid, key.alg, key.public_jwk, key.wrapped, key.created_at, key.active_from).execute(transaction).await
 }
+
+/// Whether the instance was made before the default of this setting changed.
+pub(crate) async fn has_earlier_default(store: &Store, setting: &str) -> Result<bool> {
+    sql!("SELECT 1 FROM earlier_defaults WHERE name = $1"; setting).exists(store).await
+}

@@ -147,7 +147,7 @@ async fn check(
     let refused = |refusal| LedgerError::refused(refusal, Some(state.client_id.clone()));
     check_alive(&state, origin.address, context.now()).map_err(refused)?;
     if let Some(single_use) = single_use.filter(|_| !state.reusable_assertions)
-        && !store::token::batch::use_assertion(&mut transaction, &state.client_id, single_use).await?
+        && !store::token::batch::use_assertion(&mut transaction, state.client_id.as_str(), single_use).await?
     {
         return Err(refused(Refusal::AssertionReplayed));
     }

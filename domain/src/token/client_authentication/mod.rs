@@ -15,11 +15,14 @@ use std::ops::Deref;
 use crate::base::form_body::TokenForm;
 use crate::base::id::AppClientId;
 use crate::client;
+use crate::crypto::jws::{UncheckedJws, text};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::AppClient;
-use crate::model::token::oauth_error::{OAuthError, Result};
+use crate::model::token::SingleUse;
+use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Change, Context, Fault};
 use crate::store;
+use crate::token::assertion::{self, AppAssertionError};
 use crate::token::client_authentication::credential::CredentialClaim;
 use crate::token::client_authentication::presented::{Presented, PresentedSecret, SecretValue};
 
@@ -47,8 +50,18 @@ pub enum Client {
 #[derive(Debug)]
 pub struct AuthenticatedClient {
     client: AppClient,
-    /// The hash of the presented secret; `None` for a public client.
-    secret: Option<SecretHash>,
+    proof: Proof,
+}
+
+/// How a client that acts for people proved itself.
+#[derive(Debug)]
+enum Proof {
+    /// It is public: it only names itself.
+    Named,
+    /// It presented the secret with this hash.
+    Secret(SecretHash),
+    /// It signed an assertion, which is good once.
+    Assertion(SingleUse),
 }
 
 impl Deref for AuthenticatedClient {
@@ -60,16 +73,27 @@ impl Deref for AuthenticatedClient {
 }
 
 impl AuthenticatedClient {
-    /// Checks in `change` that the client still is one, and that the presented secret still is its secret.
+    /// Checks in `change` that the client still is one, and that its proof still is one. Uses up an assertion.
     ///
     /// # Errors
     ///
     /// `invalid_client`, or a fault.
     pub(crate) async fn check(&self, change: &mut Change<'_>) -> Result<()> {
-        match store::client::is_authenticated(change, &self.client.id, self.secret.as_ref()).await? {
-            true => Ok(()),
-            false => Err(OAuthError::invalid_client("the client was removed, or its secret ended")),
+        let id = &self.client.id;
+        let ended = || OAuthError::invalid_client("the client was removed, or its secret or keys ended");
+        if let Proof::Secret(hash) = &self.proof {
+            return if store::client::has_secret(change, id, hash).await? { Ok(()) } else { Err(ended()) };
         }
+        let present = store::client::find(&mut *change, id).await?.filter(AppClient::is_present).ok_or_else(ended)?;
+        if present.is_confidential() || present.key_source() != self.client.key_source() {
+            return Err(ended());
+        }
+        if let Proof::Assertion(once) = &self.proof
+            && !store::token::batch::use_assertion(change, id.as_str(), once).await?
+        {
+            return Err(OAuthError::invalid_client("the assertion was used before"));
+        }
+        Ok(())
     }
 }
 
@@ -92,10 +116,19 @@ pub async fn authenticate(
     match presented {
         Presented::Nothing => {
             let client = public_client(context, form).await?;
-            Ok(Client::Interactive(Box::new(AuthenticatedClient { client, secret: None })))
+            Ok(Client::Interactive(Box::new(AuthenticatedClient { client, proof: Proof::Named })))
         }
         Presented::Malformed(detail) => Err(OAuthError::invalid_client(detail)),
-        Presented::Assertion => Ok(Client::Credential(CredentialClaim::Assertion)),
+        Presented::Assertion => {
+            let client = match served {
+                ServedClients::Credentials => None,
+                ServedClients::Interactive => client_with_keys(context, form).await?,
+            };
+            Ok(match client {
+                Some(client) => Client::Interactive(Box::new(client)),
+                None => Client::Credential(CredentialClaim::Assertion),
+            })
+        }
         Presented::Secret(secret) => {
             let client = match served {
                 ServedClients::Credentials => None,
@@ -113,13 +146,48 @@ pub async fn authenticate(
 async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient> {
     let id = form.get("client_id").and_then(AppClientId::parse);
     let id = id.ok_or_else(|| OAuthError::invalid_client("no client authentication"))?;
-    if id.document().is_some() && !context.settings.client_id_metadata_documents {
-        return Err(OAuthError::invalid_client("clients are not known by documents here"));
-    }
+    check_kind(context, &id)?;
     let found = client::find(context, &id).await?;
     found
-        .filter(|client| client.removed_at.is_none() && !client.is_confidential())
+        .filter(|client| client.is_present() && !client.is_confidential() && client.key_source().is_none())
         .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))
+}
+
+/// Checks that a client that a document describes is served at all.
+fn check_kind(context: &Context, id: &AppClientId) -> Result<()> {
+    match id.document() {
+        Some(_) if !context.settings.client_id_metadata_documents => {
+            Err(OAuthError::invalid_client("clients are not known by documents here"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The client that acts for people and signed the assertion of the form with one of its keys. `None`: the assertion is
+/// not by such a client.
+async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<AuthenticatedClient>> {
+    let Ok(jws) = UncheckedJws::parse(form.get("client_assertion").unwrap_or_default()) else { return Ok(None) };
+    let Some(id) = text(jws.unchecked_claims(), "iss").and_then(AppClientId::parse) else { return Ok(None) };
+    let found = client::find(context, &id).await?;
+    let Some(client) = found.filter(|client| client.is_present() && client.key_source().is_some()) else {
+        return Ok(None);
+    };
+    check_kind(context, &id)?;
+    if form.get("client_id").is_some_and(|named| named != id.as_str()) {
+        return Err(OAuthError::invalid_request("client_id is not the client that the assertion names."));
+    }
+    let once = assertion::verify_of_app(context, &client, &jws).await.map_err(|error| match error {
+        AppAssertionError::Rejected(detail) => OAuthError::invalid_client(format!("assertion: {detail}")),
+        AppAssertionError::NoKeys(detail) => OAuthError {
+            detail: detail.into(),
+            ..OAuthError::new(
+                OAuthErrorCode::IssuerUnavailable,
+                "The keys of the client are not available now. Try again soon.",
+            )
+        },
+        AppAssertionError::Fault(fault) => fault.into(),
+    })?;
+    Ok(Some(AuthenticatedClient { client, proof: Proof::Assertion(once) }))
 }
 
 /// The client that acts for people and has this secret, unless the request names another client.
@@ -131,7 +199,7 @@ async fn confidential_client(
     let hash = value.hash(&context.keys.pepper);
     let found = client::find_by_secret(context, &hash).await?;
     let found = found.filter(|client| secret.allows_name(client.id.as_str()));
-    Ok(found.map(|client| AuthenticatedClient { client, secret: Some(hash) }))
+    Ok(found.map(|client| AuthenticatedClient { client, proof: Proof::Secret(hash) }))
 }
 
 impl Client {

@@ -11,7 +11,7 @@ use domain::base::random::SystemRandom;
 use domain::context::Context;
 use domain::crypto::keys::master::MasterKey;
 use domain::model::settings::Settings;
-use domain::operations::instance::open_instance;
+use domain::operations::instance::{document_clients_by_default, open_instance};
 use domain::server;
 use domain::services::keyring::is_initialised;
 use domain::services::relying_party::RelyingParty;
@@ -21,7 +21,7 @@ use url::Url;
 use super::error::CliError;
 use super::files::make_data_folder;
 use super::master_key;
-use crate::config::{Config, ConfigError, is_loopback};
+use crate::config::{Config, ConfigError, DocumentClients, is_loopback};
 use crate::egress::policy::PrivateHosts;
 use crate::egress::ports::Outbound;
 
@@ -215,7 +215,11 @@ impl OpenDatabase<'_> {
             status_list_ttl: config.token.status_list_ttl,
             dynamic_registration: config.client.dynamic_registration,
             initial_access_token: config.client.initial_access_token.clone(),
-            client_id_metadata_documents: config.client.client_id_metadata_documents,
+            client_id_metadata_documents: match config.client.client_id_metadata_documents {
+                DocumentClients::Off => false,
+                DocumentClients::On => true,
+                DocumentClients::Auto => document_clients_by_default(&store).await?,
+            },
             default_resource: config.client.default_resource.clone(),
         };
         let outbound = Arc::new(Outbound::new(config.egress.private_hosts()));

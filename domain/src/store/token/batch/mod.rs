@@ -297,10 +297,10 @@ pub(crate) async fn authenticator_state(
 /// Uses one assertion up, outside of a batch; false when it was used before.
 pub(crate) async fn use_assertion(
     transaction: &mut Transaction,
-    client_id: &ClientId,
+    client_id: &str,
     once: &SingleUse,
 ) -> Result<bool, StoreError> {
-    sql!(USE_ASSERTION; *client_id, once.jti, once.until).changed(transaction).await
+    sql!(USE_ASSERTION; client_id, once.jti, once.until).changed(transaction).await
 }
 
 /// Uses the assertion `$2` of the client `$1` up, which must be remembered until `$3`; changes nothing when it was used
