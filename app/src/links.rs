@@ -40,7 +40,7 @@ links! {
         SIGN_OUT = "/logout": "Signing out.";
         CREDENTIALS = "/credentials": "The list of credentials.";
         NEW_CREDENTIAL = "/credentials/new": "Generating a credential.";
-        ROTATE_SEVERAL = "/credentials/rotate": "New secrets for credentials of the list.";
+        RENEW_SEVERAL = "/credentials/renew": "New secrets for credentials of the list.";
         SEVERAL = "/credentials/several": "One action on several credentials.";
         RECEIPT = "/credentials/receipt": "What an action on several credentials did.";
         EXPORT_CREDENTIALS = "/credentials/export": "The list of credentials as a file.";

@@ -264,7 +264,7 @@ test('a team gets another name, and is removed after its credentials moved', asy
   await examine(administrator, 'several-moved');
   // The move is reversed, and done again.
   await press(administrator, 'Undo');
-  await press(administrator, 'Reverse');
+  await administrator.getByRole('main').getByRole('button', { name: 'Undo' }).click();
   await expect(administrator.getByText('3 credentials changed back.', { exact: true })).toBeVisible();
   await open(administrator, '/teams');
   await press(administrator, 'Billing');

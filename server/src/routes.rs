@@ -153,7 +153,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/servers/{id}/check", admin, page(server::check_form).post(form(server::check))),
         row("/leaks", person, page(incident::leaks).post(form(incident::find_leaks))),
         row("/emergency", admin, page(incident::emergency).post(form(incident::stop))),
-        again("/credentials/rotate", member, post(form(credential::renew))),
+        again("/credentials/renew", member, post(form(credential::renew))),
         again("/leaks/renew", member, post(form(credential::renew))),
         row("/activity", person, page(audit::activity)),
         again("/activity/export", person, page(audit::export_form).post(form(audit::export))),

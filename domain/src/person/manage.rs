@@ -72,6 +72,13 @@ pub async fn secrets_known_to(context: &Context, id: &PersonId) -> Result<HashMa
     Ok(known)
 }
 
+/// The newest credentials of which a person has seen a secret that still works, at most `limit`.
+pub async fn known_to(context: &Context, id: &PersonId, limit: u16) -> Result<Vec<Credential>, Fault> {
+    context.rollup.flush().await;
+    let now = context.now();
+    Ok(store::credential::generated::newest_known(&context.store, id, now, i64::from(limit)).await?)
+}
+
 /// Gives another person another name. Only administrators may do this.
 pub async fn rename(context: &Context, actor: &Actor, id: &PersonId, name: &str) -> Result<()> {
     let name = &check_name(name).at("name")?;

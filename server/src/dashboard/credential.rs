@@ -262,7 +262,7 @@ pub(crate) async fn add_identity(form: Submission, client_id: String) -> Respons
     .await
 }
 
-/// `POST /leaks/renew` and `POST /credentials/rotate`: new secrets for several credentials at once. It asks for
+/// `POST /leaks/renew` and `POST /credentials/renew`: new secrets for several credentials at once. It asks for
 /// confirmation first. After the confirmation it shows the new secrets. Only this answer shows them.
 pub(crate) async fn renew(form: Submission) -> Response {
     let typed = read!(form.fields => renew::Typed { client_ids, how, overlap, overlap_until, list });

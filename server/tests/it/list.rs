@@ -199,7 +199,7 @@ async fn several_are_disabled_enabled_tagged_moved_and_rotated() {
         ("overlap", "3600"),
         ("list", ""),
     ];
-    let secrets = browser.submit("/credentials", "/credentials/rotate", &fields).await;
+    let secrets = browser.submit("/credentials", "/credentials/renew", &fields).await;
     assert!(secrets.body.contains("Save your new client secrets"), "{}", secrets.body);
     assert!(secrets.body.contains(&format!("\"{}\",css_", ids[0])), "all secrets as CSV: {}", secrets.body);
     assert!(browser.get("/credentials?status=rotating").await.body.contains("1–1 of 1"), "one is disabled");

@@ -315,7 +315,7 @@ async fn an_owner_is_a_person_of_the_team_and_gives_everything_away_when_they_le
     let fields = [("do", "owner"), ("client_id", id.as_str()), ("owner", stranger.id.as_str())];
     let kept = administrator.submit(&give, "/credentials/several", &fields).await;
     let receipt = text(administrator.get(kept.header("location")).await);
-    assert!(receipt.contains("the new owner is not in its team"), "{receipt}");
+    assert!(receipt.contains("that person is not in its team, or is disabled"), "{receipt}");
     assert_eq!(found(&app, &id).await.owner.map(|owner| owner.id), Some(alan.id.clone()));
 
     let elsewhere = Edit { team: Some(payments), ..Edit::of(&found(&app, &id).await) };

@@ -173,7 +173,7 @@ pub(crate) fn rows() -> Vec<Row> {
             &[("client_ids", "{client_id}"), ("how", "rotate"), ("overlap", "900"), ("confirmed", "yes")],
         ),
         (
-            "/credentials/rotate",
+            "/credentials/renew",
             POST,
             Member,
             Team,
@@ -569,7 +569,7 @@ const ASK_AGAIN: [&str; 33] = [
     "/apps/clients/{id}/secret",
     "/credentials/export",
     "/credentials/new",
-    "/credentials/rotate",
+    "/credentials/renew",
     "/credentials/{client_id}/edit",
     "/credentials/{client_id}/enable",
     "/credentials/{client_id}/identities/new",

@@ -277,7 +277,7 @@ async fn rotations_are_finished_together_where_the_program_has_moved() {
     let browser = app.signed_in().await;
     let both = format!("{} {}", ids[0], ids[1]);
     let fields = [("client_ids", both.as_str()), ("how", "rotate"), ("confirmed", "yes"), ("list", "q=o")];
-    let revealed = browser.submit("/credentials", "/credentials/rotate", &fields).await.body;
+    let revealed = browser.submit("/credentials", "/credentials/renew", &fields).await.body;
     for expected in [
         "name,client_id,client_secret\n\"moved\"",
         "href=\"/credentials?q=o\"",

@@ -310,18 +310,24 @@ fn closed(shown: &Shown) -> Option<AnyView> {
     let is_closed = |server: &&McpServer| {
         credential.servers.contains(&server.id) && !server.is_archived() && !server.access.admits_team(&credential.team)
     };
-    let names: Vec<&str> = shown.servers.iter().filter(is_closed).map(|server| server.name.as_str()).collect();
-    if names.is_empty() || shown.status() == Status::Expired {
+    let closed: Vec<&McpServer> = shown.servers.iter().filter(is_closed).collect();
+    if closed.is_empty() || shown.status() == Status::Expired {
         return None;
     }
+    let names: Vec<&str> = closed.iter().map(|server| server.name.as_str()).collect();
     let is = if names.len() == 1 { "is" } else { "are" };
     let team = shown.team.as_ref().map_or("its team", |team| team.name.as_str());
-    let words = format!(
-        "{} {is} not open to the team {team}: the credential gets no token there. An administrator can add the team on the \
-         page of the MCP server.",
-        names.join(", ")
-    );
-    Some(notice("warn", view! { <p>{words}</p> }))
+    let words = format!("{} {is} not open to the team {team}: the credential gets no token there. ", names.join(", "));
+    let open = |server: &&McpServer| {
+        let address = links::server_access(&server.id);
+        let href = links::with_query(&address, &[("open", shown.credential.team.as_str())]);
+        view! { <a href=href>{format!("Open {} to {team}", server.name)}</a>" " }
+    };
+    let act = match Visit::current().viewer.is_some_and(|viewer| viewer.authority.is_administrator()) {
+        true => closed.iter().map(open).collect_view().into_any(),
+        false => "An administrator can add the team on the page of the MCP server.".into_any(),
+    };
+    Some(notice("warn", view! { <p>{words}{act}</p> }))
 }
 
 /// Says for which of its MCP servers the credential gets no token, because they are archived.

@@ -6,7 +6,7 @@ use domain::base::text::csv_cell;
 use domain::credential::CredentialError;
 use domain::credential::generate::Generated;
 use domain::credential::renew::{Renewal, Renewed};
-use domain::model::credential::{AuthMethod, Credential};
+use domain::model::credential::{AuthMethod, Credential, Status};
 use domain::model::field_error::FieldError;
 use domain::model::person::team::Team;
 use domain::person::team;
@@ -81,8 +81,17 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         false => format!("{able} of {}", counted(possible.len(), "secret", "secrets")),
     };
     let leaked = typed.list.is_none();
-    let (title, words, verb) = question(&typed, &count);
-    let overlap = (!typed.replaces()).then(|| {
+    let (title, words, verb) = question(&typed, able, &count);
+    let exposed = possible.iter().filter(|credential| credential.status(now) == Status::Leaked).count();
+    let exposed = (!leaked && !replaces && exposed > 0).then(|| {
+        let words = format!(
+            "{} leaked and still work. Anyone who has a leaked secret can use it until the overlap ends: choose “None”, or \
+             revoke them.",
+            counted(exposed, "credential has", "credentials have")
+        );
+        notice("danger", view! { <p>{words}</p> })
+    });
+    let overlap = (!typed.replaces() && able > 0).then(|| {
         let options = deadlines(Some(("0", "None: the old secrets stop now")));
         let hint = if leaked { "Anyone who has the text can use the old secrets for this long." } else { "" };
         view! {
@@ -94,7 +103,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         }
     });
     let teams = team::list(&visit.context, visit.authority()?).await?;
-    let names = selected(possible.into_iter().map(|credential| (stays(&credential), credential)), &teams);
+    let names = selected(possible.into_iter().map(|credential| (stays(&credential), credential)), &teams, now);
     let under_way = (!under_way.is_empty()).then(|| {
         let finish = links::several("finish", &under_way);
         view! { <p><a href=finish>"Finish the rotations that are under way"</a></p> }
@@ -104,7 +113,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         view! { <p class="muted">{format!("Left out, because they have no secret: {}.", names.join(", "))}</p> }
     });
     let (back, words_of_back) = typed.origin();
-    let address = if leaked { links::RENEW } else { links::ROTATE_SEVERAL };
+    let address = if leaked { links::RENEW } else { links::RENEW_SEVERAL };
     let page = FormPage::new(title, address, verb)
         .back(back, words_of_back)
         .lead(words)
@@ -112,7 +121,8 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
         .hidden("how", typed.how)
         .hidden("confirmed", "yes");
     let page = typed.list.into_iter().fold(page, |page, list| page.hidden("list", list));
-    let page = page.fields(view! { <section class="panel" aria-label="What is selected">{names}</section> });
+    let page =
+        page.above(exposed).fields(view! { <section class="panel" aria-label="What is selected">{names}</section> });
     let page = match (left_out, under_way, overlap) {
         (None, None, None) => page,
         (left_out, under_way, overlap) => page.panel("What happens", view! { {left_out}{under_way}{overlap} }),
@@ -122,7 +132,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 }
 
 /// Title, lead and button.
-fn question(typed: &Typed, count: &str) -> (String, &'static str, &'static str) {
+fn question(typed: &Typed, able: usize, count: &str) -> (String, &'static str, &'static str) {
     if typed.replaces() {
         let lead = "Each new credential has the settings of the one it replaces and expires in 90 days. The leaked credentials keep working until you revoke them.";
         return (format!("Generate {count} for new credentials?"), lead, "Generate replacements");
@@ -131,7 +141,10 @@ fn question(typed: &Typed, count: &str) -> (String, &'static str, &'static str) 
         None => "Each gets a second secret. The leaked secrets work until the overlap ends.",
         Some(_) => "Each gets a second secret. The old secrets work until the overlap ends.",
     };
-    (format!("Rotate {count}?"), lead, "Rotate secrets")
+    match able {
+        0 => ("No secret can be rotated now".to_owned(), "", "Rotate secrets"),
+        _ => (format!("Rotate {count}?"), lead, "Rotate secrets"),
+    }
 }
 
 /// Why the credential gets no new secret.
@@ -145,18 +158,24 @@ fn why_none(credential: &Credential, replaces: bool, now: Timestamp) -> Option<&
 }
 
 /// The credentials, each with its team, and why it gets no new secret.
-fn selected(credentials: impl Iterator<Item = (Option<&'static str>, Credential)>, teams: &[Team]) -> AnyView {
+fn selected(
+    credentials: impl Iterator<Item = (Option<&'static str>, Credential)>,
+    teams: &[Team],
+    now: Timestamp,
+) -> AnyView {
     let row = |(stays, credential): (Option<&'static str>, Credential)| {
         let stays = stays.map(|why| sub(format!("No new secret: {why}")));
         let team = teams.iter().find(|team| team.id == credential.team).map(|team| team.name.clone());
+        let status = credential_status(&credential, now);
         cells![
             html! { <a class="name" href=links::credential(&credential.client_id)>{credential.name}</a>{stays} },
+            status,
             team,
             html! { <code>{credential.client_id.to_string()}</code> },
             distance_or(credential.last_used_at, "Never used"),
         ]
     };
-    table(["Name", "Team", "Client ID", "Last used"], credentials.map(row))
+    table(["Name", "Status", "Team", "Client ID", "Last used"], credentials.map(row))
 }
 
 /// The new secrets. The answer to the form that made them is the only place where they appear.
@@ -228,9 +247,13 @@ fn secret_panel(number: usize, one: Renewed) -> AnyView {
         Ok(generated) => {
             let plain = generated.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default();
             let id = generated.credential.client_id.to_string();
+            let old = generated.credential.rotation_ends_at.map(|until| {
+                view! { <p class="muted">"The old secret works until "{moment(until)}"."</p> }
+            });
             html! {
                 {identifier_field(format!("id-{number}"), "Client ID", Some(&name), id)}
                 {secret_field(format!("secret-{number}"), "Client secret", Some(&name), plain)}
+                {old}
             }
         }
         Err(error) => html! { <p>{why(error)}</p> },

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use domain::base::clock::Timestamp;
-use domain::credential::rotate::{Overlap, Progress, Side, Sides, sides};
+use domain::credential::rotate::{Overlap, Progress, Side, Sides, next_expiry, sides};
 use domain::credential::{CredentialError, inspect};
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
@@ -110,6 +110,15 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let Form { typed, errors, .. } = form;
     let key_fields =
         (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
+    let expiry = match credential.auth_method {
+        AuthMethod::ClientSecret => Some(match next_expiry(&visit.context, &credential).await? {
+            Some(at) => {
+                html! { "The new secret lives as long as the present one was given: it expires on "{moment(at)}"." }
+            }
+            None => "The new secret never expires, like the present one.".into_any(),
+        }),
+        _ => None,
+    };
     let options = deadlines(Some(("0", "None: it stops now")));
     let Sides { new, others, .. } = sides(&visit.context, &credential).await?;
     let present = new.into_iter().chain(others).collect();
@@ -121,6 +130,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
                 hint="How long the old secret or key still works, at most until it expires. With “None”, its tokens end too."/>
             {last_day(typed.overlap_until, &errors)}
         </div>
+        {expiry.map(|words| view! { <p class="muted">{words}</p> })}
     };
     let impact = inspect::impact(&visit.context, &credential).await?;
     let facts = view! {
@@ -206,7 +216,8 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
     let visit = signed_in()?;
     let credential = find(&visit, &client_id).await?;
     let sides = sides(&visit.context, &credential).await?;
-    let (tone, advice) = advice(sides.progress());
+    let progress = sides.progress();
+    let (tone, advice) = advice(progress);
     let Sides { old, new, others } = sides;
     let works = !new.is_empty();
     let again = (!works).then(|| {
@@ -231,14 +242,14 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
             {table(["Which", "Generated", "Last used", "Ends"], rows)}
         </section>
         {by_use}
-        {steps(&credential, works.then_some(tone == "ok"), visit.must_confirm(), &errors)}
+        {steps(&credential, progress, visit.must_confirm(), &errors)}
     };
     Ok(Page::new(format!("Rotation: {}", credential.name), body).framed(Frame::Narrow).answering(status))
 }
 
-/// The actions on a rotation. `safe` says whether it is safe to finish; it is absent if the new secret or key does not
-/// work. `asked` says whether two of the forms ask the person to prove who they are.
-fn steps(credential: &Credential, safe: Option<bool>, asked: bool, errors: &Errors) -> AnyView {
+/// The actions on a rotation. `asked` says whether two of the forms ask the person to prove who they are.
+fn steps(credential: &Credential, progress: Progress, asked: bool, errors: &Errors) -> AnyView {
+    let safe = (progress != Progress::Broken).then_some(progress == Progress::Moved);
     let client_id = &credential.client_id;
     let is_key = credential.auth_method == AuthMethod::PrivateKeyJwt;
     let step = |word: &'static str, fields: AnyView, kind: Option<&'static str>, verb: &'static str| {
@@ -275,7 +286,11 @@ fn steps(credential: &Credential, safe: Option<bool>, asked: bool, errors: &Erro
         {proof(("your_password", "your_code"))}
     };
     let cancel = proof(("your_password_to_cancel", "your_code_to_cancel")).into_any();
-    let cancel = step("cancel", cancel, Some("danger"), "Cancel rotation");
+    let question = match progress {
+        Progress::Both | Progress::Moved => "A program uses the new secret or key: it stops. Cancel all the same?",
+        Progress::Unused | Progress::Broken => "The new secret or key ends. This cannot be undone.",
+    };
+    let cancel = ask(false, "Cancel rotation…", question, step("cancel", cancel, Some("danger"), "Cancel rotation"));
     let words = match is_key {
         true => "The new key and its tokens stop working at once. The old key stays.",
         false => "The new secret and its tokens stop working at once. The old secret stays.",

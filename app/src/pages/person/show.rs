@@ -1,6 +1,10 @@
 //! The page of one person, in views: teams and latest entries, credentials, access, activity.
 
+use std::collections::HashMap;
+
 use domain::audit;
+use domain::base::clock::Timestamp;
+use domain::base::id::ClientId;
 use domain::credential::inspect;
 use domain::model::credential::{Credential, Status};
 use domain::model::person::Person;
@@ -26,7 +30,8 @@ use crate::prelude::*;
 pub struct PersonQuery {
     /// The view: `credentials`, `access`, `activity`, or the overview.
     pub view: String,
-    /// `generated`: the credentials that the person generated, instead of what they own.
+    /// `generated`: the credentials that the person generated, instead of what they own; `known`: of which they know a
+    /// secret that works.
     pub kind: String,
 }
 
@@ -72,10 +77,15 @@ pub async fn page(
     let leaves = person.disabled_at.map(|_| what_is_left(person, &numbers));
     let actions = (!is_self).then(|| actions(person, openid.is_some()));
     let content = match query.view.as_str() {
-        "credentials" if query.kind == "generated" => {
-            credentials_view(&visit, person, &numbers, generated, true).await?
+        "credentials" => {
+            let kind = Kind::of(&query.kind);
+            let credentials = match kind {
+                Kind::Owned => owned,
+                Kind::Generated => generated,
+                Kind::Known => manage::known_to(&visit.context, &person.id, NAMED).await?,
+            };
+            credentials_view(&visit, person, &numbers, credentials, kind).await?
         }
-        "credentials" => credentials_view(&visit, person, &numbers, owned, false).await?,
         "access" => access_view(&visit, person, sessions, numbers.held).await?,
         "activity" => entries_panel(&visit, person, ENTRIES).await?,
         _ => overview(&visit, &listed, openid).await?,
@@ -99,7 +109,7 @@ fn what_is_left(person: &Person, numbers: &Numbers) -> AnyView {
         view! { <p>"This person is disabled and still owns credentials. "<a href=give>"Give them to somebody else"</a>"."</p> }
     });
     let knows = (numbers.known > 0).then(|| {
-        let see = links::person_view(&person.id, &[("view", "credentials"), ("kind", "generated")]);
+        let see = links::person_view(&person.id, &[("view", "credentials"), ("kind", "known")]);
         let words = counted(numbers.known, "secret that works", "secrets that work");
         view! { <p>{format!("This person still knows {words}. ")}<a href=see>"See which, and rotate them"</a>"."</p> }
     });
@@ -130,7 +140,7 @@ fn figures(person: &Person, numbers: &Numbers) -> AnyView {
         ("Generated", linked(count_words(numbers.generated), &generated), html! { "credentials" }),
         (
             "Knows",
-            linked(grouped(numbers.known as i64), &generated),
+            linked(grouped(numbers.known as i64), &[("view", "credentials"), ("kind", "known")]),
             html! { {if numbers.known == 1 { "secret" } else { "secrets" }} },
         ),
         ("Sessions", linked(grouped(numbers.sessions as i64), &access), none()),
@@ -203,30 +213,48 @@ fn memberships(listed: &Listed, teams: &[Team]) -> AnyView {
     panel("teams", "Teams", add, rows)
 }
 
-/// The newest credentials that the person owns, or that they generated.
+/// Which credentials the view has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Owned,
+    Generated,
+    Known,
+}
+
+impl Kind {
+    fn of(word: &str) -> Self {
+        match word {
+            "generated" => Self::Generated,
+            "known" => Self::Known,
+            _ => Self::Owned,
+        }
+    }
+
+    fn nothing(self, person: &Person) -> String {
+        match self {
+            Self::Owned => format!("{} owns no credential.", person.name),
+            Self::Generated => format!("{} generated no credential.", person.name),
+            Self::Known => format!("{} knows no secret that works.", person.name),
+        }
+    }
+}
+
+/// The newest credentials that the person owns or generated, or of which they know a secret.
 async fn credentials_view(
     visit: &Visit,
     person: &Person,
     numbers: &Numbers,
     credentials: Vec<Credential>,
-    generated: bool,
+    kind: Kind,
 ) -> Result<AnyView, ActionError> {
     let teams = team::list(&visit.context, &Authority::Everything).await?;
     let now = visit.now();
     let known = manage::secrets_known_to(&visit.context, &person.id).await?;
-    let works = |credential: &&Credential| !matches!(credential.status(now), Status::Revoked | Status::Expired);
-    let seen: Vec<String> = credentials
-        .iter()
-        .filter(works)
-        .filter(|credential| known.get(&credential.client_id) == Some(&None))
-        .map(|credential| credential.client_id.to_string())
-        .collect();
-    let rotate = (!seen.is_empty()).then(|| {
-        let words = format!("Rotate the {} they know", counted(seen.len(), "secret", "secrets"));
-        button_link(links::several("rotate", &seen), words)
-    });
-    let knows = |credential: &Credential| match known.get(&credential.client_id).filter(|_| works(&credential)) {
+    let rotations = (kind == Kind::Known).then(|| known_actions(&credentials, &known, now));
+    let works = |credential: &Credential| !matches!(credential.status(now), Status::Revoked | Status::Expired);
+    let knows = |credential: &Credential| match known.get(&credential.client_id).filter(|_| works(credential)) {
         None => muted("No"),
+        Some(None) if credential.is_rotating(now) => "Yes, the new one".into_any(),
         Some(None) => "Yes".into_any(),
         Some(Some(until)) => html! { "until "{moment(*until)} },
     };
@@ -243,16 +271,18 @@ async fn credentials_view(
     });
     let shown = rows.len() as i64;
     let of_kind = |kind| links::person_view(&person.id, &[("view", "credentials"), ("kind", kind)]);
-    let own = pill(of_kind(""), "Owns", Some(numbers.owned), !generated);
-    let made =
-        pill(of_kind("generated"), html! { "Generated " <b>{count_words(numbers.generated)}</b> }, None, generated);
-    let give = (numbers.owned > 0 && !generated)
+    let own = pill(of_kind(""), "Owns", Some(numbers.owned), kind == Kind::Owned);
+    let generated = html! { "Generated " <b>{count_words(numbers.generated)}</b> };
+    let made = pill(of_kind("generated"), generated, None, kind == Kind::Generated);
+    let seen = pill(of_kind("known"), "Knows the secret", Some(numbers.known as i64), kind == Kind::Known);
+    let give = (numbers.owned > 0 && kind == Kind::Owned)
         .then(|| button_link(links::owned_by(&person.id), "Give all to somebody else"));
-    let (total, nothing) = match generated {
-        true => (numbers.generated, format!("{} generated no credential.", person.name)),
-        false => (numbers.owned, format!("{} owns no credential.", person.name)),
+    let total = match kind {
+        Kind::Owned => numbers.owned,
+        Kind::Generated => numbers.generated,
+        Kind::Known => numbers.known as i64,
     };
-    let all = (!generated).then(|| {
+    let all = (kind == Kind::Owned).then(|| {
         let all = links::with_query(links::CREDENTIALS, &[("owner", person.id.as_str())]);
         view! { " "<a href=all>"See all"</a> }
     });
@@ -260,13 +290,51 @@ async fn credentials_view(
         let words = format!("The newest {shown} of {}.", count_words(total));
         view! { <div class="body"><p>{muted(words)}{all}</p></div> }
     });
-    let rows = match total {
-        0 => empty(nothing),
+    let rows = match shown {
+        0 => empty(kind.nothing(person)),
         _ => table(["Name", "Status", "Team", "Knows its secret", "Generated", "Last used"], rows),
     };
     Ok(html! {
-        <section class="panel" aria-label="Credentials"><div class="bar">{own}{made}{rotate}{give}</div>{rows}{rest}</section>
+        <section class="panel" aria-label="Credentials">
+            <div class="bar">{own}{made}{seen}{give}</div>
+            {rotations}
+            {rows}{rest}
+        </section>
     })
+}
+
+/// What can be done about the secrets that a person knows: rotate them, and finish the rotations that replace them.
+/// Whoever began a rotation knows the new secret too: that rotation must be finished before the next one.
+fn known_actions(
+    credentials: &[Credential],
+    known: &HashMap<ClientId, Option<Timestamp>>,
+    now: Timestamp,
+) -> Option<AnyView> {
+    let chosen = |is_chosen: &dyn Fn(&Credential, Option<Timestamp>) -> bool| -> Vec<String> {
+        let all = credentials
+            .iter()
+            .filter(|credential| known.get(&credential.client_id).is_some_and(|until| is_chosen(credential, *until)));
+        all.map(|credential| credential.client_id.to_string()).collect()
+    };
+    let unchanged = chosen(&|credential, until| until.is_none() && !credential.is_rotating(now));
+    let replaced = chosen(&|_, until| until.is_some());
+    let begun = chosen(&|credential, until| until.is_none() && credential.is_rotating(now));
+    let rotate = (!unchanged.is_empty()).then(|| {
+        let words = format!("Rotate the {} they know", counted(unchanged.len(), "secret", "secrets"));
+        button_link(links::several("rotate", &unchanged), words)
+    });
+    let finish = |ids: &[String]| {
+        let words = format!("Finish {}", counted(ids.len(), "rotation", "rotations"));
+        button_link(links::several("finish", ids), words)
+    };
+    let finish_replaced = (!replaced.is_empty()).then(|| {
+        view! { <p>"Being replaced: the secret that they know works until the rotation ends."</p><div class="row">{finish(&replaced)}</div> }
+    });
+    let finish_begun = (!begun.is_empty()).then(|| {
+        view! { <p>"They began these rotations, so they know the new secret. Finish them first, then rotate again."</p><div class="row">{finish(&begun)}</div> }
+    });
+    let is_empty = rotate.is_none() && finish_replaced.is_none() && finish_begun.is_none();
+    (!is_empty).then(|| html! { <div class="body">{rotate.map(|rotate| view! { <div class="row">{rotate}</div> })}{finish_replaced}{finish_begun}</div> })
 }
 
 /// What the person did last, and what happened to them.

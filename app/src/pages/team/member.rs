@@ -3,9 +3,12 @@
 use domain::base::id::{PersonId, TeamId};
 use domain::credential::inspect;
 use domain::credential::several::MOST_GIVEN;
+use domain::model::credential::Credential;
 use domain::model::person::team::Team;
+use domain::person::manage;
 use domain::person::team::{self, TeamError};
 
+use crate::pages::credential::MOST_AT_ONCE;
 use crate::pages::team::role::role_options;
 use crate::pages::team::{find, only_manager_of};
 use crate::prelude::*;
@@ -57,11 +60,18 @@ pub async fn page(team: String, person: String, form: Form<Option<String>>) -> R
 /// What the person loses, and what they leave behind.
 async fn removal_facts(visit: &Visit, team: &Team, person: &PersonId) -> Result<AnyView, ActionError> {
     let (owned, _) = inspect::owned_by(&visit.context, person, MOST_GIVEN).await?;
-    let owned = owned.iter().filter(|credential| credential.team == team.id).count();
-    let owns = (owned > 0).then(|| {
+    let owned = of_team(team, owned);
+    let owns = (!owned.is_empty()).then(|| {
         let href = links::with_query(links::CREDENTIALS, &[("team", team.id.as_str()), ("owner", person.as_str())]);
-        let words = counted(owned, "credential", "credentials");
-        view! { <li>"They own "<a href=href>{words}</a>" of this team. Give them another owner: tick them in the list."</li> }
+        let words = counted(owned.len(), "credential", "credentials");
+        let give = links::several("owner", &first(&owned));
+        view! { <li>"They own "<a href=href>{words}</a>" of this team. "<a href=give>"Give them another owner"</a>"."</li> }
+    });
+    let known = of_team(team, manage::known_to(&visit.context, person, MOST_GIVEN).await?);
+    let knows = (!known.is_empty()).then(|| {
+        let words = counted(known.len(), "secret", "secrets");
+        let rotate = links::several("rotate", &first(&known));
+        view! { <li>{format!("They know {words} of this team that work. ")}<a href=rotate>"Rotate them"</a>"."</li> }
     });
     let alone = !only_manager_of(visit, person, std::slice::from_ref(team)).await?.is_empty();
     Ok(html! {
@@ -70,6 +80,18 @@ async fn removal_facts(visit: &Visit, team: &Team, person: &PersonId) -> Result<
             {alone.then(|| view! { <li>"The team has no other manager: then only administrators can edit its credentials."</li> })}
             <li>"Credentials that they generated stay with the team and work."</li>
             {owns}
+            {knows}
         </ul>
     })
+}
+
+/// The client IDs of those of the credentials that belong to the team.
+fn of_team(team: &Team, credentials: Vec<Credential>) -> Vec<String> {
+    let own = credentials.into_iter().filter(|credential| credential.team == team.id);
+    own.map(|credential| credential.client_id.to_string()).collect()
+}
+
+/// As many as one page acts on.
+fn first(ids: &[String]) -> Vec<String> {
+    ids.iter().take(MOST_AT_ONCE).cloned().collect()
 }

@@ -150,6 +150,17 @@ pub async fn secret_instead_of(
     generate::with_secret(context, credential, secret, expires_at).await
 }
 
+/// When a secret would expire that a rotation makes now; `None`: never.
+///
+/// # Errors
+///
+/// The database does not answer.
+pub async fn next_expiry(context: &Context, credential: &Credential) -> Result<Option<Timestamp>> {
+    let secrets = store::credential::secrets(&context.store, &credential.client_id).await?;
+    let expiry = secrets.first().map_or_else(Expiry::default, like);
+    Ok(check_expiry(expiry, context.now()).at("expiry")?)
+}
+
 /// An expiry as far from now as the expiry of this secret was from its creation.
 fn like(secret: &ClientSecret) -> Expiry {
     match secret.expires_at {

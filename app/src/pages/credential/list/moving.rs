@@ -50,7 +50,9 @@ pub(super) async fn page(
 
 /// The form that asks for the team.
 fn choice(visit: &Visit, typed: &Typed, errors: Errors, teams: &[Team], credentials: Vec<Credential>) -> Page {
-    let own = teams.iter().filter(|team| visit.may(&team.id, Role::Manager));
+    // A team that has all of them already is no choice.
+    let has_all = |team: &Team| credentials.iter().all(|credential| credential.team == team.id);
+    let own = teams.iter().filter(|team| visit.may(&team.id, Role::Manager) && !has_all(team));
     let options = options_after("Choose a team", own.map(|team| (team.id.to_string(), team.name.clone())));
     let count = counted(credentials.len(), "credential", "credentials");
     let title = format!("Move {count} to another team");

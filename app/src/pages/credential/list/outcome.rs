@@ -43,7 +43,7 @@ pub(super) fn why(kept: Kept, action: &str) -> String {
         Kept::Revoked => "is revoked and cannot be changed".to_owned(),
         Kept::Unseen => "does not exist, or you do not have access".to_owned(),
         Kept::Role => "your role in its team does not allow this".to_owned(),
-        Kept::Owner => "the new owner is not in its team".to_owned(),
+        Kept::Owner => "that person is not in its team, or is disabled".to_owned(),
         Kept::Server if action == "move" => "one of its MCP servers is not open to the new team".to_owned(),
         Kept::Server => "an MCP server is not open to its team".to_owned(),
         Kept::Archived => "an MCP server is archived: unarchive it first".to_owned(),

@@ -30,7 +30,10 @@ pub(super) async fn finish_page(
     let choice = (unsure > 0).then(|| {
         let options = match moved {
             0 => vec![],
-            count => vec![(MOVED.to_owned(), format!("Only {} that is safe to finish", rotations(count)))],
+            count => {
+                let are = if count == 1 { "is" } else { "are" };
+                vec![(MOVED.to_owned(), format!("Only {} that {are} safe to finish", rotations(count)))]
+            }
         };
         let all = format!("All {}: programs that still use an old secret or key stop", moved + unsure);
         let options = options.into_iter().chain([(ALL.to_owned(), all)]);
@@ -101,7 +104,7 @@ fn selected(all: Vec<(Credential, Sides)>) -> AnyView {
         let ends = sides.old.iter().filter_map(|side| side.end.moment()).max();
         cells![name, used(&sides.old), used(&sides.new), distance_or(ends, "Never"), state]
     };
-    let columns = ["Name", "Old one last used", "New one last used", "Old one ends", "Since the rotation began"];
+    let columns = ["Name", "Old last used", "New last used", "Old ends", "Since the rotation began"];
     html! {
         <section class="panel" aria-label="What is selected">{table(columns, all.into_iter().map(row))}</section>
     }

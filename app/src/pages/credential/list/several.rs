@@ -59,9 +59,9 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             "Change owner",
         ),
         "undo" => (
-            format!("Reverse this for {count}?"),
+            format!("Undo this for {count}?"),
             "Each credential gets back the team, the owner, the MCP servers or the tags that it had. One that was changed since stays as it is.",
-            "Reverse",
+            "Undo",
         ),
         "tag" => (format!("Tag {count}"), "Tags group credentials, for example by environment: env:prod.", "Save tags"),
         _ => return Err(ActionError::NotFound),
