@@ -14,7 +14,7 @@ use crate::base::strict_json;
 use crate::base::text::printable;
 use crate::client::{added, changed, name};
 use crate::model::client::redirect_uri::RedirectUri;
-use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS};
+use crate::model::client::{AppClient, ClientKind, DEVICE_GRANT, MOST_REDIRECT_URIS};
 use crate::prelude::{Action, Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
@@ -39,6 +39,11 @@ fn unusable(problem: &str) -> DocumentError {
     DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
 }
 
+/// Whether what is stored of the client need not be read again at `now`.
+pub(crate) fn is_fresh(client: &AppClient, now: Timestamp) -> bool {
+    client.described_at.is_some_and(|at| at.is_recent(now, FRESH))
+}
+
 /// The client that the document at the address `id` describes. The document is at most one hour old.
 ///
 /// # Errors
@@ -50,7 +55,7 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
     let now = context.now();
     match &known {
         Some(client) if client.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
-        Some(client) if client.described_at.is_some_and(|at| at.is_recent(now, FRESH)) => return Ok(client.clone()),
+        Some(client) if is_fresh(client, now) => return Ok(client.clone()),
         _ => {}
     }
     let described =
@@ -75,7 +80,10 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
         Some(known) if known.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
         Some(known) => {
             store::client::describe(&mut change, &described).await?;
-            if known.name == described.name && known.redirect_uris == described.redirect_uris {
+            if known.name == described.name
+                && known.redirect_uris == described.redirect_uris
+                && known.device_grant_since.is_some() == described.device_grant_since.is_some()
+            {
                 let client = AppClient { described_at: described.described_at, ..known.clone() };
                 change.commit_all(actor, &[]).await?;
                 return Ok(client);
@@ -106,19 +114,24 @@ pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<
     if document.get("token_endpoint_auth_method").is_some_and(|method| method != "none") {
         return Err(unusable("Its token_endpoint_auth_method is not none, which is the only one for documents here."));
     }
-    let has_code = |grants: &Value| grants.as_array().is_some_and(|list| list.contains(&json!("authorization_code")));
-    if !document.get("grant_types").is_none_or(has_code) {
+    let has = |grant: &str| {
+        let grants = document.get("grant_types");
+        grants.is_some_and(|list| list.as_array().is_some_and(|list| list.contains(&json!(grant))))
+    };
+    let takes_codes = !document.contains_key("grant_types") || has("authorization_code");
+    let device_grant_since = has(DEVICE_GRANT).then_some(now);
+    if !takes_codes && device_grant_since.is_none() {
         return Err(unusable("Its grant_types do not hold authorization_code."));
     }
     // A client for many servers may list redirect URIs that are not safe here. Only those are left out.
     let listed = document.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let usable = listed.iter().filter_map(|uri| uri.as_str().and_then(RedirectUri::parse));
-    let redirect_uris: Vec<RedirectUri> = usable.take(MOST_REDIRECT_URIS).collect();
-    if redirect_uris.is_empty() {
+    let redirect_uris: Vec<RedirectUri> = usable.take(if takes_codes { MOST_REDIRECT_URIS } else { 0 }).collect();
+    if takes_codes && redirect_uris.is_empty() {
         return Err(unusable("It names no redirect URI that is https, on this computer, or of a private scheme."));
     }
     let name = name::stated(&document).map_err(|problem| unusable(&format!("Its {problem}")))?;
     let metadata = document.into_iter().filter(|(member, _)| MEMBERS.contains(&member.as_str())).collect();
     let client = AppClient::new(id.clone(), ClientKind::Document, name, redirect_uris, host(id.as_str()), now);
-    Ok(AppClient { metadata, described_at: Some(now), ..client })
+    Ok(AppClient { metadata, device_grant_since, described_at: Some(now), ..client })
 }

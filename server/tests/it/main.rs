@@ -7,6 +7,8 @@ mod assertions;
 mod client_documents;
 mod command_line;
 mod credentials;
+mod device;
+mod device_ends;
 mod documents;
 mod emergency;
 mod ended;

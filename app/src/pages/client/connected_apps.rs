@@ -77,9 +77,13 @@ pub(crate) fn consent_table(
         let question = format!(
             "{client_name} loses the access of {person_name} to {server_name}, and its tokens no longer work. It can ask again."
         );
+        let place = match consent.is_of_device() {
+            true => "signed in on a device".to_owned(),
+            false => format!("runs at {}", consent.redirect_host),
+        };
         let place = match client_kind {
-            ClientKind::Registered => format!("runs at {}", consent.redirect_host),
-            _ => format!("runs at {}, name not checked", consent.redirect_host),
+            ClientKind::Registered => place,
+            _ => format!("{place}, name not checked"),
         };
         let first = match shown {
             ConsentTable::OfClient => person_name.clone().into_any(),

@@ -24,6 +24,7 @@ fn object(client: &AppClient) -> Value {
         "kind": client.kind.as_str(),
         "confidential": client.is_confidential(),
         "redirect_uris": uris,
+        "device_grant": client.device_grant_since.is_some(),
         "created_at": client.created_at.rfc3339(),
         "created_by": client.created_by,
         "last_used_at": client.last_used_at.map(Timestamp::rfc3339),

@@ -216,6 +216,7 @@ impl OpenDatabase<'_> {
             dynamic_registration: config.client.dynamic_registration,
             initial_access_token: config.client.initial_access_token.clone(),
             client_id_metadata_documents: config.client.client_id_metadata_documents,
+            device_grant: config.client.device_grant,
             default_resource: config.client.default_resource.clone(),
         };
         let outbound = Arc::new(Outbound::new(config.egress.private_hosts()));
