@@ -137,6 +137,7 @@ async fn a_program_without_a_browser_gets_access_and_a_person_sees_and_ends_it()
         "Nobody has checked the name",
         "mcp:read",
         "A device that asked from 192.0.2.1",
+        user_code.as_str(),
         "mcp-remote/0.15",
         "Allow this only if you started it yourself and the code is the one on your device.",
     ] {

@@ -148,6 +148,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
         true => "Apps that people have allowed to act for them.",
         false => "Apps that you have allowed to act for you.",
     };
+    let device = visit.context.settings.device_grant.then(|| button_link(links::DEVICE, "Enter a device’s code"));
     let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
     let pages = pager(
         links::APPS,
@@ -156,7 +157,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     );
     let body = view! {
         <Receipt on=On::Apps done/>
-        {head((), "Connected apps", lead, ())}
+        {head((), "Connected apps", lead, device)}
         {app_views(links::APPS, administers)}
         <section class="panel" aria-label="Connected apps">{filters}{list}</section>
         {pages}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::client::device::{self, WaitingDevice};
 use domain::client::offer::Offer;
 use domain::model::client::AppClient;
+use domain::model::client::device::UserCode;
 use domain::person::sign_in::wait_words;
 
 use crate::pages::client::consent::{Question, cannot_allow};
@@ -36,7 +37,7 @@ pub async fn enter(form: Form<String>) -> Result<Page, ActionError> {
     };
     let page = FormPage::new(TITLE, links::DEVICE, "Continue")
         .lead("A program without a browser shows a code. Enter it to see what the program asks for.");
-    Ok(page.panel("Code", fields).cancel(links::OVERVIEW).page(errors))
+    Ok(page.panel("What the device shows", fields).cancel(links::OVERVIEW).page(errors))
 }
 
 /// The page that asks the person who entered the code `entered`. `must_choose`: the person did not choose one of
@@ -44,6 +45,7 @@ pub async fn enter(form: Form<String>) -> Result<Page, ActionError> {
 pub fn ask(visit: &Visit, device: WaitingDevice, entered: String, must_choose: bool) -> Result<Page, ActionError> {
     let viewer = visit.viewer()?;
     let WaitingDevice { request, client, offers } = device;
+    let code = UserCode::parse(&entered).map(|code| code.shown());
     let field = hidden("user_code", entered);
     if let [only] = offers.as_slice()
         && !only.server.access.admits(&viewer.authority)
@@ -63,6 +65,7 @@ pub fn ask(visit: &Visit, device: WaitingDevice, entered: String, must_choose: b
         view! { <div><dt class="sub">"Program, as it says"</dt><dd>{agent}</dd></div> }
     });
     let facts = view! {
+        <div><dt class="sub">"Code"</dt><dd><b>{code}</b></dd></div>
         <div><dt class="sub">"Runs at"</dt><dd>"A device that asked from "<b>{place}</b></dd></div>
         {agent}
         <div><dt class="sub">"Asked"</dt><dd>{moment(request.created_at)}", "{distance(request.created_at)}</dd></div>
