@@ -38,6 +38,11 @@ impl Settings {
         format!("{}/mcp/oauth/register", self.public_url)
     }
 
+    /// The device authorization endpoint (RFC 8628 §3.1).
+    pub fn device_authorization_endpoint(&self) -> String {
+        format!("{}/mcp/oauth/device_authorization", self.public_url)
+    }
+
     /// The page on which a person enters the code of a device (RFC 8628 §3.2).
     pub fn device_page(&self) -> String {
         format!("{}/device", self.public_url)

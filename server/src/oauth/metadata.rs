@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::http::error::{self, unavailable};
 use crate::http::not_found;
-use crate::oauth::{AUTHORIZE_PATH, device_authorization, introspect, revoke};
+use crate::oauth::{AUTHORIZE_PATH, introspect, revoke};
 use crate::state::AppState;
 
 /// Path of the metadata of the authorization server (RFC 8414 §3).
@@ -70,7 +70,7 @@ pub(crate) async fn authorization_server(State(state): State<AppState>) -> Respo
         document["registration_endpoint"] = json!(state.context.settings.registration_endpoint());
     }
     if with_devices {
-        document["device_authorization_endpoint"] = json!(format!("{issuer}{}", device_authorization::PATH));
+        document["device_authorization_endpoint"] = json!(state.context.settings.device_authorization_endpoint());
     }
     if state.context.settings.client_id_metadata_documents {
         document["client_id_metadata_document_supported"] = json!(true);

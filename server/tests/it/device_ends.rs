@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
+use ::server::incident::LeakReports;
 use ::server::state::AppState;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::base::id::{AppClientId, TeamId};
 use domain::client::{self, ClientDraft};
 use domain::context::Context;
+use domain::incident::emergency_stop;
+use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::person::authority::Role;
 use domain::model::person::team::InvitedRole;
 use domain::model::server::access::ServerAccess;
@@ -131,6 +134,51 @@ async fn a_device_code_that_leaked_ends_its_request_or_what_it_got() {
     assert!(words.contains(&"access_denied".to_owned()) && words.contains(&"authorization_pending".to_owned()));
     let looked_up = browser.submit("/tokens", "/tokens", &[("token", &one)]).await.body;
     assert!(looked_up.contains("a program waits for somebody to allow it access"), "{looked_up}");
+}
+
+#[tokio::test]
+async fn a_device_code_that_leaked_ends_its_request_also_when_people_decide_about_leaks() {
+    let app = App::with_leak_reports(LeakReports { policy: Policy::Alert, github_keys: Vec::new() }).await;
+    let browser = app.signed_in().await;
+    let client_id = device_client(&app).await;
+    let (code, _) = asked(&app, &client_id).await;
+    report(&app, &code).await;
+    assert_eq!(polled(&app, &client_id, &code).await, "access_denied");
+    // What it got is marked.
+    let (code, user_code) = asked(&app, &client_id).await;
+    decide(&browser, &user_code, "allow").await;
+    let access = text(&poll(&app, &client_id, &code).await, "access_token");
+    report(&app, &code).await;
+    assert!(is_accepted(&app, &access).await);
+    assert!(browser.get("/apps").await.body.contains("Leaked"));
+}
+
+#[tokio::test]
+async fn a_stop_of_a_part_ends_the_requests_of_that_part() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let context = &app.instance.context;
+    let team = new_team(&app, "Payments").await;
+    let person = joined(&app, "grace@example.com", InvitedRole::Team(team, Role::Member)).await;
+    let theirs = signed_in_as(&app, &person).await;
+    let client_id = device_client(&app).await;
+    let other = crate::server_access::docs(&app).await;
+    let stop = async |selection: &Selection| {
+        let order = StopRequest { selection, means: Means::Disable, reason: "drill" };
+        emergency_stop::stop(context, &operator(), &order, 100, |_| {}).await.expect("stops");
+    };
+    let ((waiting, _), (allowed, user_code), (own, own_code)) =
+        (asked(&app, &client_id).await, asked(&app, &client_id).await, asked(&app, &client_id).await);
+    decide(&theirs, &user_code, "allow").await;
+    decide(&browser, &own_code, "allow").await;
+    stop(&Selection { server: Some(other), ..Selection::default() }).await;
+    assert_eq!(polled(&app, &client_id, &waiting).await, "authorization_pending", "another server");
+    stop(&Selection { made_by: Some(person.id.clone()), ..Selection::default() }).await;
+    assert_eq!(polled(&app, &client_id, &allowed).await, "access_denied");
+    assert_eq!(poll(&app, &client_id, &own).await.status, StatusCode::OK, "another person");
+    let built_in = server::find_named(context, RESOURCE).await.expect("reads").expect("is there").id;
+    stop(&Selection { server: Some(built_in), ..Selection::default() }).await;
+    assert_eq!(polled(&app, &client_id, &waiting).await, "access_denied");
 }
 
 #[tokio::test]

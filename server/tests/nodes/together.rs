@@ -304,7 +304,8 @@ fn a_device_gets_its_token_once_at_either_and_asks_both_no_more_often_than_one()
     let client_id = client["client_id"].as_str().expect("an identifier");
     let mut browser = Browser::default();
     assert_eq!(browser.sign_in(&a, PASSWORD).status, 303);
-    let asked = a.post("/mcp/oauth/device_authorization", &format!("client_id={client_id}")).json();
+    let endpoint = client["device_authorization_endpoint"].as_str().expect("an address");
+    let asked = a.post(&endpoint[endpoint.find("/mcp").expect("a path")..], &format!("client_id={client_id}")).json();
     let text = |member: &str| asked[member].as_str().expect("a text").to_owned();
     let body = format!(
         "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id={client_id}&device_code={}",

@@ -116,6 +116,9 @@ async fn create(config: &Config, draft: ClientDraft, format: Format) -> Result<(
                     "authorization_endpoint": format!("{}/mcp/oauth/authorize", settings.public_url),
                     "token_endpoint": settings.token_endpoint(),
                 });
+                if client.device_grant_since.is_some() {
+                    object["device_authorization_endpoint"] = json!(settings.device_authorization_endpoint());
+                }
                 if let Some(secret) = secret {
                     object["client_secret"] = json!(secret);
                 }

@@ -88,6 +88,9 @@ pub(super) async fn show(context: &Context, client: &AppClient, format: Format) 
             print!("{}{}", line("Client ID", &client.id), line("Name", &client.name));
             print!("{}", line("Kind", client.kind.as_str()));
             client.redirect_uris.iter().for_each(|uri| print!("{}", line("Redirects to", uri.as_str())));
+            if let Some(since) = client.device_grant_since {
+                print!("{}", line("Device grant", format!("since {}", since.rfc3339())));
+            }
             print!("{}", line("Created", format!("{} by {}", client.created_at.rfc3339(), client.created_by)));
             print!(
                 "{}{}",
