@@ -62,6 +62,7 @@ links! {
         WEBHOOKS = "/settings/webhooks": "The list of webhooks.";
         NEW_WEBHOOK = "/settings/webhooks/new": "Adding a webhook.";
         APPS = "/apps": "Connected apps.";
+        DEVICE = "/device": "Entering the code of a device.";
         CLIENTS = "/apps/clients": "The list of clients.";
         NEW_CLIENT = "/apps/clients/new": "Adding a client.";
         TOKENS = "/tokens": "Looking up a token.";
@@ -102,6 +103,7 @@ links! {
         REMOVE_CLIENT = "/fn/remove_client": "Removes a client.";
         END_SESSION = "/fn/end_session": "Ends a session of the signed-in person.";
         REVOKE_TOKEN = "/fn/revoke_token": "Revokes one access token.";
+        END_DEVICE = "/fn/end_device": "Ends the request of a device whose code leaked.";
         END_ACCESS = "/fn/end_grant": "Ends the access of a connected app.";
         REVOKE_PERSONAL_TOKEN = "/fn/revoke_personal_token": "Revokes a personal token.";
     }

@@ -272,6 +272,7 @@ impl Instance {
                 dynamic_registration: DynamicRegistration::default(),
                 initial_access_token: None,
                 client_id_metadata_documents: true,
+                device_grant: true,
                 default_resource: None,
             },
         )

@@ -21,7 +21,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 pub use crate::dashboard::auth::enter::Permission;
 use crate::dashboard::auth::enter::enter;
 use crate::dashboard::auth::session_store::Sessions;
-use crate::dashboard::client::token as tokens;
+use crate::dashboard::client::{device, token as tokens};
 use crate::dashboard::person::{passkeys, people, second_factor, second_step};
 use crate::dashboard::{
     assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
@@ -29,7 +29,7 @@ use crate::dashboard::{
 use crate::http::accept::{Answered, Answers};
 use crate::http::client_address::ClientAddress;
 use crate::http::{error, middleware, not_found};
-use crate::oauth::{self, authorize, introspect, metadata, register, revoke, token};
+use crate::oauth::{self, authorize, device_authorization, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
 use crate::{health, mcp};
 
@@ -89,6 +89,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row(metadata::JWKS_PATH, Access::OAuth, get(metadata::jwks)),
         row(register::PATH, Access::OAuth, any(register::endpoint)),
         row(register::MANAGED_PATH, Access::OAuth, any(register::manage)),
+        row(device_authorization::PATH, Access::OAuth, any(device_authorization::endpoint)),
         // People come here from a client, and may still have to sign in. Pages of other origins never call it.
         row(oauth::AUTHORIZE_PATH, anybody, get(form(authorize::form)).post(form(authorize::decide))),
         row("/.well-known/oauth-authorization-server", Access::OAuth, get(metadata::authorization_server)),
@@ -181,6 +182,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         sometimes("/settings/webhooks/{id}/edit", admin, page(webhook::edit_form).post(form(webhook::edit))),
         again("/settings/webhooks/{id}/secret", admin, page(webhook::secret_form).post(form(webhook::replace_secret))),
         row("/settings/webhooks/{id}/remove", admin, page(webhook::remove_form)),
+        row("/device", person, get(form(device::form)).post(form(device::answer))),
         row("/apps", person, page(client::connected_apps)),
         row("/apps/clients", admin, page(client::list)),
         again("/apps/clients/new", admin, page(client::new_form).post(form(client::add))),
@@ -231,6 +233,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/end_session", person, post(server_functions::call)),
         row("/fn/revoke_token", person, post(server_functions::call)),
         row("/fn/end_grant", person, post(server_functions::call)),
+        row("/fn/end_device", person, post(server_functions::call)),
         row("/fn/revoke_personal_token", person, post(server_functions::call)),
     ]
 }

@@ -47,10 +47,14 @@ pub struct Shared {
     /// Counts reports of leaks per source.
     pub leak_reports_by_source: Arc<RateLimit>,
     /// Counts client registrations per source, except those of the next field.
-    pub(crate) registrations: Arc<RegistrationLimits>,
+    pub(crate) registrations: Arc<SourceLimits>,
     /// Counts client registrations that pages of other sites send: they must not use up what programs at the address of
     /// their visitors may do.
-    pub(crate) registrations_by_pages: Arc<RegistrationLimits>,
+    pub(crate) registrations_by_pages: Arc<SourceLimits>,
+    /// Counts requests for device codes per source, except those of the next field.
+    pub(crate) device_requests: Arc<SourceLimits>,
+    /// Counts requests for device codes that pages of other sites send.
+    pub(crate) device_requests_by_pages: Arc<SourceLimits>,
     /// Counts trials of credentials per source: each calls an MCP server.
     pub(crate) trials: Arc<RateLimit>,
     /// Calls MCP servers other than the built-in one.
@@ -76,20 +80,20 @@ pub struct Shared {
     requests: Arc<AtomicU64>,
 }
 
-/// Limits of client registrations per source.
-pub(crate) struct RegistrationLimits {
+/// Limits per source of what leaves a row behind: client registrations, requests for device codes.
+pub(crate) struct SourceLimits {
     a_minute: RateLimit,
     a_day: RateLimit,
 }
 
-impl Default for RegistrationLimits {
+impl Default for SourceLimits {
     fn default() -> Self {
         Self { a_minute: RateLimit::a_minute(30), a_day: RateLimit::a_day(1000) }
     }
 }
 
-impl RegistrationLimits {
-    /// Counts a registration of `source`. Returns the time to wait when there were too many.
+impl SourceLimits {
+    /// Counts a request of `source`. Returns the time to wait when there were too many.
     pub(crate) fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
         self.a_minute.count(source, now).or_else(|| self.a_day.count(source, now))
     }
@@ -110,6 +114,8 @@ impl AppState {
             leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
             registrations: Arc::default(),
             registrations_by_pages: Arc::default(),
+            device_requests: Arc::default(),
+            device_requests_by_pages: Arc::default(),
             trials: Arc::new(RateLimit::a_minute(30)),
             mcp_servers: Arc::new(McpServers::new(Vec::new())),
             probe: Arc::new(McpServers::new(Vec::new())),

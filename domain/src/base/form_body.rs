@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 /// The parameters that some grant or client authentication defines. Each may appear once.
-const DEFINED: [&str; 19] = [
+const DEFINED: [&str; 20] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -19,6 +19,7 @@ const DEFINED: [&str; 19] = [
     "redirect_uri",
     "code_verifier",
     "refresh_token",
+    "device_code",
     "token",
     "response_type",
     "response_mode",

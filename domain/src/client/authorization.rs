@@ -150,7 +150,7 @@ pub async fn check(
         None => None,
     };
     let default = context.settings.default_resource.as_deref();
-    let asking = Asking { client: &client, authority: authority.as_ref(), default };
+    let asking = Asking { client: client.kind, authority: authority.as_ref(), default };
     let offers = asking.offers(&form, &servers).map_err(|error| refuse(error.code, &error.description))?;
     let state = state.map(str::to_owned);
     Ok(AuthorizationRequest { client, redirect_uri, state, offers, challenge })
@@ -278,7 +278,7 @@ pub async fn deny(context: &Context, actor: &Actor, request: &AuthorizationReque
 }
 
 /// Whether the server, as it is in this transaction, is open to a team of the actor.
-async fn is_open(change: &mut Change<'_>, actor: &Actor, server: &McpServer) -> Result<bool> {
+pub(super) async fn is_open(change: &mut Change<'_>, actor: &Actor, server: &McpServer) -> Result<bool> {
     let authority = change.authority(actor).await?;
     let servers = store::server::list(change).await?;
     Ok(servers.iter().any(|present| present.id == server.id && present.admits(&authority)))

@@ -17,7 +17,7 @@ use crate::base::text::printable;
 use crate::client::{added, changed, name};
 use crate::crypto::public_key::PublicKey;
 use crate::model::client::redirect_uri::RedirectUri;
-use crate::model::client::{AppClient, ClientKind, MOST_REDIRECT_URIS, keys};
+use crate::model::client::{AppClient, ClientKind, DEVICE_GRANT, MOST_REDIRECT_URIS, keys};
 use crate::prelude::{Action, Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
@@ -45,6 +45,11 @@ fn unusable(problem: &str) -> DocumentError {
     DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
 }
 
+/// Whether what is stored of the client need not be read again at `now`.
+pub(crate) fn is_fresh(client: &AppClient, now: Timestamp) -> bool {
+    client.described_until.is_some_and(|until| until > now)
+}
+
 /// The client that the document at the address `id` describes. The document is read again after the time for which its
 /// server lets it be kept: from five minutes to a day, and an hour when the server does not say.
 ///
@@ -57,7 +62,7 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
     let now = context.now();
     match &known {
         Some(client) if client.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
-        Some(client) if client.described_until.is_some_and(|until| until > now) => return Ok(client.clone()),
+        Some(client) if is_fresh(client, now) => return Ok(client.clone()),
         _ => {}
     }
     let answer = context.documents.get(actor, id.as_str(), now).await.map_err(|problem| unusable(&problem))?;
@@ -85,7 +90,8 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
             store::client::describe(&mut change, &described).await?;
             let is_same = known.name == described.name
                 && known.redirect_uris == described.redirect_uris
-                && known.key_source() == described.key_source();
+                && known.key_source() == described.key_source()
+                && known.device_grant_since.is_some() == described.device_grant_since.is_some();
             if is_same {
                 let AppClient { described_at, described_until, metadata, .. } = described;
                 change.commit_all(actor, &[]).await?;
@@ -114,15 +120,20 @@ pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<
         return Err(unusable("It holds a client_secret, which everybody can read."));
     }
     let has_keys = proves_itself(&document)?;
-    let has_code = |grants: &Value| grants.as_array().is_some_and(|list| list.contains(&json!("authorization_code")));
-    if !document.get("grant_types").is_none_or(has_code) {
+    let has = |grant: &str| {
+        let grants = document.get("grant_types");
+        grants.is_some_and(|list| list.as_array().is_some_and(|list| list.contains(&json!(grant))))
+    };
+    let takes_codes = !document.contains_key("grant_types") || has("authorization_code");
+    let device_grant_since = has(DEVICE_GRANT).then_some(now);
+    if !takes_codes && device_grant_since.is_none() {
         return Err(unusable("Its grant_types do not hold authorization_code."));
     }
     // A client for many servers may list redirect URIs that are not safe here. Only those are left out.
     let listed = document.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let usable = listed.iter().filter_map(|uri| uri.as_str().and_then(RedirectUri::parse));
-    let redirect_uris: Vec<RedirectUri> = usable.take(MOST_REDIRECT_URIS).collect();
-    if redirect_uris.is_empty() {
+    let redirect_uris: Vec<RedirectUri> = usable.take(if takes_codes { MOST_REDIRECT_URIS } else { 0 }).collect();
+    if takes_codes && redirect_uris.is_empty() {
         return Err(unusable("It names no redirect URI that is https, on this computer, or of a private scheme."));
     }
     let name = name::stated(&document).map_err(|problem| unusable(&format!("Its {problem}")))?;
@@ -132,7 +143,7 @@ pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<
         keys::set_private_key_jwt(&mut metadata);
     }
     let client = AppClient::new(id.clone(), ClientKind::Document, name, redirect_uris, host(id.as_str()), now);
-    Ok(AppClient { metadata, described_at: Some(now), ..client })
+    Ok(AppClient { metadata, device_grant_since, described_at: Some(now), ..client })
 }
 
 /// Whether the client proves itself with keys, which its document then names. A document that everybody can read cannot

@@ -8,6 +8,7 @@
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
 //! | [`name`] | the names that clients state about themselves |
 //! | [`prune`] | removal of unused clients |
+//! | [`device`] | the code of a program without a browser, and the person's answer (RFC 8628) |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
 //! | [`offer`] | the MCP server that such a request is for |
 //! | [`consent`] | what people have allowed, and how it ends |
@@ -18,6 +19,7 @@
 
 pub mod authorization;
 pub mod consent;
+pub mod device;
 pub mod metadata_document;
 pub(crate) mod name;
 pub mod offer;
@@ -57,6 +59,8 @@ pub struct ClientDraft {
     pub redirect_uris: Vec<String>,
     /// Whether the client can keep a secret, because it runs on a server.
     pub confidential: bool,
+    /// Whether the client may use the device grant. Then it needs no redirect URI.
+    pub device_grant: bool,
 }
 
 operation_error! {
@@ -75,15 +79,17 @@ impl ClientDraft {
     fn check(&self) -> Result<(String, Vec<RedirectUri>), Vec<FieldError>> {
         let mut errors = Errors::default();
         let name = errors.take("name", check_name(&self.name));
-        let uris = errors.take("redirect_uris", redirect_uris(&self.redirect_uris));
+        let fewest = if self.device_grant { 0 } else { 1 };
+        let uris = errors.take("redirect_uris", redirect_uris(&self.redirect_uris, fewest));
         name.zip(uris).ok_or(errors.0)
     }
 }
 
-fn redirect_uris(written: &[String]) -> Result<Vec<RedirectUri>, String> {
+fn redirect_uris(written: &[String], fewest: usize) -> Result<Vec<RedirectUri>, String> {
     let written: Vec<&str> = written.iter().map(|uri| uri.trim()).filter(|uri| !uri.is_empty()).collect();
-    if written.is_empty() || written.len() > MOST_REDIRECT_URIS {
-        return Err(format!("Enter one redirect URI per line, at least one and at most {MOST_REDIRECT_URIS}."));
+    if written.len() < fewest || written.len() > MOST_REDIRECT_URIS {
+        let one = if fewest == 0 { "" } else { " at least one and" };
+        return Err(format!("Enter one redirect URI per line,{one} at most {MOST_REDIRECT_URIS}."));
     }
     let parsed = |uri| RedirectUri::parse(uri).ok_or_else(|| format!("{uri} cannot be used. {}", RedirectUri::RULE));
     written.into_iter().map(parsed).collect()
@@ -110,6 +116,7 @@ pub async fn create(
     let client = AppClient {
         secret_hint: secret.as_ref().map(PlainSecret::hint),
         made_by: actor.person_id().cloned(),
+        device_grant_since: draft.device_grant.then(|| change.now()),
         ..AppClient::new(id, ClientKind::Registered, name, redirect_uris, actor.name(), change.now())
     };
     let sent_before = |id: &str| AppClientId::parse(id).map(ClientError::AlreadySubmitted);
@@ -124,6 +131,9 @@ pub async fn create(
 /// redirect URIs: such a client must not write long texts into a log that is kept permanently.
 pub(crate) fn added(client: &AppClient) -> Event {
     let mut details = json!({ "kind": client.kind.as_str(), "confidential": client.is_confidential() });
+    if client.device_grant_since.is_some() {
+        details["device_grant"] = json!(true);
+    }
     if client.kind == ClientKind::Registered {
         details["redirect_uris"] = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
     } else {
@@ -147,6 +157,7 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     changes.note("redirect_uris", uris(before), uris(after));
     let keys = |client: &AppClient| client.keys_in_words().chars().take(longest).collect::<String>();
     changes.note("keys", keys(before), keys(after));
+    changes.note("device_grant", before.device_grant_since.is_some(), after.device_grant_since.is_some());
     match after.kind {
         ClientKind::Registered => {}
         ClientKind::Dynamic => changes.add("by", json!("the client itself")),
@@ -155,17 +166,19 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     after.event(Action::ClientChanged).with(changes.into())
 }
 
-/// Changes the name and the redirect URIs of a client that an administrator added. Its consents stay. When the
-/// redirect URIs change, codes that were issued before can no longer be redeemed.
+/// Changes the name, the redirect URIs and the device grant of a client that an administrator added. Its consents
+/// stay. When the redirect URIs change, codes that were issued before can no longer be redeemed.
 pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
     let (name, redirect_uris) = draft.check()?;
     let (mut change, before) = begin_for(context, actor, id, AppClient::is_editable).await?;
-    if before.name == name && before.redirect_uris == redirect_uris {
+    let now = change.now();
+    let device_grant_since = draft.device_grant.then(|| before.device_grant_since.unwrap_or(now));
+    let moves = before.redirect_uris != redirect_uris;
+    if before.name == name && !moves && before.device_grant_since == device_grant_since {
         return Ok(());
     }
-    let moves = before.redirect_uris != redirect_uris;
     let made_by = if moves { actor.person_id().cloned() } else { before.made_by.clone() };
-    let after = AppClient { name, redirect_uris, made_by, ..before.clone() };
+    let after = AppClient { name, redirect_uris, device_grant_since, made_by, ..before.clone() };
     store::client::describe(&mut change, &after).await?;
     if moves {
         store::client::consent::forget_codes_of_client(&mut change, id).await?;

@@ -1,10 +1,10 @@
-//! Which MCP server an authorization request is for (RFC 8707 §2).
+//! Which MCP server a request for a person's consent is for (RFC 8707 §2).
 //!
 //! Some clients know no `resource`. A token for another server than they meant is refused there, so this decides as
 //! little as possible: by the scopes, then by the operator's setting, and otherwise the person chooses.
 
 use crate::base::form_body::TokenForm;
-use crate::model::client::{AppClient, ClientKind};
+use crate::model::client::ClientKind;
 use crate::model::person::authority::Authority;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
@@ -21,8 +21,9 @@ pub struct Offer {
 }
 
 /// Who asks, and whom the answer is for.
-pub(super) struct Asking<'asking> {
-    pub client: &'asking AppClient,
+pub(crate) struct Asking<'asking> {
+    /// Who made the client.
+    pub client: ClientKind,
     /// What the person may use; `None`: nobody is signed in.
     pub authority: Option<&'asking Authority>,
     /// The resource that the setting names for requests without one.
@@ -36,15 +37,29 @@ impl Asking<'_> {
     ///
     /// `invalid_target` when `resource` names no server here, or the server of the setting is missing; `invalid_scope`
     /// when no scope can be granted. The description names the scopes only to a person who is signed in.
-    pub(super) fn offers(&self, form: &TokenForm, servers: &[McpServer]) -> Result<Vec<Offer>> {
+    pub(crate) fn offers(&self, form: &TokenForm, servers: &[McpServer]) -> Result<Vec<Offer>> {
         let asked = form.get("scope");
         let mut resources = form.resources();
         let named = match (resources.next(), resources.next()) {
-            (None, _) => return self.unnamed(asked, servers),
-            (Some(one), None) => resource::server(one, servers).filter(|server| !server.is_archived()),
+            (None, _) => return self.offers_of(asked, None, servers),
+            (Some(one), None) => resource::server(one, servers),
             (Some(_), Some(_)) => None,
         };
-        Ok(vec![self.offer(asked, named.ok_or_else(unknown_target)?)?])
+        self.offers_of(asked, Some(named.ok_or_else(unknown_target)?), servers)
+    }
+
+    /// The same for a request that was read before: its scopes, and the server that it names, if any.
+    pub(crate) fn offers_of(
+        &self,
+        asked: Option<&str>,
+        named: Option<&McpServer>,
+        servers: &[McpServer],
+    ) -> Result<Vec<Offer>> {
+        match named {
+            Some(server) if server.is_archived() => Err(unknown_target()),
+            Some(server) => Ok(vec![self.offer(asked, server)?]),
+            None => self.unnamed(asked, servers),
+        }
     }
 
     /// The offers to a request that names no server.
@@ -103,8 +118,7 @@ impl Asking<'_> {
     /// clients that an administrator added may act on credentials.
     fn grantable(&self, server: &McpServer) -> Scopes {
         let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
-        let is_privileged =
-            |name: &str| PRIVILEGED_SCOPES.contains(&name) && self.client.kind != ClientKind::Registered;
+        let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && self.client != ClientKind::Registered;
         let names = server.scopes.iter().map(|scope| scope.name.as_str());
         names.filter(|name| !is_for_machines(name) && !is_privileged(name)).collect()
     }

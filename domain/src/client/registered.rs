@@ -51,15 +51,18 @@ pub async fn update(
     }
     let asked = read(metadata)?;
     check_identity(context, &asked, &before.id).await?;
-    let Description { name, redirect_uris, is_confidential, metadata } = describe(&asked, mode)?;
+    let Description { name, redirect_uris, is_confidential, uses_devices, metadata } =
+        describe(&asked, mode, context.settings.device_grant)?;
     if is_confidential != before.is_confidential() {
         return metadata_error("token_endpoint_auth_method cannot change between none and a secret. Register again.");
     }
     if name != before.name && !name::is_free(&mut change, &name).await? {
         return metadata_error(name::TAKEN);
     }
-    let described_at = Some(change.now());
-    let after = AppClient { name, redirect_uris, metadata, described_at, ..before.clone() };
+    let now = change.now();
+    let device_grant_since = uses_devices.then(|| before.device_grant_since.unwrap_or(now));
+    let described_at = Some(now);
+    let after = AppClient { name, redirect_uris, metadata, device_grant_since, described_at, ..before.clone() };
     if after.metadata == before.metadata && after.redirect_uris == before.redirect_uris {
         return Ok(answer(context, &before, &token));
     }

@@ -14,7 +14,7 @@ use crate::base::text::{is_unprintable, printable};
 use crate::client::{added, commit, name};
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::redirect_uri::{Destination, RedirectUri};
-use crate::model::client::{AppClient, ClientKind, DynamicRegistration, MOST_REDIRECT_URIS};
+use crate::model::client::{AppClient, ClientKind, DEVICE_GRANT, DynamicRegistration, MOST_REDIRECT_URIS};
 use crate::model::origin::Origin;
 use crate::prelude::{Actor, Context, operation_error};
 use crate::store;
@@ -63,6 +63,7 @@ pub(crate) struct Description {
     pub name: String,
     pub redirect_uris: Vec<RedirectUri>,
     pub is_confidential: bool,
+    pub uses_devices: bool,
     /// What the answer states.
     pub metadata: Map<String, Value>,
 }
@@ -78,7 +79,8 @@ pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, 
         (DynamicRegistration::Token, _) => return Err(RegistrationError::Unauthorized),
         (DynamicRegistration::Loopback | DynamicRegistration::On, _) => {}
     }
-    let Description { name, redirect_uris, is_confidential, metadata } = describe(&read(metadata)?, mode)?;
+    let description = describe(&read(metadata)?, mode, context.settings.device_grant)?;
+    let Description { name, redirect_uris, is_confidential, uses_devices, metadata } = description;
     let secret = is_confidential.then(|| PlainSecret::generate(context.random.as_ref()));
     let mut change = context.begin_change().await?;
     if !name::is_free(&mut change, &name).await? {
@@ -88,6 +90,7 @@ pub async fn register(context: &Context, metadata: &[u8], bearer: Option<&str>, 
     let client = AppClient {
         metadata,
         secret_hint: secret.as_ref().map(PlainSecret::hint),
+        device_grant_since: uses_devices.then(|| change.now()),
         ..AppClient::new(id, ClientKind::Dynamic, name, redirect_uris, "Itself", change.now())
     };
     let hash = secret.as_ref().map(|secret| secret.hash(&context.keys.pepper));
@@ -123,12 +126,24 @@ pub(crate) fn read(metadata: &[u8]) -> Result<Map<String, Value>> {
     Ok(members)
 }
 
-/// Checks and narrows a description.
-pub(crate) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) -> Result<Description> {
+/// Checks and narrows a description. `with_devices`: whether the operator lets clients use the device grant.
+pub(crate) fn describe(
+    asked: &Map<String, Value>,
+    mode: DynamicRegistration,
+    with_devices: bool,
+) -> Result<Description> {
     let application = application(asked);
-    let redirect_uris = redirect_uris(asked, mode, application)?;
+    // A client that registers itself must ask people. It never gets a grant type that works without a person.
+    let grants = match with_devices {
+        true => narrowed(asked, "grant_types", &["authorization_code", DEVICE_GRANT, "refresh_token"], 2)?,
+        false => narrowed(asked, "grant_types", &["authorization_code", "refresh_token"], 1)?,
+    };
+    let takes_codes = grants.contains(&"authorization_code");
+    // Nobody is sent to a client that uses only the device grant.
+    let redirect_uris = if takes_codes { redirect_uris(asked, mode, application)? } else { Vec::new() };
     let name = name::stated(asked).map_err(RegistrationError::Metadata)?;
     let method = method(asked)?;
+    let uses_devices = grants.contains(&DEVICE_GRANT);
     let mut metadata = Map::new();
     let mut state = |member: &str, value: Value| metadata.insert(member.to_owned(), value);
     if asked.contains_key("client_name") {
@@ -136,10 +151,9 @@ pub(crate) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) ->
     }
     state("redirect_uris", json!(redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>()));
     state("token_endpoint_auth_method", json!(method));
-    // A client that registers itself must ask people. It never gets a grant type that works without a person.
-    let grants = narrowed(asked, "grant_types", &["authorization_code", "refresh_token"])?;
     state("grant_types", json!(grants));
-    state("response_types", json!(narrowed(asked, "response_types", &["code"])?));
+    let responses = if takes_codes { narrowed(asked, "response_types", &["code"], 1)? } else { Vec::new() };
+    state("response_types", json!(responses));
     if let Some(application) = application {
         state("application_type", json!(application));
     }
@@ -156,7 +170,7 @@ pub(crate) fn describe(asked: &Map<String, Value>, mode: DynamicRegistration) ->
     if json!(metadata).to_string().len() > LONGEST_METADATA {
         return metadata_error(format!("The metadata is longer than {LONGEST_METADATA} bytes."));
     }
-    Ok(Description { name, redirect_uris, is_confidential: method != "none", metadata })
+    Ok(Description { name, redirect_uris, is_confidential: method != "none", uses_devices, metadata })
 }
 
 /// Whether the value is text, or a list of texts, that people can read.
@@ -224,17 +238,22 @@ fn unusable(uri: &str, rule: &str) -> RegistrationError {
     RegistrationError::RedirectUri(format!("The redirect URI {written} cannot be used. {rule}"))
 }
 
-/// The members of a list that exist here. The first one of `known` is needed, and is what an absent member stands for
-/// (§2).
-fn narrowed<'known>(asked: &Map<String, Value>, member: &str, known: &[&'known str]) -> Result<Vec<&'known str>> {
-    let needed = known[0];
-    let Some(value) = asked.get(member) else { return Ok(vec![needed]) };
+/// The members of a list that exist here. One of the first `needed` of `known` must be among them. The first one is
+/// what an absent member stands for (§2).
+fn narrowed<'known>(
+    asked: &Map<String, Value>,
+    member: &str,
+    known: &[&'known str],
+    needed: usize,
+) -> Result<Vec<&'known str>> {
+    let needed = &known[..needed];
+    let Some(value) = asked.get(member) else { return Ok(vec![known[0]]) };
     let listed = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let holding: Vec<&str> = known.iter().copied().filter(|one| listed.contains(&json!(one))).collect();
-    if holding.contains(&needed) {
+    if needed.iter().any(|one| holding.contains(one)) {
         return Ok(holding);
     }
-    metadata_error(format!("{member} must be a list with {needed}."))
+    metadata_error(format!("{member} must be a list with {}.", needed.join(" or ")))
 }
 
 /// The method with which the client proves itself.

@@ -42,12 +42,20 @@ pub enum SecretKind {
     PersonalToken,
     /// The token with which a client that registered itself manages its registration (RFC 7592 §1.2).
     RegistrationToken,
+    /// The code with which a program without a browser fetches its token (RFC 8628 §3.2).
+    DeviceCode,
 }
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Client, Self::RefreshToken, Self::AuthorizationCode, Self::PersonalToken, Self::RegistrationToken];
+    pub const ALL: [Self; 6] = [
+        Self::Client,
+        Self::RefreshToken,
+        Self::AuthorizationCode,
+        Self::PersonalToken,
+        Self::RegistrationToken,
+        Self::DeviceCode,
+    ];
 
     /// What every secret of this kind begins with.
     pub const fn prefix(self) -> &'static str {
@@ -57,6 +65,7 @@ impl SecretKind {
             Self::AuthorizationCode => "csa_",
             Self::PersonalToken => "csp_",
             Self::RegistrationToken => "csg_",
+            Self::DeviceCode => "csd_",
         }
     }
 }

@@ -52,7 +52,7 @@ pub enum How {
     Leaked,
     /// The password of the person was changed. The operator is not asked: a later password always wins.
     PasswordChanged,
-    /// Redirect URIs of the client were removed, or the client was reported as leaked.
+    /// Redirect URIs of the client were removed, it lost the device grant, or it was reported as leaked.
     ClientNarrowed,
     /// The webhook was removed.
     WebhookRemoved,

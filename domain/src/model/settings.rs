@@ -17,6 +17,8 @@ pub struct Settings {
     pub initial_access_token: Option<InitialAccessToken>,
     /// Whether a client may be known by the address of a document that describes it.
     pub client_id_metadata_documents: bool,
+    /// Whether clients may use the device grant (RFC 8628).
+    pub device_grant: bool,
     /// The resource identifier of the MCP server that a request of a client is for when neither its `resource` nor its
     /// scopes say it.
     pub default_resource: Option<String>,
@@ -34,6 +36,16 @@ impl Settings {
     /// The registration endpoint (RFC 7591 §3). Behind it, each client has an address of its own (RFC 7592 §3).
     pub fn registration_endpoint(&self) -> String {
         format!("{}/mcp/oauth/register", self.public_url)
+    }
+
+    /// The device authorization endpoint (RFC 8628 §3.1).
+    pub fn device_authorization_endpoint(&self) -> String {
+        format!("{}/mcp/oauth/device_authorization", self.public_url)
+    }
+
+    /// The page on which a person enters the code of a device (RFC 8628 §3.2).
+    pub fn device_page(&self) -> String {
+        format!("{}/device", self.public_url)
     }
 
     /// The resource identifier of the built-in MCP server (RFC 8707).

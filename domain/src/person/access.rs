@@ -101,6 +101,7 @@ pub(crate) async fn end(
         let own = ConsentSelection::OfPerson(id);
         ended.also.apps = store::client::consent::end(change, own, now, cause).await?;
         store::client::consent::forget_codes_of_person(change, id).await?;
+        store::client::device::end_of_person(change, id, now).await?;
     }
     if also.passkeys {
         ended.also.passkeys = store::person::passkey::remove(change, id, None, now).await?;

@@ -111,6 +111,7 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     store::person::second_factor::remove_pending(&mut change, id).await?;
     let (cause, own) = (EndCause::PersonDisabled, PersonalTokenSelection::OfPerson(id));
     let grants = store::client::consent::end(&mut change, ConsentSelection::OfPerson(id), now, cause).await?;
+    store::client::device::end_of_person(&mut change, id, now).await?;
     let tokens = store::client::personal_token::end(&mut change, own, now, cause).await?;
     let sent = store::person::invitation::withdraw_of(&mut change, id, None, now).await?;
     let received = store::person::invitation::withdraw_to(&mut change, &person.email, Withdrawn::All, now).await?;

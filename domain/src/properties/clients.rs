@@ -190,7 +190,7 @@ proptest! {
         document in description(),
         mode in prop::sample::select(&[DynamicRegistration::Loopback, DynamicRegistration::On][..]),
     ) {
-        if let Ok(described) = registration::read(&document).and_then(|asked| registration::describe(&asked, mode)) {
+        if let Ok(described) = registration::read(&document).and_then(|asked| registration::describe(&asked, mode, true)) {
             prop_assert!(is_presentable(&described.name, &described.redirect_uris));
             let is_own = |uri: &RedirectUri| uri.destination() == Destination::Loopback;
             prop_assert!(mode == DynamicRegistration::On || described.redirect_uris.iter().all(is_own));
@@ -201,7 +201,7 @@ proptest! {
             let method = stated["token_endpoint_auth_method"].as_str().unwrap_or_default();
             prop_assert_eq!(method != "none", described.is_confidential);
             let again = registration::read(stated.to_string().as_bytes());
-            let again = again.and_then(|asked| registration::describe(&asked, mode));
+            let again = again.and_then(|asked| registration::describe(&asked, mode, true));
             prop_assert_eq!(again.ok().map(|again| Value::Object(again.metadata)), Some(stated));
         }
     }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`client_authentication`] | finds out which client asks (RFC 6749 §2.3), once a request |
 //! | [`assertion`] | verifies JWTs that prove a client or are the grant (RFC 7523) |
+//! | [`device_authorization`] | gives a program without a browser its codes (RFC 8628) |
 //! | [`grants`] | one module a grant type: the rules of the grant |
 //! | [`access_token`] | the claims (RFC 9068) and their signature |
 //! | [`introspect`] | says whether a token is valid now (RFC 7662) |
@@ -22,6 +23,7 @@
 pub mod access_token;
 pub mod assertion;
 pub mod client_authentication;
+pub mod device_authorization;
 pub mod grants;
 pub mod introspect;
 pub mod live;

@@ -69,6 +69,7 @@ async fn a_damaged_client_is_a_fault() {
             name: "App".to_owned(),
             redirect_uris: vec!["https://app.example.com/callback".to_owned()],
             confidential: false,
+            device_grant: false,
         };
         let (app, _) = client::create(context, &operator(), &wanted, None).await.expect("adds");
         damage(context, sql, value, app.id.as_str()).await;

@@ -206,6 +206,10 @@ pub(crate) struct Client {
         ("off", DocumentClients::Off), ("on", DocumentClients::On), ("auto", DocumentClients::Auto)
     ]))]
     pub(crate) client_id_metadata_documents: DocumentClients,
+    /// Whether programs without a browser may ask for a code that a person enters (RFC 8628): true or false
+    #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set,
+        value_parser = choice(&[("true", true), ("false", false)]))]
+    pub(crate) device_grant: bool,
     /// The resource of the MCP server for clients whose requests name none; the person chooses when not set
     #[arg(long, value_name = "URI", value_parser = resource)]
     pub(crate) default_resource: Option<String>,

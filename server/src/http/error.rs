@@ -75,9 +75,13 @@ pub(crate) fn status_of(code: OAuthErrorCode) -> StatusCode {
         | OAuthErrorCode::UnsupportedGrantType
         | OAuthErrorCode::UnsupportedResponseType
         | OAuthErrorCode::InvalidScope
-        | OAuthErrorCode::InvalidTarget => StatusCode::BAD_REQUEST,
+        | OAuthErrorCode::InvalidTarget
+        | OAuthErrorCode::AuthorizationPending
+        | OAuthErrorCode::SlowDown
+        | OAuthErrorCode::ExpiredToken
+        | OAuthErrorCode::DeviceDenied => StatusCode::BAD_REQUEST,
         OAuthErrorCode::TemporarilyUnavailable | OAuthErrorCode::IssuerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        OAuthErrorCode::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
+        OAuthErrorCode::TooManyGuesses { .. } | OAuthErrorCode::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         OAuthErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -43,13 +43,15 @@ pub(crate) async fn authorization_server(State(state): State<AppState>) -> Respo
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let algorithms = KeyAlgorithm::ALL.map(KeyAlgorithm::as_str);
     let with_none = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+    let with_devices = state.context.settings.device_grant;
+    let grants = GrantType::ALL.into_iter().filter(|grant| with_devices || *grant != GrantType::DeviceCode);
     let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}{}", AUTHORIZE_PATH),
         "token_endpoint": state.context.settings.token_endpoint(),
         "jwks_uri": format!("{issuer}{JWKS_PATH}"),
         "response_types_supported": ["code"],
-        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+        "grant_types_supported": grants.map(GrantType::as_str).collect::<Vec<_>>(),
         "token_endpoint_auth_methods_supported": with_none,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint": format!("{issuer}{}", introspect::PATH),
@@ -66,6 +68,9 @@ pub(crate) async fn authorization_server(State(state): State<AppState>) -> Respo
     });
     if state.context.settings.dynamic_registration != DynamicRegistration::Off {
         document["registration_endpoint"] = json!(state.context.settings.registration_endpoint());
+    }
+    if with_devices {
+        document["device_authorization_endpoint"] = json!(state.context.settings.device_authorization_endpoint());
     }
     if state.context.settings.client_id_metadata_documents {
         document["client_id_metadata_document_supported"] = json!(true);

@@ -120,7 +120,7 @@ fn oauth(state: &AppState, address: ClientAddress, error: &OAuthError, basic: bo
         return response;
     }
     let mut response = error::oauth(error, basic);
-    if let OAuthErrorCode::TooManyGuesses { seconds } = error.code {
+    if let OAuthErrorCode::TooManyGuesses { seconds } | OAuthErrorCode::TooManyRequests { seconds } = error.code {
         error::retry_after(&mut response, seconds);
     }
     response

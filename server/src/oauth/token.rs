@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use domain::crypto::secret::PlainSecret;
 use domain::token::access_token::AccessToken;
 use domain::token::client_authentication::{ServedClients, authenticate};
-use domain::token::grants::{GrantType, authorization_code, client_credentials, jwt_bearer, refresh_token};
+use domain::token::grants::{
+    GrantType, authorization_code, client_credentials, device_code, jwt_bearer, refresh_token,
+};
 use serde::Serialize;
 
 use crate::http::client_address::ClientAddress;
@@ -37,6 +39,7 @@ pub(crate) async fn endpoint(state: &AppState, address: ClientAddress, request: 
     let answer = request::serve(state, address, request, async |OAuthRequest { form, presented, origin }| {
         let token = match GrantType::of(&form)? {
             GrantType::JwtBearer => jwt_bearer::exchange(context, &presented, &form, &origin).await?,
+            GrantType::DeviceCode => device_code::exchange(context, presented, &form, &origin).await?,
             GrantType::ClientCredentials => {
                 let client = authenticate(context, presented, &form, ServedClients::Credentials).await?;
                 client_credentials::exchange(context, client, &form, &origin).await?

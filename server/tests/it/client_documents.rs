@@ -257,6 +257,7 @@ async fn long_lists_of_clients_have_pages_and_a_search() {
             name: format!("Portal {number}"),
             redirect_uris: vec!["https://portal.example/callback".to_owned()],
             confidential: false,
+            device_grant: false,
         };
         client::create(context, &Actor::command_line("operator"), &draft, None).await.expect("made");
         app.instance.clock.advance(Duration::from_millis(1));
@@ -330,6 +331,7 @@ async fn clients_that_nobody_uses_go_and_the_log_says_so() {
         name: "Portal".to_owned(),
         redirect_uris: vec!["https://portal.example/callback".to_owned()],
         confidential: false,
+        device_grant: false,
     };
     let (made, _) = client::create(context, &Actor::command_line("operator"), &draft, None).await.expect("made");
 

@@ -280,7 +280,8 @@ fn a_flag_wins_over_the_environment_the_environment_over_the_file_the_file_over_
     ] {
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
-    for (name, value) in &bad {
+    // Both values of this switch are good.
+    for (name, value) in bad.iter().filter(|(name, _)| *name != "device_grant") {
         let bad = toml::Table::from_iter([(name.clone(), value.clone())]);
         refused(&run(flags(&bad), variables(&good), in_file(&good)), 2, &[name]);
         refused(&run(Vec::new(), variables(&bad), in_file(&good)), 2, &[name]);

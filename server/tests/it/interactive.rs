@@ -59,6 +59,7 @@ pub(crate) async fn confidential(app: &App) -> (String, String) {
         name: "Portal".to_owned(),
         redirect_uris: vec!["https://portal.example/callback".to_owned()],
         confidential: true,
+        device_grant: false,
     };
     let actor = Actor::command_line("operator");
     let (client, secret) = client::create(&app.instance.context, &actor, &draft, None).await.expect("made");
@@ -529,7 +530,8 @@ async fn a_client_that_asks_for_offline_access_alone_gets_the_default_scope() {
     });
     let registration = register(&app, &metadata).await;
     assert_eq!(registration.status, StatusCode::CREATED, "{}", registration.body);
-    assert_eq!(registration.json()["grant_types"], json!(["authorization_code", "refresh_token"]));
+    let kept = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
+    assert_eq!(registration.json()["grant_types"], json!(kept), "not the one that works without a person");
     let client_id = registration.json()["client_id"].as_str().expect("an identifier").to_owned();
     let code = code(&browser, &client_id, &[("scope", "offline_access")]).await;
     let answer = app.token(&[], redemption(&client_id, &code, &[])).await;
@@ -968,6 +970,7 @@ async fn where_websites_may_register_a_bad_redirect_uri_is_named() {
         name: "Cursor".to_owned(),
         redirect_uris: vec![CALLBACK.to_owned(), uri.to_owned()],
         confidential: false,
+        device_grant: false,
     };
     let actor = Actor::command_line("operator");
     client::create(&app.instance.context, &actor, &draft("cursor://x/callback"), None).await.expect("added");
@@ -1064,6 +1067,7 @@ async fn no_code_is_issued_for_an_address_that_the_client_lost_meanwhile() {
         name: "Portal".to_owned(),
         redirect_uris: vec!["https://portal.example/v2/callback".to_owned()],
         confidential: true,
+        device_grant: false,
     };
     client::edit(context, &operator, &id, &draft).await.expect("edits");
     assert!(allow().await.contains("redirect_uri"));

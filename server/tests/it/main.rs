@@ -8,6 +8,8 @@ mod client_documents;
 mod client_keys;
 mod command_line;
 mod credentials;
+mod device;
+mod device_ends;
 mod documents;
 mod emergency;
 mod ended;

@@ -19,12 +19,14 @@ async fn the_authorization_server_describes_itself() {
         serde_json::json!({
             "issuer": "http://localhost:8080",
             "authorization_endpoint": "http://localhost:8080/mcp/oauth/authorize",
+            "device_authorization_endpoint": "http://localhost:8080/mcp/oauth/device_authorization",
             "token_endpoint": "http://localhost:8080/mcp/oauth/token",
             "jwks_uri": "http://localhost:8080/mcp/oauth/jwks",
             "response_types_supported": ["code"],
             "registration_endpoint": "http://localhost:8080/mcp/oauth/register",
             "grant_types_supported": [
-                "client_credentials", "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                "client_credentials", "authorization_code", "refresh_token",
+                "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:jwt-bearer",
             ],
             "token_endpoint_auth_methods_supported": with_none,
             "token_endpoint_auth_signing_alg_values_supported": algorithms,

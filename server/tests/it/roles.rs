@@ -294,9 +294,12 @@ pub(crate) fn rows() -> Vec<Row> {
         // Of a grant that is not one's own: not there.
         ("/credentials/{client_id}/test", GET, Member, Team, 200, &[]),
         ("/credentials/{client_id}/test", POST, Member, Team, 422, &[]),
+        ("/device", GET, PERSON, Nothing, 200, &[]),
+        ("/device", POST, PERSON, Nothing, 422, &[("user_code", "BCDF-GHJK")]),
         ("/tokens", GET, PERSON, Nothing, 200, &[]),
         ("/tokens", POST, PERSON, Nothing, 422, &[]),
         ("/fn/revoke_token", POST, PERSON, Nothing, 404, &[("token", "tok_00000000000000000000000000")]),
+        ("/fn/end_device", POST, PERSON, Nothing, 404, &[("device", "h1$x$x")]),
         ("/fn/end_grant", POST, PERSON, Nothing, 404, &[("grant", "gra_0000000000000000000000")]),
         // Of a token that is not one's own: not there.
         ("/fn/revoke_personal_token", POST, PERSON, Nothing, 404, &[("token", "ptk_0000000000000000000000")]),
@@ -427,6 +430,7 @@ impl<'app> Stage<'app> {
             name: "CLI".to_owned(),
             redirect_uris: vec!["http://localhost/callback".to_owned()],
             confidential: true,
+            device_grant: false,
         };
         let client = client::create(context, &operator(), &draft, None).await.expect("made").0.id;
         BTreeMap::from([

@@ -117,7 +117,7 @@ async fn malformed_requests_get_a_clear_error_and_no_challenge() {
         (
             "a grant that is not offered",
             &good,
-            "grant_type=urn:ietf:params:oauth:grant-type:device_code".into(),
+            "grant_type=urn:ietf:params:oauth:grant-type:token-exchange".into(),
             "unsupported_grant_type",
         ),
         ("grant_type in other letters", &good, "grant_type=CLIENT_CREDENTIALS".into(), "unsupported_grant_type"),

@@ -294,3 +294,32 @@ fn what_a_person_allows_at_one_is_taken_up_once_at_either_and_ends_at_both() {
     assert_eq!(browser.submit(&b, "/account/tokens", "/fn/revoke_personal_token", &[("token", &id)]).status, 303);
     assert_eq!(a.tools(&personal).status, 401);
 }
+
+#[test]
+fn a_device_gets_its_token_once_at_either_and_asks_both_no_more_often_than_one() {
+    let site = Site::new();
+    site.administrator();
+    let (a, b) = (site.serve(), site.serve());
+    let client = site.json(&["client", "create", "--name", "CLI", "--device", "--format", "json"]);
+    let client_id = client["client_id"].as_str().expect("an identifier");
+    let mut browser = Browser::default();
+    assert_eq!(browser.sign_in(&a, PASSWORD).status, 303);
+    let endpoint = client["device_authorization_endpoint"].as_str().expect("an address");
+    let asked = a.post(&endpoint[endpoint.find("/mcp").expect("a path")..], &format!("client_id={client_id}")).json();
+    let text = |member: &str| asked[member].as_str().expect("a text").to_owned();
+    let body = format!(
+        "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id={client_id}&device_code={}",
+        text("device_code")
+    );
+    let ask = |node: &Node| node.post("/mcp/oauth/token", &body).json()["error"].as_str().expect("a word").to_owned();
+    assert_eq!((ask(&a), ask(&b)), ("authorization_pending".to_owned(), "slow_down".to_owned()));
+    let code = text("user_code");
+    let page = browser.submit(&b, "/device", "/device", &[("user_code", &code)]).body;
+    let server = between(&page, "name=\"server\" value=\"", "\"");
+    let fields = [("user_code", code.as_str()), ("server", server), ("decision", "allow")];
+    assert_eq!(browser.submit(&a, "/device", "/device", &fields).status, 200);
+    let first = redeemed_at_both([&a, &b], &body);
+    assert_eq!(first.len(), 1);
+    // Whoever was second brought a right code again: what the first got is over.
+    assert_eq!(b.tools(&first[0].token()).status, 401);
+}

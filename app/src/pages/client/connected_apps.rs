@@ -77,9 +77,13 @@ pub(crate) fn consent_table(
         let question = format!(
             "{client_name} loses the access of {person_name} to {server_name}, and its tokens no longer work. It can ask again."
         );
+        let place = match consent.is_of_device() {
+            true => "signed in on a device".to_owned(),
+            false => format!("runs at {}", consent.redirect_host),
+        };
         let place = match client_kind {
-            ClientKind::Registered => format!("runs at {}", consent.redirect_host),
-            _ => format!("runs at {}, name not checked", consent.redirect_host),
+            ClientKind::Registered => place,
+            _ => format!("{place}, name not checked"),
         };
         let first = match shown {
             ConsentTable::OfClient => person_name.clone().into_any(),
@@ -144,6 +148,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
         true => "Apps that people have allowed to act for them.",
         false => "Apps that you have allowed to act for you.",
     };
+    let device = visit.context.settings.device_grant.then(|| button_link(links::DEVICE, "Enter a device’s code"));
     let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
     let pages = pager(
         links::APPS,
@@ -152,7 +157,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
     );
     let body = view! {
         <Receipt on=On::Apps done/>
-        {head((), "Connected apps", lead, ())}
+        {head((), "Connected apps", lead, device)}
         {app_views(links::APPS, administers)}
         <section class="panel" aria-label="Connected apps">{filters}{list}</section>
         {pages}

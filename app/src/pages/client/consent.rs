@@ -2,8 +2,8 @@
 
 use domain::client::authorization::AuthorizationRequest;
 use domain::client::offer::Offer;
-use domain::model::client::ClientKind;
 use domain::model::client::redirect_uri::Destination;
+use domain::model::client::{AppClient, ClientKind};
 use domain::model::server::scope::Scopes;
 use domain::model::server::{McpServer, ScopeDescription, allows_for_person};
 use domain::services::client_documents::host;
@@ -16,66 +16,118 @@ use crate::prelude::*;
 /// servers.
 pub async fn page(request: AuthorizationRequest, query: String, must_choose: bool) -> Result<Page, ActionError> {
     let viewer = signed_in()?.viewer()?.clone();
-    let only = match request.offers.as_slice() {
-        [only] if !only.server.access.admits(&viewer.authority) => {
-            return Ok(not_open(&request, &only.server.name, query, &viewer.email));
-        }
-        [only] => Some(only.clone()),
-        _ => None,
-    };
+    if let [only] = request.offers.as_slice()
+        && !only.server.access.admits(&viewer.authority)
+    {
+        return Ok(not_open(&request, &only.server.name, query, &viewer.email));
+    }
     let AuthorizationRequest { client, redirect_uri, offers, .. } = request;
-    let vouched = match (client.kind, client.id.document()) {
+    let (lead, warning) = runs_at(redirect_uri.destination());
+    let facts = view! { <div><dt class="sub">"Runs at"</dt><dd>{lead}", "<b>{redirect_uri.host()}</b></dd></div> };
+    let warning = warning.map(|words| view! { <p>{words}</p> }.into_any());
+    let form = Question { action: links::AUTHORIZE, field: hidden("request", query), must_choose };
+    Ok(form.page(client, offers, facts, warning, viewer.email))
+}
+
+/// The page with which a person allows or denies what a client asks for.
+pub(super) struct Question {
+    /// Where the form goes.
+    pub action: &'static str,
+    /// The hidden field that names the request.
+    pub field: AnyView,
+    /// Whether the person did not choose one of several MCP servers.
+    pub must_choose: bool,
+}
+
+impl Question {
+    /// The page. `facts` say where the client is, and `warning` what the person should check. `email` is the person's.
+    pub(super) fn page(
+        self,
+        client: AppClient,
+        offers: Vec<Offer>,
+        facts: impl IntoAny,
+        warning: Option<AnyView>,
+        email: String,
+    ) -> Page {
+        let Self { action, field, must_choose } = self;
+        let Wanted { wanted, scopes, resource, lifetime, server } = Wanted::of(offers, must_choose);
+        // Nobody checked the other clients. So the page does not lead to "Allow".
+        let allow = (client.kind == ClientKind::Registered).then_some("primary");
+        let vouched = vouched(&client);
+        let described = client.id.document().map(|url| {
+            view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> }
+        });
+        let body = view! {
+            <section class="panel body" aria-labelledby="title">
+                <h1 id="title">"Allow access"</h1>
+                <p><b>{client.name}</b>" wants to use "{wanted}" as you, "{email}"."</p>
+                <p class="sub">{vouched}"."</p>
+                {scopes}
+                <dl class="stack">
+                    {described}
+                    {resource}
+                    {facts.into_any()}
+                    <div><dt class="sub">"For"</dt><dd>
+                        "90 days at most. The access ends earlier when the app does not use it for 30 days."{lifetime}
+                    </dd></div>
+                </dl>
+                {warning.map(|words| notice("warn", words))}
+                <form method="post" action=action class="stack">
+                    <FormToken/>{field}{server}
+                    <div class="row">
+                        <button class="button" data-kind=allow name="decision" value="allow">"Allow"</button>
+                        <button class="button" name="decision" value="deny">"Deny"</button>
+                    </div>
+                </form>
+            </section>
+            <p class="sub">"You can end the access at any time under Connected apps."</p>
+        };
+        let page = Page::new("Allow access", body).framed(Frame::Gate);
+        if must_choose { page.with_status(422) } else { page }
+    }
+}
+
+/// Who stands for the name of the client.
+fn vouched(client: &AppClient) -> String {
+    match (client.kind, client.id.document()) {
         (ClientKind::Registered, _) => "Registered by an administrator".to_owned(),
         (ClientKind::Document, Some(url)) => {
             format!("{} describes the app under this name. Nobody else has checked the name", host(url))
         }
         _ => "The app registered itself under this name. Nobody has checked the name".to_owned(),
-    };
-    let (lead, warning) = runs_at(redirect_uri.destination());
-    let (wanted, scopes, resource, lifetime, server) = match only {
-        Some(Offer { server, scopes }) => (
-            view! { <b>{server.name.clone()}</b> }.into_any(),
-            view! { <h2>"The app may"</h2><ul>{allowed(&server, &scopes)}</ul> }.into_any(),
-            view! { <div><dt class="sub">"MCP server"</dt><dd>{server.resource}</dd></div> }.into_any(),
-            format!(" Each token works for {}.", duration(server.token_lifetime)),
-            hidden("server", server.id.as_str()),
-        ),
-        None => {
-            let error = must_choose.then(|| "Choose an MCP server.".to_owned());
-            let hint = "The app does not say which one. It gets access to the one that you choose, and to no other.";
-            let choice = choices("server", "MCP server", Some(hint), offers.into_iter().map(option), error);
-            (view! { "an MCP server" }.into_any(), ().into_any(), ().into_any(), String::new(), choice)
+    }
+}
+
+/// What the page says about the MCP server: one, or several of which the person chooses one.
+struct Wanted {
+    wanted: AnyView,
+    scopes: AnyView,
+    resource: AnyView,
+    lifetime: String,
+    server: AnyView,
+}
+
+impl Wanted {
+    fn of(offers: Vec<Offer>, must_choose: bool) -> Self {
+        if let [Offer { server, scopes }] = offers.as_slice() {
+            return Self {
+                wanted: html! { <b>{server.name.clone()}</b> },
+                scopes: html! { <h2>"The app may"</h2><ul>{allowed(server, scopes)}</ul> },
+                resource: html! { <div><dt class="sub">"MCP server"</dt><dd>{server.resource.clone()}</dd></div> },
+                lifetime: format!(" Each token works for {}.", duration(server.token_lifetime)),
+                server: hidden("server", server.id.as_str()),
+            };
         }
-    };
-    // Nobody checked the other clients. So the page does not lead to "Allow".
-    let allow = (client.kind == ClientKind::Registered).then_some("primary");
-    let body = view! {
-        <section class="panel body" aria-labelledby="title">
-            <h1 id="title">"Allow access"</h1>
-            <p><b>{client.name}</b>" wants to use "{wanted}" as you, "{viewer.email}"."</p>
-            <p class="sub">{vouched}"."</p>
-            {scopes}
-            <dl class="stack">
-                {client.id.document().map(|url| view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> })}
-                {resource}
-                <div><dt class="sub">"Runs at"</dt><dd>{lead}", "<b>{redirect_uri.host()}</b></dd></div>
-                <div><dt class="sub">"For"</dt><dd>
-                    "90 days at most. The access ends earlier when the app does not use it for 30 days."{lifetime}
-                </dd></div>
-            </dl>
-            {warning.map(|words| notice("warn", view! { <p>{words}</p> }))}
-            <form method="post" action=links::AUTHORIZE class="stack">
-                <FormToken/>{hidden("request", query)}{server}
-                <div class="row">
-                    <button class="button" data-kind=allow name="decision" value="allow">"Allow"</button>
-                    <button class="button" name="decision" value="deny">"Deny"</button>
-                </div>
-            </form>
-        </section>
-        <p class="sub">"You can end the access at any time under Connected apps."</p>
-    };
-    let page = Page::new("Allow access", body).framed(Frame::Gate);
-    Ok(if must_choose { page.with_status(422) } else { page })
+        let error = must_choose.then(|| "Choose an MCP server.".to_owned());
+        let hint = "The app does not say which one. It gets access to the one that you choose, and to no other.";
+        Self {
+            wanted: "an MCP server".into_any(),
+            scopes: ().into_any(),
+            resource: ().into_any(),
+            lifetime: String::new(),
+            server: choices("server", "MCP server", Some(hint), offers.into_iter().map(option), error),
+        }
+    }
 }
 
 /// Which kind of program gets the answer, and what the person must know about it.
@@ -128,20 +180,28 @@ fn option(offer: Offer) -> AnyView {
 /// The page for a person whose teams may not use the MCP server. Its button tells the client.
 fn not_open(request: &AuthorizationRequest, server: &str, query: String, email: &str) -> Page {
     let AuthorizationRequest { client, redirect_uri, .. } = request;
-    let (name, server) = (client.name.clone(), server.to_owned());
+    let form = view! {
+        <form method="post" action=links::AUTHORIZE>
+            <FormToken/>{hidden("request", query)}
+            <div class="row">
+                <button class="button" data-kind="primary" name="decision" value="deny">
+                    {format!("Go back to {}", redirect_uri.host())}
+                </button>
+            </div>
+        </form>
+    };
+    cannot_allow(&client.name, server, email, form)
+}
+
+/// The page for a person whose teams may not use the MCP server. `form` tells the client.
+pub(super) fn cannot_allow(client: &str, server: &str, email: &str, form: impl IntoAny) -> Page {
+    let (name, server) = (client.to_owned(), server.to_owned());
     let body = view! {
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"You cannot allow this"</h1>
             <p><b>{name}</b>" wants to use "<b>{server.clone()}</b>" as you, "{email.to_owned()}"."</p>
             <p>{server}" is not open to your teams. Ask an administrator of Countersign to add one of your teams to it, then start again in the app."</p>
-            <form method="post" action=links::AUTHORIZE>
-                <FormToken/>{hidden("request", query)}
-                <div class="row">
-                    <button class="button" data-kind="primary" name="decision" value="deny">
-                        {format!("Go back to {}", redirect_uri.host())}
-                    </button>
-                </div>
-            </form>
+            {form.into_any()}
         </section>
     };
     Page::new("You cannot allow this", body).framed(Frame::Gate).with_status(403)

@@ -2,6 +2,7 @@
 
 pub mod connected_apps;
 pub mod consent;
+pub mod device;
 pub mod edit;
 pub mod list;
 pub mod new;

@@ -15,13 +15,20 @@ pub struct TypedClient {
     pub redirect_uris: String,
     /// `public` or `confidential`.
     pub kind: String,
+    /// `on` when the client may use the device grant.
+    pub device_grant: String,
 }
 
 impl TypedClient {
     /// The present values of a client.
     pub(super) fn of(client: &AppClient) -> Self {
         let uris: Vec<&str> = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
-        Self { name: client.name.clone(), redirect_uris: uris.join("\n"), kind: String::new() }
+        Self {
+            name: client.name.clone(),
+            redirect_uris: uris.join("\n"),
+            kind: String::new(),
+            device_grant: client.device_grant_since.map(|_| "on".to_owned()).unwrap_or_default(),
+        }
     }
 
     /// Converts the fields to the input of the domain rules.
@@ -30,6 +37,7 @@ impl TypedClient {
             name: self.name.clone(),
             redirect_uris: self.redirect_uris.lines().map(str::to_owned).collect(),
             confidential: self.kind == "confidential",
+            device_grant: !self.device_grant.is_empty(),
         }
     }
 }
@@ -43,7 +51,7 @@ pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
         ("confidential", "Confidential: runs on a server, keeps a secret"),
     ]);
     let fields = view! {
-        {description_fields(typed.name, typed.redirect_uris, &errors)}
+        {description_fields(typed.name, typed.redirect_uris, !typed.device_grant.is_empty(), &errors)}
         <Select id="kind" label="Kind" options chosen=typed.kind otherwise="public"
             hint="People who allowed a confidential client once are not asked again."/>
     };
@@ -52,12 +60,16 @@ pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
 }
 
 /// The fields that describe a client.
-pub(super) fn description_fields(name: String, redirect_uris: String, errors: &Errors) -> AnyView {
+pub(super) fn description_fields(name: String, redirect_uris: String, device: bool, errors: &Errors) -> AnyView {
     html! {
         <TextField id="name" label="Name" value=name required=true error=errors.at("name")
             hint="People see it when the client asks them."/>
         <TextArea id="redirect_uris" label="Redirect URIs" value=redirect_uris error=errors.at("redirect_uris")
             placeholder="https://app.example.com/oauth/callback"
             hint="One per line. On localhost and 127.0.0.1 any port is allowed."/>
+        {choice("checkbox", "device_grant", "on", device, view! {
+            <span>"Signs in on a device"</span>
+            <span class="hint">"People enter a code that the client shows. It then needs no redirect URI."</span>
+        })}
     }
 }

@@ -126,7 +126,8 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
     let facts = [
         Some(("Client ID", copied_code("client-id", client.id.to_string(), "Copy client ID"))),
         Some(("Kind", kind_words(&client).into_any())),
-        Some(("Redirects to", uris.into_any())),
+        (!client.redirect_uris.is_empty()).then(|| ("Redirects to", uris.into_any())),
+        client.device_grant_since.map(|_| ("Device", "Signs in on a device".into_any())),
         secret.map(|secret| ("Secret", secret)),
         keys(&visit, &client).map(|keys| ("Proves itself with", keys)),
         Some(("Issuer", html! { <code>{issuer}</code> })),

@@ -320,6 +320,10 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
         LeakSubject::Registration(client) => {
             (client.name.clone(), "Token with which this client manages its registration".to_owned())
         }
+        LeakSubject::Device(request, client) => {
+            let name = client.as_ref().map_or_else(|| request.client_id.to_string(), |client| client.name.clone());
+            (name, "Code with which a device of this app waits for its access".to_owned())
+        }
     };
     let state = if works { "works." } else { "no longer works." };
     let button = |action: &'static str, field: &'static str, value: String, verb: &'static str| {
@@ -333,6 +337,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
             button(links::REVOKE_PERSONAL_TOKEN, "token", listed.token.id.to_string(), verb)
         }
         LeakSubject::Consent(listed) => button(links::END_ACCESS, "grant", listed.consent.id.to_string(), "End access"),
+        LeakSubject::Device(request, _) => button(links::END_DEVICE, "device", request.hash, "End its request"),
         LeakSubject::Client(client) | LeakSubject::Registration(client) => html! {
             <a class="button" href=links::client(&client.id)>"Open the client"</a>
             <p class="muted">

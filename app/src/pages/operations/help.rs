@@ -53,6 +53,7 @@ fn endpoints(issuer: &str) -> AnyView {
         ("Revocation", "/mcp/oauth/revoke", "RFC 7009"),
         ("Metadata", "/.well-known/oauth-authorization-server", "RFC 8414"),
         ("Authorization of apps", "/mcp/oauth/authorize", "OAuth 2.1, PKCE"),
+        ("Codes for devices", "/mcp/oauth/device_authorization", "RFC 8628"),
         ("Registration of apps", "/mcp/oauth/register", "RFC 7591"),
         ("Report of a leak", "/leaks/report", "POST token=…"),
         ("Built-in MCP server", "/mcp", "Streamable HTTP"),

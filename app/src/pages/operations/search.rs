@@ -33,7 +33,7 @@ enum For {
 }
 
 /// A page or an action: its words, other words for it, its address, and who may open it.
-const PLACES: [(&str, &str, &str, For); 23] = [
+const PLACES: [(&str, &str, &str, For); 24] = [
     ("Overview", "home dashboard numbers", links::OVERVIEW, For::Everybody),
     ("Credentials", "list machines secrets keys", links::CREDENTIALS, For::Everybody),
     ("Generate credentials", "new create add secret key", links::NEW_CREDENTIAL, For::Members),
@@ -55,6 +55,7 @@ const PLACES: [(&str, &str, &str, For); 23] = [
     ("Webhooks", "events notifications", links::WEBHOOKS, For::Administrators),
     ("Add webhook", "new create events", links::NEW_WEBHOOK, For::Administrators),
     ("Account", "password second factor passkey sessions name", links::ACCOUNT, For::Everybody),
+    ("Sign in on a device", "code", links::DEVICE, For::Everybody),
     ("Personal tokens", "new generate", links::PERSONAL_TOKENS, For::Everybody),
     ("Help", "docs endpoints command line shortcuts version", links::HELP, For::Everybody),
 ];
@@ -129,12 +130,14 @@ fn places(visit: &Visit, text: &str) -> Vec<Hit> {
         let all = format!("{} {others}", name.to_lowercase());
         words.iter().all(|word| all.split(' ').any(|known| known.starts_with(word.as_str())))
     };
+    let is_there = |href: &str| href != links::DEVICE || visit.context.settings.device_grant;
     let is_open = |who: For| match who {
         For::Everybody => true,
         For::Members => authority.has_anywhere(Role::Member),
         For::Administrators => authority.is_administrator(),
     };
-    let shown = PLACES.into_iter().filter(|(name, others, _, who)| is_open(*who) && matches(name, others));
+    let shown =
+        PLACES.into_iter().filter(|(name, others, href, who)| is_open(*who) && is_there(href) && matches(name, others));
     shown.map(|(name, _, href, _)| hit(href.to_owned(), name, "", "Page")).collect()
 }
 

@@ -51,6 +51,9 @@ fn no_token(kind: Option<SecretKind>) -> AnyView {
         Some(SecretKind::AuthorizationCode) => {
             "This is an authorization code. It is used up within a minute.".into_any()
         }
+        Some(SecretKind::DeviceCode) => {
+            html! { "With this code a program waits for somebody to allow it access. "{leaks()}" ends it." }
+        }
         Some(SecretKind::RegistrationToken) => {
             html! { "With this token an app manages its registration. "{leaks()}" finds the app." }
         }
@@ -189,7 +192,7 @@ fn cause_words(cause: EndCause) -> &'static str {
         EndCause::Client => "The app ended it.",
         EndCause::ClientRemoved => "The app was removed.",
         EndCause::PersonDisabled => "Its person was disabled.",
-        EndCause::CodeReused => "An authorization code was used twice.",
+        EndCause::CodeReused => "The code with which the app got it was used twice.",
         EndCause::TokenReused => "A refresh token was used twice.",
         EndCause::Leaked => "It was reported as leaked.",
         EndCause::Emergency => "An emergency stop ended it.",

@@ -1,15 +1,17 @@
 //! Leaks of secrets and tokens that act for people: refresh and access tokens of apps, personal tokens, secrets of
-//! clients.
+//! clients, device codes.
 
 use serde_json::json;
 
 use crate::base::id::{PersonId, TokenId};
 use crate::client;
 use crate::client::consent;
+use crate::client::device;
 use crate::client::personal_token;
-use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
 use crate::model::client::AppClient;
 use crate::model::client::consent::ListedConsent;
+use crate::model::client::device::DeviceRequest;
 use crate::model::client::personal_token::ListedToken;
 use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
@@ -31,6 +33,8 @@ pub enum LeakSubject {
     /// The token with which this client manages its registration. It gives no access to an MCP server, but says where
     /// the client's answers go.
     Registration(AppClient),
+    /// The device code of a request that was not redeemed, and its client, if that was ever read.
+    Device(Box<DeviceRequest>, Option<AppClient>),
 }
 
 /// A leaked secret or token that acts for people.
@@ -49,6 +53,15 @@ impl DelegatedLeak {
             LeakSubject::PersonalToken(listed) => listed.token.id.as_str(),
             LeakSubject::Consent(listed) => listed.consent.id.as_str(),
             LeakSubject::Client(client) | LeakSubject::Registration(client) => client.id.as_str(),
+            LeakSubject::Device(request, _) => request.client_id.as_str(),
+        }
+    }
+
+    /// What distinguishes it from everything else that leaked: a client may have several requests.
+    pub(super) fn key(&self) -> &str {
+        match &self.found {
+            LeakSubject::Device(request, _) => &request.hash,
+            _ => self.id(),
         }
     }
 
@@ -63,6 +76,7 @@ impl DelegatedLeak {
         match &self.found {
             LeakSubject::PersonalToken(listed) => Some(&listed.token.person),
             LeakSubject::Consent(listed) => Some(&listed.consent.person),
+            LeakSubject::Device(request, _) => request.person.as_ref(),
             LeakSubject::Client(_) | LeakSubject::Registration(_) => None,
         }
     }
@@ -95,9 +109,21 @@ pub(crate) async fn find(
             let found = store::client::find_by_registration(&context.store, &hash).await?;
             found.map(|client| DelegatedLeak { found: LeakSubject::Registration(client), works: true })
         }
+        SecretKind::DeviceCode => of_device(context, &hash, now).await?,
         // A code is used up or expires within a minute.
         SecretKind::AuthorizationCode => None,
     })
+}
+
+/// The request of this device code. After it was redeemed: the consent, which ends when the code is used again.
+async fn of_device(context: &Context, hash: &SecretHash, now: Timestamp) -> Result<Option<DelegatedLeak>, Fault> {
+    let Some(request) = store::client::device::find(&context.store, hash.as_str()).await? else { return Ok(None) };
+    if request.consent.is_some() {
+        return of_consent(context, ConsentTokenRef::DeviceCode(hash), true).await;
+    }
+    let client = client::find(context, &request.client_id).await?;
+    let works = request.is_live(now);
+    Ok(Some(DelegatedLeak { found: LeakSubject::Device(Box::new(request), client), works }))
 }
 
 /// Whether the secret is an authorization code that is still stored. Such a code is ours, and expires within its
@@ -161,7 +187,9 @@ pub(crate) async fn report(report: Report<'_>, kind: SecretKind, secret: &PlainS
     }
     // A registration token ends whatever the policy is. Programs need it to manage the registration and for nothing
     // else. Rejected: to mark it as leaked. It would need a mark of its own: the mark of a client is about its secret.
-    let policy = if matches!(leak.found, LeakSubject::Registration(_)) { Policy::Revoke } else { policy };
+    // The request of a device ends too. It lives for ten minutes, and its person can start again.
+    let ends = matches!(leak.found, LeakSubject::Registration(_) | LeakSubject::Device(..));
+    let policy = if ends { Policy::Revoke } else { policy };
     note(Report { policy, ..report }, &leak).await?;
     let revoked = policy == Policy::Revoke;
     if revoked {
@@ -178,6 +206,7 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
         LeakSubject::Consent(listed) => consent::end_leaked(context, actor, listed, place).await,
         LeakSubject::Client(client) => client::end_secret(context, actor, &client.id, place).await,
         LeakSubject::Registration(client) => client::end_registration(context, actor, &client.id, place).await,
+        LeakSubject::Device(request, _) => device::end_leaked(context, actor, request, place).await,
     }
 }
 
@@ -190,9 +219,11 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
     let (target, name, table) = match &leak.found {
         LeakSubject::PersonalToken(listed) => (Target::PersonalToken, &listed.token.name, Table::PersonalTokens),
         LeakSubject::Consent(listed) => (Target::Consent, &listed.client_name, Table::Consents),
-        LeakSubject::Client(client) | LeakSubject::Registration(client) => {
+        LeakSubject::Client(client) | LeakSubject::Registration(client) | LeakSubject::Device(_, Some(client)) => {
             (Target::Client, &client.name, Table::Clients)
         }
+        // Anybody can ask for such a code, in the name of any document: it tells nobody anything.
+        LeakSubject::Device(_, None) => return Ok(()),
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
@@ -206,9 +237,9 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
     }));
     event.person = person.cloned();
     match &leak.found {
-        LeakSubject::Client(client) | LeakSubject::Registration(client) => {
+        LeakSubject::Client(client) | LeakSubject::Registration(client) | LeakSubject::Device(_, Some(client)) => {
             client::commit(change, actor, client, &event).await
         }
-        LeakSubject::PersonalToken(_) | LeakSubject::Consent(_) => change.commit(actor, &event).await,
+        _ => change.commit(actor, &event).await,
     }
 }

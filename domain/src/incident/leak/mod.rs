@@ -261,7 +261,7 @@ pub async fn find(
     // One thing may be found several times. The working evidence comes first, and only the first is kept.
     delegated.sort_by_key(|leak: &DelegatedLeak| !leak.works);
     let mut known = HashSet::new();
-    delegated.retain(|leak| known.insert(leak.id().to_owned()));
+    delegated.retain(|leak| known.insert(leak.key().to_owned()));
     let (delegated, others): (Vec<_>, Vec<_>) =
         delegated.into_iter().partition(|leak: &DelegatedLeak| leak.is_seen_by(authority));
     // A client ID is no secret. So client IDs come last, and only as many as the page shows.

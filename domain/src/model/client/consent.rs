@@ -28,7 +28,7 @@ word_enum! {
         ClientRemoved = "client_removed",
         /// Its person was disabled.
         PersonDisabled = "person_disabled",
-        /// An authorization code was presented a second time.
+        /// An authorization code or a device code was presented a second time.
         CodeReused = "code_reused",
         /// A refresh token was presented a second time.
         TokenReused = "token_reused",
@@ -54,7 +54,7 @@ pub struct Consent {
     pub server_id: McpServerId,
     /// What its tokens may do at most.
     pub scopes: Scopes,
-    /// Where the person was sent back to: a host, or a scheme.
+    /// Where the person was sent back to: a host, or a scheme. Empty when the client used the device grant.
     pub redirect_host: String,
     /// The bit of its tokens in the token status lists.
     pub status_index: i64,
@@ -75,6 +75,11 @@ pub struct Consent {
 }
 
 impl Consent {
+    /// Whether the client used the device grant: the person was sent nowhere.
+    pub fn is_of_device(&self) -> bool {
+        self.redirect_host.is_empty()
+    }
+
     /// Whether the client can get tokens with it at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && self.expires_at > now && now.since(self.last_used_at) < IDLE_LIMIT

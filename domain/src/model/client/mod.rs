@@ -1,6 +1,7 @@
-//! Clients that act for people: OAuth clients of the authorization code grant.
+//! Clients that act for people: OAuth clients of the authorization code grant and of the device grant.
 
 pub mod consent;
+pub mod device;
 pub mod keys;
 pub mod personal_token;
 pub mod redirect_uri;
@@ -15,6 +16,9 @@ use crate::base::id::{AppClientId, PersonId};
 use crate::base::text::debug_as;
 use crate::base::word_enum::word_enum;
 use crate::model::client::redirect_uri::RedirectUri;
+
+/// The `grant_type` of the device grant (RFC 8628 §3.4).
+pub(crate) const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Most redirect URIs of a client.
 pub(crate) const MOST_REDIRECT_URIS: usize = 10;
@@ -60,6 +64,8 @@ pub struct AppClient {
     pub last_used_at: Option<Timestamp>,
     /// When it was removed. A removed client gets no tokens.
     pub removed_at: Option<Timestamp>,
+    /// Since when it may use the device grant (RFC 8628); `None`: it may not.
+    pub device_grant_since: Option<Timestamp>,
     /// When its document was last read, if a document describes it; when it last changed its registration, if it
     /// registered itself.
     pub described_at: Option<Timestamp>,
@@ -91,6 +97,7 @@ impl AppClient {
             created_at,
             last_used_at: None,
             removed_at: None,
+            device_grant_since: None,
             described_at: None,
             described_until: None,
         }

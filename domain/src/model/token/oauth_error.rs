@@ -23,6 +23,15 @@ pub enum OAuthErrorCode {
     UnsupportedResponseType,
     /// The person does not allow it (§4.1.2.1).
     AccessDenied,
+    /// The person has not answered yet (RFC 8628 §3.5).
+    AuthorizationPending,
+    /// The program asks too often, and waits five seconds longer from now on (RFC 8628 §3.5).
+    SlowDown,
+    /// The time of the device code is over (RFC 8628 §3.5).
+    ExpiredToken,
+    /// A person denied the device, or its request was ended (RFC 8628 §3.5). On the wire it is the same as
+    /// [`Self::AccessDenied`], but the token endpoint answers it like its other errors.
+    DeviceDenied,
     /// The scope is malformed, or none of it may be granted.
     InvalidScope,
     /// Unknown or forbidden resource (RFC 8707 §2).
@@ -41,6 +50,12 @@ pub enum OAuthErrorCode {
         /// How long to wait.
         seconds: u64,
     },
+    /// Too many requests from one address, or too many of one client that wait. On the wire it is the same as
+    /// [`Self::TemporarilyUnavailable`], with status 429.
+    TooManyRequests {
+        /// How long to wait.
+        seconds: u64,
+    },
     /// A defect in our code.
     ServerError,
 }
@@ -55,13 +70,17 @@ impl OAuthErrorCode {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
-            Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
+            Self::AccessDenied | Self::DeviceDenied => "access_denied",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InsufficientScope => "insufficient_scope",
-            Self::TemporarilyUnavailable | Self::IssuerUnavailable | Self::TooManyGuesses { .. } => {
-                "temporarily_unavailable"
-            }
+            Self::TemporarilyUnavailable
+            | Self::IssuerUnavailable
+            | Self::TooManyGuesses { .. }
+            | Self::TooManyRequests { .. } => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
     }

@@ -149,7 +149,7 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
             "tokens_ended",
         ],
         Action::WebhookEdited => &["name", "host", "events", "address"],
-        Action::ClientChanged => &["name", "redirect_uris", "by"],
+        Action::ClientChanged => &["name", "redirect_uris", "device_grant", "by"],
         // The algorithm is no right: the one of the backup holds again.
         Action::McpServerEdited => &["teams", "name", "scopes", "token_lifetime", "alg"],
         _ => return Vec::new(),

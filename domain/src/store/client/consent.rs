@@ -198,6 +198,8 @@ pub(crate) enum ConsentTokenRef<'token> {
     RefreshToken(&'token SecretHash),
     /// An access token.
     AccessToken(&'token TokenId),
+    /// A device code that was redeemed.
+    DeviceCode(&'token SecretHash),
 }
 
 /// The consent that a refresh token or an access token belongs to, also when the token or the consent has ended.
@@ -205,6 +207,9 @@ pub(crate) async fn find_by(store: &Store, token: ConsentTokenRef<'_>) -> Result
     let (of, value) = match token {
         ConsentTokenRef::RefreshToken(hash) => {
             ("SELECT consent_id FROM refresh_tokens WHERE token_hash = $1", hash.as_str())
+        }
+        ConsentTokenRef::DeviceCode(hash) => {
+            ("SELECT consent_id FROM device_codes WHERE device_hash = $1", hash.as_str())
         }
         ConsentTokenRef::AccessToken(jti) => ("SELECT consent_id FROM consent_tokens WHERE jti = $1", jti.as_str()),
     };

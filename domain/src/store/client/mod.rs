@@ -1,6 +1,8 @@
-//! Statements of `clients`. The statements of what acts for people are in [`consent`] and [`personal_token`].
+//! Statements of `clients`. The statements of what acts for people are in [`consent`], [`device`] and
+//! [`personal_token`].
 
 pub mod consent;
+pub mod device;
 pub mod personal_token;
 
 use crate::base::clock::Timestamp;
@@ -12,14 +14,14 @@ use crate::store::{Columns, On, Result, Store, Transaction, composed_sql, row, s
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at, described_at, described_until, leaked_at, created_by_id,
+                             removed_at, described_at, described_until, leaked_at, created_by_id, device_grant_since,
                              CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
                              AS secret_ended FROM clients";
 
 row! { "clients" => AppClient {
     id = "client_id", kind, name, redirect_uris, metadata, secret_hint,
     secret_ended: |columns| Ok(columns.get::<i64>("secret_ended")? != 0), leaked_at, created_by, made_by: made_by,
-    created_at, last_used_at, removed_at, described_at, described_until
+    created_at, last_used_at, removed_at, device_grant_since, described_at, described_until
 } }
 
 /// A client that registered itself was made by no person.
@@ -42,11 +44,11 @@ pub(crate) async fn insert(
     sql!(
         "INSERT INTO clients
              (client_id, kind, name, redirect_uris, metadata, secret_hash, secret_hint, created_by, created_at,
-              last_used_at, described_at, described_until, created_by_id, registration_hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+              last_used_at, described_at, described_until, created_by_id, registration_hash, device_grant_since)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
         client.id, client.kind, client.name, client.redirect_uris, client.metadata, secret,
-        client.secret_hint, client.created_by, client.created_at, client.last_used_at, client.described_at, client.described_until,
-        maker(client), registration
+        client.secret_hint, client.created_by, client.created_at, client.last_used_at, client.described_at,
+        client.described_until, maker(client), registration, client.device_grant_since
     )
     .execute(transaction)
     .await
@@ -56,10 +58,9 @@ pub(crate) async fn insert(
 pub(crate) async fn describe(transaction: &mut Transaction, client: &AppClient) -> Result<()> {
     sql!(
         "UPDATE clients SET name = $1, redirect_uris = $2, metadata = $3, described_at = $4, described_until = $5,
-                created_by_id = $6
-         WHERE client_id = $7";
+             created_by_id = $6, device_grant_since = $7 WHERE client_id = $8";
         client.name, client.redirect_uris, client.metadata, client.described_at, client.described_until,
-        maker(client), client.id
+        maker(client), client.device_grant_since, client.id
     )
     .execute(transaction)
     .await
@@ -147,8 +148,8 @@ pub(crate) struct Unused {
 }
 
 /// Deletes unused clients, at most `limit`, and returns their names. Only clients that registered themselves or that a
-/// document describes are deleted, and only if they have no code and no consent. The address of a document that an
-/// administrator removed stays, so that the client stays removed.
+/// document describes are deleted, and only if they have no code, no consent and no request of a device. The address of
+/// a document that an administrator removed stays, so that the client stays removed.
 pub(crate) async fn delete_unused(transaction: &mut Transaction, unused: &Unused, limit: i64) -> Result<Vec<String>> {
     let sql = "DELETE FROM clients WHERE client_id IN (
              SELECT c.client_id FROM clients AS c
@@ -156,6 +157,7 @@ pub(crate) async fn delete_unused(transaction: &mut Transaction, unused: &Unused
                  AND (c.last_used_at IS NULL AND c.created_at < $1 OR c.last_used_at < $2)
                  AND NOT EXISTS (SELECT 1 FROM consents AS g WHERE g.client_id = c.client_id)
                  AND NOT EXISTS (SELECT 1 FROM authorization_codes AS a WHERE a.client_id = c.client_id)
+                 AND NOT EXISTS (SELECT 1 FROM device_codes AS d WHERE d.client_id = c.client_id)
              ORDER BY c.created_at LIMIT $3)
          RETURNING name";
     sql!(sql; unused.never_used_before, unused.idle_since, limit).all(transaction).await

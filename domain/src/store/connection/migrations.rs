@@ -80,6 +80,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(35, "stops", include_str!("../../../../migrations/0035_stops.sql")),
         migration(36, "scope hierarchy", include_str!("../../../../migrations/0036_scope_hierarchy.sql")),
         migration(37, "merged lists", include_str!("../../../../migrations/0037_merged_lists.sql")),
+        migration(38, "device grant", include_str!("../../../../migrations/0038_device_grant.sql")),
         migration(39, "client documents", include_str!("../../../../migrations/0039_client_documents.sql")),
     ];
     if engine == Engine::Sqlite {

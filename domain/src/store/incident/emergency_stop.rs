@@ -154,7 +154,12 @@ pub(crate) async fn end_delegated(
     let sql = "DELETE FROM authorization_codes WHERE consent_id IS NULL AND expires_at > $1
         AND (CAST($2 AS TEXT) IS NULL OR server_id = $2) AND (CAST($3 AS BIGINT) IS NULL OR expires_at - $5 < $3)
         AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
-    delegated_query(sql, selection, now).bind(&millis(CODE_LIFETIME)).execute(transaction).await?;
+    delegated_query(sql, selection, now).bind(&millis(CODE_LIFETIME)).execute(&mut *transaction).await?;
+    // The same for devices. A request that nobody answered has no person, and a server only if it names one.
+    let sql = "UPDATE device_codes SET denied_at = $1 WHERE consent_id IS NULL AND denied_at IS NULL
+        AND expires_at > $1 AND (CAST($2 AS TEXT) IS NULL OR COALESCE(server_id, asked_server) = $2)
+        AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3) AND (CAST($4 AS TEXT) IS NULL OR person_id = $4)";
+    delegated_query(sql, selection, now).execute(transaction).await?;
     Ok(DelegatedCounts { grants, personal_tokens, clients: i64::try_from(removed).unwrap_or(i64::MAX) })
 }
 

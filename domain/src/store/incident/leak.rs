@@ -21,7 +21,8 @@ pub(crate) async fn known(store: &Store, hashes: &[SecretHash]) -> Result<HashSe
          UNION ALL SELECT registration_hash FROM clients WHERE registration_hash {wanted}
          UNION ALL SELECT token_hash FROM personal_tokens WHERE token_hash {wanted}
          UNION ALL SELECT token_hash FROM refresh_tokens WHERE token_hash {wanted}
-         UNION ALL SELECT code_hash FROM authorization_codes WHERE code_hash {wanted}";
+         UNION ALL SELECT code_hash FROM authorization_codes WHERE code_hash {wanted}
+         UNION ALL SELECT device_hash FROM device_codes WHERE device_hash {wanted}";
         to_json(&one_each)
     )
     .about("client_secrets")

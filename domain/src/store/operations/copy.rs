@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 53] = [
+const TABLES: [&str; 54] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -53,6 +53,7 @@ const TABLES: [&str; 53] = [
     "clients",
     "consents",
     "authorization_codes",
+    "device_codes",
     "refresh_tokens",
     "consent_tokens",
     "personal_tokens",

@@ -37,6 +37,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("webhook_deliveries", "id", "created_at", alerts),
         ("alerts", "client_id, kind, about", "written_at", alerts),
         ("authorization_codes", "code_hash", "expires_at", traces),
+        ("device_codes", "device_hash", "expires_at", traces),
         ("openid_attempts", "state_hash", "expires_at", traces),
         // A consent is deleted after the rows that belong to it, which end no later.
         ("refresh_tokens", "token_hash", "expires_at", before(retention.ledger)),

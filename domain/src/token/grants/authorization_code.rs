@@ -5,20 +5,19 @@ use aws_lc_rs::constant_time;
 
 use crate::base::digest;
 use crate::base::form_body::TokenForm;
-use crate::base::id::{AppClientId, ConsentId};
+use crate::base::id::AppClientId;
 use crate::client::consent;
 use crate::crypto::secret::{PlainSecret, SecretKind};
-use crate::model::client::consent::{ABSOLUTE_LIMIT, Consent, EndCause};
+use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::origin::Origin;
-use crate::model::server::McpServer;
 use crate::model::token::oauth_error::{OAuthError, Result};
-use crate::prelude::{Actor, Change, Context};
+use crate::prelude::{Actor, Context};
 use crate::store;
 use crate::store::client::consent::Code;
 use crate::token::access_token::AccessToken;
 use crate::token::client_authentication::Client;
-use crate::token::grants::redemption::{self, NextRefreshToken, Redemption, invalid_grant};
+use crate::token::grants::redemption::{self, Allowed, NextRefreshToken, Redemption, invalid_grant};
 
 /// Lengths of a code verifier (RFC 7636 §4.1).
 const VERIFIER_LENGTHS: std::ops::RangeInclusive<usize> = 43..=128;
@@ -56,8 +55,9 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
         return Err(invalid_grant("the code has expired"));
     }
     redemption::check_person(&mut change, &stored.person, &server).await?;
-    let consent = consent_of(&mut change, stored, &server, origin).await?;
-    store::client::consent::insert(&mut change, &consent).await?;
+    let redirect_host = RedirectUri::parse(&stored.redirect_uri).map(|uri| uri.host()).unwrap_or_default();
+    let Code { person, client_id, scopes, .. } = stored;
+    let consent = Allowed { person, client_id, scopes, redirect_host }.begin(&mut change, &server, origin).await?;
     store::client::consent::use_code(&mut change, &hash, &consent.id).await?;
     // The person read what the scopes implied then. What the server lets them imply since is not theirs.
     let scopes = consent.scopes.intersection(&server.scope_names());
@@ -86,25 +86,4 @@ fn answers(verifier: &str, challenge: &str) -> bool {
         && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     let hash = digest::sha256(verifier.as_bytes());
     is_verifier && constant_time::verify_slices_are_equal(hash.as_bytes(), challenge.as_bytes()).is_ok()
-}
-
-/// The consent that the code creates.
-async fn consent_of(change: &mut Change<'_>, code: Code, server: &McpServer, origin: &Origin) -> Result<Consent> {
-    let now = change.now();
-    Ok(Consent {
-        id: ConsentId::generate(change.context().random.as_ref()),
-        redirect_host: RedirectUri::parse(&code.redirect_uri).map(|uri| uri.host()).unwrap_or_default(),
-        person: code.person,
-        client_id: code.client_id,
-        server_id: server.id.clone(),
-        scopes: code.scopes,
-        status_index: store::token::status_list::take(change, 1).await?,
-        created_at: now,
-        expires_at: now.plus(ABSOLUTE_LIMIT),
-        last_used_at: now,
-        last_used_from: origin.address.map(|address| address.to_string()),
-        leaked_at: None,
-        ended_at: None,
-        end_cause: None,
-    })
 }

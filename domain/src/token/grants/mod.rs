@@ -3,6 +3,7 @@
 
 pub mod authorization_code;
 pub mod client_credentials;
+pub mod device_code;
 pub mod jwt_bearer;
 mod redemption;
 pub mod refresh_token;
@@ -30,6 +31,8 @@ word_enum! {
         AuthorizationCode = "authorization_code",
         /// OAuth 2.1 §4.3.
         RefreshToken = "refresh_token",
+        /// RFC 8628 §3.4.
+        DeviceCode = "urn:ietf:params:oauth:grant-type:device_code",
         /// RFC 7523 §2.1.
         JwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer",
     }
@@ -45,8 +48,8 @@ impl GrantType {
         let asked = form.get("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing."))?;
         Self::parse(asked).ok_or(OAuthError::new(
             OAuthErrorCode::UnsupportedGrantType,
-            "This server offers client_credentials, authorization_code, refresh_token and \
-             urn:ietf:params:oauth:grant-type:jwt-bearer.",
+            "This server offers client_credentials, authorization_code, refresh_token, \
+             urn:ietf:params:oauth:grant-type:device_code and urn:ietf:params:oauth:grant-type:jwt-bearer.",
         ))
     }
 }

@@ -1,11 +1,11 @@
-//! What the authorization code grant and the refresh token grant have in common. Both redeem in a [`Change`]: one
+//! What the grants of clients that act for people have in common. Both redeem in a [`Change`]: one
 //! request at a time, and the change is on disk before the answer leaves. So a used code or token stays used.
 
 use crate::base::form_body::TokenForm;
-use crate::base::id::{McpServerId, PersonId, TokenId};
+use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
-use crate::model::client::consent::{Consent, IDLE_LIMIT};
+use crate::model::client::consent::{ABSOLUTE_LIMIT, Consent, IDLE_LIMIT};
 use crate::model::origin::Origin;
 use crate::model::server::McpServer;
 use crate::model::server::resource;
@@ -61,6 +61,41 @@ pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<()>
         return Ok(());
     }
     Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "resource must be the one that was authorized."))
+}
+
+/// What a person allowed, before the client has its first token.
+pub(super) struct Allowed {
+    pub person: PersonId,
+    pub client_id: AppClientId,
+    pub scopes: Scopes,
+    /// See [`Consent::redirect_host`].
+    pub redirect_host: String,
+}
+
+impl Allowed {
+    /// Stores the consent that begins with the first token.
+    pub(super) async fn begin(self, change: &mut Change<'_>, server: &McpServer, origin: &Origin) -> Result<Consent> {
+        let Self { person, client_id, scopes, redirect_host } = self;
+        let now = change.now();
+        let consent = Consent {
+            id: ConsentId::generate(change.context().random.as_ref()),
+            person,
+            client_id,
+            server_id: server.id.clone(),
+            scopes,
+            redirect_host,
+            status_index: store::token::status_list::take(change, 1).await?,
+            created_at: now,
+            expires_at: now.plus(ABSOLUTE_LIMIT),
+            last_used_at: now,
+            last_used_from: origin.address.map(|address| address.to_string()),
+            leaked_at: None,
+            ended_at: None,
+            end_cause: None,
+        };
+        store::client::consent::insert(change, &consent).await?;
+        Ok(consent)
+    }
 }
 
 /// The refresh token that an answer contains.

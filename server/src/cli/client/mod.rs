@@ -21,8 +21,11 @@ pub(crate) enum Command {
         #[arg(long)]
         name: String,
         /// Where answers may be sent; on localhost and 127.0.0.1 any port is allowed
-        #[arg(long = "redirect-uri", value_name = "URI", required = true)]
+        #[arg(long = "redirect-uri", value_name = "URI", required_unless_present = "device")]
         redirect_uris: Vec<String>,
+        /// It may use the device grant: people enter a code that it shows, and it needs no redirect URI
+        #[arg(long)]
+        device: bool,
         /// It runs on a server and keeps a secret
         #[arg(long)]
         confidential: bool,
@@ -72,8 +75,8 @@ impl OneClient {
 
 pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     let (draft, format) = match command {
-        Command::Create { name, redirect_uris, confidential, format } => {
-            (ClientDraft { name, redirect_uris, confidential }, format)
+        Command::Create { name, redirect_uris, device, confidential, format } => {
+            (ClientDraft { name, redirect_uris, confidential, device_grant: device }, format)
         }
         Command::List { search, format } => {
             return instance::with(config, async |context| show::list(context, search, format).await).await;
@@ -113,6 +116,9 @@ async fn create(config: &Config, draft: ClientDraft, format: Format) -> Result<(
                     "authorization_endpoint": format!("{}/mcp/oauth/authorize", settings.public_url),
                     "token_endpoint": settings.token_endpoint(),
                 });
+                if client.device_grant_since.is_some() {
+                    object["device_authorization_endpoint"] = json!(settings.device_authorization_endpoint());
+                }
                 if let Some(secret) = secret {
                     object["client_secret"] = json!(secret);
                 }

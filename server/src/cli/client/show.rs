@@ -24,6 +24,7 @@ fn object(client: &AppClient) -> Value {
         "kind": client.kind.as_str(),
         "confidential": client.is_confidential(),
         "redirect_uris": uris,
+        "device_grant": client.device_grant_since.is_some(),
         "created_at": client.created_at.rfc3339(),
         "created_by": client.created_by,
         "last_used_at": client.last_used_at.map(Timestamp::rfc3339),
@@ -87,6 +88,9 @@ pub(super) async fn show(context: &Context, client: &AppClient, format: Format) 
             print!("{}{}", line("Client ID", &client.id), line("Name", &client.name));
             print!("{}", line("Kind", client.kind.as_str()));
             client.redirect_uris.iter().for_each(|uri| print!("{}", line("Redirects to", uri.as_str())));
+            if let Some(since) = client.device_grant_since {
+                print!("{}", line("Device grant", format!("since {}", since.rfc3339())));
+            }
             print!("{}", line("Created", format!("{} by {}", client.created_at.rfc3339(), client.created_by)));
             print!(
                 "{}{}",

@@ -112,6 +112,10 @@ fn describe_of_people(leak: &DelegatedLeak) -> String {
         LeakSubject::PersonalToken(listed) => format!("personal token {} of {}", listed.token.name, listed.person_name),
         LeakSubject::Consent(listed) => format!("a token of {} for {}", listed.client_name, listed.person_name),
         LeakSubject::Client(client) => format!("the secret of the client {}", client.name),
+        LeakSubject::Device(request, client) => {
+            let name = client.as_ref().map_or(request.client_id.as_str(), |client| client.name.as_str());
+            format!("the device code of a request of {name}")
+        }
         LeakSubject::Registration(client) => format!("the registration access token of the client {}", client.name),
     };
     let state = if leak.works { "works" } else { "does not work" };

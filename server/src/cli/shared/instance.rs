@@ -220,6 +220,7 @@ impl OpenDatabase<'_> {
                 DocumentClients::On => true,
                 DocumentClients::Auto => document_clients_by_default(&store).await?,
             },
+            device_grant: config.client.device_grant,
             default_resource: config.client.default_resource.clone(),
         };
         let outbound = Arc::new(Outbound::new(config.egress.private_hosts()));

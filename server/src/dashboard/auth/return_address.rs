@@ -8,7 +8,7 @@ use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::oauth::AUTHORIZE_PATH;
 
 /// The pages that a sign-in may lead to, including all pages below them.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     links::CREDENTIALS,
     links::SERVERS,
     links::LEAKS,
@@ -19,6 +19,7 @@ const PAGES: [&str; 11] = [
     links::SETTINGS,
     links::ACCOUNT,
     links::APPS,
+    links::DEVICE,
     links::TOKENS,
 ];
 

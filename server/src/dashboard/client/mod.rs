@@ -1,5 +1,7 @@
-//! Clients that act for people, and personal tokens. [`token`] looks tokens up and tests credentials.
+//! Clients that act for people, and personal tokens. [`device`] answers the requests of devices, [`token`] looks tokens
+//! up and tests credentials.
 
+pub(crate) mod device;
 pub(crate) mod token;
 
 use app::pages::client::connected_apps::{self, AppsQuery};
@@ -55,7 +57,8 @@ pub(crate) async fn add(form: Submission) -> Response {
     .await
 }
 
-/// `POST /apps/clients/{id}/edit`: changes the name and the redirect URIs. A redirect URI decides who gets codes.
+/// `POST /apps/clients/{id}/edit`: changes the name, the redirect URIs and the device grant. A redirect URI decides who
+/// gets codes.
 pub(crate) async fn edit(form: Submission, id: String) -> Response {
     let typed = typed(&form);
     form.run_of(id, typed, edit::form, async |form, id, typed| {
@@ -81,7 +84,7 @@ pub(crate) async fn replace_secret(form: Submission, id: String) -> Response {
 }
 
 fn typed(form: &Submission) -> TypedClient {
-    read!(form.fields => TypedClient { name, redirect_uris, kind })
+    read!(form.fields => TypedClient { name, redirect_uris, kind, device_grant })
 }
 
 /// `GET /account/tokens`

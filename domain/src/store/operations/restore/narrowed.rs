@@ -112,7 +112,7 @@ const CLIENTS: Columns = Columns {
     table: "clients",
     key: "client_id",
     owner: "client_id",
-    numbers: &[("leaked_at", Rule::Since)],
+    numbers: &[("leaked_at", Rule::Since), ("device_grant_since", Rule::Without)],
     texts: &[("redirect_uris", Rule::InBoth)],
     how: How::ClientNarrowed,
 };
@@ -164,8 +164,8 @@ pub(super) async fn passwords(stores: (&Store, &Store), since: &SinceBackup) -> 
     PASSWORDS.compare(stores, Target::Person, &since.things(Target::Person)).await
 }
 
-/// Redirect URIs that were removed, and clients that were reported as leaked. All clients are compared, because the log
-/// does not name each client that changed itself.
+/// Clients that lost redirect URIs or the device grant, or that were reported as leaked. All clients are compared,
+/// because the log does not name each client that changed itself.
 pub(super) async fn clients(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
     let present =
         sql!("SELECT client_id, name, COALESCE(described_at, created_at) AS at FROM clients WHERE removed_at IS NULL");
