@@ -4,7 +4,10 @@ import { defineConfig } from '@playwright/test';
 
 const debian = '/usr/bin/chromium';
 /** Tests that open no browser. */
-const programs = ['clients.spec.ts', 'conformance.spec.ts', 'documents.spec.ts', 'interactive.spec.ts', 'matrix.spec.ts'];
+const programs = [
+  'clients.spec.ts', 'conformance.spec.ts', 'documents.spec.ts', 'interactive.spec.ts', 'interoperability.spec.ts',
+  'matrix.spec.ts',
+];
 const browser = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 
 /** Chromium that sees the fonts of `fonts/NAME.conf` alone: a text is as wide on every machine. */
@@ -37,7 +40,7 @@ export default defineConfig({
   timeout: 300_000,
   expect: { timeout: 15_000 },
   forbidOnly: !!process.env.CI,
-  reporter: 'list',
+  reporter: [['list'], ['./interoperability.ts']],
   use: {
     // Long before the test's own end, so that the report names the action and what stood in its way.
     actionTimeout: 60_000,

@@ -83,6 +83,8 @@ pub enum ClaimMismatch {
     Audience,
     /// The same, and the audience was the token endpoint. The credential can accept it, if its managers choose so.
     TokenEndpoint,
+    /// The assertion ends too late. The limit is public. The client may be told.
+    Lifetime,
     /// Several credentials have the subject, so `client_id` is needed. The client may be told.
     ClientId,
     /// The subject or a condition. The text is what the token says of them, for the managers of the credential.
@@ -151,7 +153,11 @@ async fn by_own_key(
             mismatch: Some(if is_endpoint { ClaimMismatch::TokenEndpoint } else { ClaimMismatch::Audience }),
         });
     }
-    let end = end_of_own(claims, now).map_err(|problem| reject(&problem))?;
+    let end = check_times(claims, now).map_err(|problem| reject(&problem))?;
+    if let Err(problem) = check_lifetime(end, now) {
+        let mismatch = Some(ClaimMismatch::Lifetime);
+        return Err(AssertionError::Rejected { client_id: Some(client_id), detail: problem.to_owned(), mismatch });
+    }
     let single_use = match owner.reusable_assertions {
         true => None,
         false => Some(single_use(claims, end, owner.restored_at).map_err(reject)?),
@@ -159,12 +165,11 @@ async fn by_own_key(
     Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
 }
 
-/// Checks the times of an assertion that a client signed. Returns its end.
-fn end_of_own(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, String> {
-    let end = check_times(claims, now)?;
+/// Checks the end of an assertion that a client signed.
+fn check_lifetime(end: Timestamp, now: Timestamp) -> Result<(), &'static str> {
     match end.millis() > now.plus(LONGEST_LIFE).millis() {
-        true => Err("exp must be within 10 minutes".to_owned()),
-        false => Ok(end),
+        true => Err("exp must be within 10 minutes"),
+        false => Ok(()),
     }
 }
 
@@ -240,7 +245,8 @@ pub(crate) async fn verify_of_app(
     if !single_audience(claims).is_some_and(|audience| accepted.iter().any(|own| own == audience)) {
         return Err(AppAssertionError::Rejected(format!("aud must be {}", settings.public_url)));
     }
-    let end = end_of_own(claims, now).map_err(AppAssertionError::Rejected)?;
+    let end = check_times(claims, now).map_err(AppAssertionError::Rejected)?;
+    check_lifetime(end, now)?;
     // A restore ends every code and every consent, so an assertion from before it redeems nothing.
     Ok(single_use(claims, end, None)?)
 }

@@ -111,6 +111,10 @@ pub(crate) fn refuse_assertion(
                     answer.description = format!("{} Its aud must be {issuer}.", answer.description).into();
                     None
                 }
+                Some(ClaimMismatch::Lifetime) => {
+                    answer.description = format!("{} Its exp must be within 10 minutes.", answer.description).into();
+                    None
+                }
                 Some(ClaimMismatch::ClientId) => {
                     let reason = "Several credentials have its iss and sub: send client_id.";
                     answer.description = format!("{} {reason}", answer.description).into();
