@@ -6,7 +6,7 @@ const debian = '/usr/bin/chromium';
 /** Tests that open no browser. */
 const programs = [
   'clients.spec.ts', 'conformance.spec.ts', 'documents.spec.ts', 'interactive.spec.ts', 'interoperability.spec.ts',
-  'matrix.spec.ts',
+  'matrix.spec.ts', 'products.spec.ts',
 ];
 const browser = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 

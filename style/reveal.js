@@ -14,7 +14,7 @@ const show = on => all("[data-secret]").map(n => {
 })
 ready(() => {
  lost = new Set(all("[data-guard] :is([data-secret]:not([data-all]), [data-once])").map(text))
- all("[download]").map(a => a.href = URL.createObjectURL(new Blob([text(id("all"))])))
+ id("csv") && (one("[download]").href = URL.createObjectURL(new Blob([id("csv").value])))
 })
 listen("beforeunload", e => lost.size && e.preventDefault())
 listen("click", e => {
@@ -23,7 +23,7 @@ listen("click", e => {
 })
 listen("copied", e => keep(e.detail))
 // A copy button did not work: the person copies by hand and sees what.
-listen("show", () => show(true))
+listen("show", () => show(1))
 // The browser would put the mask's bullets on the clipboard. The selection is read while nothing is masked.
 const unmasked = data => {
  const f = D.activeElement, from = f.selectionStart

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
 import { person } from './browser';
+import { row } from '../interoperability';
 import { Countersign } from './countersign';
 
 const execute = promisify(execFile);
@@ -62,7 +63,8 @@ test.afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('the Python SDK is known by its metadata document, which is fetched over TLS', async () => {
+const way = 'known by its metadata document, which is fetched over TLS';
+test(`Python SDK: ${way}`, row('Python SDK', way), async () => {
   const env = {
     PATH: process.env.PATH,
     MCP_SERVER_URL: `${server.url}/mcp`,

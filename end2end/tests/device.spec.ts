@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from '@playwright/test';
 import { createAdministrator, examine, person, press, watch } from './browser';
+import { row } from '../interoperability';
 import { Countersign } from './countersign';
 
 /** A program without a browser, unmodified: it registers itself, shows an address, and waits. */
@@ -59,7 +60,8 @@ class McpRemote {
   }
 }
 
-test('a program without a browser gets access by the code that it shows', async ({ page, context }) => {
+const way = 'without a browser, by the code that it shows';
+test(`mcp-remote: ${way}`, row('mcp-remote', way), async ({ page, context }) => {
   const server = await Countersign.start();
   const problems = watch(context, server);
   const folder = await mkdtemp(join(tmpdir(), 'device-'));

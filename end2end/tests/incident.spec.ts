@@ -115,6 +115,7 @@ test('a rotation is cancelled, and one without an overlap ends the old secret', 
   const old = await generate(page, server, 'release-pipeline');
   const cancelled = await rotate(old.id, '1 hour');
   await open(`/credentials/${old.id}/rotate`);
+  await page.locator('summary', { hasText: 'Cancel rotation…' }).click();
   await press(page, 'Cancel rotation');
   await expect(page.getByRole('status').first()).toContainText('Rotation cancelled.');
   expect(await works(old.id, cancelled)).toBe(false);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { allow } from '../clients/browser.mjs';
+import { row } from '../interoperability';
 import { person } from './browser';
 import { Countersign } from './countersign';
 import { freePort, inspector } from './programs';
@@ -90,8 +91,9 @@ const clients = {
 const mcpUse = (settings: object) =>
   run('.venv-mcp-use/bin/python', 'clients/mcp-use/interactive.py', JSON.stringify(settings));
 
+const way = 'a person signs in, and it calls a tool for them';
 for (const [name, connect] of Object.entries(clients))
-  test(`${name}: a person signs in, and it calls a tool for them`, async () => {
+  test(`${name}: ${way}`, row(name, way), async () => {
     const { code, output } = await connect();
     expect(code, output).toBe(0);
     expect(output).toContain('whoami');
@@ -103,7 +105,7 @@ for (const [name, how] of [
   // Without the setting `auth`, mcp-use registers itself and opens a browser, whatever headers it has.
   ['a header', (token: string) => ({ auth: null, headers: { Authorization: `Bearer ${token}` } })],
 ] as const)
-  test(`mcp-use for Python with ${name}`, async () => {
+  test(`mcp-use for Python: ${name}`, row('mcp-use for Python', name), async () => {
     const { client_id, client_secret } = await server.createCredential('for mcp-use');
     const { code, output } = await mcpUse(how(await server.accessToken(client_id, client_secret)));
     expect(code, output).toBe(0);

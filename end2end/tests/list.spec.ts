@@ -45,6 +45,46 @@ test('the list of credentials is searched, sorted, and acted upon', async ({ pag
     await expect(page.getByRole('columnheader', { name: 'Created' }), 'is remembered').toBeVisible();
   });
 
+  await test.step('secrets are rotated together, saved, and the rotations finished', async () => {
+    const names = ['beta', 'gamma'];
+    const ticked = (name: string) => page.getByRole('checkbox', { name: `Select ${name}` });
+    const bulk = page.getByRole('group', { name: 'Selected credentials' });
+    await open('/credentials?sort=name');
+    for (const name of names) await ticked(name).check();
+    await bulk.getByRole('button', { name: 'Rotate' }).click();
+    await examine(page, 'several-rotate');
+    await press(page, 'Rotate secrets');
+    const table = await page.locator('#csv').evaluate((field: HTMLTextAreaElement) => field.value);
+    for (const line of table.trim().split('\n').slice(1)) server.secret(`new ${line.slice(0, 8)}`, line.split(',').at(-1)!);
+    expect(table).toMatch(/^name,client_id,client_secret\n("(beta|gamma)","csc_\w+",css_\w+\n){2}$/);
+    await examine(page, 'several-secrets');
+    if (javaScript()) {
+      const saving = page.waitForEvent('download');
+      await page.getByRole('link', { name: 'Save as a file' }).click();
+      expect((await saving).suggestedFilename()).toBe('secrets.csv');
+    }
+    await page.getByRole('link', { name: 'I have stored these secrets' }).click();
+    await expect(page).toHaveURL(/sort=name/);
+    await open('/credentials?status=rotating');
+    for (const name of names) await ticked(name).check();
+    await bulk.getByRole('button', { name: 'Change deadline' }).click();
+    await page.getByLabel('Old secrets and keys stop in').selectOption('7 days');
+    await press(page, 'Change deadline');
+    await expect(page.getByText('2 rotations given another deadline.', { exact: true })).toBeVisible();
+    await examine(page, 'several-deadline');
+    await open('/credentials?status=rotating');
+    for (const name of names) await ticked(name).check();
+    await bulk.getByRole('button', { name: 'Finish rotation' }).click();
+    await expect(page.getByText('The new one was not used')).toHaveCount(2);
+    await examine(page, 'several-finish');
+    await press(page, 'Finish rotations');
+    await expect(page.getByRole('link', { name: 'Choose which rotations to finish.' })).toBeVisible();
+    await page.getByRole('combobox', { name: 'Which' }).selectOption({ index: 1 });
+    await press(page, 'Finish rotations');
+    await expect(page.getByText('2 rotations finished.', { exact: true })).toBeVisible();
+    await open('/credentials');
+  });
+
   if (javaScript()) {
     await test.step('the menu of a row obeys the keyboard', async () => {
       const button = page.getByRole('button', { name: 'Actions for beta' });

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { SignJWT } from 'jose';
+import { row } from '../interoperability';
 import { Countersign, type Credential } from './countersign';
 import { freePort, inspector, stop } from './programs';
 
-/** Every client that must connect, in each of its ways. At the end the results are printed as a table. */
+/** Every client that must connect, in each of its ways. */
 let server: Countersign;
 let folder: string;
 
@@ -19,10 +20,7 @@ test.beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keys-'));
 });
 
-const results: string[][] = [];
 test.afterAll(async () => {
-  const width = (column: number) => Math.max(...results.map((row) => row[column].length));
-  for (const row of results) console.log(row.map((cell, column) => cell.padEnd(width(column))).join('  '));
   const places = await server.traces();
   await server.stop();
   expect(places.concat(await server.traces())).toEqual([]);
@@ -255,7 +253,7 @@ const servers: Record<string, (place: Place) => Promise<string[]>> = {
 
 for (const [sdk, start] of Object.entries(servers))
   for (const alg of ['ES256', 'EdDSA', 'RS256'])
-    test(`a server of ${sdk} takes its tokens with ${alg}, and no others`, async ({}, info) => {
+    test(`${sdk}: a server that checks tokens with ${alg}`, row(sdk, `a server that checks tokens with ${alg}`), async ({}, info) => {
       const port = await freePort();
       const place = { resource: `http://127.0.0.1:${port}/mcp`, port, folder: info.outputPath(), alg };
       await mkdir(place.folder, { recursive: true });
@@ -314,9 +312,12 @@ for (const [sdk, start] of Object.entries(servers))
       }
     });
 
+/** Whether it is a client of somebody else, and not a program of ours. */
+const isClient = (name: string) => !name.startsWith('As shown') && name !== 'curl';
+
 for (const [client, [command, ways]] of Object.entries(clients))
   for (const [way, prepare] of Object.entries(ways))
-    test(`${client}: ${way}`, async () => {
+    test(`${client}: ${way}`, isClient(client) ? row(client, way) : {}, async () => {
       const { credential, environment } = await prepare();
       const [program, ...args] = command(way);
       const answer = await run(program, args, {
@@ -325,7 +326,6 @@ for (const [client, [command, ways]] of Object.entries(clients))
         MCP_TOKEN_URL: credential.token_endpoint,
         ...environment,
       });
-      results.push([client, way, answer.code === 0 ? 'connected' : 'FAILED']);
       expect(answer, answer.errors).toMatchObject({ code: 0 });
       // The curl program calls the tool without asking for the list of tools.
       if (client !== 'curl') expect(answer.output).toContain('whoami');

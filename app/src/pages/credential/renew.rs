@@ -229,12 +229,12 @@ fn all_together(table: String) -> AnyView {
         <section class="panel body" aria-labelledby="together">
             <h2 id="together">"All secrets as CSV"</h2>
             <div class="row">
-                <button type="button" class="button needs-script" data-copy="all"><Drawing icon=Icon::Copy/><span>"Copy all"</span></button>
+                <button type="button" class="button needs-script" data-copy="csv"><Drawing icon=Icon::Copy/><span>"Copy all"</span></button>
                 <a class="button needs-script" data-stored="" download="secrets.csv">"Save as a file"</a>
             </div>
             <details>
                 <summary>"Show the text"</summary>
-                <textarea id="all" readonly=true rows="6" data-secret="" data-all="" autocomplete="off" spellcheck="false"
+                <textarea id="csv" readonly=true rows="6" data-secret="" data-all="" autocomplete="off" spellcheck="false"
                     aria-labelledby="together">{table}</textarea>
             </details>
         </section>

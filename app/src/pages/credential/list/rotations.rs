@@ -43,7 +43,7 @@ pub(super) async fn finish_page(
     });
     let page = if moved + unsure == 0 { page.without_button() } else { page.danger() };
     let page = match choice {
-        Some(choice) => page.panel("Which", choice),
+        Some(choice) => page.panel("What ends", choice),
         None => page.hidden("which", MOVED),
     };
     Ok(page.fields(selected(all)).page(errors))
