@@ -177,7 +177,7 @@ test('mcp-remote: secret', row('mcp-remote', 'secret'), async () => {
   expect(await remote(options, { MCP_CLIENT_SECRET: client_secret })).toContain(client_id);
 });
 
-/** A registered MCP server, a credential that may read there, one that may only write, and a token for another server. */
+/** A registered MCP server, with a token that may read there, one that may only write, and one for another server. */
 async function guarded(name: string) {
   const port = await freePort();
   const resource = `http://127.0.0.1:${port}/mcp`;

@@ -9,7 +9,6 @@
 //! Each request asks the person, so other keys or other redirect URIs are never used without a question.
 
 use serde_json::{Map, Value, json};
-use url::Url;
 
 use crate::base::id::AppClientId;
 use crate::base::strict_json;
@@ -18,6 +17,7 @@ use crate::client::{added, changed, name};
 use crate::crypto::public_key::PublicKey;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, DEVICE_GRANT, MOST_REDIRECT_URIS, keys};
+use crate::model::credential::key::is_keys_address;
 use crate::prelude::{Action, Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
@@ -29,8 +29,6 @@ const MEMBERS: [&str; 6] =
     ["client_name", "client_uri", "redirect_uris", "token_endpoint_auth_method", "jwks", "jwks_uri"];
 /// The members of a JWK that are private or symmetric (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
 const PRIVATE_MEMBERS: [&str; 2] = ["d", "k"];
-/// Longest `jwks_uri`, in bytes.
-const LONGEST_ADDRESS: usize = 500;
 
 operation_error! {
     /// Why a document gives no client. The text is for the person.
@@ -169,7 +167,7 @@ fn proves_itself(document: &Map<String, Value>) -> Result<bool, DocumentError> {
     match (jwks, jwks_uri) {
         (Some(_), Some(_)) => Err(unusable("It has jwks and jwks_uri; one of them is allowed (RFC 7591 §2).")),
         (None, None) => Err(unusable("It uses private_key_jwt and names no keys: jwks or jwks_uri.")),
-        (None, Some(address)) if is_address(address) => Ok(true),
+        (None, Some(address)) if address.as_str().is_some_and(is_keys_address) => Ok(true),
         (None, Some(_)) => Err(unusable("Its jwks_uri is no https address without user information and fragment.")),
         (Some(set), None) => {
             let all = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -183,13 +181,4 @@ fn proves_itself(document: &Map<String, Value>) -> Result<bool, DocumentError> {
             }
         }
     }
-}
-
-fn is_address(address: &Value) -> bool {
-    let Some(url) =
-        address.as_str().filter(|text| text.len() <= LONGEST_ADDRESS).and_then(|text| Url::parse(text).ok())
-    else {
-        return false;
-    };
-    url.scheme() == "https" && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
 }

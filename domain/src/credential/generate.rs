@@ -46,10 +46,16 @@ pub async fn problems(context: &Context, draft: &Draft) -> Result<Vec<FieldError
 pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_token: Option<&str>) -> Result<Generated> {
     let now = context.now();
     let known = store::server::list(&context.store).await?;
-    let checked = draft.check(&context.settings, &known, now)?;
+    let mut checked = draft.check(&context.settings, &known, now)?;
+    let mut jwks_uri = None;
+    if let CheckedProof::KeysAt(address) = &checked.proof {
+        let published = keys::published(context, address).await?;
+        jwks_uri = Some(address.clone());
+        checked.proof = CheckedProof::Keys(published);
+    }
     let (auth_method, expires_at) = match &checked.proof {
         CheckedProof::Secret => (AuthMethod::ClientSecret, None),
-        CheckedProof::Keys(_) => (AuthMethod::PrivateKeyJwt, None),
+        CheckedProof::Keys(_) | CheckedProof::KeysAt(_) => (AuthMethod::PrivateKeyJwt, None),
         CheckedProof::Federated(identity) => {
             federated::check_issuer(context, identity)?;
             (AuthMethod::Federated, checked.expires_at)
@@ -66,6 +72,7 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     let client_id = ClientId::generate(context.random.as_ref());
     let credential = Credential {
         auth_method,
+        jwks_uri,
         assertions: draft.assertions,
         expires_at,
         owner,
@@ -194,6 +201,8 @@ async fn add_proof(
             let (id, secret) = add_secret(change, actor, client_id, expires_at).await?;
             Ok((Some(secret), json!({ "secret": id.as_str() })))
         }
+        // The keys of an address were fetched before.
+        CheckedProof::KeysAt(_) => Ok((None, json!({}))),
         CheckedProof::Keys(checked) => {
             let added = keys::insert(change, actor, client_id, checked, expires_at).await?;
             Ok((None, json!({ "keys": added.iter().map(keys::describe).collect::<Vec<_>>() })))

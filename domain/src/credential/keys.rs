@@ -12,6 +12,11 @@ use crate::model::person::authority::Role;
 use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, Timestamp};
 use crate::store;
 
+/// Why no key is added by hand.
+pub(crate) const PUBLISHES: &str = "The program publishes its keys. Publish the new key at that address.";
+/// Longest identifier of a published key that is its name, in characters.
+const LONGEST_KID: usize = 60;
+
 /// The keys of a credential, removed ones too, newest first.
 pub async fn list(context: &Context, client_id: &ClientId) -> Result<Vec<ClientKey>, Fault> {
     context.rollup.flush().await;
@@ -31,6 +36,9 @@ pub async fn add(
     let expires_at = check_expiry(expiry, now).at("expiry")?;
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
+    if credential.jwks_uri.is_some() {
+        return Err(FieldError::new("public_key", PUBLISHES).into());
+    }
     // Cancelling a rotation ends every new key. It must not end a key that was no part of the rotation.
     if credential.is_rotating(now) {
         return Err(CredentialError::RotationUnderWay);
@@ -78,6 +86,63 @@ pub(crate) async fn insert(
         added.push(key);
     }
     Ok(added)
+}
+
+/// The keys that are published at an address, each with its name.
+///
+/// # Errors
+///
+/// An error at `jwks_uri` when there are none that can be used.
+pub(crate) async fn published(context: &Context, address: &str) -> Result<Vec<(String, PublicKey)>> {
+    let keys = context.issuer_keys.of_client(address, context.now()).await;
+    let keys = keys.map_err(|error| FieldError::new("jwks_uri", format!("The keys cannot be used. {error}")))?;
+    if keys.len() > MOST_KEYS {
+        let message = format!("A credential has at most {MOST_KEYS} keys; the address has {}.", keys.len());
+        return Err(FieldError::new("jwks_uri", message).into());
+    }
+    Ok(keys.iter().map(named).collect())
+}
+
+/// A published key with its name.
+fn named(key: &PublicKey) -> (String, PublicKey) {
+    (key.kid().map_or_else(|| key.kind(), |kid| kid.chars().take(LONGEST_KID).collect()), key.clone())
+}
+
+/// Stores a key that a credential has published since its keys were last stored, and ends those that it publishes no
+/// more. Returns the identifier of the key; `None` when somebody removed that key, or it cannot be stored.
+pub(crate) async fn adopt(
+    context: &Context,
+    client_id: &ClientId,
+    key: &PublicKey,
+    published: &[PublicKey],
+) -> Result<Option<KeyId>, Fault> {
+    let mut change = context.begin_change().await?;
+    let Some(credential) = store::credential::find(&mut change, client_id).await? else { return Ok(None) };
+    let stored = store::credential::authenticators::keys(&mut change, client_id).await?;
+    // Another server stored it meanwhile.
+    if let Some(same) = stored.iter().find(|old| old.key.thumbprint() == key.thumbprint()) {
+        return Ok(Some(same.id.clone()));
+    }
+    let (now, actor) = (change.now(), Actor::system());
+    let is_gone = |old: &&ClientKey| {
+        old.end().is_live(now) && !published.iter().any(|present| present.thumbprint() == old.key.thumbprint())
+    };
+    let mut removed = Vec::new();
+    for old in stored.iter().filter(is_gone) {
+        store::credential::authenticators::end(&mut change, &AuthenticatorId::Key(old.id.clone()), now).await?;
+        removed.push(old.id.as_str());
+    }
+    let added = match insert(&mut change, &actor, client_id, vec![named(key)], credential.expires_at).await {
+        Ok(added) => added,
+        Err(CredentialError::Fault(fault)) => return Err(fault),
+        Err(_) => return Ok(None),
+    };
+    update_ends(&mut change, &credential).await?;
+    let details = json!({
+        "keys": added.iter().map(describe).collect::<Vec<_>>(), "removed": removed, "published_at": credential.jwks_uri,
+    });
+    change.commit(&actor, &credential.event(Action::CredentialKeyAdded).with(details)).await?;
+    Ok(added.into_iter().next().map(|key| key.id))
 }
 
 /// Removes a key. From now on the assertions that it signed are refused, and so are the tokens made with them.

@@ -277,6 +277,19 @@ impl IssuerKeys {
         self.of_publisher_have_signed(&Publisher::Client(jwks_uri.to_owned()), jws, now).await
     }
 
+    /// The keys at the `jwks_uri` of a client.
+    ///
+    /// # Errors
+    ///
+    /// The keys are not available.
+    pub(crate) async fn of_client(
+        &self,
+        jwks_uri: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
+        Ok(self.read(&Publisher::Client(jwks_uri.to_owned()), false, now).await?.keys)
+    }
+
     async fn of_publisher_have_signed(
         &self,
         publisher: &Publisher,

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::id::{AuthenticatorId, ClientId};
+use crate::base::id::{AuthenticatorId, ClientId, KeyId};
+use crate::credential::keys;
 use crate::crypto::jws::{UncheckedJws, numeric_date, text};
 use crate::crypto::public_key::PublicKey;
 use crate::model::client::AppClient;
@@ -132,8 +133,11 @@ async fn by_own_key(
     let Some(owner) = context.ledger.keys(client_id.clone(), now.minus(ENDED_KEYS)).await? else {
         return Err(rejected(None, "no such client"));
     };
-    let keys = owner.keys.iter().map(|(id, key)| (id, key));
-    let key = jws.signed_by(keys).ok_or_else(|| reject("the signature is by none of the registered keys"))?;
+    let key = match &owner.jwks_uri {
+        Some(address) => published_key(context, jws, &client_id, address, &owner.keys).await?,
+        None => jws.signed_by(owner.keys.iter().map(|(id, key)| (id, key))).cloned(),
+    };
+    let key = key.ok_or_else(|| reject("the signature is by none of the registered keys"))?;
     let claims = jws.unchecked_claims();
     // In the JWT bearer grant the assertion may name any subject. The token's subject is still the client.
     if purpose == AssertionPurpose::ClientAuthentication && sub != client_id.as_str() {
@@ -162,7 +166,38 @@ async fn by_own_key(
         true => None,
         false => Some(single_use(claims, end, owner.restored_at).map_err(reject)?),
     };
-    Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key.clone()), client_id, single_use })
+    Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key), client_id, single_use })
+}
+
+/// The key of a credential that publishes its keys, if one of these made the signature. Only what is published now
+/// counts: a key that the program published before proves nothing. A new key is stored at its first use.
+async fn published_key(
+    context: &Context,
+    jws: &UncheckedJws<'_>,
+    client_id: &ClientId,
+    address: &str,
+    stored: &[(KeyId, PublicKey)],
+) -> Result<Option<KeyId>, AssertionError> {
+    let now = context.now();
+    let no_keys = |error: IssuerKeysError| AssertionError::NoKeys {
+        client_id: client_id.clone(),
+        detail: match error {
+            IssuerKeysError::Unreached(_) => {
+                format!("no keys at {address}: they could not be fetched, and the log of the server says why")
+            }
+            IssuerKeysError::Unusable(problem) => format!("no keys: {problem}"),
+        },
+    };
+    if !context.issuer_keys.of_client_have_signed(address, jws, now).await.map_err(no_keys)? {
+        return Ok(None);
+    }
+    let published = context.issuer_keys.of_client(address, now).await.map_err(no_keys)?;
+    let Some(key) = jws.signed_by(published.iter().map(|key| (key, key))) else { return Ok(None) };
+    let thumbprint = key.thumbprint();
+    match stored.iter().find(|(_, old)| old.thumbprint() == thumbprint) {
+        Some((id, _)) => Ok(Some(id.clone())),
+        None => Ok(keys::adopt(context, client_id, key, &published).await?),
+    }
 }
 
 /// Checks the end of an assertion that a client signed.

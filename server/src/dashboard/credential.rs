@@ -366,7 +366,7 @@ impl FromFields for ListPlace {
 impl FromFields for TypedKeys {
     /// The keys have fields of their own in every form that has them.
     fn read(fields: &Fields, _: &str) -> Self {
-        read!(fields => Self { public_key, label, expiry, expires_on })
+        read!(fields => Self { public_key, jwks_uri, label, expiry, expires_on })
     }
 }
 

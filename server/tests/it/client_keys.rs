@@ -1,10 +1,14 @@
-//! Clients that are known by a document and prove themselves with their keys (`private_key_jwt`).
+//! Keys at an address (`jwks_uri`): of clients that a document describes, and of credentials.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::audit;
+use domain::credential::generate::generate;
+use domain::credential::{CredentialError, keys};
+use domain::model::actor::Actor;
 use domain::model::audit::Filter;
+use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
 
@@ -248,4 +252,77 @@ async fn other_keys_are_recorded_and_count_at_once() {
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     let details: Value = serde_json::from_str(&entries[0].details).expect("JSON");
     assert_eq!(details["keys"], json!({ "before": "one", "after": "two" }), "{}", entries[0].details);
+}
+
+/// The answer to an exchange of a credential with an assertion about itself.
+async fn exchange(app: &App, client_id: &str, signer: &Signer, kid: &str, jti: &str) -> StatusCode {
+    let proof = assertion(app, signer, kid, jti, &json!({ "iss": client_id, "sub": client_id }));
+    app.token(&[], format!("grant_type=client_credentials&{CLIENT_ASSERTION}{proof}")).await.status
+}
+
+#[tokio::test]
+async fn a_credential_whose_program_publishes_its_keys_needs_no_visit_when_a_key_is_replaced() {
+    let app = App::new().await;
+    let (context, issuers) = (&app.instance.context, &app.instance.issuers);
+    let (first, second) = (Signer::new(), Signer::new());
+    issuers.publish(KEYS, &set(&[("one", &first)]).to_string());
+    let browser = app.signed_in().await;
+    let fields = [("name", "publisher"), ("method", "private_key_jwt"), ("jwks_uri", KEYS), ("scope", "mcp:read")];
+    let made = browser.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
+    let id = made.header("location").trim_start_matches("/credentials/").split('?').next().expect("an ID").to_owned();
+    let client_id = domain::base::id::ClientId::parse(&id).expect("a client ID");
+    assert_eq!(exchange(&app, &id, &first, "one", "a").await, StatusCode::OK);
+    assert_eq!(issuers.asked(KEYS), 1);
+
+    // The program publishes another key in place of the first.
+    issuers.publish(KEYS, &set(&[("two", &second)]).to_string());
+    assert_eq!(exchange(&app, &id, &second, "two", "b").await, StatusCode::UNAUTHORIZED, "asked a moment ago");
+    app.instance.clock.advance(Duration::from_secs(60));
+    assert_eq!(exchange(&app, &id, &second, "two", "c").await, StatusCode::OK);
+    assert_eq!(exchange(&app, &id, &first, "one", "d").await, StatusCode::UNAUTHORIZED, "it is published no more");
+    let stored = keys::list(context, &client_id).await.expect("reads");
+    let states: Vec<(&str, bool)> = stored.iter().map(|key| (key.label.as_str(), key.revoked_at.is_none())).collect();
+    assert_eq!(states, [("two", true), ("one", false)]);
+    let filter = Filter { action: Some("credential.key_added".to_owned()), ..Filter::default() };
+    let entries = audit::list(context, &Authority::Everything, &filter, 10).await.expect("reads");
+    assert!(entries[0].details.contains(KEYS) && entries[0].actor_kind == "system", "{}", entries[0].details);
+
+    let page = browser.get(&format!("/credentials/{id}?view=secrets")).await.body.replace("<!>", "");
+    for shown in ["The program publishes its keys.", KEYS, "two, ES256", "Fetched ", "Next fetch: not before"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("Add a key") && !page.contains("Rotate key"), "{page}");
+    let refused = browser.get(&format!("/credentials/{id}/rotate")).await;
+    assert!(refused.body.contains("publish the new key at that address"), "{}", refused.body);
+
+    // A person removes the key. The program still publishes it, and it does not come back.
+    let key = stored[0].id.to_string();
+    browser.submit("/credentials", "/fn/remove_key", &[("client_id", id.as_str()), ("id", key.as_str())]).await;
+    assert_eq!(exchange(&app, &id, &second, "two", "e").await, StatusCode::UNAUTHORIZED);
+
+    // While the address is away, the program is told to come back.
+    issuers.withdraw(KEYS);
+    app.instance.clock.advance(Duration::from_secs(25 * 3600));
+    assert_eq!(exchange(&app, &id, &second, "two", "f").await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_credential_is_not_made_for_an_address_without_usable_keys() {
+    let app = App::new().await;
+    app.instance.issuers.publish("https://empty.example/jwks.json", r#"{"keys":[]}"#);
+    app.instance.issuers.publish("https://page.example/jwks.json", "<html>");
+    for (address, problem) in [
+        ("http://editor.example/jwks.json", "Enter an https address"),
+        ("https://user@editor.example/jwks.json", "Enter an https address"),
+        ("https://nowhere.example/jwks.json", "The keys cannot be used."),
+        ("https://empty.example/jwks.json", "no usable key"),
+        ("https://page.example/jwks.json", "not JSON"),
+    ] {
+        let proof = DraftProof::KeysAt(address.to_owned());
+        let draft = Draft { name: "job".to_owned(), proof, ..Draft::default() };
+        let error = generate(&app.instance.context, &Actor::command_line("operator"), &draft, None).await;
+        let Err(CredentialError::Invalid(errors)) = error else { panic!("{address}: it was made") };
+        assert!(errors[0].field == "jwks_uri" && errors[0].message.contains(problem), "{address}: {errors:?}");
+    }
 }

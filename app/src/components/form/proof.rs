@@ -13,6 +13,8 @@ use crate::html::html;
 pub struct TypedKeys {
     /// JWK, JWKS or PEM.
     pub public_key: String,
+    /// Where the program publishes its keys, in place of a key.
+    pub jwks_uri: String,
     /// Name of the key.
     pub label: String,
     /// When the key stops working. Used only where a key is added to an existing credential.

@@ -14,6 +14,7 @@ use crate::components::parts::{copied_code, key_figures, page_links, pairs};
 use crate::pages::audit::entry::latest_changes;
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::kind_words;
+use crate::pages::credential::authenticators::{key_names, published_keys};
 use crate::prelude::*;
 
 /// Removes a client and ends the consents that it has.
@@ -36,34 +37,12 @@ fn secret_words(hint: &str, ended: bool) -> String {
 }
 
 /// Where the keys of the client are, and which of them are known here.
-fn keys(visit: &Visit, client: &AppClient) -> Option<AnyView> {
-    let names = |keys: &[PublicKey]| {
-        let name = |key: &PublicKey| format!("{}, {}", key.kid().unwrap_or("without kid"), key.algorithm().as_str());
-        keys.iter().map(name).map(|name| view! { <div><code>{name}</code></div> }).collect_view()
-    };
+fn keys(client: &AppClient) -> Option<AnyView> {
     Some(match client.key_source()? {
+        KeySource::At(address) => published_keys(address),
         KeySource::Listed(set) => {
             let keys = PublicKey::read_jwks(set).unwrap_or_default();
-            html! { <div>"Keys in its document"</div>{names(&keys)} }
-        }
-        KeySource::At(address) => {
-            let known = visit.context.issuer_keys.known_of_client(address, visit.now());
-            let state = match known {
-                None => sub("Not fetched yet: the first request of the client fetches them."),
-                Some(known) => {
-                    let fetched = match known.fetched_at {
-                        Some(at) => {
-                            html! { "Fetched "{distance(at)}". Next fetch: not before "{moment(known.next_at)}"." }
-                        }
-                        None => html! { "Never fetched. Next try: not before "{moment(known.next_at)}"." },
-                    };
-                    let problem = known.problem.map(|problem| {
-                        html! { <div>{chip("The last fetch failed", "warn")}{sub(problem)}</div> }
-                    });
-                    html! { {names(&known.keys)}{sub(fetched)}{problem} }
-                }
-            };
-            html! { <code>{address.to_owned()}</code>{state} }
+            html! { <div>"Keys in its document"</div>{key_names(&keys)} }
         }
     })
 }
@@ -129,7 +108,7 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         (!client.redirect_uris.is_empty()).then(|| ("Redirects to", uris.into_any())),
         client.device_grant_since.map(|_| ("Device", "Signs in on a device".into_any())),
         secret.map(|secret| ("Secret", secret)),
-        keys(&visit, &client).map(|keys| ("Proves itself with", keys)),
+        keys(&client).map(|keys| ("Proves itself with", keys)),
         Some(("Issuer", html! { <code>{issuer}</code> })),
     ];
     let facts = facts.into_iter().flatten();

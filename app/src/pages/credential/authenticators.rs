@@ -7,6 +7,7 @@ use domain::base::clock::Timestamp;
 use domain::base::id::{ClientId, FederatedIdentityId, KeyId, SecretId};
 use domain::credential::rotate::second::{self, MOST_SECRETS};
 use domain::credential::{federated, keys};
+use domain::crypto::public_key::PublicKey;
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::{AuthenticatorEnd, ClientSecret};
@@ -227,7 +228,11 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
             remove,
         ]
     });
-    let add = changeable.then(|| small_link(links::new_key(client_id), "Add a key"));
+    let address = shown.credential.jwks_uri.as_deref();
+    let add = (changeable && address.is_none()).then(|| small_link(links::new_key(client_id), "Add a key"));
+    let source = address.filter(|_| whole).map(|address| {
+        view! { <div class="body"><p>"The program publishes its keys. A new key counts when it is published."</p>{published_keys(address)}</div> }
+    });
     let columns = [
         "Key".into(),
         Column::when("Algorithm", whole),
@@ -237,7 +242,40 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
         "State".into(),
         Column::when("", whole),
     ];
-    panel("keys", "Public keys", beside(shown, whole, add), view! { <div class="scroll">{table(columns, rows)}</div> })
+    panel(
+        "keys",
+        "Public keys",
+        beside(shown, whole, add),
+        view! { {source}<div class="scroll">{table(columns, rows)}</div> },
+    )
+}
+
+/// The names of published keys.
+pub(crate) fn key_names(keys: &[PublicKey]) -> AnyView {
+    let name = |key: &PublicKey| format!("{}, {}", key.kid().unwrap_or("without kid"), key.algorithm().as_str());
+    let names = keys.iter().map(name).map(|name| view! { <div><code>{name}</code></div> });
+    names.collect_view().into_any()
+}
+
+/// The keys at an address, as they are known to this server: the keys, the last fetch, the next one, and what went
+/// wrong.
+pub(crate) fn published_keys(address: &str) -> AnyView {
+    let visit = Visit::current();
+    let state = match visit.context.issuer_keys.known_of_client(address, visit.now()) {
+        None => sub("Not fetched since this server started: the next request fetches them."),
+        Some(known) => {
+            let next = moment(known.next_at);
+            let fetched = match known.fetched_at {
+                Some(at) => html! { "Fetched "{distance(at)}". Next fetch: not before "{next}"." },
+                None => html! { "Never fetched. Next try: not before "{next}"." },
+            };
+            let problem = known.problem.map(|problem| {
+                html! { <div>{chip("The last fetch failed", "warn")}{sub(problem)}</div> }
+            });
+            html! { {key_names(&known.keys)}{sub(fetched)}{problem} }
+        }
+    };
+    html! { <code>{address.to_owned()}</code>{state} }
 }
 
 /// The identities that stand for a credential. `whole`: as for [`secrets_panel`].

@@ -204,11 +204,10 @@ fn test_button(credential: &Credential) -> AnyView {
 
 /// The link to a rotation, for a credential that has something to rotate.
 pub(crate) fn rotate_link(credential: &Credential) -> Option<AnyView> {
-    let words = match credential.auth_method {
-        AuthMethod::ClientSecret => "Rotate secret",
-        AuthMethod::PrivateKeyJwt => "Rotate key",
-        AuthMethod::Federated => return None,
-    };
+    if !credential.can_rotate() {
+        return None;
+    }
+    let words = if credential.auth_method == AuthMethod::PrivateKeyJwt { "Rotate key" } else { "Rotate secret" };
     Some(button_link(links::rotate_credential(&credential.client_id), words))
 }
 

@@ -91,6 +91,9 @@ impl Typed {
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
             proof: match method {
                 AuthMethod::ClientSecret => DraftProof::Secret,
+                AuthMethod::PrivateKeyJwt if !self.keys.jwks_uri.trim().is_empty() => {
+                    DraftProof::KeysAt(self.keys.jwks_uri.trim().to_owned())
+                }
                 AuthMethod::PrivateKeyJwt => DraftProof::Keys(keys_draft(&self.keys)),
                 AuthMethod::Federated => DraftProof::Federated(identity_draft(&self.identity)),
             },
@@ -117,6 +120,7 @@ impl Typed {
             token_lifetime: found.token_lifetime.map(|lifetime| lifetime.as_secs().to_string()).unwrap_or_default(),
             ip_ranges: found.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
             method: found.auth_method.as_str().to_owned(),
+            keys: TypedKeys { jwks_uri: found.jwks_uri.clone().unwrap_or_default(), ..TypedKeys::default() },
             assertions: rule_words(found.assertions),
             ..Self::default()
         }
@@ -298,7 +302,12 @@ fn more_options(typed: Typed, owner: AnyView, errors: &Errors) -> AnyView {
     let example = format!("{}?example=", links::NEW_CREDENTIAL);
     html! {
         <MethodChoice chosen=typed.method error=errors.at("method")/>
-        <div class="stack for-key"><KeyFields typed=typed.keys errors=errors.clone()/></div>
+        <div class="stack for-key">
+            <TextField id="jwks_uri" label="Address of the keys" kind="url" value=typed.keys.jwks_uri.clone()
+                error=errors.at("jwks_uri")
+                hint="Where the program publishes its keys (JWKS), in place of a key below. Replacing a key then needs no visit."/>
+            <KeyFields typed=typed.keys errors=errors.clone()/>
+        </div>
         <div class="stack for-identity"><IdentityFields typed=typed.identity errors=errors.clone() example/></div>
         <RuleChoice ticked=typed.assertions/>
         {owner}

@@ -98,6 +98,10 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     if credential.revoked_at.is_some() {
         return Err(CredentialError::Revoked.into());
     }
+    if !credential.can_rotate() && credential.auth_method == AuthMethod::PrivateKeyJwt {
+        let words = "The program publishes its keys: publish the new key at that address.";
+        return Err(ActionError::Invalid(words.to_owned()));
+    }
     let (title, lead) = match credential.auth_method {
         AuthMethod::ClientSecret => {
             ("Rotate secret", "A new secret works beside the old one until the program has moved to it.")

@@ -12,6 +12,7 @@ use crate::base::text::{check_length, check_printable, check_visible_name, is_sp
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
 use crate::model::credential::key::KeysDraft;
+use crate::model::credential::key::is_keys_address;
 use crate::model::credential::{AssertionRules, AuthMethod, Credential, LONGEST_TAG, is_tag};
 use crate::model::field_error::{Errors, FieldError};
 use crate::model::server::resource;
@@ -56,6 +57,8 @@ pub enum DraftProof {
     Secret,
     /// With keys whose public halves are given.
     Keys(KeysDraft),
+    /// With keys that the program publishes at this address (RFC 7591 §2, `jwks_uri`).
+    KeysAt(String),
     /// With tokens of another issuer.
     Federated(FederatedDraft),
 }
@@ -117,6 +120,7 @@ impl Checked {
             owner: None,
             tags: self.tags.clone(),
             auth_method: AuthMethod::ClientSecret,
+            jwks_uri: None,
             assertions: AssertionRules::default(),
             scopes: self.scopes.clone(),
             servers: self.servers.iter().map(|server| server.id.clone()).collect(),
@@ -143,6 +147,7 @@ impl Checked {
 pub(crate) enum CheckedProof {
     Secret,
     Keys(Vec<(String, PublicKey)>),
+    KeysAt(String),
     Federated(Box<CheckedIdentity>),
 }
 
@@ -157,6 +162,13 @@ impl Draft {
         let proof = match &self.proof {
             DraftProof::Secret => Ok(CheckedProof::Secret),
             DraftProof::Keys(keys) => keys.check().map(CheckedProof::Keys),
+            DraftProof::KeysAt(address) => match is_keys_address(address) {
+                true => Ok(CheckedProof::KeysAt(address.clone())),
+                false => Err(vec![FieldError::new(
+                    "jwks_uri",
+                    "Enter an https address, such as https://app.example.com/jwks.json.",
+                )]),
+            },
             DraftProof::Federated(identity) => identity.check(settings).map(Box::new).map(CheckedProof::Federated),
         };
         let proof = proof.map_err(|wrong| errors.0.extend(wrong)).ok();

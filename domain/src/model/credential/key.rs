@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use url::Url;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, KeyId};
 use crate::crypto::public_key::{KeyAlgorithm, PublicKey};
@@ -77,4 +79,16 @@ impl KeysDraft {
         }
         Ok(checked)
     }
+}
+
+/// Longest address of keys, in bytes.
+const LONGEST_ADDRESS: usize = 500;
+
+/// Whether keys may be published at this address: https, without user information and fragment. Where the address leads
+/// is checked when the keys are fetched.
+pub(crate) fn is_keys_address(address: &str) -> bool {
+    let url = Some(address).filter(|text| text.len() <= LONGEST_ADDRESS).and_then(|text| Url::parse(text).ok());
+    url.is_some_and(|url| {
+        url.scheme() == "https" && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
+    })
 }

@@ -80,6 +80,8 @@ pub struct Credential {
     pub tags: Vec<String>,
     /// How it proves itself.
     pub auth_method: AuthMethod,
+    /// Where it publishes its keys (RFC 7591 §2); `None`: its keys were given, or it has none.
+    pub jwks_uri: Option<String>,
     /// The rules of its assertions.
     pub assertions: AssertionRules,
     /// The scopes that its tokens may have at most.
@@ -170,6 +172,11 @@ impl Credential {
     /// Whether it ends within [`EXPIRING_WITHIN`], or has ended.
     pub fn ends_soon(&self, now: Timestamp) -> bool {
         self.ends_at.is_some_and(|end| end <= now.plus(EXPIRING_WITHIN))
+    }
+
+    /// Whether people replace its secret or key. A program that publishes its keys replaces them itself.
+    pub fn can_rotate(&self) -> bool {
+        self.auth_method != AuthMethod::Federated && self.jwks_uri.is_none()
     }
 
     /// Whether a secret or key of it is being replaced.

@@ -30,6 +30,8 @@ pub(crate) struct KeyOwner {
     pub keys: Vec<(KeyId, PublicKey)>,
     pub token_endpoint_audience: bool,
     pub reusable_assertions: bool,
+    /// Where it publishes its keys, if they are not given.
+    pub jwks_uri: Option<String>,
     /// When this database was restored from a backup. The database before it may have known assertions that were used.
     pub restored_at: Option<Timestamp>,
 }
@@ -40,7 +42,8 @@ pub(crate) struct KeyOwner {
 pub(crate) const KEYS_OF_CLIENT: &str = "SELECT c.token_endpoint_audience_since AS token_endpoint_audience_since,
             c.reusable_assertions_since AS reusable_assertions_since,
             (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at,
-            COALESCE(k.revoked_at, 0) AS revoked_at, k.created_at AS created_at, k.id AS id, k.jwk AS jwk
+            COALESCE(k.revoked_at, 0) AS revoked_at, k.created_at AS created_at, k.id AS id, k.jwk AS jwk,
+            c.jwks_uri AS jwks_uri
      FROM credentials AS c LEFT JOIN client_keys AS k
        ON k.client_id = c.client_id AND (k.revoked_at IS NULL OR k.revoked_at > $2)
           AND (k.expires_at IS NULL OR k.expires_at > $2) AND (k.retires_at IS NULL OR k.retires_at > $2)
@@ -56,6 +59,7 @@ pub(crate) struct KeyRow {
     pub created_at: Option<i64>,
     pub id: Option<String>,
     pub jwk: Option<String>,
+    pub jwks_uri: Option<String>,
 }
 
 impl KeyOwner {
@@ -69,6 +73,7 @@ impl KeyOwner {
             token_endpoint_audience: first.token_endpoint_audience_since.is_some(),
             reusable_assertions: first.reusable_assertions_since.is_some(),
             restored_at: first.restored_at.map(Timestamp::from_millis),
+            jwks_uri: first.jwks_uri.clone(),
         };
         let wrong = |column: &str, id: &str| StoreError::Inconsistent {
             table: "client_keys",

@@ -24,7 +24,7 @@ use crate::store::{Columns, FromRow, On, Result, Store, Transaction, composed_sq
 pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
-    last_used_from, last_used_agent, rotation_ends_at, leak_ends_at, notes, owner_id,
+    last_used_from, last_used_agent, rotation_ends_at, leak_ends_at, notes, owner_id, jwks_uri,
     (SELECT name FROM people WHERE people.id = credentials.owner_id) AS owner_name,
     (SELECT disabled_at FROM people WHERE people.id = credentials.owner_id) AS owner_disabled_at,
     (SELECT string_agg(tag, ' ') FROM credential_tags AS t WHERE t.client_id = credentials.client_id)
@@ -35,7 +35,7 @@ row! { "credentials" => AssertionRules {
     jwt_bearer = "jwt_bearer_since"
 } }
 row! { "credentials" => Credential {
-    client_id, team = "team_id", name, description, notes, owner: owner, tags: tags, auth_method,
+    client_id, team = "team_id", name, description, notes, owner: owner, tags: tags, auth_method, jwks_uri,
     assertions: FromRow::from_row, scopes, servers = "mcp_servers", token_lifetime, ip_ranges, created_by, created_at,
     expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at, last_used_from,
     last_used_agent, rotation_ends_at, leak_ends_at
@@ -78,15 +78,15 @@ pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credentia
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
                                   token_lifetime, ip_ranges, created_by, created_at, expires_at, ends_at,
                                   token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since,
-                                  team_id, created_by_id, notes, owner_id)
-         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18, $19, $20)";
+                                  team_id, created_by_id, notes, owner_id, jwks_uri)
+         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18, $19, $20, $21)";
         credential.client_id, credential.name, search_text(credential), credential.description, credential.scopes,
         credential.servers, credential.token_lifetime, credential.ip_ranges, credential.created_by,
         credential.created_at, credential.expires_at, credential.ends_at, credential.auth_method,
         credential.assertions.token_endpoint_audience.then_some(credential.created_at),
         credential.assertions.reusable.then_some(credential.created_at),
         credential.assertions.jwt_bearer.then_some(credential.created_at), credential.team, maker, credential.notes,
-        credential.owner.as_ref().map(|owner| &owner.id)
+        credential.owner.as_ref().map(|owner| &owner.id), credential.jwks_uri
     )
     .execute(&mut *transaction)
     .await?;

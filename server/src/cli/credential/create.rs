@@ -50,8 +50,11 @@ pub(crate) struct Create {
     #[arg(long = "allow-ip", value_name = "CIDR")]
     allow_ip: Vec<String>,
     /// A public key (PEM, JWK or JWKS): the program signs with the private half, and no secret is made
-    #[arg(long, value_name = "FILE", conflicts_with = "federated_issuer")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["federated_issuer", "jwks_uri"])]
     public_key: Option<PathBuf>,
+    /// Where the program publishes its public keys (JWKS); no secret is made
+    #[arg(long, value_name = "URL", conflicts_with = "federated_issuer")]
+    jwks_uri: Option<String>,
     /// The issuer of tokens that stand for the credential; no secret is made
     #[arg(long, value_name = "URL", requires = "federated_subject")]
     federated_issuer: Option<String>,
@@ -119,6 +122,9 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     if let Some(path) = &arguments.public_key {
         let text = read_text("--public-key", path)?;
         return Ok(DraftProof::Keys(KeysDraft { text, ..KeysDraft::default() }));
+    }
+    if let Some(address) = &arguments.jwks_uri {
+        return Ok(DraftProof::KeysAt(address.clone()));
     }
     let (Some(issuer), Some(subject)) = (&arguments.federated_issuer, &arguments.federated_subject) else {
         return Ok(DraftProof::Secret);

@@ -136,6 +136,9 @@ pub(super) async fn duplicate(context: &Context, arguments: Duplicate) -> Result
         (AuthMethod::PrivateKeyJwt, Some(path)) => {
             DraftProof::Keys(KeysDraft { text: read_text("--public-key", path)?, ..KeysDraft::default() })
         }
+        (AuthMethod::PrivateKeyJwt, None) if model.jwks_uri.is_some() => {
+            DraftProof::KeysAt(model.jwks_uri.clone().unwrap_or_default())
+        }
         (AuthMethod::PrivateKeyJwt, None) => {
             return Err(
                 ConfigError::new("--public-key", "this credential has keys: name the key of the new one").into()

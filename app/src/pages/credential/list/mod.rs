@@ -260,7 +260,7 @@ fn actions(visit: &Visit, credential: &Credential) -> Vec<String> {
     let disabled = credential.disabled_at.is_some();
     let all = [
         ("edit", manager && !revoked),
-        ("rotate", member && !revoked && credential.auth_method != AuthMethod::Federated),
+        ("rotate", member && !revoked && credential.can_rotate()),
         ("disable", member && !revoked && !disabled),
         ("enable", member && !revoked && disabled),
         ("duplicate", member),

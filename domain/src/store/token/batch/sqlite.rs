@@ -215,6 +215,7 @@ fn keys(connection: &Connection, client_id: &ClientId, since: Timestamp) -> Resu
             created_at: row.get(4)?,
             id: row.get(5)?,
             jwk: row.get(6)?,
+            jwks_uri: row.get(7)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
