@@ -7,6 +7,7 @@
 //! | [`registration`], [`registered`] | clients that register themselves (RFC 7591), and manage that (RFC 7592) |
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
 //! | [`name`] | the names that clients state about themselves |
+//! | [`disable`] | stops a client until it is enabled again |
 //! | [`prune`] | removal of unused clients |
 //! | [`device`] | the code of a program without a browser, and the person's answer (RFC 8628) |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
@@ -20,6 +21,7 @@
 pub mod authorization;
 pub mod consent;
 pub mod device;
+pub mod disable;
 pub mod metadata_document;
 pub(crate) mod name;
 pub mod offer;

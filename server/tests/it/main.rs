@@ -10,6 +10,7 @@ mod command_line;
 mod credentials;
 mod device;
 mod device_ends;
+mod disabled_clients;
 mod documents;
 mod emergency;
 mod ended;

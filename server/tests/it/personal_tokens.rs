@@ -53,7 +53,7 @@ async fn whoami(app: &App, token: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-async fn introspected(app: &App, by: &str, token: &str) -> Value {
+pub(crate) async fn introspected(app: &App, by: &str, token: &str) -> Value {
     let request = Request::post("/mcp/oauth/introspect")
         .header("authorization", by)
         .header("content-type", crate::support::FORM)

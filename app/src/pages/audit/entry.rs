@@ -125,6 +125,8 @@ texts! {
     ClientSecretReplaced "Client secret replaced";
     ClientChanged "Client changed";
     ClientSecretEnded "Client’s secret ended";
+    ClientDisabled "Client disabled";
+    ClientEnabled "Client enabled";
     ClientRemoved "Client removed";
     ChecklistChanged "Checklist changed";
     ClientsPruned "Unused clients removed";
@@ -150,6 +152,7 @@ fn tone(action: Action) -> Option<&'static str> {
         | Action::TeamRemoved => "danger",
         Action::SessionRefused
         | Action::CredentialDisabled
+        | Action::ClientDisabled
         | Action::CredentialExpiring
         | Action::CredentialKeyRemoved
         | Action::CredentialSecretRemoved
@@ -176,6 +179,7 @@ fn tone(action: Action) -> Option<&'static str> {
         | Action::CredentialIdentityAdded
         | Action::McpServerUnarchived
         | Action::CredentialEnabled
+        | Action::ClientEnabled
         | Action::EmergencyUndone
         | Action::GrantAllowed
         | Action::PersonalTokenGenerated => "ok",

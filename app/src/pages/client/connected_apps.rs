@@ -63,7 +63,7 @@ pub(crate) fn consent_table(
         }
         _ => name.to_owned().into_any(),
     };
-    let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind }| {
+    let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind, client_disabled_at }| {
         let server = servers.iter().find(|server| server.id == consent.server_id);
         let server_name = server.map(|server| server.name.clone()).unwrap_or_default();
         let server = server.map(|server| named_server(server, authority));
@@ -89,8 +89,11 @@ pub(crate) fn consent_table(
             ConsentTable::OfClient => person_name.clone().into_any(),
             _ => client_of(&consent, &client_name),
         };
+        let disabled = client_disabled_at
+            .filter(|_| shown != ConsentTable::OfClient)
+            .map(|_| html! { " "{chip("Disabled", "warn")} });
         cells![
-            html! { {first}{sub(place)}{leaked_chip(consent.leaked_at)} },
+            html! { {first}{disabled}{sub(place)}{leaked_chip(consent.leaked_at)} },
             person_name,
             html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
             html! {

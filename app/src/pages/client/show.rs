@@ -13,7 +13,7 @@ use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{copied_code, key_figures, page_links, pairs};
 use crate::pages::audit::entry::latest_changes;
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
-use crate::pages::client::list::kind_words;
+use crate::pages::client::list::{disabled_chip, kind_words};
 use crate::prelude::*;
 
 /// Removes a client and ends the consents that it has.
@@ -115,7 +115,17 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
     };
     let replace = client.takes_secret().then(|| button_link(links::client_secret(&client.id), "Replace secret"));
     let edit = client.is_editable().then(|| button_link(links::edit_client(&client.id), "Edit"));
-    let actions = view! { <div class="row">{replace}{edit}</div> };
+    let stop = client.removed_at.is_none().then(|| match client.disabled_at {
+        None => button_link(links::disable_client(&client.id), "Disable"),
+        Some(_) => primary_link(links::enable_client(&client.id), "Enable again"),
+    });
+    let actions = view! { <div class="row">{replace}{edit}{stop}</div> };
+    let stopped = client.disabled_at.filter(|_| client.removed_at.is_none()).map(|at| {
+        let words = ". The app cannot ask for access and gets no tokens, and its tokens are refused. The access that people \
+                     gave stays.";
+        notice("warn", view! { <p><b>"Disabled "{distance(at)}</b>{words}</p> })
+    });
+    let name = html! { <span class="named">{client.name.clone()}{disabled_chip(&client)}</span> };
     let created = match client.created_by.as_str() {
         "Itself" => muted("by itself"),
         name => muted(format!("by {name}")),
@@ -141,7 +151,8 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
     let changes = latest_changes(&visit, &client.id, 5).await?;
     let body = view! {
         <Receipt on=On::Client done/>
-        {head((links::CLIENTS, "Clients"), client.name.clone(), (), actions)}
+        {head((links::CLIENTS, "Clients"), name, (), actions)}
+        {stopped}
         {figures}
         <section class="panel" aria-label="Facts">{pairs(facts)}</section>
         {access}

@@ -108,6 +108,8 @@ pub struct ListedConsent {
     pub client_name: String,
     /// Who made the client, and so who chose that name.
     pub client_kind: ClientKind,
+    /// Since when the client is stopped.
+    pub client_disabled_at: Option<Timestamp>,
 }
 
 impl ListedConsent {

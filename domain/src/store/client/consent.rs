@@ -80,11 +80,14 @@ pub(crate) async fn find_in(transaction: &mut Transaction, id: &ConsentId) -> Re
     composed_sql!("SELECT {COLUMNS} FROM consents AS g WHERE g.id = $1"; id).optional(transaction).await
 }
 
-row! { "consents" => ListedConsent { consent: FromRow::from_row, person_name, client_name, client_kind } }
+row! { "consents" => ListedConsent {
+    consent: FromRow::from_row, person_name, client_name, client_kind, client_disabled_at
+} }
 
 fn select_listed() -> String {
     format!(
-        "SELECT {COLUMNS}, p.name AS person_name, c.name AS client_name, c.kind AS client_kind
+        "SELECT {COLUMNS}, p.name AS person_name, c.name AS client_name, c.kind AS client_kind,
+                c.disabled_at AS client_disabled_at
          FROM consents AS g JOIN people AS p ON p.id = g.person_id
               JOIN clients AS c ON c.client_id = g.client_id"
     )
@@ -400,11 +403,13 @@ pub(crate) struct TokenState {
     pub grant_ended_at: Option<Timestamp>,
     pub person_disabled_at: Option<Timestamp>,
     pub client_removed_at: Option<Timestamp>,
+    pub client_disabled_at: Option<Timestamp>,
 }
 
 row! { "consent_tokens" => TokenState {
     person = "person_id", person_name, client_id, client_name, token_revoked_at = "revoked_at",
-    grant_ended_at = "ended_at", person_disabled_at = "disabled_at", client_removed_at = "removed_at"
+    grant_ended_at = "ended_at", person_disabled_at = "disabled_at", client_removed_at = "removed_at",
+    client_disabled_at
 } }
 
 impl TokenState {
@@ -412,14 +417,15 @@ impl TokenState {
     pub(crate) fn end_cause(&self) -> Option<&'static str> {
         let ended = [self.token_revoked_at, self.grant_ended_at, self.client_removed_at];
         let is_revoked = ended.iter().any(Option::is_some).then_some("revoked");
-        is_revoked.or(self.person_disabled_at.map(|_| "the person is disabled"))
+        let is_disabled = self.client_disabled_at.map(|_| "the client is disabled");
+        is_revoked.or(self.person_disabled_at.map(|_| "the person is disabled")).or(is_disabled)
     }
 }
 
 pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option<TokenState>> {
     let sql = "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
                 g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
-                c.removed_at AS removed_at
+                c.removed_at AS removed_at, c.disabled_at AS client_disabled_at
          FROM consent_tokens AS t JOIN consents AS g ON g.id = t.consent_id JOIN people AS p ON p.id = g.person_id
               JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1";
     sql!(sql; jti).optional(on).await
