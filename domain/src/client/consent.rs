@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, PersonId, TokenId};
@@ -50,6 +50,46 @@ pub async fn list_of_client(
     let (now, owner) = (context.now(), ConsentOwner::Client(client));
     let listed = store::client::consent::list(&context.store, owner, after, now, i64::from(limit)).await?;
     Ok((listed, store::client::consent::count_live_of_client(&context.store, client, now).await?))
+}
+
+/// A consent that has ended.
+#[derive(Debug, Clone)]
+pub struct EndedConsent {
+    /// The consent.
+    pub listed: ListedConsent,
+    /// The audit entry of its end, and who ended it. `None` when time ended it, when something ended more than this
+    /// consent, or when very many entries came later.
+    pub entry: Option<(i64, String)>,
+}
+
+/// The consents for a client that have ended, the latest first, at most `limit`. Consents are kept for 90 days after
+/// they are over. Only administrators may see them.
+pub async fn list_ended_of_client(
+    context: &Context,
+    authority: &Authority,
+    client: &AppClientId,
+    limit: u16,
+) -> Result<Vec<EndedConsent>> {
+    /// How many entries about the client are searched.
+    const SEARCHED: i64 = 500;
+    if !authority.is_administrator() {
+        return Ok(Vec::new());
+    }
+    let ended = store::client::consent::list_ended(&context.store, client, context.now(), i64::from(limit)).await?;
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut entries: HashMap<String, (i64, String)> = HashMap::new();
+    for entry in store::audit::of_target(&context.store, None, client.as_str(), SEARCHED).await? {
+        if entry.action == Action::GrantEnded.as_str()
+            && let Ok(details) = serde_json::from_str::<Value>(&entry.details)
+            && let Some(id) = details["grant"].as_str()
+        {
+            entries.insert(id.to_owned(), (entry.seq, entry.actor_name));
+        }
+    }
+    let with_entry = |listed: ListedConsent| EndedConsent { entry: entries.remove(listed.consent.id.as_str()), listed };
+    Ok(ended.into_iter().map(with_entry).collect())
 }
 
 /// How many live consents each of these clients has. A client without one is left out.

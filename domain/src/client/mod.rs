@@ -13,6 +13,7 @@
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
 //! | [`offer`] | the MCP server that such a request is for |
 //! | [`consent`] | what people have allowed, and how it ends |
+//! | [`usage`] | how many tokens a client got, over time |
 //! | [`personal_token`] | tokens that people generate for their own programs |
 //!
 //! The life of a consent: [`authorization::check`] → the person's decision → [`authorization::allow`] → tokens
@@ -29,6 +30,7 @@ pub mod personal_token;
 pub mod prune;
 pub mod registered;
 pub mod registration;
+pub mod usage;
 
 use std::collections::BTreeSet;
 

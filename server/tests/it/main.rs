@@ -6,6 +6,7 @@ mod activity;
 mod assertions;
 mod client_documents;
 mod client_keys;
+mod client_page;
 mod command_line;
 mod credentials;
 mod device;

@@ -714,9 +714,8 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::SessionEnded
         | Action::GrantAllowed
         | Action::GrantDenied
-        | Action::GrantEnded
-        | Action::PersonalTokenGenerated
-        | Action::PersonalTokenRevoked => ["", ""],
+        | Action::GrantEnded => ["", ""],
+        Action::PersonalTokenGenerated | Action::PersonalTokenRevoked => ["", ""],
         Action::WebhookAdded | Action::WebhookResumed => ["", ""],
         Action::ClientAdded | Action::ClientEnabled | Action::ClientsPruned => ["", ""],
     }

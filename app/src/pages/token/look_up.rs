@@ -186,7 +186,8 @@ pub fn end_words(cause: &TokenEndCause) -> String {
     words.to_owned()
 }
 
-fn cause_words(cause: EndCause) -> &'static str {
+/// Why a consent or personal token ended.
+pub(crate) fn cause_words(cause: EndCause) -> &'static str {
     match cause {
         EndCause::Person => "Its person ended it.",
         EndCause::Administrator => "An administrator ended it.",

@@ -9,6 +9,7 @@ use app::pages::client::list::{self, ClientsQuery};
 use app::pages::client::new::{self, TypedClient};
 use app::pages::client::personal_tokens::{self, TokensQuery, TypedToken};
 use app::pages::client::{edit, secret, show, stop};
+use app::pages::credential::usage::read_period;
 use domain::base::id::AppClientId;
 use domain::client::{self, personal_token};
 use domain::crypto::secret::without_secrets;
@@ -39,7 +40,7 @@ pub(crate) async fn list(fields: Fields) -> PageResult {
 
 /// `GET /apps/clients/{id}`
 pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
-    show::page(id, &fields.get("after"), fields.find("done")).await
+    show::page(id, &fields.get("after"), read_period(fields.find("period")), fields.find("done")).await
 }
 
 /// `POST /apps/clients/new`: adds a client. The answer is the only page that shows the secret of a confidential client.
