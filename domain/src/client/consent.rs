@@ -114,8 +114,9 @@ pub async fn list_of_person(
 }
 
 /// Ends a consent of the actor, or any consent when the actor is an administrator. When this returns, its refresh
-/// tokens and access tokens are refused: by this server at once, and by servers that read the status list.
-pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(), ConsentError> {
+/// tokens and access tokens are refused: by this server at once, and by servers that read the status list. Returns the
+/// client.
+pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<AppClientId, ConsentError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
     let now = change.now();
@@ -124,7 +125,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(),
     if store::client::consent::end(&mut change, ConsentSelection::One(id), now, cause).await? == 0 {
         return Err(ConsentError::NotFound);
     }
-    Ok(change.commit(actor, &ended(&found, cause, None)).await?)
+    change.commit(actor, &ended(&found, cause, None)).await?;
+    Ok(found.consent.client_id)
 }
 
 /// Ends one access token of any person. The caller has proved that it holds the token, or found it at `place`. Returns
@@ -192,6 +194,7 @@ fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event 
         .with(json!({
             "grant": listed.consent.id.as_str(),
             "person": listed.consent.person.as_str(),
+            "person_name": listed.person_name,
             "cause": cause.as_str(),
             "found_at": place,
         }))

@@ -29,6 +29,7 @@ mod openid;
 mod overview;
 mod passkeys;
 mod personal_tokens;
+mod receipts;
 mod registration;
 mod repeats;
 mod restore;

@@ -306,11 +306,14 @@ impl EntryView {
     }
 
     /// The target, with a link to its page. An entry about a team also says which person it is about.
-    fn target(&self, administers: bool) -> AnyView {
+    pub(super) fn target(&self, administers: bool) -> AnyView {
         let kind = Target::parse(&self.target_kind);
         let is_gone = self.action.ends_with(".removed") && self.target_kind != Target::Passkey.as_str();
         let href = kind.filter(|_| !is_gone).and_then(|kind| address(kind, &self.target_id, administers));
         let target = linked(href, self.target_name.clone());
+        if let Some((name, id)) = self.detail("person name").zip(self.detail("person")) {
+            return html! { {target}" for "{linked(address(Target::Person, &id, administers), name)} };
+        }
         let person = self.detail("person").zip(self.detail("person id"));
         let whom = match (self.detail("email"), person) {
             (Some(_), _) if kind == Some(Target::Person) => return target,

@@ -9,6 +9,7 @@ use domain::model::client::{AppClient, ClientKind, ClientQuery, ClientState};
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::components::parts::toolbar;
+use crate::pages::audit::receipt::receipt;
 use crate::pages::client::app_views;
 use crate::prelude::*;
 
@@ -112,7 +113,7 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
     );
     let add = primary_link(links::NEW_CLIENT, "Add client");
     let body = view! {
-        <Receipt on=On::Clients done more=ended/>
+        {receipt(&visit, On::Clients, done, ended, None).await?}
         {head((), "Clients", lead, add)}
         {app_views(links::CLIENTS, true)}
         <section class="panel" aria-label="List">{filters}{list}</section>

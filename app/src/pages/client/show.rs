@@ -17,6 +17,7 @@ use crate::components::chart::{Chart, chart, period_pills};
 use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{copied_code, key_figures, page_links, pairs};
 use crate::pages::audit::entry::latest_changes;
+use crate::pages::audit::receipt::{receipt, recorded};
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::{disabled_chip, kind_words};
 use crate::pages::client::personal_tokens::named_server;
@@ -32,7 +33,8 @@ pub(crate) async fn remove_client(client: String) -> Result<String, ActionError>
     let visit = signed_in()?;
     let id = AppClientId::parse(&client).ok_or(ActionError::NotFound)?;
     let ended = client::remove(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("{}&ended={ended}", Done::ClientsRemoved.at(links::CLIENTS)))
+    let next = format!("{}&ended={ended}", Done::ClientsRemoved.at(links::CLIENTS));
+    Ok(recorded(&visit, next, &id).await)
 }
 
 fn secret_words(hint: &str, ended: bool) -> String {
@@ -200,9 +202,10 @@ pub async fn page(id: String, after: &str, period: Period, done: Option<&str>) -
     ]);
     let exchanges = exchanges(&visit, &client.id, period).await?;
     let ended = ended(&visit, &client.id, &servers).await?;
+    let receipt = receipt(&visit, On::Client, done, String::new(), Some(client.id.to_string())).await?;
     let changes = latest_changes(&visit, &client.id, 5).await?;
     let body = view! {
-        <Receipt on=On::Client done/>
+        {receipt}
         {head((links::CLIENTS, "Clients"), name, (), actions)}
         {stopped}
         {figures}
