@@ -9,6 +9,7 @@ use domain::client::{self, disable};
 use domain::model::audit::Action;
 use domain::model::person::session::PROOF_LIFETIME;
 use domain::operations::housekeeping::Housekeeping;
+use domain::server;
 use domain::token::client_authentication::presented::Presented;
 use domain::token::client_authentication::{ServedClients, authenticate};
 use serde_json::json;
@@ -17,7 +18,7 @@ use crate::client_documents::{DOCUMENT, document};
 use crate::device::{ask, asked, decide, device_client, enter, poll};
 use crate::html::between;
 use crate::interactive::{
-    code, confidential, error, granted, is_accepted, path, query, redemption, refreshing, registered, text,
+    RESOURCE, code, confidential, error, granted, is_accepted, path, query, redemption, refreshing, registered, text,
 };
 use crate::personal_tokens::introspected;
 use crate::revocation::bit;
@@ -73,7 +74,11 @@ async fn an_administrator_stops_a_client_and_lets_it_go_on() {
     assert!(between(&receipt, "Latest changes", "</section>").contains("Client disabled"), "{receipt}");
     assert!(receipt.contains("2 consents"), "what people allowed stays: {receipt}");
     assert!(!is_accepted(&app, &access).await);
-    assert!(browser.get("/apps").await.body.contains("class=\"chip\">Disabled</span>"));
+    let context = &app.instance.context;
+    let built_in = server::find_named(context, RESOURCE).await.expect("reads").expect("is there").id;
+    for list in ["/apps".to_owned(), format!("/servers/{built_in}?view=access&kind=apps")] {
+        assert!(browser.get(&list).await.body.contains("class=\"chip\">Disabled</span>"), "{list}");
+    }
     let looked_up = browser.submit("/tokens", "/tokens", &[("token", &access)]).await.body;
     assert!(looked_up.contains("Its app is disabled."), "{looked_up}");
 

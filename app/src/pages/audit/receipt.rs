@@ -12,8 +12,8 @@ use crate::prelude::*;
 /// The parameter of an address with the number of the entry.
 const ENTRY: &str = "of";
 
-/// The address `next` with the number of the newest entry about `target`: the entry of what the visitor just did. Without
-/// such an entry it is `next`.
+/// The address `next` with the number of the newest entry about `target`: the entry of what the visitor just did.
+/// Without such an entry it is `next`.
 pub async fn recorded(visit: &Visit, next: String, target: impl Display) -> String {
     let Ok(authority) = visit.authority() else { return next };
     // The change is done. A fault here must not look as if it were not.

@@ -91,9 +91,7 @@ pub(crate) fn consent_table(
             ConsentTable::OfClient => person_name.clone().into_any(),
             _ => client_of(&consent, &client_name),
         };
-        let disabled = client_disabled_at
-            .filter(|_| shown != ConsentTable::OfClient)
-            .map(|_| html! { " "{chip("Disabled", "warn")} });
+        let disabled = disabled_chip(client_disabled_at.filter(|_| shown != ConsentTable::OfClient));
         cells![
             html! { {first}{disabled}{sub(place)}{leaked_chip(consent.leaked_at)} },
             person_name,

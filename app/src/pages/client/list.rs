@@ -85,7 +85,7 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
             };
             cells![
                 html! {
-                    <a class="name" href=path>{client.name.clone()}</a>{disabled_chip(&client)}
+                    <a class="name" href=path>{client.name.clone()}</a>{disabled_chip(client.disabled_at)}
                     <code>{client.id.to_string()}</code>
                 },
                 kind_words(&client),
@@ -124,11 +124,6 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
 
 fn days(time: Duration) -> u64 {
     time.as_secs() / (24 * 3600)
-}
-
-/// Says that a client is disabled.
-pub(super) fn disabled_chip(client: &AppClient) -> Option<AnyView> {
-    client.disabled_at.map(|_| html! { " "{chip("Disabled", "warn")} })
 }
 
 /// How a client was registered, in words.

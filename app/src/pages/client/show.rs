@@ -19,7 +19,7 @@ use crate::components::parts::{copied_code, key_figures, page_links, pairs};
 use crate::pages::audit::entry::latest_changes;
 use crate::pages::audit::receipt::{receipt, recorded};
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
-use crate::pages::client::list::{disabled_chip, kind_words};
+use crate::pages::client::list::kind_words;
 use crate::pages::client::personal_tokens::named_server;
 use crate::pages::token::look_up::cause_words;
 use crate::prelude::*;
@@ -177,7 +177,7 @@ pub async fn page(id: String, after: &str, period: Period, done: Option<&str>) -
                      gave stays.";
         notice("warn", view! { <p><b>"Disabled "{distance(at)}</b>{words}</p> })
     });
-    let name = html! { <span class="named">{client.name.clone()}{disabled_chip(&client)}</span> };
+    let name = html! { <span class="named">{client.name.clone()}{disabled_chip(client.disabled_at)}</span> };
     let created = match client.created_by.as_str() {
         "Itself" => muted("by itself"),
         name => muted(format!("by {name}")),
