@@ -39,6 +39,9 @@ receipts! {
     Client "A client." {
         ClientAdded = "added": "Client added.";
         ClientEdited = "edited": "Changes saved.";
+        ClientDisabled = "disabled":
+            "Disabled. The app cannot ask for access, and gets no tokens. Its tokens are refused until you enable it again.";
+        ClientEnabled = "enabled": "Enabled. The app can ask for access, and what people allowed works again.";
         ClientAccessEnded = "ended": "Access ended. Its tokens no longer work.";
     }
     Clients "The list of clients." {

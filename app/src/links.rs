@@ -142,6 +142,8 @@ links! {
         remove_webhook(id) = "/settings/webhooks/{id}/remove": "Asking before it is removed.";
         client(id) = "/apps/clients/{id}": "A client. The identifier of one may be an address.";
         edit_client(id) = "/apps/clients/{id}/edit": "Editing it.";
+        disable_client(id) = "/apps/clients/{id}/disable": "Disabling it.";
+        enable_client(id) = "/apps/clients/{id}/enable": "Enabling it.";
         client_secret(id) = "/apps/clients/{id}/secret": "Replacing its secret.";
         remove_passkey(id) = "/account/passkeys/{id}/remove": "Removing a passkey.";
     }

@@ -16,7 +16,7 @@ pub(crate) use crate::components::parts::{
 };
 pub(crate) use crate::components::reveal::{Reveal, shown_once};
 pub(crate) use crate::components::snippet::Texts;
-pub(crate) use crate::components::status::{credential_status, leaked_chip, scope_tags, status_chip};
+pub(crate) use crate::components::status::{credential_status, disabled_chip, leaked_chip, scope_tags, status_chip};
 pub(crate) use crate::components::table::{Column, cells, last_use, table};
 pub(crate) use crate::components::time::{distance, distance_or, duration, moment};
 pub(crate) use crate::done::{Done, On};

@@ -188,6 +188,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         again("/apps/clients/new", admin, page(client::new_form).post(form(client::add))),
         row("/apps/clients/{id}", admin, page(client::show)),
         again("/apps/clients/{id}/edit", admin, page(client::edit_form).post(form(client::edit))),
+        row("/apps/clients/{id}/disable", admin, page(client::disable_form).post(form(client::disable))),
+        again("/apps/clients/{id}/enable", admin, page(client::enable_form).post(form(client::enable))),
         again("/apps/clients/{id}/secret", admin, page(client::secret_form).post(form(client::replace_secret))),
         row("/tokens", person, page(tokens::form).post(form(tokens::look_up))),
         row("/account", person, get(form(person::account::page))),

@@ -65,6 +65,11 @@ pub(crate) fn scope_tags(scopes: impl IntoIterator<Item = impl Into<String>>) ->
     scopes.into_iter().map(|scope| tag(scope.into())).collect_view().into_any()
 }
 
+/// Says that a client is disabled.
+pub(crate) fn disabled_chip(disabled_at: Option<Timestamp>) -> Option<AnyView> {
+    disabled_at.map(|_| html! { " "{chip("Disabled", "warn")} })
+}
+
 /// Says that a token or client that acts for a person was reported as leaked and still works.
 pub(crate) fn leaked_chip(leaked_at: Option<Timestamp>) -> AnyView {
     let chip = |at| view! { <div class="sub"><span class="chip" data-tone="danger">"Leaked"</span>" reported "{distance(at)}</div> };

@@ -21,6 +21,9 @@ use crate::store::client::consent::Code;
 /// Characters of an S256 challenge: 32 bytes in base64url (RFC 7636 §4.2).
 const CHALLENGE_LENGTH: usize = 43;
 const UNKNOWN_CLIENT: &str = "No client with this client_id is registered here.";
+/// What a person reads when their app is stopped.
+pub(super) const DISABLED: &str =
+    "An administrator has disabled this app here. It can ask for access again when an administrator has enabled it.";
 const UNKNOWN_URI: &str = "The redirect_uri is not one that the client registered.";
 
 /// A valid request that waits for the person's decision.
@@ -90,7 +93,7 @@ operation_error! {
         /// The person has not chosen an MCP server.
         #[error("the request is for several MCP servers")]
         NotChosen,
-        /// The client or its redirect URI is not registered any more. The text is for the person.
+        /// The client is stopped, or it or its redirect URI is not registered any more. The text is for the person.
         #[error("{0}")]
         Gone(&'static str),
     }
@@ -164,8 +167,16 @@ fn may_redirect(client: &AppClient, uri: &RedirectUri) -> bool {
     client.kind == ClientKind::Registered || uri.destination() == Destination::Loopback
 }
 
-/// The client that the request names.
+/// The client that the request names, if it is not stopped.
 async fn client_of(context: &Context, form: &TokenForm, actor: Option<&Actor>) -> Result<AppClient, RequestError> {
+    let client = known_client(context, form, actor).await?;
+    match client.disabled_at {
+        Some(_) => Err(RequestError::Page(DISABLED.to_owned())),
+        None => Ok(client),
+    }
+}
+
+async fn known_client(context: &Context, form: &TokenForm, actor: Option<&Actor>) -> Result<AppClient, RequestError> {
     let unknown = || RequestError::Page(UNKNOWN_CLIENT.to_owned());
     let id = form.get("client_id").and_then(AppClientId::parse).ok_or_else(unknown)?;
     if id.document().is_none() {
@@ -225,8 +236,8 @@ pub async fn is_remembered(context: &Context, person: &PersonId, request: &Autho
 /// - [`ConsentRefused::NotOpen`] when the MCP server is not open to the person's teams. The person reads that, and then
 ///   [`deny`] tells the client.
 /// - [`ConsentRefused::NotChosen`] when the person must choose a server first.
-/// - [`ConsentRefused::Gone`] when the client was removed since [`check`], or no longer has the redirect URI. A change
-///   of the redirect URIs forgets the codes that were issued before, and this one would come after it.
+/// - [`ConsentRefused::Gone`] when the client was removed or stopped since [`check`], or no longer has the redirect
+///   URI. A change of the redirect URIs forgets the codes that were issued before, and this one would come after it.
 pub async fn allow(
     context: &Context,
     actor: &Actor,
@@ -242,6 +253,9 @@ pub async fn allow(
     }
     let present = store::client::find(&mut change, &client.id).await?.filter(AppClient::is_present);
     let present = present.ok_or(ConsentRefused::Gone(UNKNOWN_CLIENT))?;
+    if present.disabled_at.is_some() {
+        return Err(ConsentRefused::Gone(DISABLED));
+    }
     present.redirect_uri(redirect_uri.as_str()).ok_or(ConsentRefused::Gone(UNKNOWN_URI))?;
     let stored = Code {
         person: person.clone(),

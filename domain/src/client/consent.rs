@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, PersonId, TokenId};
@@ -52,6 +52,46 @@ pub async fn list_of_client(
     Ok((listed, store::client::consent::count_live_of_client(&context.store, client, now).await?))
 }
 
+/// A consent that has ended.
+#[derive(Debug, Clone)]
+pub struct EndedConsent {
+    /// The consent.
+    pub listed: ListedConsent,
+    /// The audit entry of its end, and who ended it. `None` when time ended it, when something ended more than this
+    /// consent, or when very many entries came later.
+    pub entry: Option<(i64, String)>,
+}
+
+/// The consents for a client that have ended, the latest first, at most `limit`. Consents are kept for 90 days after
+/// they are over. Only administrators may see them.
+pub async fn list_ended_of_client(
+    context: &Context,
+    authority: &Authority,
+    client: &AppClientId,
+    limit: u16,
+) -> Result<Vec<EndedConsent>> {
+    /// How many entries about the client are searched.
+    const SEARCHED: i64 = 500;
+    if !authority.is_administrator() {
+        return Ok(Vec::new());
+    }
+    let ended = store::client::consent::list_ended(&context.store, client, context.now(), i64::from(limit)).await?;
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut entries: HashMap<String, (i64, String)> = HashMap::new();
+    for entry in store::audit::of_target(&context.store, None, client.as_str(), SEARCHED).await? {
+        if entry.action == Action::GrantEnded.as_str()
+            && let Ok(details) = serde_json::from_str::<Value>(&entry.details)
+            && let Some(id) = details["grant"].as_str()
+        {
+            entries.insert(id.to_owned(), (entry.seq, entry.actor_name));
+        }
+    }
+    let with_entry = |listed: ListedConsent| EndedConsent { entry: entries.remove(listed.consent.id.as_str()), listed };
+    Ok(ended.into_iter().map(with_entry).collect())
+}
+
 /// How many live consents each of these clients has. A client without one is left out.
 pub async fn count_by_client(context: &Context, clients: &[AppClient]) -> Result<HashMap<String, i64>> {
     let ids: Vec<&AppClientId> = clients.iter().map(|client| &client.id).collect();
@@ -74,8 +114,9 @@ pub async fn list_of_person(
 }
 
 /// Ends a consent of the actor, or any consent when the actor is an administrator. When this returns, its refresh
-/// tokens and access tokens are refused: by this server at once, and by servers that read the status list.
-pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(), ConsentError> {
+/// tokens and access tokens are refused: by this server at once, and by servers that read the status list. Returns the
+/// client.
+pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<AppClientId, ConsentError> {
     let mut change = context.begin_change().await?;
     let authority = change.authority(actor).await?;
     let now = change.now();
@@ -84,7 +125,8 @@ pub async fn end(context: &Context, actor: &Actor, id: &ConsentId) -> Result<(),
     if store::client::consent::end(&mut change, ConsentSelection::One(id), now, cause).await? == 0 {
         return Err(ConsentError::NotFound);
     }
-    Ok(change.commit(actor, &ended(&found, cause, None)).await?)
+    change.commit(actor, &ended(&found, cause, None)).await?;
+    Ok(found.consent.client_id)
 }
 
 /// Ends one access token of any person. The caller has proved that it holds the token, or found it at `place`. Returns
@@ -152,6 +194,7 @@ fn ended(listed: &ListedConsent, cause: EndCause, place: Option<&str>) -> Event 
         .with(json!({
             "grant": listed.consent.id.as_str(),
             "person": listed.consent.person.as_str(),
+            "person_name": listed.person_name,
             "cause": cause.as_str(),
             "found_at": place,
         }))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::id::{AppClientId, PersonId};
 use crate::client;
-use crate::client::authorization::is_open;
+use crate::client::authorization::{DISABLED, is_open};
 use crate::client::metadata_document::{self, DocumentError};
 use crate::client::offer::{Asking, Offer};
 use crate::model::client::AppClient;
@@ -142,6 +142,9 @@ async fn client_of(context: &Context, actor: &Actor, id: &AppClientId) -> Result
         },
     };
     let client = client.ok_or_else(|| refused("The app is not registered here any more."))?;
+    if client.disabled_at.is_some() {
+        return Err(refused(DISABLED));
+    }
     match client.device_grant_since {
         Some(_) => Ok(client),
         None => Err(refused("The app did not register for signing in on a device.")),

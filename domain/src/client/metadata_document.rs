@@ -48,8 +48,8 @@ pub(crate) fn is_fresh(client: &AppClient, now: Timestamp) -> bool {
     client.described_until.is_some_and(|until| until > now)
 }
 
-/// The client that the document at the address `id` describes. The document is read again after the time for which its
-/// server lets it be kept: from five minutes to a day, and an hour when the server does not say.
+/// The client that the document at the address `id` describes, stopped or not. The document is read again after the
+/// time for which its server lets it be kept: from five minutes to a day, and an hour when the server does not say.
 ///
 /// # Errors
 ///
@@ -60,7 +60,8 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
     let now = context.now();
     match &known {
         Some(client) if client.removed_at.is_some() => return Err(unusable("An administrator removed this client.")),
-        Some(client) if is_fresh(client, now) => return Ok(client.clone()),
+        // The document of a client that is stopped is not asked for. The caller refuses the client.
+        Some(client) if client.disabled_at.is_some() || is_fresh(client, now) => return Ok(client.clone()),
         _ => {}
     }
     let answer = context.documents.get(actor, id.as_str(), now).await.map_err(|problem| unusable(&problem))?;
@@ -98,12 +99,12 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
             changed(known, &described)
         }
     };
-    let (created_at, last_used_at) =
-        known.map_or((described.created_at, None), |known| (known.created_at, known.last_used_at));
+    let (created_at, last_used_at, disabled_at) = known
+        .map_or((described.created_at, None, None), |known| (known.created_at, known.last_used_at, known.disabled_at));
     // The person who asks has not made the change, only found it.
     let system = Actor::system().at(actor.address(), actor.agent());
     change.commit(if event.action == Action::ClientChanged { &system } else { actor }, &event).await?;
-    Ok(AppClient { created_at, last_used_at, ..described })
+    Ok(AppClient { created_at, last_used_at, disabled_at, ..described })
 }
 
 /// Reads a document (§4). Unknown members are ignored: they mean something to other servers.

@@ -7,11 +7,13 @@
 //! | [`registration`], [`registered`] | clients that register themselves (RFC 7591), and manage that (RFC 7592) |
 //! | [`metadata_document`] | clients whose identifier is the address of a document that describes them |
 //! | [`name`] | the names that clients state about themselves |
+//! | [`disable`] | stops a client until it is enabled again |
 //! | [`prune`] | removal of unused clients |
 //! | [`device`] | the code of a program without a browser, and the person's answer (RFC 8628) |
 //! | [`authorization`] | a request at the authorization endpoint, and the code that answers it |
 //! | [`offer`] | the MCP server that such a request is for |
 //! | [`consent`] | what people have allowed, and how it ends |
+//! | [`usage`] | how many tokens a client got, over time |
 //! | [`personal_token`] | tokens that people generate for their own programs |
 //!
 //! The life of a consent: [`authorization::check`] → the person's decision → [`authorization::allow`] → tokens
@@ -20,6 +22,7 @@
 pub mod authorization;
 pub mod consent;
 pub mod device;
+pub mod disable;
 pub mod metadata_document;
 pub(crate) mod name;
 pub mod offer;
@@ -27,6 +30,7 @@ pub mod personal_token;
 pub mod prune;
 pub mod registered;
 pub mod registration;
+pub mod usage;
 
 use std::collections::BTreeSet;
 

@@ -20,19 +20,18 @@ const LIST_HOURS: i64 = 7 * 24;
 /// The bars of a chart, oldest first. Bars without use are in the list too. On a large instance, the numbers of many
 /// credentials may be some seconds old.
 pub async fn bars(context: &Context, whose: Whose<'_>, period: Period) -> Result<Vec<Bar>, Fault> {
-    let (first, length) = (period.first_hour(context.now()), period.hours_of_bar());
+    let now = context.now();
+    let (first, length) = (period.first_hour(now), period.hours_of_bar());
     let selection = Selection::from(whose);
     context.rollup.flush().await;
     let counted = if selection.is_wide() && store::credential::list::are_many(&context.store).await? {
         let (name, store) = (format!("{} {}", period.as_str(), selection.name()), context.store.clone());
         let count = async move { Ok::<_, Fault>(store::token::usage::bars(&store, &selection, first, length).await?) };
-        context.bars.get(&name, context.now(), count).await?
+        context.bars.get(&name, now, count).await?
     } else {
         store::token::usage::bars(&context.store, &selection, first, length).await?
     };
-    let of_hour = |hour| counted.iter().find(|counted| counted.hour == hour).copied();
-    let hours = (0..period.bars()).map(|bar| first + bar * length);
-    Ok(hours.map(|hour| of_hour(hour).unwrap_or(Bar { hour, ..Bar::default() })).collect())
+    Ok(period.filled(&counted, now))
 }
 
 /// The refused exchanges of a period by cause, the most frequent first.

@@ -202,6 +202,8 @@ word_enum! {
         ClientChanged = "client.changed",
         ClientSecretEnded = "client.secret_ended",
         ClientSecretReplaced = "client.secret_replaced",
+        ClientDisabled = "client.disabled",
+        ClientEnabled = "client.enabled",
         ClientRemoved = "client.removed",
         ClientsPruned = "clients.pruned",
         ChecklistChanged = "checklist.changed",

@@ -27,6 +27,10 @@ pub enum How {
     /// The client that a document describes was removed, and the backup does not even know it. Without a record, the
     /// next person who uses the client would bring it back.
     DocumentRemoved,
+    /// The client was disabled.
+    ClientDisabled,
+    /// The client that a document describes was disabled, and the backup does not even know it.
+    DocumentDisabled,
     /// The secret of the client ended, because it leaked, or was replaced.
     ClientSecretEnded,
     /// The token with which the client manages its registration ended, because it leaked.

@@ -19,9 +19,9 @@ use crate::crypto::keys::TokenAlgorithm;
 use crate::crypto::password::StoredPassword;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::secret::SecretHash;
-use crate::model::client::ClientKind;
 use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
+use crate::model::client::{ClientKind, ClientState};
 use crate::model::credential::AuthMethod;
 use crate::model::operations::ChecklistMark;
 use crate::model::person::authority::Role;
@@ -266,7 +266,7 @@ macro_rules! texts {
 texts! {
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
     McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
-    AuthMethod, ChecklistMark, ClientKind, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
+    AuthMethod, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
     |value| value.as_str(), |text| Self::parse(&text)
 }
 texts! { Scopes: |scopes| scopes.to_string(), |text| Self::parse(&text) }

@@ -87,7 +87,7 @@ async fn unread(context: &Context, form: &TokenForm) -> Result<Option<AppClientI
     let known = store::client::find(&context.store, &id).await?;
     let is_read = |client: &AppClient| {
         let is_fresh = metadata_document::is_fresh(client, context.now());
-        client.device_grant_since.is_some() || is_fresh || !client.is_present()
+        client.device_grant_since.is_some() || is_fresh || !client.is_served()
     };
     Ok((!known.as_ref().is_some_and(is_read)).then_some(id))
 }

@@ -134,6 +134,8 @@ pub enum TokenEndCause {
     TokenEnded(Option<EndCause>),
     /// The app was removed.
     AppRemoved,
+    /// The app is disabled.
+    AppDisabled,
     /// The person is disabled.
     PersonDisabled,
     /// The MCP server is not open to the teams of the person.
@@ -270,6 +272,7 @@ async fn of_consent(
     let causes = [
         (state.token_revoked_at, TokenEndCause::Revoked),
         (state.client_removed_at, TokenEndCause::AppRemoved),
+        (state.client_disabled_at, TokenEndCause::AppDisabled),
         (state.grant_ended_at, TokenEndCause::AccessEnded(consent.and_then(|listed| listed.consent.end_cause))),
         (state.person_disabled_at, TokenEndCause::PersonDisabled),
         (Some(report.expires_at), TokenEndCause::Expired),

@@ -273,6 +273,7 @@ fn line(ended: &Ended) -> String {
         How::AuthenticatorRevoked(_) => "a secret, key or identity revoked",
         How::PersonDisabled => "person disabled",
         How::ClientRemoved | How::DocumentRemoved => "client removed",
+        How::ClientDisabled | How::DocumentDisabled => "client disabled",
         How::ClientSecretEnded => "its secret ended or was replaced; client added",
         How::ClientRegistrationEnded => "its registration access token ended",
         How::OpenIdDisconnected => "OpenID account disconnected",

@@ -1,5 +1,6 @@
 //! MCP servers.
 
+use app::pages::audit::receipt::recorded;
 use app::pages::credential::usage::read_period;
 use app::pages::server::access::{self, TypedAccess};
 use app::pages::server::edit::TypedEdit;
@@ -126,8 +127,9 @@ pub(crate) async fn unarchive(form: Submission, id: String) -> Response {
 /// `POST /servers/{id}/remove`
 pub(crate) async fn remove(form: Submission, id: String) -> Response {
     form.run_of(id, (), archive::remove_form, async |form, id, ()| {
-        server::archive::remove(form.context(), &form.actor().await?, &read_id(id)?).await?;
-        Ok(Answer::Next(Done::ServersRemoved.at(links::SERVERS)))
+        let id = read_id(id)?;
+        server::archive::remove(form.context(), &form.actor().await?, &id).await?;
+        Ok(Answer::Next(recorded(&form.visit, Done::ServersRemoved.at(links::SERVERS), &id).await))
     })
     .await
 }

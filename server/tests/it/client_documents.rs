@@ -390,6 +390,10 @@ async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back(
     let gone = registered(&app).await;
     let (portal, secret) = crate::interactive::confidential(&app).await;
     let (replaced, _) = crate::interactive::confidential(&app).await;
+    let (stopped, _) = crate::interactive::confidential(&app).await;
+    let first_seen_later = "https://later.example/client.json";
+    let later = document(json!({ "client_id": first_seen_later, "client_name": "Later" }));
+    app.instance.issuers.publish(first_seen_later, &later);
     let described = "https://other.example/client.json";
     app.instance.issuers.publish(described, &document(json!({ "client_id": described })));
     assert_eq!(browser.get(&path(&query(described, &[]))).await.status, StatusCode::OK);
@@ -415,11 +419,17 @@ async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back(
     let operator = Actor::command_line("operator");
     let id = AppClientId::parse(&replaced).expect("an identifier");
     client::replace_secret(context, &operator, &id, None).await.expect("replaced");
+    assert_eq!(browser.get(&path(&query(first_seen_later, &[]))).await.status, StatusCode::OK);
+    for id in [&stopped, first_seen_later] {
+        let id = AppClientId::parse(id).expect("an identifier");
+        assert!(client::disable::disable(context, &operator, &id).await.expect("disabled"));
+    }
     let difference = compared(&backup).await;
     let told = |id: &str, how: How| difference.ended.iter().any(|one| one.id == id && one.how == how);
     assert!(told(&gone, How::ClientRemoved) && told(DOCUMENT, How::DocumentRemoved));
     assert!(told(&portal, How::ClientSecretEnded) && told(&replaced, How::ClientSecretEnded));
-    assert_eq!(difference.ended.len(), 4);
+    assert!(told(&stopped, How::ClientDisabled) && told(first_seen_later, How::DocumentDisabled));
+    assert_eq!(difference.ended.len(), 6);
 
     let restored = domain::context::Context { store: backup.clone(), ..context.clone() };
     restore::finish(&restored, &operator, &difference, true).await.expect("restores");
@@ -430,5 +440,6 @@ async fn a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back(
     };
     assert!(find(DOCUMENT).await.removed_at.is_some() && find(&gone).await.removed_at.is_some());
     assert!(find(&portal).await.secret_ended && find(&replaced).await.secret_ended);
+    assert!(find(&stopped).await.disabled_at.is_some() && find(first_seen_later).await.disabled_at.is_some());
     backup.close().await;
 }

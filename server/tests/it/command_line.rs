@@ -469,6 +469,13 @@ fn teams_and_people_are_managed_without_a_browser() {
     let id = client["client_id"].as_str().expect("a text");
     assert_eq!(folder.json(&["client", "list", "--format", "json"])[0]["name"], json!("Portal"));
     assert_eq!(folder.json(&["client", "show", id, "--format", "json"])["grants"], json!(0));
+    assert!(said(&["client", "disable", id]).starts_with("Disabled"));
+    assert!(said(&["client", "disable", id]).contains("nothing was changed"));
+    assert!(said(&["client", "list"]).contains("Portal (disabled)"));
+    assert!(said(&["client", "show", id]).contains("Disabled"));
+    assert!(folder.json(&["client", "show", id, "--format", "json"])["disabled_at"].is_string());
+    assert!(said(&["client", "enable", id]).starts_with("Enabled"));
+    assert!(folder.json(&["client", "show", id, "--format", "json"])["disabled_at"].is_null());
     assert!(said(&["client", "remove", id]).contains("Removed"));
     assert!(said(&["client", "list"]).is_empty());
 }
@@ -650,7 +657,7 @@ fn call(command: &str) -> Vec<&str> {
         "team rename" => vec!["Default", "--name", "x"],
         "team set-role" => vec!["Default", "--email", "ada@example.com", "--role", "viewer"],
         "team add-person" | "team remove-person" => vec!["Default", "--email", "ada@example.com"],
-        "client show" | "client remove" => vec!["app_0000000000000000000000"],
+        "client show" | "client disable" | "client enable" | "client remove" => vec!["app_0000000000000000000000"],
         "client create" => vec!["--name", "x", "--redirect-uri", "https://x.example/callback"],
         "server add" => vec!["--name", "x", "--resource", "https://x.example/mcp", "--scope", "x:read"],
         "server show" | "server edit" | "server archive" | "server unarchive" | "server remove" | "server check" => {

@@ -668,6 +668,9 @@ fn test_of(action: Action) -> [&'static str; 2] {
         Action::ClientRemoved | Action::ClientSecretEnded | Action::ClientSecretReplaced | Action::LeakReported => {
             ["client_documents", "a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back"]
         }
+        Action::ClientDisabled => {
+            ["client_documents", "a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back"]
+        }
         Action::PersonOpenIdDisconnected => {
             ["openid", "a_restore_tells_what_was_disconnected_since_and_does_not_bring_it_back"]
         }
@@ -692,10 +695,6 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::McpServerMoved
         | Action::McpServerUnarchived
         | Action::McpServerChecked
-        | Action::WebhookAdded
-        | Action::WebhookResumed
-        | Action::ClientAdded
-        | Action::ClientsPruned
         | Action::ChecklistChanged
         | Action::CredentialGenerated
         | Action::CredentialImported
@@ -715,9 +714,10 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::SessionEnded
         | Action::GrantAllowed
         | Action::GrantDenied
-        | Action::GrantEnded
-        | Action::PersonalTokenGenerated
-        | Action::PersonalTokenRevoked => ["", ""],
+        | Action::GrantEnded => ["", ""],
+        Action::PersonalTokenGenerated | Action::PersonalTokenRevoked => ["", ""],
+        Action::WebhookAdded | Action::WebhookResumed => ["", ""],
+        Action::ClientAdded | Action::ClientEnabled | Action::ClientsPruned => ["", ""],
     }
 }
 

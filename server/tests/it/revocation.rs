@@ -151,7 +151,7 @@ async fn a_client_ends_its_own_token_and_no_other() {
 }
 
 /// The list that `token` names, verified like a server would, and the token's bit in it.
-async fn bit(app: &App, token: &str) -> u8 {
+pub(crate) async fn bit(app: &App, token: &str) -> u8 {
     let reference = claims(token)["status"]["status_list"].clone();
     let uri = reference["uri"].as_str().expect("an address").to_owned();
     let answer = app.get(uri.strip_prefix("http://localhost:8080").expect("ours")).await;

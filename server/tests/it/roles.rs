@@ -288,6 +288,10 @@ pub(crate) fn rows() -> Vec<Row> {
             303,
             &[("name", "Other"), ("redirect_uris", "http://localhost/other")],
         ),
+        ("/apps/clients/{interactive_id}/disable", GET, Administrator, Nothing, 200, &[]),
+        ("/apps/clients/{interactive_id}/disable", POST, Administrator, Nothing, 303, &[]),
+        ("/apps/clients/{interactive_id}/enable", GET, Administrator, Nothing, 200, &[]),
+        ("/apps/clients/{interactive_id}/enable", POST, Administrator, Nothing, 303, &[]),
         ("/apps/clients/{interactive_id}/secret", GET, Administrator, Nothing, 200, &[]),
         ("/apps/clients/{interactive_id}/secret", POST, Administrator, Nothing, 200, &[]),
         ("/fn/remove_client", POST, Administrator, Nothing, 303, &[("client", "{interactive_id}")]),
@@ -559,7 +563,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 33] = [
+const ASK_AGAIN: [&str; 34] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -570,6 +574,7 @@ const ASK_AGAIN: [&str; 33] = [
     "/activity/export",
     "/apps/clients/new",
     "/apps/clients/{id}/edit",
+    "/apps/clients/{id}/enable",
     "/apps/clients/{id}/secret",
     "/credentials/export",
     "/credentials/new",

@@ -125,6 +125,8 @@ texts! {
     ClientSecretReplaced "Client secret replaced";
     ClientChanged "Client changed";
     ClientSecretEnded "Client’s secret ended";
+    ClientDisabled "Client disabled";
+    ClientEnabled "Client enabled";
     ClientRemoved "Client removed";
     ChecklistChanged "Checklist changed";
     ClientsPruned "Unused clients removed";
@@ -150,6 +152,7 @@ fn tone(action: Action) -> Option<&'static str> {
         | Action::TeamRemoved => "danger",
         Action::SessionRefused
         | Action::CredentialDisabled
+        | Action::ClientDisabled
         | Action::CredentialExpiring
         | Action::CredentialKeyRemoved
         | Action::CredentialSecretRemoved
@@ -176,6 +179,7 @@ fn tone(action: Action) -> Option<&'static str> {
         | Action::CredentialIdentityAdded
         | Action::McpServerUnarchived
         | Action::CredentialEnabled
+        | Action::ClientEnabled
         | Action::EmergencyUndone
         | Action::GrantAllowed
         | Action::PersonalTokenGenerated => "ok",
@@ -302,11 +306,14 @@ impl EntryView {
     }
 
     /// The target, with a link to its page. An entry about a team also says which person it is about.
-    fn target(&self, administers: bool) -> AnyView {
+    pub(super) fn target(&self, administers: bool) -> AnyView {
         let kind = Target::parse(&self.target_kind);
         let is_gone = self.action.ends_with(".removed") && self.target_kind != Target::Passkey.as_str();
         let href = kind.filter(|_| !is_gone).and_then(|kind| address(kind, &self.target_id, administers));
         let target = linked(href, self.target_name.clone());
+        if let Some((name, id)) = self.detail("person name").zip(self.detail("person")) {
+            return html! { {target}" for "{linked(address(Target::Person, &id, administers), name)} };
+        }
         let person = self.detail("person").zip(self.detail("person id"));
         let whom = match (self.detail("email"), person) {
             (Some(_), _) if kind == Some(Target::Person) => return target,

@@ -12,6 +12,7 @@ use domain::server;
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::components::parts::toolbar;
 use crate::components::table::used_from;
+use crate::pages::audit::receipt::{receipt, recorded};
 use crate::pages::client::app_views;
 use crate::pages::client::personal_tokens::named_server;
 use crate::prelude::*;
@@ -26,15 +27,16 @@ pub(crate) async fn end_grant(
 ) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = ConsentId::parse(&grant).ok_or(ActionError::NotFound)?;
-    consent::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(match (AppClientId::parse(&client), PersonId::parse(&person), McpServerId::parse(&server)) {
+    let ended = consent::end(&visit.context, &visit.actor()?, &id).await?;
+    let next = match (AppClientId::parse(&client), PersonId::parse(&person), McpServerId::parse(&server)) {
         (Some(client), ..) => Done::ClientAccessEnded.at(links::client(&client)),
         (_, _, Some(server)) => {
             Done::ServerAppEnded.at(links::server_view(&server, &[("view", "access"), ("kind", "apps")]))
         }
         (_, Some(person), _) => Done::PersonAppEnded.at(links::person_view(&person, &[("view", "access")])),
         _ => Done::AppsAccessEnded.at(links::APPS),
-    })
+    };
+    Ok(recorded(&visit, next, &ended).await)
 }
 
 /// What a table of consents shows.
@@ -63,7 +65,7 @@ pub(crate) fn consent_table(
         }
         _ => name.to_owned().into_any(),
     };
-    let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind }| {
+    let rows = grants.into_iter().map(|ListedConsent { consent, person_name, client_name, client_kind, client_disabled_at }| {
         let server = servers.iter().find(|server| server.id == consent.server_id);
         let server_name = server.map(|server| server.name.clone()).unwrap_or_default();
         let server = server.map(|server| named_server(server, authority));
@@ -89,8 +91,9 @@ pub(crate) fn consent_table(
             ConsentTable::OfClient => person_name.clone().into_any(),
             _ => client_of(&consent, &client_name),
         };
+        let disabled = disabled_chip(client_disabled_at.filter(|_| shown != ConsentTable::OfClient));
         cells![
-            html! { {first}{sub(place)}{leaked_chip(consent.leaked_at)} },
+            html! { {first}{disabled}{sub(place)}{leaked_chip(consent.leaked_at)} },
             person_name,
             html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
             html! {
@@ -156,7 +159,7 @@ pub async fn page(query: AppsQuery, done: Option<&str>) -> Result<Page, ActionEr
         !query.after.is_empty(),
     );
     let body = view! {
-        <Receipt on=On::Apps done/>
+        {receipt(&visit, On::Apps, done, String::new(), None).await?}
         {head((), "Connected apps", lead, device)}
         {app_views(links::APPS, administers)}
         <section class="panel" aria-label="Connected apps">{filters}{list}</section>

@@ -5,10 +5,11 @@ use std::time::Duration;
 use domain::base::cursor::Cursor;
 use domain::client::{self, consent, prune};
 use domain::model::client::redirect_uri::RedirectUri;
-use domain::model::client::{AppClient, ClientKind, ClientQuery};
+use domain::model::client::{AppClient, ClientKind, ClientQuery, ClientState};
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
 use crate::components::parts::toolbar;
+use crate::pages::audit::receipt::receipt;
 use crate::pages::client::app_views;
 use crate::prelude::*;
 
@@ -19,6 +20,8 @@ pub struct ClientsQuery {
     pub q: String,
     /// Kind of client, as stored; empty: every kind.
     pub kind: String,
+    /// State of the client, as stored; empty: every state.
+    pub status: String,
     /// Cursor of the page.
     pub after: String,
     /// How many consents ended with the client that was removed.
@@ -30,17 +33,23 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
     let visit = signed_in()?;
     let ended = format!("{}.", query.ended.parse::<i64>().unwrap_or_default());
     let search = Some(query.q.trim().to_owned()).filter(|search| !search.is_empty());
-    let asked = ClientQuery { kind: ClientKind::parse(&query.kind), search, after: Cursor::parse(&query.after) };
+    let (kind, state) = (ClientKind::parse(&query.kind), ClientState::parse(&query.status));
+    let asked = ClientQuery { kind, state, search, after: Cursor::parse(&query.after) };
     let clients = client::list(&visit.context, &asked, PAGE_SIZE + 1).await?;
     let (clients, next) = page_of(clients, AppClient::cursor);
     let consents = consent::count_by_client(&visit.context, &clients).await?;
     let is_empty = clients.is_empty();
-    let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.after.is_some();
+    let is_filtered = asked.search.is_some() || asked.kind.is_some() || asked.state.is_some() || asked.after.is_some();
     let kinds = options([
         ("", "Every kind"),
         (ClientKind::Registered.as_str(), "Added by an administrator"),
         (ClientKind::Dynamic.as_str(), "Registered themselves"),
         (ClientKind::Document.as_str(), "Described by their host"),
+    ]);
+    let states = options([
+        ("", "Every status"),
+        (ClientState::Enabled.as_str(), "Enabled"),
+        (ClientState::Disabled.as_str(), "Disabled"),
     ]);
     let filters = (is_filtered || !is_empty).then(|| {
         let filters = view! {
@@ -49,13 +58,14 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
                 <input id="q" name="q" type="search" placeholder="Name or client ID" autocomplete="off" value=query.q.clone()/>
             </div>
             <Select id="kind" label="Kind" options=kinds chosen=query.kind.clone()/>
+            <Select id="status" label="Status" options=states chosen=query.status.clone()/>
         };
         toolbar(links::CLIENTS, "Clients", filters)
     });
     let given = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
     let pages = pager(
         links::CLIENTS,
-        &[("q", given(&query.q)), ("kind", given(&query.kind)), ("after", next)],
+        &[("q", given(&query.q)), ("kind", given(&query.kind)), ("status", given(&query.status)), ("after", next)],
         !query.after.is_empty(),
     );
     let list = if is_empty && is_filtered {
@@ -74,7 +84,10 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
                 None => muted("0"),
             };
             cells![
-                html! { <a class="name" href=path>{client.name.clone()}</a><code>{client.id.to_string()}</code> },
+                html! {
+                    <a class="name" href=path>{client.name.clone()}</a>{disabled_chip(client.disabled_at)}
+                    <code>{client.id.to_string()}</code>
+                },
                 kind_words(&client),
                 hosts.join(", "),
                 access,
@@ -100,7 +113,7 @@ pub async fn page(query: ClientsQuery, done: Option<&str>) -> Result<Page, Actio
     );
     let add = primary_link(links::NEW_CLIENT, "Add client");
     let body = view! {
-        <Receipt on=On::Clients done more=ended/>
+        {receipt(&visit, On::Clients, done, ended, None).await?}
         {head((), "Clients", lead, add)}
         {app_views(links::CLIENTS, true)}
         <section class="panel" aria-label="List">{filters}{list}</section>

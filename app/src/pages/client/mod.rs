@@ -9,6 +9,7 @@ pub mod new;
 pub mod personal_tokens;
 pub mod secret;
 pub mod show;
+pub mod stop;
 
 use crate::components::parts::{View, view_links};
 use crate::prelude::*;

@@ -10,6 +10,7 @@ use domain::model::server::{McpServer, allows_for_person};
 use domain::server;
 
 use crate::components::pager::{PAGE_SIZE, page_of, pager};
+use crate::pages::audit::receipt::{receipt, recorded};
 use crate::pages::client::app_views;
 use crate::pages::credential::fields::{Choose, read_scopes, server_cards};
 use crate::pages::message::message;
@@ -26,13 +27,14 @@ pub(crate) async fn revoke_personal_token(
     let visit = signed_in()?;
     let id = PersonalTokenId::parse(&token).ok_or(ActionError::NotFound)?;
     personal_token::end(&visit.context, &visit.actor()?, &id).await?;
-    Ok(match (PersonId::parse(&person), McpServerId::parse(&server)) {
+    let next = match (PersonId::parse(&person), McpServerId::parse(&server)) {
         (_, Some(server)) => {
             Done::ServerTokenRevoked.at(links::server_view(&server, &[("view", "access"), ("kind", "tokens")]))
         }
         (Some(person), _) => Done::PersonTokenRevoked.at(links::person_view(&person, &[("view", "access")])),
         _ => Done::TokensRevoked.at(links::PERSONAL_TOKENS),
-    })
+    };
+    Ok(recorded(&visit, next, &id).await)
 }
 
 /// What was typed.
@@ -177,7 +179,7 @@ pub async fn page(query: TokensQuery, form: Form<TypedToken>) -> Result<Page, Ac
         </div>
     };
     let list = view! {
-        <Receipt on=On::Tokens done=query.done.as_deref()/>
+        {receipt(&visit, On::Tokens, query.done.as_deref(), String::new(), None).await?}
         {app_views(links::PERSONAL_TOKENS, administers)}
         <section class="panel" aria-label="Personal tokens">{table}</section>
         {pager(links::PERSONAL_TOKENS, &[("after", next)], !query.after.is_empty())}

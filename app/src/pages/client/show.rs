@@ -2,20 +2,31 @@
 
 use domain::base::cursor::Cursor;
 use domain::base::id::AppClientId;
-use domain::client::{self, consent};
+use domain::client::consent::EndedConsent;
+use domain::client::{self, consent, usage};
 use domain::crypto::public_key::PublicKey;
+use domain::model::audit::Action;
 use domain::model::client::AppClient;
 use domain::model::client::consent::ListedConsent;
 use domain::model::client::keys::KeySource;
+use domain::model::credential::usage::Period;
+use domain::model::server::McpServer;
 use domain::server;
 
+use crate::components::chart::{Chart, chart, period_pills};
 use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{copied_code, key_figures, page_links, pairs};
 use crate::pages::audit::entry::latest_changes;
+use crate::pages::audit::receipt::{receipt, recorded};
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::kind_words;
+use crate::pages::client::personal_tokens::named_server;
 use crate::pages::credential::authenticators::{key_names, published_keys};
+use crate::pages::token::look_up::cause_words;
 use crate::prelude::*;
+
+/// How many consents the list of ended access has.
+const NEWEST_ENDED: u16 = 20;
 
 /// Removes a client and ends the consents that it has.
 #[server(prefix = "/fn", endpoint = "remove_client")]
@@ -23,7 +34,8 @@ pub(crate) async fn remove_client(client: String) -> Result<String, ActionError>
     let visit = signed_in()?;
     let id = AppClientId::parse(&client).ok_or(ActionError::NotFound)?;
     let ended = client::remove(&visit.context, &visit.actor()?, &id).await?;
-    Ok(format!("{}&ended={ended}", Done::ClientsRemoved.at(links::CLIENTS)))
+    let next = format!("{}&ended={ended}", Done::ClientsRemoved.at(links::CLIENTS));
+    Ok(recorded(&visit, next, &id).await)
 }
 
 fn secret_words(hint: &str, ended: bool) -> String {
@@ -47,8 +59,61 @@ fn keys(client: &AppClient) -> Option<AnyView> {
     })
 }
 
+/// The chart of the tokens that the client got.
+async fn exchanges(visit: &Visit, id: &AppClientId, period: Period) -> Result<AnyView, ActionError> {
+    let bars = usage::bars(&visit.context, id, period).await?;
+    let word = |word: &str| if word == Period::default().as_str() { String::new() } else { word.to_owned() };
+    let address =
+        |period: &str| format!("{}#exchanges", links::with_query(&links::client(id), &[("period", &word(period))]));
+    let chart = chart(Chart { bars, period, refused: None, causes: String::new() });
+    let kept = view! { <div class="body"><p class="muted">"Access tokens that the app got. Countersign keeps them for 90 days."</p></div> };
+    Ok(panel("exchanges", "Exchanges", period_pills(period, address), view! { {chart}{kept} }))
+}
+
+/// The access that has ended, the latest first: whose, when, and by whom or why. Nothing if none has.
+async fn ended(visit: &Visit, id: &AppClientId, servers: &[McpServer]) -> Result<Option<AnyView>, ActionError> {
+    let authority = visit.authority()?;
+    let ended = consent::list_ended_of_client(&visit.context, authority, id, NEWEST_ENDED).await?;
+    if ended.is_empty() {
+        return Ok(None);
+    }
+    let rows = ended.into_iter().map(|EndedConsent { listed: ListedConsent { consent, person_name, .. }, entry }| {
+        let server = servers.iter().find(|server| server.id == consent.server_id);
+        let why = match consent.end_cause {
+            Some(cause) => cause_words(cause),
+            None if consent.end() < consent.expires_at => "The app did not use it for 30 days.",
+            None => "It was 90 days old.",
+        };
+        let by = entry.map(|(seq, actor)| sub(html! { "by "{actor}", "<a href=links::entry(seq)>"see the entry"</a> }));
+        cells![
+            html! { <a class="name" href=links::person(&consent.person)>{person_name}</a> },
+            server.map(|server| named_server(server, authority)),
+            distance(consent.end()),
+            html! { {why}{by} },
+        ]
+    });
+    let all = links::with_query(links::ACTIVITY, &[("target", id.as_str()), ("action", Action::GrantEnded.as_str())]);
+    let all = view! { <a href=all>"See all entries"</a> };
+    Ok(Some(panel("ended", "Ended", all, table(["Person", "MCP server", "Ended", "Why"], rows))))
+}
+
+/// The way to remove the client. `consents` says how many consents end with it.
+fn remove_panel(client: &AppClient, consents: &str) -> AnyView {
+    let fields = [("client", client.id.to_string())];
+    let question = format!(
+        "The client can no longer ask anybody. The access that people gave it ends now: {consents}. This cannot be undone."
+    );
+    let button = asking_button(links::REMOVE_CLIENT, fields, false, ("Remove client", String::new()), question);
+    let words = format!("Removing the client ends the access of everybody who allowed it: {consents}.");
+    danger_panel(
+        "stop",
+        "Remove the client",
+        view! { <div class="body"><p class="muted">{words}</p><div class="row">{button}</div></div> },
+    )
+}
+
 /// The page of one client: what it is, who gave it access, and how to stop it.
-pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, ActionError> {
+pub async fn page(id: String, after: &str, period: Period, done: Option<&str>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let id = AppClientId::parse(&id).ok_or(ActionError::NotFound)?;
     let client = client::find(&visit.context, &id).await?.ok_or(ActionError::NotFound)?;
@@ -75,26 +140,23 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         (first.is_some() || next.is_some()).then(|| view! { <div class="body">{page_links(first, next)}</div> });
     let consents = counted(count, "consent", "consents");
     let access = panel("access", "Access", muted(consents.clone()), view! { {list}{pages} });
-    let remove = || {
-        let fields = [("client", client.id.to_string())];
-        let question = format!(
-            "The client can no longer ask anybody. The access that people gave it ends now: {consents}. This cannot be undone."
-        );
-        let button = asking_button(links::REMOVE_CLIENT, fields, false, ("Remove client", String::new()), question);
-        let words = format!("Removing the client ends the access of everybody who allowed it: {consents}.");
-        danger_panel(
-            "stop",
-            "Remove the client",
-            view! { <div class="body"><p class="muted">{words}</p><div class="row">{button}</div></div> },
-        )
-    };
     let action = match client.removed_at {
         Some(at) => notice("danger", view! { <p>"Removed "{distance(at)}". It has no access any more."</p> }),
-        None => remove(),
+        None => remove_panel(&client, &consents),
     };
     let replace = client.takes_secret().then(|| button_link(links::client_secret(&client.id), "Replace secret"));
     let edit = client.is_editable().then(|| button_link(links::edit_client(&client.id), "Edit"));
-    let actions = view! { <div class="row">{replace}{edit}</div> };
+    let stop = client.removed_at.is_none().then(|| match client.disabled_at {
+        None => button_link(links::disable_client(&client.id), "Disable"),
+        Some(_) => primary_link(links::enable_client(&client.id), "Enable again"),
+    });
+    let actions = view! { <div class="row">{replace}{edit}{stop}</div> };
+    let stopped = client.disabled_at.filter(|_| client.removed_at.is_none()).map(|at| {
+        let words = ". The app cannot ask for access and gets no tokens, and its tokens are refused. The access that people \
+                     gave stays.";
+        notice("warn", view! { <p><b>"Disabled "{distance(at)}</b>{words}</p> })
+    });
+    let name = html! { <span class="named">{client.name.clone()}{disabled_chip(client.disabled_at)}</span> };
     let created = match client.created_by.as_str() {
         "Itself" => muted("by itself"),
         name => muted(format!("by {name}")),
@@ -117,13 +179,19 @@ pub async fn page(id: String, after: &str, done: Option<&str>) -> Result<Page, A
         ("Last token", distance_or(client.last_used_at, "Never"), ().into_any()),
         ("Created", distance(client.created_at), created),
     ]);
+    let exchanges = exchanges(&visit, &client.id, period).await?;
+    let ended = ended(&visit, &client.id, &servers).await?;
+    let receipt = receipt(&visit, On::Client, done, String::new(), Some(client.id.to_string())).await?;
     let changes = latest_changes(&visit, &client.id, 5).await?;
     let body = view! {
-        <Receipt on=On::Client done/>
-        {head((links::CLIENTS, "Clients"), client.name.clone(), (), actions)}
+        {receipt}
+        {head((links::CLIENTS, "Clients"), name, (), actions)}
+        {stopped}
         {figures}
         <section class="panel" aria-label="Facts">{pairs(facts)}</section>
+        {exchanges}
         {access}
+        {ended}
         {changes}
         {action}
     };

@@ -12,6 +12,7 @@ use leptos::server_fn::codec::GetUrl;
 use crate::components::parts::{View, key_figures, view_links};
 use crate::components::snippet::{Snippets, TryIt};
 use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::audit::receipt::receipt;
 use crate::pages::credential::authenticators::{identities_panel, keys_panel, secrets_panel};
 use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
@@ -103,7 +104,7 @@ pub async fn page(client_id: String, query: ShowQuery) -> Result<Page, ActionErr
     let ended =
         if ended > 0 { format!(" {} ended.", counted(ended, "live token", "live tokens")) } else { String::new() };
     let body = view! {
-        <Receipt on=On::Credential done=query.done.as_deref() more=ended/>
+        {receipt(&visit, On::Credential, query.done.as_deref(), ended, Some(credential.client_id.to_string())).await?}
         {title(&shown)}
         {notices(&shown).await?}
         {views(&shown, view)}

@@ -6,6 +6,7 @@ use domain::person::{passkey, second_factor, session};
 
 use crate::components::form::field::{CodeField, confirming_passkey};
 use crate::components::sessions::{EndedNumbers, end_also, session_table};
+use crate::pages::audit::receipt::receipt;
 use crate::pages::person::openid;
 use crate::pages::person::passkeys::section as passkeys_section;
 use crate::pages::person::second_factor::section as second_factor_section;
@@ -90,7 +91,7 @@ pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccou
     let end = muted("A session ends after 30 minutes without use, or 12 hours after sign-in.");
     let body = view! {
         <ErrorSummary errors/>
-        <Receipt on=On::Account done more=ended.words()/>
+        {receipt(&visit, On::Account, done, ended.words(), Some(visit.viewer()?.id.to_string())).await?}
         {head((), "Account", lead, ())}
         <div class="split">
             {panel("you", "Your name", (), post_form(links::ACCOUNT_NAME, "body", name))}

@@ -6,6 +6,7 @@ use domain::person::manage::{self, Listed};
 use domain::person::{invitation, team};
 
 use crate::components::parts::toolbar;
+use crate::pages::audit::receipt::receipt;
 use crate::pages::team::invite::open_invitations;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
@@ -74,7 +75,7 @@ pub async fn page(q: &str, done: Option<&str>) -> Result<Page, ActionError> {
     };
     let lead = "People who can sign in. Credentials belong to teams and stay when a person leaves.";
     let body = view! {
-        <Receipt on=On::People done/>
+        {receipt(&visit, On::People, done, String::new(), None).await?}
         {head((), "People", lead, primary_link(links::INVITE, "Invite a person"))}
         <section class="panel" aria-label="People">{search}{rows}</section>
         {(!invitations.is_empty()).then(|| open_invitations(invitations, teams))}

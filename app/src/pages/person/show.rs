@@ -18,6 +18,7 @@ use domain::person::{session, team};
 use crate::components::parts::{View, key_figures, pill, view_links};
 use crate::components::sessions::EndedNumbers;
 use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::audit::receipt::receipt;
 use crate::pages::credential::MOST_AT_ONCE;
 use crate::pages::person::change::actions;
 use crate::pages::person::held::access_view;
@@ -92,7 +93,7 @@ pub async fn page(
     };
     let title = html! { <span class="named">{person.name.clone()}{state(&listed)}</span> };
     let body = view! {
-        <Receipt on=On::Person done more=ended.words()/>
+        {receipt(&visit, On::Person, done, ended.words(), Some(person.id.to_string())).await?}
         {head((links::PEOPLE, "People"), title, person.email.clone(), actions)}
         {leaves}
         {figures(person, &numbers)}

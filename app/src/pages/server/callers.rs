@@ -211,7 +211,7 @@ async fn apps(
     }
     let people: Vec<PersonId> = found.iter().map(|one| one.consent.person.clone()).collect();
     let admitted = access::admitted(&visit.context, server, &people).await?;
-    let rows = found.into_iter().map(|ListedConsent { consent, person_name, client_name, .. }| {
+    let rows = found.into_iter().map(|ListedConsent { consent, person_name, client_name, client_disabled_at, .. }| {
         let client = match authority.is_administrator() {
             true => html! { <a class="name" href=links::client(&consent.client_id)>{client_name.clone()}</a> },
             false => client_name.clone().into_any(),
@@ -225,7 +225,7 @@ async fn apps(
         let fields = [("grant", consent.id.to_string()), ("server", server.id.to_string())];
         let end = asking_button(links::END_ACCESS, fields, true, words, question);
         cells![
-            html! { {client}{shut_out} },
+            html! { {client}{disabled_chip(client_disabled_at)}{shut_out} },
             person_name,
             own_scopes(server, &consent.scopes, scope),
             distance(consent.created_at),

@@ -7,6 +7,7 @@ use domain::server;
 use domain::server::{callers, check};
 
 use crate::components::parts::pill;
+use crate::pages::audit::receipt::receipt;
 use crate::pages::server::check::verdict;
 use crate::pages::server::show::OF_YOUR_TEAMS;
 use crate::prelude::*;
@@ -49,7 +50,7 @@ pub async fn page(status: &str, done: Option<&str>) -> Result<Page, ActionError>
     let lead = "The servers that tokens are for. Each token works at one of them.";
     let add = authority.is_administrator().then(|| primary_link(links::NEW_SERVER, "Add an MCP server"));
     let body = view! {
-        <Receipt on=On::Servers done/>
+        {receipt(&visit, On::Servers, done, String::new(), None).await?}
         {head((), "MCP servers", lead, add)}
         {filter}
         <section class="panel servers" aria-label="MCP servers">{rows}</section>

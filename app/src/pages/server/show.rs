@@ -9,6 +9,7 @@ use domain::server::{callers, check};
 
 use crate::components::parts::{View, key_figures, view_links};
 use crate::pages::audit::entry::latest_changes;
+use crate::pages::audit::receipt::receipt;
 use crate::pages::credential::usage::{server_summary, server_usage};
 use crate::pages::server::access::{access_panel, find};
 use crate::pages::server::callers::CallersQuery;
@@ -83,7 +84,7 @@ pub async fn page(
     let next = (Done::read(On::Server, done) == Some(Done::ServerAdded)).then(|| next_steps(&server));
     let title = html! { <span class="named">{server.name.clone()}{marks(&server)}</span> };
     let body = view! {
-        {receipt(&server, done, default, check.as_ref())}
+        {what_was_done(&visit, &server, done, default, check.as_ref()).await?}
         {head((links::SERVERS, "MCP servers"), title, resource(&server), actions(&server, administers, may_generate))}
         {next}
         {condition(&server, check.as_ref().filter(|_| shown != "check"), administers)}
@@ -98,16 +99,23 @@ pub async fn page(
 pub(super) const OF_YOUR_TEAMS: &str = "Credentials of your teams";
 
 /// What was done to the server.
-fn receipt(server: &McpServer, done: Option<&str>, default: Option<&str>, check: Option<&ServerCheck>) -> AnyView {
-    match (Done::read(On::Server, done), check) {
-        (Some(Done::ServerChecked), Some(check)) => checks::receipt(check),
+async fn what_was_done(
+    visit: &Visit,
+    server: &McpServer,
+    done: Option<&str>,
+    default: Option<&str>,
+    check: Option<&ServerCheck>,
+) -> Result<AnyView, ActionError> {
+    let more = match (Done::read(On::Server, done), check) {
+        (Some(Done::ServerChecked), Some(check)) => return Ok(checks::receipt(check)),
         (Some(Done::ServerEdited), _) => {
             let first = server.scopes.first().map(|scope| scope.name.as_str());
             let words = |scope| format!(" {scope} is the default scope now.");
-            html! { <Receipt on=On::Server done more=default.filter(|_| default == first).map(words).unwrap_or_default()/> }
+            default.filter(|_| default == first).map(words).unwrap_or_default()
         }
-        _ => html! { <Receipt on=On::Server done/> },
-    }
+        _ => String::new(),
+    };
+    receipt(visit, On::Server, done, more, Some(server.id.to_string())).await
 }
 
 /// What to do with a server that was just added.

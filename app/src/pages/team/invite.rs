@@ -6,6 +6,7 @@ use domain::model::person::team::{Invitation, InvitedRole, Team};
 use domain::person::invitation;
 use domain::person::team;
 
+use crate::pages::audit::receipt::recorded;
 use crate::pages::team::find;
 use crate::pages::team::role::{read_role, role_choice, role_word};
 use crate::prelude::*;
@@ -17,8 +18,9 @@ pub(crate) async fn withdraw_invitation(id: String) -> Result<String, ActionErro
     let id = InvitationId::parse(&id).ok_or(ActionError::NotFound)?;
     let withdrawn = invitation::withdraw(&visit.context, &visit.actor()?, &id).await?;
     Ok(match withdrawn.role {
-        InvitedRole::Team(team, _) => Done::TeamWithdrawn.at(links::team(&team)),
-        InvitedRole::Administrator => Done::PeopleWithdrawn.at(links::PEOPLE),
+        InvitedRole::Team(team, _) => recorded(&visit, Done::TeamWithdrawn.at(links::team(&team)), &team).await,
+        // The entry is about no team and no person: its target has no identifier.
+        InvitedRole::Administrator => recorded(&visit, Done::PeopleWithdrawn.at(links::PEOPLE), "").await,
     })
 }
 

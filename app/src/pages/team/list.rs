@@ -4,6 +4,7 @@ use domain::model::person::authority::Authority;
 use domain::model::person::team::Summary;
 use domain::person::team;
 
+use crate::pages::audit::receipt::receipt;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
 
@@ -20,7 +21,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     };
     let lead = "Every credential belongs to a team. Only its people can see it.";
     let body = view! {
-        <Receipt on=On::Teams done/>
+        {receipt(&visit, On::Teams, done, String::new(), None).await?}
         {head((), "Teams", lead, administers.then(|| primary_link(links::NEW_TEAM, "New team")))}
         <section class="panel" aria-label="Teams">{list}</section>
         {panel("roles", "Roles", (), table(["Role", "Can"], ROLES.map(|(role, may)| cells![role, may])))}

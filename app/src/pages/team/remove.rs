@@ -8,6 +8,7 @@ use domain::model::server::access::ServerAccess;
 use domain::person::{invitation, team};
 use domain::server;
 
+use crate::pages::audit::receipt::recorded;
 use crate::pages::credential::MOST_AT_ONCE;
 use crate::pages::team::find;
 use crate::prelude::*;
@@ -18,7 +19,7 @@ pub(crate) async fn remove_team(team: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let id = TeamId::parse(&team).ok_or(ActionError::NotFound)?;
     team::remove(&visit.context, &visit.actor()?, &id).await?;
-    Ok(Done::TeamsRemoved.at(links::TEAMS))
+    Ok(recorded(&visit, Done::TeamsRemoved.at(links::TEAMS), &id).await)
 }
 
 /// The page that asks. It has no button while the team owns credentials.

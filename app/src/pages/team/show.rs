@@ -15,6 +15,7 @@ use domain::server::{self, callers};
 
 use crate::components::parts::{View, key_figures, view_links};
 use crate::pages::audit::entry::latest_changes;
+use crate::pages::audit::receipt::receipt;
 use crate::pages::credential::usage::team_usage;
 use crate::pages::server::list::resource;
 use crate::pages::team::find;
@@ -56,7 +57,7 @@ pub async fn page(
         _ => overview(&visit, &team, members).await?,
     };
     let body = view! {
-        <Receipt on=On::Team done more/>
+        {receipt(&visit, On::Team, done, more, Some(team.id.to_string())).await?}
         {head((links::TEAMS, "Teams"), team.name.clone(), (), actions(&visit, &team)?)}
         {figures}
         {view_links("Views of the team", tabs)}

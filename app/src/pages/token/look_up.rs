@@ -175,6 +175,7 @@ pub fn end_words(cause: &TokenEndCause) -> String {
             "The secret or key that it was exchanged for was replaced, and the overlap is over."
         }
         TokenEndCause::AppRemoved => "The app was removed.",
+        TokenEndCause::AppDisabled => "Its app is disabled. When you enable it, the token works again.",
         TokenEndCause::PersonDisabled => "Its person is disabled.",
         TokenEndCause::ServerClosed => "The MCP server is not open to the teams of its person.",
         TokenEndCause::NotRecorded => {
@@ -185,7 +186,8 @@ pub fn end_words(cause: &TokenEndCause) -> String {
     words.to_owned()
 }
 
-fn cause_words(cause: EndCause) -> &'static str {
+/// Why a consent or personal token ended.
+pub(crate) fn cause_words(cause: EndCause) -> &'static str {
     match cause {
         EndCause::Person => "Its person ended it.",
         EndCause::Administrator => "An administrator ended it.",

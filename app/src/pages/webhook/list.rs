@@ -3,6 +3,7 @@
 use domain::model::webhook::{EventKind, Webhook};
 use domain::webhook;
 
+use crate::pages::audit::receipt::receipt;
 use crate::pages::operations::settings::settings_views;
 use crate::prelude::*;
 
@@ -64,7 +65,7 @@ pub async fn page(done: Option<&str>) -> Result<Page, ActionError> {
     let lead = "Send signed messages about credentials to your own programs.";
     let add = primary_link(links::NEW_WEBHOOK, "Add a webhook");
     let body = view! {
-        <Receipt on=On::Webhooks done/>
+        {receipt(&visit, On::Webhooks, done, String::new(), None).await?}
         {head((), "Webhooks", lead, add)}
         {settings_views(links::WEBHOOKS)}
         {list}

@@ -5,6 +5,7 @@ use domain::base::id::{DeliveryId, WebhookId};
 use domain::model::webhook::Webhook;
 use domain::webhook::{self, Delivery, sender};
 
+use crate::pages::audit::receipt::{receipt, recorded};
 use crate::pages::webhook::list::{state, summary};
 use crate::prelude::*;
 use crate::snippets;
@@ -43,8 +44,9 @@ pub(crate) async fn resume_webhook(id: String) -> Result<String, ActionError> {
 #[server(prefix = "/fn", endpoint = "remove_webhook")]
 pub(crate) async fn remove_webhook(id: String) -> Result<String, ActionError> {
     let visit = signed_in()?;
-    webhook::remove(&visit.context, &visit.actor()?, &read_id(&id)?).await?;
-    Ok(Done::WebhooksRemoved.at(links::WEBHOOKS))
+    let id = read_id(&id)?;
+    webhook::remove(&visit.context, &visit.actor()?, &id).await?;
+    Ok(recorded(&visit, Done::WebhooksRemoved.at(links::WEBHOOKS), &id).await)
 }
 
 /// Sends one delivery again. A delivery that waits for a later attempt is sent now.
@@ -74,9 +76,13 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
     let deliveries = webhook::deliveries(&visit.context, &webhook.id, SHOWN).await?;
     let waiting = webhook::waiting(&visit.context, &webhook.id).await?;
     let test = deliveries.iter().find(|delivery| delivery.id.as_str() == tested);
+    let what_was_done = match Done::read(On::Webhook, done) {
+        Some(Done::WebhookTested) => receipt_of_test(test),
+        _ => receipt(&visit, On::Webhook, done, String::new(), Some(webhook.id.to_string())).await?,
+    };
     let old_secret = webhook.previous_until.filter(|until| *until > visit.now());
     let body = view! {
-        {Done::read(On::Webhook, done).map(|done| receipt(done, test))}
+        {what_was_done}
         {condition(&webhook, waiting)}
         {head((links::WEBHOOKS, "Webhooks"), webhook.name.clone(), (), actions(&webhook))}
         <dl class="panel facts">
@@ -95,22 +101,19 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
     Ok(Page::new(webhook.name, body))
 }
 
-/// The receipt. For a test it says whether the message arrived.
-fn receipt(done: Done, test: Option<&Delivery>) -> AnyView {
-    let mut text = done.receipt().to_owned();
-    if done == Done::WebhookTested {
-        match test {
-            Some(Delivery { delivered_at: Some(_), last_status, .. }) => {
-                text += &format!("{}.", last_status.unwrap_or_default());
-            }
-            Some(test) => {
-                let text = test.last_problem.clone().unwrap_or_else(|| "The receiver has not answered yet.".to_owned());
-                return html! { <Alert title="The test was not delivered" text/> };
-            }
-            None => return ().into_any(),
+/// The receipt of a test: whether the message arrived.
+fn receipt_of_test(test: Option<&Delivery>) -> AnyView {
+    match test {
+        Some(Delivery { delivered_at: Some(_), last_status, .. }) => {
+            let text = format!("{}{}.", Done::WebhookTested.receipt(), last_status.unwrap_or_default());
+            html! { <DoneNotice text/> }
         }
+        Some(test) => {
+            let text = test.last_problem.clone().unwrap_or_else(|| "The receiver has not answered yet.".to_owned());
+            html! { <Alert title="The test was not delivered" text/> }
+        }
+        None => ().into_any(),
     }
-    html! { <DoneNotice text/> }
 }
 
 /// The problem of the webhook, if any.

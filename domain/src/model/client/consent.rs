@@ -80,6 +80,11 @@ impl Consent {
         self.redirect_host.is_empty()
     }
 
+    /// When it ended, or ends if it is not used until then.
+    pub fn end(&self) -> Timestamp {
+        self.ended_at.unwrap_or(self.expires_at.min(self.last_used_at.plus(IDLE_LIMIT)))
+    }
+
     /// Whether the client can get tokens with it at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && self.expires_at > now && now.since(self.last_used_at) < IDLE_LIMIT
@@ -108,6 +113,8 @@ pub struct ListedConsent {
     pub client_name: String,
     /// Who made the client, and so who chose that name.
     pub client_kind: ClientKind,
+    /// Since when the client is stopped.
+    pub client_disabled_at: Option<Timestamp>,
 }
 
 impl ListedConsent {

@@ -64,6 +64,8 @@ pub struct AppClient {
     pub last_used_at: Option<Timestamp>,
     /// When it was removed. A removed client gets no tokens.
     pub removed_at: Option<Timestamp>,
+    /// Since when it is stopped. Until it is enabled again it gets no tokens, and its tokens are refused.
+    pub disabled_at: Option<Timestamp>,
     /// Since when it may use the device grant (RFC 8628); `None`: it may not.
     pub device_grant_since: Option<Timestamp>,
     /// When its document was last read, if a document describes it; when it last changed its registration, if it
@@ -97,6 +99,7 @@ impl AppClient {
             created_at,
             last_used_at: None,
             removed_at: None,
+            disabled_at: None,
             device_grant_since: None,
             described_at: None,
             described_until: None,
@@ -111,6 +114,11 @@ impl AppClient {
     /// Whether it was not removed.
     pub(crate) fn is_present(&self) -> bool {
         self.removed_at.is_none()
+    }
+
+    /// Whether it was not removed and is not stopped.
+    pub(crate) fn is_served(&self) -> bool {
+        self.is_present() && self.disabled_at.is_none()
     }
 
     /// Whether administrators may edit it: they may if an administrator added it.
@@ -140,11 +148,36 @@ impl AppClient {
     }
 }
 
+word_enum! {
+    /// Whether a client is stopped.
+    pub enum ClientState {
+        /// It is not.
+        Enabled = "enabled",
+        /// An administrator stopped it.
+        Disabled = "disabled",
+    }
+}
+
+/// What stops when a client is disabled, and begins again when it is enabled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClientImpact {
+    /// How many people have given it access that lives.
+    pub people: i64,
+    /// How many consents live. The client has a session for each.
+    pub consents: i64,
+    /// How many access tokens live.
+    pub live_tokens: i64,
+    /// When the last of these tokens ends.
+    pub last_token_ends_at: Option<Timestamp>,
+}
+
 /// The clients to list.
 #[derive(Debug, Clone, Default)]
 pub struct ClientQuery {
     /// Clients of this kind.
     pub kind: Option<ClientKind>,
+    /// Clients in this state.
+    pub state: Option<ClientState>,
     /// Part of the name or the identifier.
     pub search: Option<String>,
     /// The list continues after this position.

@@ -43,6 +43,14 @@ impl Period {
         }
     }
 
+    /// The bars of the period up to `now`, oldest first, with what was counted. Bars without use are in the list too.
+    pub(crate) fn filled(self, counted: &[Bar], now: Timestamp) -> Vec<Bar> {
+        let (first, length) = (self.first_hour(now), self.hours_of_bar());
+        let of_hour = |hour| counted.iter().find(|counted| counted.hour == hour).copied();
+        let hours = (0..self.bars()).map(|bar| first + bar * length);
+        hours.map(|hour| of_hour(hour).unwrap_or(Bar { hour, ..Bar::default() })).collect()
+    }
+
     /// The first hour of the first bar.
     pub(crate) fn first_hour(self, now: Timestamp) -> i64 {
         let length = self.hours_of_bar();

@@ -47,6 +47,7 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         Action::ClientChanged
         | Action::ClientSecretEnded
         | Action::ClientSecretReplaced
+        | Action::ClientDisabled
         | Action::ClientRemoved
         | Action::LeakReported => &[Clients],
         Action::WebhookEdited | Action::WebhookPaused | Action::WebhookRemoved | Action::WebhookSecretReplaced => {
@@ -84,15 +85,14 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::McpServerChecked
         | Action::WebhookAdded
         | Action::WebhookResumed
-        | Action::ClientAdded
-        // Nobody used these clients, and each may register again.
-        | Action::ClientsPruned
         | Action::ChecklistChanged
         | Action::GrantAllowed
         | Action::GrantDenied
         | Action::GrantEnded
         | Action::PersonalTokenGenerated
         | Action::PersonalTokenRevoked => &[],
+        // Nobody used the clients that were pruned, and each may register again.
+        Action::ClientAdded | Action::ClientEnabled | Action::ClientsPruned => &[],
     }
 }
 
@@ -149,7 +149,7 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
             "tokens_ended",
         ],
         Action::WebhookEdited => &["name", "host", "events", "address"],
-        Action::ClientChanged => &["name", "redirect_uris", "device_grant", "by"],
+        Action::ClientChanged => &["name", "redirect_uris", "keys", "device_grant", "by"],
         // The algorithm is no right: the one of the backup holds again.
         Action::McpServerEdited => &["teams", "name", "scopes", "token_lifetime", "alg"],
         _ => return Vec::new(),

@@ -160,7 +160,12 @@ async fn end(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> Result<Eve
             (Action::PersonDisabled, Target::Person)
         }
         (
-            how @ (How::ClientRemoved | How::DocumentRemoved | How::ClientSecretEnded | How::ClientRegistrationEnded),
+            how @ (How::ClientRemoved
+            | How::DocumentRemoved
+            | How::ClientDisabled
+            | How::DocumentDisabled
+            | How::ClientSecretEnded
+            | How::ClientRegistrationEnded),
             _,
         ) => {
             if *how == How::ClientRegistrationEnded {
@@ -235,6 +240,14 @@ async fn end_of_client(change: &mut Change<'_>, one: &Ended, now: Timestamp) -> 
         How::DocumentRemoved => {
             store::operations::restore::keep_document_out(change, &id, &one.name, now).await?;
             Action::ClientRemoved
+        }
+        How::ClientDisabled => {
+            store::client::set_disabled(change, &id, Some(now)).await?;
+            Action::ClientDisabled
+        }
+        How::DocumentDisabled => {
+            store::operations::restore::keep_document_stopped(change, &id, &one.name, now).await?;
+            Action::ClientDisabled
         }
         How::ClientRegistrationEnded => {
             store::client::forget_registration(change, &id).await?;

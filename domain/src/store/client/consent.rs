@@ -5,8 +5,11 @@ use crate::base::cursor::Cursor;
 use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::{Consent, ConsentQuery, EndCause, IDLE_LIMIT, ListedConsent, REPEATABLE};
+use crate::model::credential::usage::Bar;
 use crate::model::server::scope::Scopes;
+use crate::store::columns::millis;
 use crate::store::credential::contains_pattern;
+use crate::store::token::ledger::first_jti;
 use crate::store::{Engine, FromRow, On, Result, Store, Transaction, composed_sql, row, sql, to_elements, to_json};
 
 /// What an authorization code was issued for.
@@ -80,11 +83,14 @@ pub(crate) async fn find_in(transaction: &mut Transaction, id: &ConsentId) -> Re
     composed_sql!("SELECT {COLUMNS} FROM consents AS g WHERE g.id = $1"; id).optional(transaction).await
 }
 
-row! { "consents" => ListedConsent { consent: FromRow::from_row, person_name, client_name, client_kind } }
+row! { "consents" => ListedConsent {
+    consent: FromRow::from_row, person_name, client_name, client_kind, client_disabled_at
+} }
 
 fn select_listed() -> String {
     format!(
-        "SELECT {COLUMNS}, p.name AS person_name, c.name AS client_name, c.kind AS client_kind
+        "SELECT {COLUMNS}, p.name AS person_name, c.name AS client_name, c.kind AS client_kind,
+                c.disabled_at AS client_disabled_at
          FROM consents AS g JOIN people AS p ON p.id = g.person_id
               JOIN clients AS c ON c.client_id = g.client_id"
     )
@@ -126,6 +132,27 @@ pub(crate) fn list_sql(owner: ConsentOwner<'_>) -> String {
         "{listed} WHERE {of} AND g.ended_at IS NULL AND g.expires_at > $1 AND g.last_used_at > $2
              AND (g.created_at, g.id) < ($5, $6)
          ORDER BY g.created_at DESC, g.id DESC LIMIT $3"
+    )
+}
+
+/// The consents for a client that do not live at `now`, those that ended last first.
+pub(crate) async fn list_ended(
+    store: &Store,
+    client: &AppClientId,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<ListedConsent>> {
+    let sql = list_ended_sql();
+    composed_sql!("{sql}"; client, now, now.minus(IDLE_LIMIT), millis(IDLE_LIMIT), limit).all(store).await
+}
+
+/// The statement of [`list_ended`]. Its parameters are the client, two moments, a time, and the limit.
+pub(crate) fn list_ended_sql() -> String {
+    let listed = select_listed();
+    format!(
+        "{listed} WHERE g.client_id = $1 AND (g.ended_at IS NOT NULL OR g.expires_at <= $2 OR g.last_used_at <= $3)
+         ORDER BY COALESCE(g.ended_at, CASE WHEN g.last_used_at + $4 < g.expires_at THEN g.last_used_at + $4
+                                            ELSE g.expires_at END) DESC, g.id DESC LIMIT $5"
     )
 }
 
@@ -400,11 +427,13 @@ pub(crate) struct TokenState {
     pub grant_ended_at: Option<Timestamp>,
     pub person_disabled_at: Option<Timestamp>,
     pub client_removed_at: Option<Timestamp>,
+    pub client_disabled_at: Option<Timestamp>,
 }
 
 row! { "consent_tokens" => TokenState {
     person = "person_id", person_name, client_id, client_name, token_revoked_at = "revoked_at",
-    grant_ended_at = "ended_at", person_disabled_at = "disabled_at", client_removed_at = "removed_at"
+    grant_ended_at = "ended_at", person_disabled_at = "disabled_at", client_removed_at = "removed_at",
+    client_disabled_at
 } }
 
 impl TokenState {
@@ -412,17 +441,35 @@ impl TokenState {
     pub(crate) fn end_cause(&self) -> Option<&'static str> {
         let ended = [self.token_revoked_at, self.grant_ended_at, self.client_removed_at];
         let is_revoked = ended.iter().any(Option::is_some).then_some("revoked");
-        is_revoked.or(self.person_disabled_at.map(|_| "the person is disabled"))
+        let is_disabled = self.client_disabled_at.map(|_| "the client is disabled");
+        is_revoked.or(self.person_disabled_at.map(|_| "the person is disabled")).or(is_disabled)
     }
 }
 
 pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option<TokenState>> {
     let sql = "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
                 g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
-                c.removed_at AS removed_at
+                c.removed_at AS removed_at, c.disabled_at AS client_disabled_at
          FROM consent_tokens AS t JOIN consents AS g ON g.id = t.consent_id JOIN people AS p ON p.id = g.person_id
               JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1";
     sql!(sql; jti).optional(on).await
+}
+
+/// How many access tokens the client `$1` got from the hour `$2` on, by bars of `length` hours. `$3` is the smallest
+/// `jti` of that hour, along which the tokens of each consent are read.
+pub(crate) fn bars_sql(length: i64) -> String {
+    format!(
+        "SELECT t.issued_at / 3600000 / {length} * {length} AS bar, COUNT(*) AS n
+         FROM consents AS g JOIN consent_tokens AS t ON t.consent_id = g.id
+         WHERE g.client_id = $1 AND t.issued_at / 3600000 >= $2 AND t.jti >= $3 GROUP BY 1"
+    )
+}
+
+/// How many access tokens the client got from the hour `first` on, by bars of `length` hours. Empty bars are left out.
+pub(crate) async fn bars(store: &Store, client: &AppClientId, first: i64, length: i64) -> Result<Vec<Bar>> {
+    let (sql, jti) = (bars_sql(length), first_jti(Timestamp::from_millis(first * 3_600_000)));
+    let rows: Vec<(i64, i64)> = composed_sql!("{sql}"; client, first, jti).about("consent_tokens").all(store).await?;
+    Ok(rows.into_iter().map(|(hour, exchanges)| Bar { hour, exchanges, refusals: 0 }).collect())
 }
 
 /// Ends one access token; false when there is no live token with this identifier.

@@ -8,20 +8,21 @@ pub mod personal_token;
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, PersonId};
 use crate::crypto::secret::SecretHash;
-use crate::model::client::{AppClient, ClientQuery};
+use crate::model::client::consent::IDLE_LIMIT;
+use crate::model::client::{AppClient, ClientImpact, ClientQuery};
 use crate::store::credential::contains_pattern;
 use crate::store::{Columns, On, Result, Store, Transaction, composed_sql, row, sql};
 
 const SELECT: &str =
     "SELECT client_id, kind, name, redirect_uris, metadata, secret_hint, created_by, created_at, last_used_at,
-                             removed_at, described_at, described_until, leaked_at, created_by_id, device_grant_since,
+                             removed_at, disabled_at, described_at, described_until, leaked_at, created_by_id, device_grant_since,
                              CASE WHEN secret_hint IS NOT NULL AND secret_hash IS NULL THEN 1 ELSE 0 END
                              AS secret_ended FROM clients";
 
 row! { "clients" => AppClient {
     id = "client_id", kind, name, redirect_uris, metadata, secret_hint,
     secret_ended: |columns| Ok(columns.get::<i64>("secret_ended")? != 0), leaked_at, created_by, made_by: made_by,
-    created_at, last_used_at, removed_at, device_grant_since, described_at, described_until
+    created_at, last_used_at, removed_at, disabled_at, device_grant_since, described_at, described_until
 } }
 
 /// A client that registered itself was made by no person.
@@ -73,8 +74,9 @@ pub(crate) async fn list(store: &Store, query: &ClientQuery, limit: i64) -> Resu
         "{SELECT} WHERE removed_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR kind = $1)
              AND (CAST($2 AS TEXT) IS NULL OR LOWER(name) LIKE $2 ESCAPE '\\' OR LOWER(client_id) LIKE $2 ESCAPE '\\')
              AND (CAST($3 AS BIGINT) IS NULL OR (created_at, client_id) < ($3, $4))
+             AND (CAST($6 AS TEXT) IS NULL OR ($6 = 'disabled') = (disabled_at IS NOT NULL))
          ORDER BY created_at DESC, client_id DESC LIMIT $5";
-        query.kind, query.search.as_deref().map(contains_pattern), at, id, limit
+        query.kind, query.search.as_deref().map(contains_pattern), at, id, limit, query.state
     )
     .all(store)
     .await
@@ -93,9 +95,10 @@ pub(crate) async fn find_by_secret(store: &Store, hash: &SecretHash) -> Result<O
     composed_sql!("{SELECT} WHERE secret_hash = $1"; hash).optional(store).await
 }
 
-/// Whether the client was not removed and has this secret.
+/// Whether the client is served and has this secret.
 pub(crate) async fn has_secret(transaction: &mut Transaction, id: &AppClientId, secret: &SecretHash) -> Result<bool> {
-    let sql = "SELECT 1 FROM clients WHERE client_id = $1 AND removed_at IS NULL AND secret_hash = $2";
+    let sql = "SELECT 1 FROM clients WHERE client_id = $1 AND removed_at IS NULL AND disabled_at IS NULL
+         AND secret_hash = $2";
     sql!(sql; id, secret).exists(transaction).await
 }
 
@@ -139,6 +142,32 @@ pub(crate) async fn remove(transaction: &mut Transaction, id: &AppClientId, now:
     sql!(sql; now, id).execute(transaction).await
 }
 
+/// Stops the client from this moment on, or lets it go on.
+pub(crate) async fn set_disabled(
+    transaction: &mut Transaction,
+    id: &AppClientId,
+    disabled_at: Option<Timestamp>,
+) -> Result<()> {
+    sql!("UPDATE clients SET disabled_at = $1 WHERE client_id = $2"; disabled_at, id).execute(transaction).await
+}
+
+row! { "consents" => ClientImpact { people, consents, live_tokens, last_token_ends_at } }
+
+/// What lives at `now` for the client.
+pub(crate) async fn impact(store: &Store, id: &AppClientId, now: Timestamp) -> Result<ClientImpact> {
+    let live = "t.revoked_at IS NULL AND t.expires_at > $2 AND g.client_id = $1 AND g.ended_at IS NULL";
+    let tokens = format!("consents AS g JOIN consent_tokens AS t ON t.consent_id = g.id WHERE {live}");
+    composed_sql!(
+        "SELECT COUNT(DISTINCT person_id) AS people, COUNT(*) AS consents,
+                (SELECT COUNT(*) FROM {tokens}) AS live_tokens,
+                (SELECT MAX(t.expires_at) FROM {tokens}) AS last_token_ends_at
+         FROM consents WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3";
+        id, now, now.minus(IDLE_LIMIT)
+    )
+    .one(store)
+    .await
+}
+
 /// Limits by which clients count as unused.
 pub(crate) struct Unused {
     /// Clients that never got a token and were made before this moment.
@@ -149,11 +178,12 @@ pub(crate) struct Unused {
 
 /// Deletes unused clients, at most `limit`, and returns their names. Only clients that registered themselves or that a
 /// document describes are deleted, and only if they have no code, no consent and no request of a device. The address of
-/// a document that an administrator removed stays, so that the client stays removed.
+/// a document that an administrator removed stays, so that the client stays removed. A disabled client stays too.
 pub(crate) async fn delete_unused(transaction: &mut Transaction, unused: &Unused, limit: i64) -> Result<Vec<String>> {
     let sql = "DELETE FROM clients WHERE client_id IN (
              SELECT c.client_id FROM clients AS c
              WHERE (c.kind = 'dynamic' OR c.kind = 'document' AND c.removed_at IS NULL)
+                 AND (c.disabled_at IS NULL OR c.removed_at IS NOT NULL)
                  AND (c.last_used_at IS NULL AND c.created_at < $1 OR c.last_used_at < $2)
                  AND NOT EXISTS (SELECT 1 FROM consents AS g WHERE g.client_id = c.client_id)
                  AND NOT EXISTS (SELECT 1 FROM authorization_codes AS a WHERE a.client_id = c.client_id)

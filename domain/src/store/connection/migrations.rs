@@ -82,6 +82,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(37, "merged lists", include_str!("../../../../migrations/0037_merged_lists.sql")),
         migration(38, "device grant", include_str!("../../../../migrations/0038_device_grant.sql")),
         migration(39, "client documents", include_str!("../../../../migrations/0039_client_documents.sql")),
+        migration(40, "disabled clients", include_str!("../../../../migrations/0040_disabled_clients.sql")),
         migration(41, "keys at an address", include_str!("../../../../migrations/0041_keys_at_an_address.sql")),
     ];
     if engine == Engine::Sqlite {

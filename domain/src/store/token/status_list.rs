@@ -27,7 +27,7 @@ pub(crate) async fn next_change(store: &Store, first: i64, end: i64, now: Timest
 
 /// The bits from `first` up to but not including `end` whose tokens are not valid at `now`. For a token of a
 /// credential: the authenticator was revoked, its retirement is over, or the credential is stopped or ended. For a
-/// token of a consent: the consent has ended.
+/// token of a consent: the consent has ended, or its client is stopped.
 pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp) -> Result<Vec<i64>> {
     let of_credential = |table: &str, retired: &str| {
         format!(
@@ -42,8 +42,9 @@ pub(crate) async fn invalid(store: &Store, first: i64, end: i64, now: Timestamp)
     let identities = of_credential("federated_identities", "");
     composed_sql!(
         "{secrets} UNION ALL {keys} UNION ALL {identities}
-         UNION ALL SELECT g.status_index AS status_index FROM consents AS g
-         WHERE g.status_index >= $1 AND g.status_index < $2 AND g.ended_at IS NOT NULL";
+         UNION ALL SELECT g.status_index AS status_index
+         FROM consents AS g JOIN clients AS c ON c.client_id = g.client_id
+         WHERE g.status_index >= $1 AND g.status_index < $2 AND (g.ended_at IS NOT NULL OR c.disabled_at IS NOT NULL)";
         first, end, now
     )
     .all(store)

@@ -20,7 +20,7 @@ use crate::crypto::secret::SecretHash;
 use crate::model::client::AppClient;
 use crate::model::token::SingleUse;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
-use crate::prelude::{Change, Context, Fault};
+use crate::prelude::{Change, Context};
 use crate::store;
 use crate::token::assertion::{self, AppAssertionError};
 use crate::token::client_authentication::credential::CredentialClaim;
@@ -80,11 +80,11 @@ impl AuthenticatedClient {
     /// `invalid_client`, or a fault.
     pub(crate) async fn check(&self, change: &mut Change<'_>) -> Result<()> {
         let id = &self.client.id;
-        let ended = || OAuthError::invalid_client("the client was removed, or its secret or keys ended");
+        let ended = || OAuthError::invalid_client("the client was removed or disabled, or its secret or keys ended");
         if let Proof::Secret(hash) = &self.proof {
             return if store::client::has_secret(change, id, hash).await? { Ok(()) } else { Err(ended()) };
         }
-        let present = store::client::find(&mut *change, id).await?.filter(AppClient::is_present).ok_or_else(ended)?;
+        let present = store::client::find(&mut *change, id).await?.filter(AppClient::is_served).ok_or_else(ended)?;
         if present.is_confidential() || present.key_source() != self.client.key_source() {
             return Err(ended());
         }
@@ -148,9 +148,19 @@ async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient>
     let id = id.ok_or_else(|| OAuthError::invalid_client("no client authentication"))?;
     check_kind(context, &id)?;
     let found = client::find(context, &id).await?;
-    found
+    let client = found
         .filter(|client| client.is_present() && !client.is_confidential() && client.key_source().is_none())
-        .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))
+        .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))?;
+    check_enabled(&client)?;
+    Ok(client)
+}
+
+/// Checks that the client is not stopped.
+fn check_enabled(client: &AppClient) -> Result<()> {
+    match client.disabled_at {
+        Some(_) => Err(OAuthError::invalid_client("the client is disabled")),
+        None => Ok(()),
+    }
 }
 
 /// Checks that a client that a document describes is served at all.
@@ -173,6 +183,8 @@ async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<
         return Ok(None);
     };
     check_kind(context, &id)?;
+    // Before its keys are fetched: a client that is stopped must not make this server send requests.
+    check_enabled(&client)?;
     if form.get("client_id").is_some_and(|named| named != id.as_str()) {
         return Err(OAuthError::invalid_request("client_id is not the client that the assertion names."));
     }
@@ -191,14 +203,12 @@ async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<
 }
 
 /// The client that acts for people and has this secret, unless the request names another client.
-async fn confidential_client(
-    context: &Context,
-    secret: &PresentedSecret,
-) -> Result<Option<AuthenticatedClient>, Fault> {
+async fn confidential_client(context: &Context, secret: &PresentedSecret) -> Result<Option<AuthenticatedClient>> {
     let SecretValue::Generated(value) = &secret.value else { return Ok(None) };
     let hash = value.hash(&context.keys.pepper);
     let found = client::find_by_secret(context, &hash).await?;
     let found = found.filter(|client| secret.allows_name(client.id.as_str()));
+    found.as_ref().map_or(Ok(()), check_enabled)?;
     Ok(found.map(|client| AuthenticatedClient { client, proof: Proof::Secret(hash) }))
 }
 

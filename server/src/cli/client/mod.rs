@@ -5,7 +5,7 @@ pub(crate) mod token;
 
 use clap::{Args, Subcommand};
 use domain::base::id::AppClientId;
-use domain::client::{self, ClientDraft};
+use domain::client::{self, ClientDraft, disable};
 use domain::context::Context;
 use domain::model::client::AppClient;
 use serde_json::json;
@@ -50,6 +50,10 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Stop a client until it is enabled again; the access that people gave it stays
+    Disable(OneClient),
+    /// Let a disabled client go on
+    Enable(OneClient),
     /// Remove a client; the access that people gave it ends
     Remove(OneClient),
 }
@@ -87,6 +91,22 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliErro
             })
             .await;
         }
+        Command::Disable(one) => {
+            return instance::with(config, async |context| {
+                let client = one.find(context).await?;
+                report(&client, "Disabled", disable::disable(context, &operator(), &client.id).await?);
+                Ok(())
+            })
+            .await;
+        }
+        Command::Enable(one) => {
+            return instance::with(config, async |context| {
+                let client = one.find(context).await?;
+                report(&client, "Enabled", disable::enable(context, &operator(), &client.id).await?);
+                Ok(())
+            })
+            .await;
+        }
         Command::Remove(client) => {
             return instance::with(config, async |context| {
                 let client = client.find(context).await?;
@@ -98,6 +118,15 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliErro
         }
     };
     create(config, draft, format).await
+}
+
+/// Prints what a command did to the client.
+fn report(client: &AppClient, done: &str, changed: bool) {
+    let AppClient { id, name, .. } = client;
+    match changed {
+        true => println!("{done} {id} {name}"),
+        false => println!("{id} was so already; nothing was changed"),
+    }
 }
 
 async fn create(config: &Config, draft: ClientDraft, format: Format) -> Result<(), CliError> {

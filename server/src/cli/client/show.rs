@@ -28,6 +28,7 @@ fn object(client: &AppClient) -> Value {
         "created_at": client.created_at.rfc3339(),
         "created_by": client.created_by,
         "last_used_at": client.last_used_at.map(Timestamp::rfc3339),
+        "disabled_at": client.disabled_at.map(Timestamp::rfc3339),
         "removed_at": client.removed_at.map(Timestamp::rfc3339),
     })
 }
@@ -52,7 +53,8 @@ pub(super) async fn list(context: &Context, search: Option<String>, format: Form
         Format::Json => println!("{:#}", json!(clients.iter().map(object).collect::<Vec<_>>())),
         Format::Text => {
             for client in &clients {
-                println!("{}  {:<10}  {:<20}  {}", client.id, client.kind.as_str(), last_token(client), client.name);
+                let (kind, disabled) = (client.kind.as_str(), client.disabled_at.map_or("", |_| " (disabled)"));
+                println!("{}  {kind:<10}  {:<20}  {}{disabled}", client.id, last_token(client), client.name);
             }
         }
     }
@@ -90,6 +92,9 @@ pub(super) async fn show(context: &Context, client: &AppClient, format: Format) 
             client.redirect_uris.iter().for_each(|uri| print!("{}", line("Redirects to", uri.as_str())));
             if let Some(since) = client.device_grant_since {
                 print!("{}", line("Device grant", format!("since {}", since.rfc3339())));
+            }
+            if let Some(since) = client.disabled_at {
+                print!("{}", line("Disabled", format!("since {}", since.rfc3339())));
             }
             print!("{}", line("Created", format!("{} by {}", client.created_at.rfc3339(), client.created_by)));
             print!(

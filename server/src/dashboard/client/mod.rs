@@ -8,7 +8,8 @@ use app::pages::client::connected_apps::{self, AppsQuery};
 use app::pages::client::list::{self, ClientsQuery};
 use app::pages::client::new::{self, TypedClient};
 use app::pages::client::personal_tokens::{self, TokensQuery, TypedToken};
-use app::pages::client::{edit, secret, show};
+use app::pages::client::{edit, secret, show, stop};
+use app::pages::credential::usage::read_period;
 use domain::base::id::AppClientId;
 use domain::client::{self, personal_token};
 use domain::crypto::secret::without_secrets;
@@ -19,7 +20,9 @@ use crate::dashboard::prelude::{
 };
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::client::{edit::form as edit_form, new::form as new_form, secret::form as secret_form};
+pub(crate) use app::pages::client::{
+    edit::form as edit_form, new::form as new_form, secret::form as secret_form, stop::disable_form, stop::enable_form,
+};
 
 /// `GET /apps`
 pub(crate) async fn connected_apps(fields: Fields) -> PageResult {
@@ -30,14 +33,14 @@ pub(crate) async fn connected_apps(fields: Fields) -> PageResult {
 
 /// `GET /apps/clients`
 pub(crate) async fn list(fields: Fields) -> PageResult {
-    let query = read!(fields => ClientsQuery { q, kind, after, ended });
+    let query = read!(fields => ClientsQuery { q, kind, status, after, ended });
     let query = ClientsQuery { q: without_secrets(&query.q), ..query };
     list::page(query, fields.find("done")).await
 }
 
 /// `GET /apps/clients/{id}`
 pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
-    show::page(id, &fields.get("after"), fields.find("done")).await
+    show::page(id, &fields.get("after"), read_period(fields.find("period")), fields.find("done")).await
 }
 
 /// `POST /apps/clients/new`: adds a client. The answer is the only page that shows the secret of a confidential client.
@@ -65,6 +68,26 @@ pub(crate) async fn edit(form: Submission, id: String) -> Response {
         let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
         client::edit(form.context(), &form.actor().await?, &client, &typed.draft()).await?;
         Ok(Answer::Next(Done::ClientEdited.at(links::client(&client))))
+    })
+    .await
+}
+
+/// `POST /apps/clients/{id}/disable`: stops a client until it is enabled again.
+pub(crate) async fn disable(form: Submission, id: String) -> Response {
+    form.run_of(id, (), stop::disable_form, async |form, id, ()| {
+        let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
+        client::disable::disable(form.context(), &form.actor().await?, &client).await?;
+        Ok(Answer::Next(Done::ClientDisabled.at(links::client(&client))))
+    })
+    .await
+}
+
+/// `POST /apps/clients/{id}/enable`: lets a disabled client go on. What people allowed works again.
+pub(crate) async fn enable(form: Submission, id: String) -> Response {
+    form.run_of(id, (), stop::enable_form, async |form, id, ()| {
+        let client = AppClientId::parse(id).ok_or(ActionError::NotFound)?;
+        client::disable::enable(form.context(), &form.actor().await?, &client).await?;
+        Ok(Answer::Next(Done::ClientEnabled.at(links::client(&client))))
     })
     .await
 }

@@ -38,7 +38,10 @@ pub(crate) async fn ended_since(former: &Store, backup: &Store, since: &SinceBac
             EndingKind::Roles => ended.extend(taken_roles(former, backup).await?),
             EndingKind::Clients => {
                 ended.extend(only_in_backup(stores, How::ClientRemoved, REMOVED_CLIENTS, PRESENT_CLIENTS).await?);
-                ended.extend(removed_documents(former, backup).await?);
+                ended.extend(only_in_backup(stores, How::ClientDisabled, DISABLED_CLIENTS, ENABLED_CLIENTS).await?);
+                for (gone, how) in UNKNOWN_DOCUMENTS {
+                    ended.extend(unknown_documents(stores, gone, how).await?);
+                }
                 for (column, how) in CLIENT_PROOFS {
                     ended.extend(ended_client_proofs(stores, column, how).await?);
                 }
@@ -62,6 +65,9 @@ pub(crate) async fn changed_passwords(former: &Store, backup: &Store, since: &Si
 const REMOVED_CLIENTS: &str = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM clients
      WHERE removed_at IS NOT NULL ORDER BY client_id";
 const PRESENT_CLIENTS: &str = "SELECT client_id AS id FROM clients WHERE removed_at IS NULL";
+const DISABLED_CLIENTS: &str = "SELECT '' AS client_id, name, client_id AS id, disabled_at AS at FROM clients
+     WHERE disabled_at IS NOT NULL AND removed_at IS NULL ORDER BY client_id";
+const ENABLED_CLIENTS: &str = "SELECT client_id AS id FROM clients WHERE removed_at IS NULL AND disabled_at IS NULL";
 
 /// Credentials that were revoked or disabled, and secrets, keys and identities that were revoked.
 async fn ended_credentials(stores: (&Store, &Store)) -> Result<Vec<Ended>> {
@@ -165,11 +171,17 @@ async fn still(backup: &Store, going: &str, ended: Vec<Ended>) -> Result<Vec<End
     Ok(ended.into_iter().filter(|one| found.contains(&one.id)).collect())
 }
 
-/// Documents of clients that were removed in `former` and that `backup` does not know.
-async fn removed_documents(former: &Store, backup: &Store) -> Result<Vec<Ended>> {
-    let documents = "SELECT '' AS client_id, name, client_id AS id, removed_at AS at FROM clients
-         WHERE removed_at IS NOT NULL AND kind = 'document' ORDER BY client_id";
-    let mut found = rows(former, documents, How::DocumentRemoved).await?;
+/// The columns that keep a document out, each with its condition.
+const UNKNOWN_DOCUMENTS: [(&str, How); 2] = [
+    ("removed_at AS at FROM clients WHERE removed_at IS NOT NULL", How::DocumentRemoved),
+    ("disabled_at AS at FROM clients WHERE disabled_at IS NOT NULL AND removed_at IS NULL", How::DocumentDisabled),
+];
+
+/// Documents of clients that `gone` selects in `former` and that `backup` does not know.
+async fn unknown_documents((former, backup): (&Store, &Store), gone: &str, how: How) -> Result<Vec<Ended>> {
+    let documents =
+        format!("SELECT '' AS client_id, name, client_id AS id, {gone} AND kind = 'document' ORDER BY client_id");
+    let mut found = rows(former, &documents, how).await?;
     let known = "SELECT client_id AS id FROM clients WHERE kind = 'document'";
     let known = still(backup, known, found.clone()).await?;
     found.retain(|one| !known.contains(one));
@@ -365,6 +377,19 @@ pub(crate) async fn keep_document_out(
     at: Timestamp,
 ) -> Result<()> {
     let sql = "INSERT INTO clients (client_id, kind, name, redirect_uris, metadata, created_by, created_at, removed_at)
+         VALUES ($1, 'document', $2, '[]', '{}', '', $3, $3) ON CONFLICT DO NOTHING";
+    sql!(sql; id, name, at).execute(transaction).await
+}
+
+/// Records that the client with this document is stopped.
+pub(crate) async fn keep_document_stopped(
+    transaction: &mut Transaction,
+    id: &AppClientId,
+    name: &str,
+    at: Timestamp,
+) -> Result<()> {
+    let sql =
+        "INSERT INTO clients (client_id, kind, name, redirect_uris, metadata, created_by, created_at, disabled_at)
          VALUES ($1, 'document', $2, '[]', '{}', '', $3, $3) ON CONFLICT DO NOTHING";
     sql!(sql; id, name, at).execute(transaction).await
 }
