@@ -114,7 +114,7 @@ impl Fetch for FakeIssuers {
         Box::pin(async move { document.map(String::into_bytes).ok_or_else(|| "404".to_owned()) })
     }
 
-    fn of_client<'call>(&'call self, _: ClientFile, url: &'call str) -> Answer<'call, ClientAnswer> {
+    fn of_client<'call>(&'call self, _: ClientFile<'call>, url: &'call str) -> Answer<'call, ClientAnswer> {
         let max_age = self.kept_for.lock().expect("not poisoned").get(url).copied();
         Box::pin(async move { Ok(ClientAnswer { body: self.get(url, url).await?, max_age }) })
     }

@@ -50,6 +50,11 @@ impl AuthorizationRequest {
         Some(Self { offers: vec![offer.clone()], ..self.clone() })
     }
 
+    /// Whether the page showed what the person would allow: see [`Offer::shown`].
+    pub fn was_shown(&self, shown: &[String]) -> bool {
+        self.offer().is_none_or(|offer| offer.was_shown(shown))
+    }
+
     /// What the person decides about; `None` as long as they have not chosen a server.
     fn offer(&self) -> Option<&Offer> {
         match self.offers.as_slice() {
@@ -153,7 +158,8 @@ pub async fn check(
         None => None,
     };
     let default = context.settings.default_resource.as_deref();
-    let asking = Asking { client: client.kind, authority: authority.as_ref(), default };
+    let asking =
+        Asking { privileges: Asking::may_get_privileges(&client, false), authority: authority.as_ref(), default };
     let offers = asking.offers(&form, &servers).map_err(|error| refuse(error.code, &error.description))?;
     let state = state.map(str::to_owned);
     Ok(AuthorizationRequest { client, redirect_uri, state, offers, challenge })
@@ -188,7 +194,7 @@ async fn known_client(context: &Context, form: &TokenForm, actor: Option<&Actor>
     }
     let actor = actor.ok_or(RequestError::SignIn)?;
     metadata_document::client(context, actor, &id).await.map_err(|error| match error {
-        DocumentError::Unusable(problem) => {
+        DocumentError::Unusable(problem) | DocumentError::Unread(problem) => {
             RequestError::Page(format!("The client_id names a document that cannot be used. {problem}"))
         }
         DocumentError::Fault(fault) => RequestError::Fault(fault),

@@ -50,6 +50,9 @@ operation_error! {
         /// The person has not chosen an MCP server.
         #[error("the request is for several MCP servers")]
         NotChosen,
+        /// What the app would get is not what the page showed.
+        #[error("the page showed something else")]
+        Changed,
     }
 }
 
@@ -90,7 +93,7 @@ pub async fn find(
         None => None,
     };
     let default = context.settings.default_resource.as_deref();
-    let asking = Asking { client: client.kind, authority: Some(&authority), default };
+    let asking = Asking { privileges: Asking::may_get_privileges(&client, true), authority: Some(&authority), default };
     let offers = asking.offers_of(request.asked_scope.as_deref(), named, &servers);
     let offers = offers.map_err(|error| DeviceError::Refused(error.description.into_owned()))?;
     Ok(WaitingDevice { request, client, offers })
@@ -134,7 +137,7 @@ async fn client_of(context: &Context, actor: &Actor, id: &AppClientId) -> Result
         Some(_) if !context.settings.client_id_metadata_documents => None,
         Some(_) => match metadata_document::client(context, actor, id).await {
             Ok(client) => Some(client),
-            Err(DocumentError::Unusable(problem)) => {
+            Err(DocumentError::Unusable(problem) | DocumentError::Unread(problem)) => {
                 let words = format!("The client ID of the app names a document that cannot be used. {problem}");
                 return Err(DeviceError::Refused(words));
             }
@@ -152,21 +155,25 @@ async fn client_of(context: &Context, actor: &Actor, id: &AppClientId) -> Result
 }
 
 /// Records that the person allows the request with the code that they `entered`: the access to `server`, which the page
-/// showed. Returns what they allowed.
+/// showed. Returns what they allowed. `shown`: see [`Offer::shown`].
 ///
 /// # Errors
 ///
-/// Those of [`find`], [`DeviceError::NotOpen`], and [`DeviceError::NotChosen`] when `server` is none of the servers of
-/// the request.
+/// Those of [`find`], [`DeviceError::NotOpen`], [`DeviceError::Changed`], and [`DeviceError::NotChosen`] when `server`
+/// is none of the servers of the request.
 pub async fn allow(
     context: &Context,
     actor: &Actor,
     person: &PersonId,
     entered: &str,
     server: &str,
+    shown: &[String],
 ) -> Result<(AppClient, Offer), DeviceError> {
     let WaitingDevice { request, client, offers } = find(context, actor, person, entered).await?;
     let offer = offers.into_iter().find(|offer| offer.server.id.as_str() == server).ok_or(DeviceError::NotChosen)?;
+    if !offer.was_shown(shown) {
+        return Err(DeviceError::Changed);
+    }
     let mut change = context.begin_change().await?;
     if !is_open(&mut change, actor, &offer.server).await? {
         return Err(DeviceError::NotOpen);

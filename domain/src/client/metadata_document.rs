@@ -8,6 +8,8 @@
 //!
 //! Each request asks the person, so other keys or other redirect URIs are never used without a question.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::base::id::AppClientId;
@@ -22,6 +24,8 @@ use crate::prelude::{Action, Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
 
+/// For how long a document counts whose host does not answer any more.
+const STALE: Duration = Duration::from_secs(24 * 3600);
 /// Longest problem that is shown, in characters. Part of the text comes from another server.
 const LONGEST_PROBLEM: usize = 200;
 /// The members of a document that are kept beside the redirect URIs, because they are shown or explain a decision.
@@ -33,14 +37,25 @@ const PRIVATE_MEMBERS: [&str; 2] = ["d", "k"];
 operation_error! {
     /// Why a document gives no client. The text is for the person.
     pub enum DocumentError {
-        /// The document cannot be fetched, or is not a valid client document.
+        /// The document is not a valid client document, or its client is not served.
         #[error("{0}")]
         Unusable(String),
+        /// The document cannot be fetched now.
+        #[error("{0}")]
+        Unread(String),
     }
 }
 
 fn unusable(problem: &str) -> DocumentError {
-    DocumentError::Unusable(printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>()))
+    DocumentError::Unusable(shortened(problem))
+}
+
+fn unread(problem: &str) -> DocumentError {
+    DocumentError::Unread(shortened(problem))
+}
+
+fn shortened(problem: &str) -> String {
+    printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>())
 }
 
 /// Whether what is stored of the client need not be read again at `now`.
@@ -64,10 +79,25 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
         Some(client) if client.disabled_at.is_some() || is_fresh(client, now) => return Ok(client.clone()),
         _ => {}
     }
-    let answer = context.documents.get(actor, id.as_str(), now).await.map_err(|problem| unusable(&problem))?;
+    let answer = context.documents.get(Some(actor), id.as_str(), now).await.map_err(|problem| unread(&problem))?;
     let described = read(id, &answer.body, now)?;
     let described_until = Some(now.plus(answer.kept_for()));
     keep(context, actor, AppClient { described_until, ..described }).await
+}
+
+/// The same for a request of the client itself, which is stored already. Nobody is signed in, so only the requests to
+/// its host and all requests are counted.
+pub(crate) async fn client_again(context: &Context, id: &AppClientId) -> Result<AppClient, DocumentError> {
+    let now = context.now();
+    let answer = context.documents.get(None, id.as_str(), now).await.map_err(|problem| unread(&problem))?;
+    let described = read(id, &answer.body, now)?;
+    let described_until = Some(now.plus(answer.kept_for()));
+    keep(context, &Actor::system(), AppClient { described_until, ..described }).await
+}
+
+/// Whether what was read of the client's document still counts while its host does not answer.
+pub(crate) fn counts(client: &AppClient, now: Timestamp) -> bool {
+    client.described_until.is_some_and(|until| until.plus(STALE) > now)
 }
 
 /// Stores what the document says, and records what changed.

@@ -4,7 +4,7 @@
 //! little as possible: by the scopes, then by the operator's setting, and otherwise the person chooses.
 
 use crate::base::form_body::TokenForm;
-use crate::model::client::ClientKind;
+use crate::model::client::{AppClient, ClientKind};
 use crate::model::person::authority::Authority;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
@@ -20,10 +20,22 @@ pub struct Offer {
     pub scopes: Scopes,
 }
 
+impl Offer {
+    /// The offer as the form of its page sends it back: a person allows what they read, and nothing else.
+    pub fn shown(&self) -> String {
+        format!("{} {}", self.server.id, self.scopes)
+    }
+
+    /// Whether the page showed this offer. `shown` is what its form sent.
+    pub fn was_shown(&self, shown: &[String]) -> bool {
+        shown.is_empty() || shown.contains(&self.shown())
+    }
+}
+
 /// Who asks, and whom the answer is for.
 pub(crate) struct Asking<'asking> {
-    /// Who made the client.
-    pub client: ClientKind,
+    /// Whether the client may get scopes that act on credentials: see [`Asking::may_get_privileges`].
+    pub privileges: bool,
     /// What the person may use; `None`: nobody is signed in.
     pub authority: Option<&'asking Authority>,
     /// The resource that the setting names for requests without one.
@@ -31,6 +43,13 @@ pub(crate) struct Asking<'asking> {
 }
 
 impl Asking<'_> {
+    /// Whether a client may get scopes that act on credentials: an administrator added it, and its answer reaches no
+    /// other program. A redirect URI says where an answer goes. A device that asks with the name of a public client
+    /// says nothing about itself (RFC 8628 §5.4), so it must be a client with a secret.
+    pub(crate) fn may_get_privileges(client: &AppClient, is_device: bool) -> bool {
+        client.kind == ClientKind::Registered && (!is_device || client.is_confidential())
+    }
+
     /// The offers to the person: one, unless the person must choose.
     ///
     /// # Errors
@@ -114,11 +133,10 @@ impl Asking<'_> {
         Ok(Offer { server: server.clone(), scopes: server.closure(&scopes) })
     }
 
-    /// What a person may let the client do at the server. Only machines may ask about other people's tokens. Only
-    /// clients that an administrator added may act on credentials.
+    /// What a person may let the client do at the server. Only machines may ask about other people's tokens.
     fn grantable(&self, server: &McpServer) -> Scopes {
         let is_for_machines = |name: &str| name == SCOPE_INTROSPECT;
-        let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && self.client != ClientKind::Registered;
+        let is_privileged = |name: &str| PRIVILEGED_SCOPES.contains(&name) && !self.privileges;
         let names = server.scopes.iter().map(|scope| scope.name.as_str());
         names.filter(|name| !is_for_machines(name) && !is_privileged(name)).collect()
     }

@@ -10,6 +10,7 @@ use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::credential::key::{ClientKey, KeysDraft};
 use crate::model::person::authority::Role;
 use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, Timestamp};
+use crate::services::issuer_keys::ClientKeys;
 use crate::store;
 
 /// Why no key is added by hand.
@@ -94,8 +95,11 @@ pub(crate) async fn insert(
 ///
 /// An error at `jwks_uri` when there are none that can be used.
 pub(crate) async fn published(context: &Context, address: &str) -> Result<Vec<(String, PublicKey)>> {
-    let keys = context.issuer_keys.of_client(address, context.now()).await;
+    let keys = context.issuer_keys.of_client(&ClientKeys::of_credential(address), context.now()).await;
     let keys = keys.map_err(|error| FieldError::new("jwks_uri", format!("The keys cannot be used. {error}")))?;
+    if keys.is_empty() {
+        return Err(FieldError::new("jwks_uri", "The address has no usable key.").into());
+    }
     if keys.len() > MOST_KEYS {
         let message = format!("A credential has at most {MOST_KEYS} keys; the address has {}.", keys.len());
         return Err(FieldError::new("jwks_uri", message).into());

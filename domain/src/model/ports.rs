@@ -21,16 +21,20 @@ pub trait Fetch: Send + Sync {
     fn get<'call>(&'call self, issuer: &'call str, url: &'call str) -> Answer<'call, Vec<u8>>;
 
     /// What a client publishes. Anyone can name such an address, so its limits of size and time are stricter.
-    fn of_client<'call>(&'call self, what: ClientFile, url: &'call str) -> Answer<'call, ClientAnswer>;
+    fn of_client<'call>(&'call self, what: ClientFile<'call>, url: &'call str) -> Answer<'call, ClientAnswer>;
 }
 
 /// A file that a client publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientFile {
+pub enum ClientFile<'call> {
     /// The document that describes it. Its address is the client's identifier.
     Document,
     /// Its public keys (RFC 7517 §5).
-    Keys,
+    Keys {
+        /// The document that names their address, if one does: a document of a public host must not send us to a
+        /// private one.
+        document: Option<&'call str>,
+    },
 }
 
 /// Such a file.

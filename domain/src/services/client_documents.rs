@@ -32,39 +32,42 @@ pub(crate) struct Asked {
     of_one: HashMap<String, u32>,
 }
 
+impl Asked {
+    /// Whether one more request may be sent, which is counted for each of `limited`.
+    pub(crate) fn may_ask(&mut self, limited: &[&str], now: Timestamp) -> bool {
+        let window = now.millis().div_euclid(WINDOW.as_millis() as i64);
+        if self.window != window {
+            *self = Self { window, ..Self::default() };
+        }
+        let is_full = |one: &&str| self.of_one.get(*one).is_some_and(|count| *count >= MOST_OF_ONE);
+        if self.total >= MOST || limited.iter().any(is_full) {
+            return false;
+        }
+        self.total += 1;
+        for one in limited {
+            *self.of_one.entry((*one).to_owned()).or_default() += 1;
+        }
+        true
+    }
+}
+
 impl ClientDocuments {
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
         Self { fetch, asked: Arc::default() }
     }
 
-    /// The document at `url`, asked for by `actor`.
+    /// The document at `url`, asked for by `actor`, or by the client itself.
     ///
     /// # Errors
     ///
     /// What to tell the person: too many requests, or what went wrong with this one.
-    pub(crate) async fn get(&self, actor: &Actor, url: &str, now: Timestamp) -> Result<ClientAnswer, String> {
-        if !self.may_ask([host(url), actor.id()], now) {
+    pub(crate) async fn get(&self, actor: Option<&Actor>, url: &str, now: Timestamp) -> Result<ClientAnswer, String> {
+        let limited: Vec<&str> = [host(url)].into_iter().chain(actor.map(Actor::id)).collect();
+        if !self.asked.lock().unwrap_or_else(PoisonError::into_inner).may_ask(&limited, now) {
             return Err("It was asked for too often. Try again in a minute.".to_owned());
         }
         let answer = self.fetch.of_client(ClientFile::Document, url).await;
         answer.map_err(|problem| format!("It could not be fetched: {problem}."))
-    }
-
-    fn may_ask(&self, limited: [&str; 2], now: Timestamp) -> bool {
-        let window = now.millis().div_euclid(WINDOW.as_millis() as i64);
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.window != window {
-            *asked = Asked { window, ..Asked::default() };
-        }
-        let is_full = |one: &&str| asked.of_one.get(*one).is_some_and(|count| *count >= MOST_OF_ONE);
-        if asked.total >= MOST || limited.iter().any(is_full) {
-            return false;
-        }
-        asked.total += 1;
-        for one in limited {
-            *asked.of_one.entry(one.to_owned()).or_default() += 1;
-        }
-        true
     }
 }
 

@@ -15,7 +15,9 @@ use crate::base::strict_json;
 use crate::base::text::{debug_as, printable};
 use crate::crypto::jws::UncheckedJws;
 use crate::crypto::public_key::PublicKey;
+use crate::model::client::AppClient;
 use crate::model::ports::{ClientAnswer, ClientFile, Fetch};
+use crate::services::client_documents::{Asked, host};
 
 /// If the issuer does not answer, its keys are used this long.
 const STALE: Duration = Duration::from_secs(24 * 3600);
@@ -59,14 +61,36 @@ fn shortened(problem: &str) -> String {
 enum Publisher {
     /// An issuer, by its identifier.
     Issuer(String),
-    /// A client, by its `jwks_uri`.
-    Client(String),
+    /// A client.
+    Client(ClientKeys),
+}
+
+/// Where a client publishes its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientKeys {
+    /// Its `jwks_uri`.
+    pub address: String,
+    /// The document that names the address; `None` when a manager of the credential named it. The document of a public
+    /// host must not send us to a private host.
+    pub document: Option<String>,
+}
+
+impl ClientKeys {
+    /// The keys of a credential.
+    pub fn of_credential(address: &str) -> Self {
+        Self { address: address.to_owned(), document: None }
+    }
+
+    /// The keys of a client that acts for people.
+    pub fn of_client(client: &AppClient, address: &str) -> Self {
+        Self { address: address.to_owned(), document: client.id.document().map(str::to_owned) }
+    }
 }
 
 impl Publisher {
     fn address(&self) -> &str {
         match self {
-            Self::Issuer(address) | Self::Client(address) => address,
+            Self::Issuer(address) | Self::Client(ClientKeys { address, .. }) => address,
         }
     }
 
@@ -152,14 +176,16 @@ impl CachedKeySet {
     }
 
     /// Asks the issuer, unless another task did so while this one waited for the lock.
-    async fn refresh(&self, fetch: &dyn Fetch, publisher: &Publisher, now: Timestamp) {
+    async fn refresh(&self, fetch: &dyn Fetch, asked: &Mutex<Asked>, publisher: &Publisher, now: Timestamp) {
         let _turn = self.asking.lock().await;
         if self.was_just_tried(publisher, now) {
             return;
         }
+        let may_ask = |url| asked.lock().unwrap_or_else(PoisonError::into_inner).may_ask(&[host(url)], now);
         let outcome = match publisher {
             Publisher::Issuer(issuer) => fetch_published(fetch, issuer).await,
-            Publisher::Client(jwks_uri) => fetch_of_client(fetch, jwks_uri).await,
+            Publisher::Client(keys) if may_ask(&keys.address) => fetch_of_client(fetch, keys).await,
+            Publisher::Client(_) => Err(IssuerKeysError::new("its host was asked too often: try again in a minute")),
         };
         if let Err(error) = &outcome {
             tracing::warn!(address = publisher.address(), %error, "the keys of an issuer or client are not available");
@@ -176,6 +202,8 @@ impl CachedKeySet {
 pub struct IssuerKeys {
     fetch: Arc<dyn Fetch>,
     entries: Arc<Mutex<HashMap<Publisher, Arc<CachedKeySet>>>>,
+    /// Requests for keys of clients: a host gets no more of them than for documents.
+    asked: Arc<Mutex<Asked>>,
     /// Parsed keys that were pasted, by identity.
     pasted: Arc<Mutex<HashMap<FederatedIdentityId, Arc<Vec<PublicKey>>>>>,
 }
@@ -187,7 +215,7 @@ impl IssuerKeys {
     }
 
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
-        Self { fetch, entries: Arc::default(), pasted: Arc::default() }
+        Self { fetch, entries: Arc::default(), asked: Arc::default(), pasted: Arc::default() }
     }
 
     /// The keys of `issuer`, at most an hour old if it answers.
@@ -202,8 +230,8 @@ impl IssuerKeys {
 
     /// What is known of the keys at the `jwks_uri` of a client. Nothing is fetched. `None`: they were never asked for
     /// since this process began.
-    pub fn known_of_client(&self, jwks_uri: &str, now: Timestamp) -> Option<PublishedKeys> {
-        let publisher = Publisher::Client(jwks_uri.to_owned());
+    pub fn known_of_client(&self, keys: &ClientKeys, now: Timestamp) -> Option<PublishedKeys> {
+        let publisher = Publisher::Client(keys.clone());
         let entry = self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(&publisher).cloned()?;
         let (published, tried) = (entry.published(), entry.tried());
         let fetched_at = published.as_ref().map(|(_, at)| *at);
@@ -225,8 +253,10 @@ impl IssuerKeys {
     async fn read(&self, publisher: &Publisher, again: bool, now: Timestamp) -> Result<Published, IssuerKeysError> {
         let entry = {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            // The keys of an issuer stay: somebody registered it here. Anybody can make a client known.
             if entries.len() >= MOST_KEPT && !entries.contains_key(publisher) {
-                entries.clear();
+                let client = entries.keys().find(|known| matches!(known, Publisher::Client(_))).cloned();
+                client.map(|client| entries.remove(&client));
             }
             Arc::clone(entries.entry(publisher.clone()).or_default())
         };
@@ -239,8 +269,8 @@ impl IssuerKeys {
         // The request runs in a task of its own, so that it ends and is recorded even if the client disconnects.
         // Otherwise such a client could make us ask the issuer again and again.
         let (fetch, asked) = (Arc::clone(&self.fetch), Arc::clone(&entry));
-        let publisher = publisher.clone();
-        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &publisher, now).await });
+        let (publisher, budget) = (publisher.clone(), Arc::clone(&self.asked));
+        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &budget, &publisher, now).await });
         // While an issuer does not answer, a request that the earlier keys can serve does not wait for it.
         let is_served = entry.is_failing() && entry.no_older_than(STALE, now).is_some();
         if !is_served && refresh.await.is_err() {
@@ -270,11 +300,11 @@ impl IssuerKeys {
     /// The keys are not available.
     pub(crate) async fn of_client_have_signed(
         &self,
-        jwks_uri: &str,
+        keys: &ClientKeys,
         jws: &UncheckedJws<'_>,
         now: Timestamp,
     ) -> Result<bool, IssuerKeysError> {
-        self.of_publisher_have_signed(&Publisher::Client(jwks_uri.to_owned()), jws, now).await
+        self.of_publisher_have_signed(&Publisher::Client(keys.clone()), jws, now).await
     }
 
     /// The keys at the `jwks_uri` of a client.
@@ -284,10 +314,10 @@ impl IssuerKeys {
     /// The keys are not available.
     pub(crate) async fn of_client(
         &self,
-        jwks_uri: &str,
+        keys: &ClientKeys,
         now: Timestamp,
     ) -> Result<Arc<Vec<PublicKey>>, IssuerKeysError> {
-        Ok(self.read(&Publisher::Client(jwks_uri.to_owned()), false, now).await?.keys)
+        Ok(self.read(&Publisher::Client(keys.clone()), false, now).await?.keys)
     }
 
     async fn of_publisher_have_signed(
@@ -349,15 +379,17 @@ async fn fetch_published(fetch: &dyn Fetch, issuer: &str) -> Result<Published, I
     Ok(Published { keys: Arc::new(keys), document: Arc::new(document), kept_for })
 }
 
-async fn fetch_of_client(fetch: &dyn Fetch, jwks_uri: &str) -> Result<Published, IssuerKeysError> {
-    let answer = fetch.of_client(ClientFile::Keys, jwks_uri).await;
+async fn fetch_of_client(fetch: &dyn Fetch, keys: &ClientKeys) -> Result<Published, IssuerKeysError> {
+    let jwks_uri = keys.address.as_str();
+    let answer = fetch.of_client(ClientFile::Keys { document: keys.document.as_deref() }, jwks_uri).await;
     let answer = answer.map_err(|problem| IssuerKeysError::Unreached(shortened(&format!("{jwks_uri}: {problem}"))))?;
     let unusable = |problem: &str| IssuerKeysError::new(&format!("{jwks_uri}: {problem}"));
     let set = strict_json::parse(&answer.body).ok_or_else(|| unusable("not JSON"))?;
-    let keys = PublicKey::read_jwks(&set).map_err(|problem| unusable(&problem))?;
-    if keys.is_empty() {
-        return Err(unusable("no usable key"));
+    if !set.get("keys").is_some_and(Value::is_array) {
+        return Err(unusable("not a set of keys"));
     }
+    // An empty set is an answer: the client has taken its keys away. It is no failure after which earlier keys count.
+    let keys = PublicKey::read_jwks(&set).map_err(|problem| unusable(&problem))?;
     Ok(Published { keys: Arc::new(keys), document: Arc::default(), kept_for: answer.kept_for() })
 }
 
@@ -405,7 +437,7 @@ mod tests {
 
         fn of_client<'call>(
             &'call self,
-            _: ClientFile,
+            _: ClientFile<'call>,
             url: &'call str,
         ) -> Pin<Box<dyn Future<Output = Result<ClientAnswer, String>> + Send + 'call>> {
             Box::pin(async move { Ok(ClientAnswer { body: self.get(url, url).await?, max_age: None }) })

@@ -16,7 +16,7 @@ use crate::model::client::keys::KeySource;
 use crate::model::credential::federated::FederatedIdentity;
 use crate::model::token::SingleUse;
 use crate::prelude::{Context, Fault, Timestamp, through_fault};
-use crate::services::issuer_keys::IssuerKeysError;
+use crate::services::issuer_keys::{ClientKeys, IssuerKeysError};
 use crate::store;
 
 /// The largest accepted difference between two clocks.
@@ -188,10 +188,11 @@ async fn published_key(
             IssuerKeysError::Unusable(problem) => format!("no keys: {problem}"),
         },
     };
-    if !context.issuer_keys.of_client_have_signed(address, jws, now).await.map_err(no_keys)? {
+    let source = ClientKeys::of_credential(address);
+    if !context.issuer_keys.of_client_have_signed(&source, jws, now).await.map_err(no_keys)? {
         return Ok(None);
     }
-    let published = context.issuer_keys.of_client(address, now).await.map_err(no_keys)?;
+    let published = context.issuer_keys.of_client(&source, now).await.map_err(no_keys)?;
     let Some(key) = jws.signed_by(published.iter().map(|key| (key, key))) else { return Ok(None) };
     let thumbprint = key.thumbprint();
     match stored.iter().find(|(_, old)| old.thumbprint() == thumbprint) {
@@ -264,7 +265,8 @@ pub(crate) async fn verify_of_app(
             jws.is_signed_by(&keys)
         }
         Some(KeySource::At(address)) => {
-            let signed = context.issuer_keys.of_client_have_signed(address, jws, now).await;
+            let signed =
+                context.issuer_keys.of_client_have_signed(&ClientKeys::of_client(client, address), jws, now).await;
             signed.map_err(|error| AppAssertionError::NoKeys(error.to_string()))?
         }
     };

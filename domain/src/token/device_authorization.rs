@@ -6,8 +6,8 @@ use crate::base::id::AppClientId;
 use crate::client::metadata_document;
 use crate::client::offer::Asking;
 use crate::crypto::secret::{PlainSecret, SecretKind};
+use crate::model::client::AppClient;
 use crate::model::client::device::{DEVICE_CODE_LIFETIME, DeviceRequest, UserCode};
-use crate::model::client::{AppClient, ClientKind};
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Context, Fault};
@@ -15,8 +15,10 @@ use crate::store;
 use crate::token::client_authentication::presented::Presented;
 use crate::token::client_authentication::{AuthenticatedClient, ServedClients, authenticate};
 
-/// The most requests of one client that wait for a person at the same time.
-const MOST_WAITING: i64 = 100;
+/// The most requests of one client that wait for a person at the same time, in all and from one address. Anybody can
+/// ask with the name of a public client, and must not keep its own program out.
+const MOST_WAITING: i64 = 1000;
+const MOST_WAITING_OF_ONE: i64 = 20;
 /// After how many seconds a client with too many requests may ask again.
 const WAIT: u64 = 60;
 /// The longest `scope`, in bytes: it is stored.
@@ -71,10 +73,10 @@ impl Asker {
         }
     }
 
-    fn kind(&self) -> ClientKind {
+    fn may_get_privileges(&self) -> bool {
         match self {
-            Self::Known(client) => client.kind,
-            Self::Unread(_) => ClientKind::Document,
+            Self::Known(client) => Asking::may_get_privileges(client, true),
+            Self::Unread(_) => false,
         }
     }
 }
@@ -112,7 +114,7 @@ pub async fn request(
     }
     let servers = store::server::list(&context.store).await?;
     let default = context.settings.default_resource.as_deref();
-    let offers = Asking { client: asker.kind(), authority: None, default }.offers(form, &servers)?;
+    let offers = Asking { privileges: asker.may_get_privileges(), authority: None, default }.offers(form, &servers)?;
     let named = offers.first().filter(|_| form.resources().next().is_some());
     let random = context.random.as_ref();
     let device_code = PlainSecret::generate_of(SecretKind::DeviceCode, random);
@@ -122,8 +124,11 @@ pub async fn request(
         client.check(&mut change).await?;
     }
     let now = change.now();
-    let waiting = store::client::device::count_waiting(&mut change, asker.id(), now, MOST_WAITING).await?;
-    if waiting >= MOST_WAITING {
+    let address = origin.address.map(|address| address.to_string());
+    let (id, from) = (asker.id(), address.as_deref());
+    let of_one = store::client::device::count_waiting(&mut change, id, from, now, MOST_WAITING_OF_ONE).await?;
+    let waiting = store::client::device::count_waiting(&mut change, id, None, now, MOST_WAITING).await?;
+    if waiting >= MOST_WAITING || from.is_some() && of_one >= MOST_WAITING_OF_ONE {
         let code = OAuthErrorCode::TooManyRequests { seconds: WAIT };
         return Err(OAuthError::new(code, "Too many requests of this client wait for a person. Wait a little."));
     }
@@ -132,7 +137,7 @@ pub async fn request(
         client_id: asker.id().clone(),
         asked_scope: scope.map(str::to_owned),
         asked_server: named.map(|offer| offer.server.id.clone()),
-        asked_from: origin.address.map(|address| address.to_string()),
+        asked_from: address,
         agent: origin.agent.clone(),
         created_at: now,
         expires_at: now.plus(DEVICE_CODE_LIFETIME),

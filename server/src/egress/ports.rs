@@ -32,6 +32,9 @@ const LONGEST_RECEIPT: usize = 4 * 1024;
 /// Deadline for that part, after the status is known.
 const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
 
+/// A set without keys (RFC 7517 §5).
+const NO_KEYS: &[u8] = br#"{"keys":[]}"#;
+
 /// The problem of a request that took longer than its deadline.
 const LATE: &str = "no answer in time";
 
@@ -105,15 +108,28 @@ impl Outbound {
     }
 
     /// A file of a client. Its address must begin with https; no exception changes that.
-    async fn client_file(&self, what: ClientFile, url: &str) -> Result<ClientAnswer, String> {
+    async fn client_file(&self, what: ClientFile<'_>, url: &str) -> Result<ClientAnswer, String> {
         let url = Url::parse(url).map_err(|_| "not a URL")?;
-        let answer = self.document_at(self.clients.permission(&url), &url).await?;
+        let headers = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
+        let mut permission = self.clients.permission(&url);
+        if let ClientFile::Keys { document: Some(document) } = what {
+            permission.is_private &= Url::parse(document).is_ok_and(|document| self.clients.cover(&document));
+        }
+        let answer = self.connector.ask(permission, &url, Method::GET, headers, Bytes::new()).await?;
+        // The client has taken its keys away. That is an answer, and no failure after which earlier keys count.
+        let is_gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        if is_gone && matches!(what, ClientFile::Keys { .. }) {
+            return Ok(ClientAnswer { body: NO_KEYS.to_vec(), max_age: None });
+        }
+        if answer.status != StatusCode::OK {
+            return Err(format!("answered {}", answer.status));
+        }
         if !answer.is_json {
             return Err("the answer is not application/json".to_owned());
         }
         let longest = match what {
             ClientFile::Document => LONGEST_CLIENT_DOCUMENT,
-            ClientFile::Keys => LONGEST_DOCUMENT,
+            ClientFile::Keys { .. } => LONGEST_DOCUMENT,
         };
         let max_age = max_age(&answer.headers);
         Ok(ClientAnswer { body: read_body(answer, longest).await?, max_age })
@@ -165,7 +181,7 @@ impl Fetch for Outbound {
 
     fn of_client<'call>(
         &'call self,
-        what: ClientFile,
+        what: ClientFile<'call>,
         url: &'call str,
     ) -> BoxFuture<'call, Result<ClientAnswer, String>> {
         // A look-up or a connection that takes too long is told apart from others by its time alone.
@@ -245,7 +261,7 @@ mod tests {
             "https://".to_owned(),
         ] {
             assert!(strict.get(&url, &url).await.is_err(), "{url}");
-            for what in [ClientFile::Document, ClientFile::Keys] {
+            for what in [ClientFile::Document, ClientFile::Keys { document: None }] {
                 assert!(strict.of_client(what, &url).await.is_err(), "{url}");
             }
             assert!(strict.post(&message(&url)).await.is_err(), "{url}");
@@ -270,7 +286,7 @@ mod tests {
             format!("https://{closed}/x"),
         ];
         for url in documents {
-            for what in [ClientFile::Document, ClientFile::Keys] {
+            for what in [ClientFile::Document, ClientFile::Keys { document: None }] {
                 assert_eq!(outbound.of_client(what, &url).await, Err(UNREACHABLE.to_owned()), "{url}");
             }
         }

@@ -23,7 +23,7 @@ pub(crate) async fn form(asked: Submission) -> Response {
     };
     match authorization::is_remembered(&visit.context, &viewer.id, &request).await {
         Ok(true) => allow(visit, &viewer, request, query).await,
-        Ok(false) => ask(visit, request, query, false).await,
+        Ok(false) => ask(visit, request, query, Why::First).await,
         Err(fault) => respond::refuse(visit, fault).await,
     }
 }
@@ -32,6 +32,7 @@ pub(crate) async fn form(asked: Submission) -> Response {
 pub(crate) async fn decide(form: Submission) -> Response {
     let query = form.get("request");
     let (decision, server) = (form.get("decision"), form.fields.find("server").map(str::to_owned));
+    let shown = form.fields.all("shown");
     let (visit, viewer, request) = match checked(form.visit, &query).await {
         Ok(checked) => checked,
         Err(response) => return response,
@@ -39,15 +40,28 @@ pub(crate) async fn decide(form: Submission) -> Response {
     match decision.as_str() {
         "allow" => match server {
             None => allow(visit, &viewer, request, query).await,
-            // The server that the page showed or the person chose may have been closed since. Then the page asks again.
+            // The server that the page showed or the person chose may have been closed since, or its scopes may imply
+            // more. Then the page asks again.
             Some(server) => match request.for_server(&server) {
-                Some(request) => allow(visit, &viewer, request, query).await,
-                None => ask(visit, request, query, false).await,
+                Some(chosen) if chosen.was_shown(&shown) => allow(visit, &viewer, chosen, query).await,
+                Some(_) => ask(visit, request, query, Why::Changed).await,
+                None => ask(visit, request, query, Why::First).await,
             },
         },
         "deny" => deny(visit, &request).await,
-        _ => ask(visit, request, query, false).await,
+        _ => ask(visit, request, query, Why::First).await,
     }
+}
+
+/// Why the page is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The person has not answered, or the page that they answered no longer holds.
+    First,
+    /// The person did not choose one of the servers.
+    NotChosen,
+    /// What the app would get is not what the page showed.
+    Changed,
 }
 
 /// The signed-in person and the request, or the answer when nobody is signed in or the request is wrong.
@@ -73,9 +87,10 @@ async fn refused(visit: Visit, query: &str, error: RequestError) -> Response {
     }
 }
 
-/// Asks the person. `must_choose`: the person did not choose one of the servers.
-async fn ask(visit: Visit, request: AuthorizationRequest, query: String, must_choose: bool) -> Response {
-    let mut response = respond(visit, consent::page(request, query, must_choose)).await;
+/// Asks the person.
+async fn ask(visit: Visit, request: AuthorizationRequest, query: String, why: Why) -> Response {
+    let page = consent::page(request, query, why == Why::NotChosen, why == Why::Changed);
+    let mut response = respond(visit, page).await;
     let_form_lead_on(&mut response);
     response
 }
@@ -87,8 +102,8 @@ async fn allow(visit: Visit, viewer: &Viewer, request: AuthorizationRequest, que
     };
     match authorization::allow(&visit.context, &actor, &viewer.id, &request).await {
         Ok(address) => Redirect::to(&address).into_response(),
-        Err(ConsentRefused::NotOpen) => ask(visit, request, query, false).await,
-        Err(ConsentRefused::NotChosen) => ask(visit, request, query, true).await,
+        Err(ConsentRefused::NotOpen) => ask(visit, request, query, Why::First).await,
+        Err(ConsentRefused::NotChosen) => ask(visit, request, query, Why::NotChosen).await,
         Err(ConsentRefused::Gone(problem)) => respond(visit, async move { Ok(consent::refused(problem)) }).await,
         Err(ConsentRefused::Fault(fault)) => respond::refuse(visit, fault).await,
     }

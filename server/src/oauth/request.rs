@@ -111,6 +111,7 @@ fn oauth(state: &AppState, address: ClientAddress, error: &OAuthError, basic: bo
         OAuthErrorCode::InvalidClient
             | OAuthErrorCode::InvalidGrant
             | OAuthErrorCode::IssuerUnavailable
+            | OAuthErrorCode::SlowDown
             | OAuthErrorCode::TooManyGuesses { .. }
     );
     if is_counted && let Some(wait) = state.failures.count(address.0, state.context.now()) {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use domain::audit;
 use domain::credential::generate::generate;
 use domain::credential::{CredentialError, keys};
@@ -258,6 +259,82 @@ async fn other_keys_are_recorded_and_count_at_once() {
 async fn exchange(app: &App, client_id: &str, signer: &Signer, kid: &str, jti: &str) -> StatusCode {
     let proof = assertion(app, signer, kid, jti, &json!({ "iss": client_id, "sub": client_id }));
     app.token(&[], format!("grant_type=client_credentials&{CLIENT_ASSERTION}{proof}")).await.status
+}
+
+#[tokio::test]
+async fn an_assertion_is_good_for_one_request_of_any_kind() {
+    let app = App::new().await;
+    let signer = Signer::new();
+    app.instance.issuers.publish(DOCUMENT, &document(with_keys()));
+    app.instance.issuers.publish(KEYS, &set(&[("one", &signer)]).to_string());
+    let browser = app.signed_in().await;
+    let code = code(&browser, DOCUMENT, &[]).await;
+    let used = assertion(&app, &signer, "one", "a", &json!({}));
+    let answer = redeem(&app, redemption(DOCUMENT, &code, &[]), &used).await;
+    let access = text(&answer, "access_token");
+    let revoke = async |proof: &str| {
+        let request = Request::post("/mcp/oauth/revoke").header("content-type", "application/x-www-form-urlencoded");
+        let body = format!("token={access}&{CLIENT_ASSERTION}{proof}");
+        app.send(request.body(Body::from(body)).expect("a request")).await.status
+    };
+    assert_eq!(revoke(&used).await, StatusCode::UNAUTHORIZED);
+    assert!(is_accepted(&app, &access).await);
+    let fresh = assertion(&app, &signer, "one", "b", &json!({}));
+    assert_eq!(revoke(&fresh).await, StatusCode::OK);
+    assert!(!is_accepted(&app, &access).await);
+    assert_eq!(revoke(&fresh).await, StatusCode::UNAUTHORIZED);
+    // Who signs with another key learns nothing about the client.
+    let stranger = assertion(&app, &Signer::new(), "one", "c", &json!({}));
+    for known in [DOCUMENT, "https://editor.example/oauth/other.json"] {
+        let answer = redeem(&app, redemption(known, "x", &[]), &stranger).await;
+        assert_eq!(error(&answer), (401, "invalid_client".to_owned()), "{known}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_taken_away_stop_working_though_nobody_is_asked() {
+    let app = App::new().await;
+    let (issuers, first, second) = (&app.instance.issuers, Signer::new(), Signer::new());
+    let browser = app.signed_in().await;
+    let listing = |signer: &Signer, kid: &str| json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": set(&[(kid, signer)]) });
+    let hour = Duration::from_secs(3600);
+
+    // The document has the keys, and then has another one.
+    issuers.publish(DOCUMENT, &document(listing(&first, "one")));
+    let begun = code(&browser, DOCUMENT, &[]).await;
+    let proof = assertion(&app, &first, "one", "a", &json!({}));
+    let refresh = text(&redeem(&app, redemption(DOCUMENT, &begun, &[]), &proof).await, "refresh_token");
+    issuers.publish(DOCUMENT, &document(listing(&second, "two")));
+    app.instance.clock.advance(hour);
+    let old = assertion(&app, &first, "one", "b", &json!({}));
+    assert_eq!(redeem(&app, refreshing(DOCUMENT, &refresh), &old).await.status, StatusCode::UNAUTHORIZED);
+    let new = assertion(&app, &second, "two", "c", &json!({}));
+    let answer = redeem(&app, refreshing(DOCUMENT, &refresh), &new).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let refresh = text(&answer, "refresh_token");
+
+    // The host is away: what was read counts for a day.
+    issuers.withdraw(DOCUMENT);
+    app.instance.clock.advance(hour);
+    let proof = assertion(&app, &second, "two", "d", &json!({}));
+    let answer = redeem(&app, refreshing(DOCUMENT, &refresh), &proof).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let refresh = text(&answer, "refresh_token");
+    app.instance.clock.advance(25 * hour);
+    let proof = assertion(&app, &second, "two", "e", &json!({}));
+    assert_eq!(redeem(&app, refreshing(DOCUMENT, &refresh), &proof).await.status, StatusCode::UNAUTHORIZED);
+
+    // An empty set at the address is an answer.
+    issuers.publish(DOCUMENT, &document(with_keys()));
+    issuers.publish(KEYS, &set(&[("one", &first)]).to_string());
+    browser.sign_in(PASSWORD).await;
+    let begun = code(&browser, DOCUMENT, &[]).await;
+    let proof = assertion(&app, &first, "one", "f", &json!({}));
+    let refresh = text(&redeem(&app, redemption(DOCUMENT, &begun, &[]), &proof).await, "refresh_token");
+    issuers.publish(KEYS, r#"{"keys":[]}"#);
+    app.instance.clock.advance(hour);
+    let proof = assertion(&app, &first, "one", "g", &json!({}));
+    assert_eq!(redeem(&app, refreshing(DOCUMENT, &refresh), &proof).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -303,24 +303,96 @@ async fn a_person_who_enters_wrong_codes_must_wait() {
 
 #[tokio::test]
 async fn requests_are_limited_by_client_and_by_address() {
-    let app = App::new().await;
+    let app = App::trusting(&["192.0.2.1/32"]).await;
     let client_id = device_client(&app).await;
-    for round in 0..4 {
-        for number in 0..30 {
-            let answer = ask(&app, &[("client_id", &client_id)]).await;
-            if round * 30 + number < 100 {
-                assert_eq!(answer.status, StatusCode::OK, "{round} {number}: {}", answer.body);
-            } else {
-                assert_eq!(error(&answer), (429, "temporarily_unavailable".to_owned()));
-                assert_eq!(answer.header("retry-after"), "60");
-            }
+    let from =
+        async |address: &str| ask_with(&app, &[("x-forwarded-for", address)], &[("client_id", &client_id)]).await;
+    for number in 0..31 {
+        let answer = from("198.51.100.1").await;
+        if number < 20 {
+            assert_eq!(answer.status, StatusCode::OK, "{number}: {}", answer.body);
+        } else {
+            assert_eq!(error(&answer), (429, "temporarily_unavailable".to_owned()));
+            assert_eq!(answer.header("retry-after"), "60");
         }
-        let answer = ask(&app, &[("client_id", &client_id)]).await;
-        assert_eq!(error(&answer), (429, "temporarily_unavailable".to_owned()), "one address, one minute");
-        seconds(&app, 60).await;
     }
+    assert_eq!(from("198.51.100.2").await.status, StatusCode::OK, "nobody keeps the program of another place out");
     seconds(&app, 600).await;
-    assert_eq!(ask(&app, &[("client_id", &client_id)]).await.status, StatusCode::OK);
+    assert_eq!(from("198.51.100.1").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_device_that_only_names_a_client_is_not_vouched_for_and_gets_no_privileges() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    for (confidential, vouched) in [(false, "any program can ask under it"), (true, "Registered by an administrator")] {
+        let draft = ClientDraft {
+            name: format!("Box {confidential}"),
+            redirect_uris: vec!["https://box.example/callback".to_owned()],
+            confidential,
+            device_grant: true,
+        };
+        let made = client::create(&app.instance.context, &operator(), &draft, None).await.expect("made");
+        let (client, secret) = made;
+        let secret = secret.map(|secret| secret.expose().to_owned()).unwrap_or_default();
+        let mut pairs =
+            vec![("client_id", client.id.as_str()), ("scope", "mcp:read credentials:read"), ("resource", RESOURCE)];
+        if confidential {
+            pairs.push(("client_secret", &secret));
+        }
+        let answer = ask(&app, &pairs).await;
+        let page = enter(&browser, &text(&answer, "user_code")).await.body;
+        assert!(page.contains(vouched), "{vouched}: {page}");
+        assert_eq!(page.contains(">credentials:read<"), confidential, "{page}");
+        let primary = page.contains("data-kind=\"primary\" name=\"decision\" value=\"allow\"");
+        assert_eq!(primary, confidential, "the page leads nobody to a program that only names itself: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_allows_what_the_page_showed_and_nothing_else() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let client_id = device_client(&app).await;
+    let context = &app.instance.context;
+    let draft = ServerDraft {
+        name: "Docs".to_owned(),
+        resource: "https://docs.example/mcp".to_owned(),
+        scopes: vec![ScopeDescription::parse("docs:read"), ScopeDescription::parse("docs:delete")],
+        ..ServerDraft::default()
+    };
+    let docs = server::add(context, &operator(), &draft).await.expect("added");
+    let asking = [("client_id", client_id.as_str()), ("scope", "docs:read"), ("resource", docs.resource.as_str())];
+    let answer = ask(&app, &asking).await;
+    let (code, user_code) = (text(&answer, "device_code"), text(&answer, "user_code"));
+    let page = enter(&browser, &user_code).await.body;
+    let token = form_token(&page);
+    let shown = between(&page, "name=\"shown\" value=\"", "\"").to_owned();
+    // Meanwhile an administrator lets the scope imply another one.
+    let scopes =
+        vec![ScopeDescription::parse("docs:read (implies docs:delete)"), ScopeDescription::parse("docs:delete")];
+    let edit = server::edit::ServerEdit { scopes: Some(scopes), ..server::edit::ServerEdit::default() };
+    server::edit::edit(context, &operator(), &docs.id, &edit).await.expect("edited");
+    let fields = [
+        ("form_token", token.as_str()),
+        ("user_code", &user_code),
+        ("server", docs.id.as_str()),
+        ("shown", &shown),
+        ("decision", "allow"),
+    ];
+    let again = browser.post("/device", &fields).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.body);
+    assert!(again.body.contains("has changed since you opened the page") && again.body.contains(">docs:delete<"));
+    assert_eq!(polled(&app, &client_id, &code).await, "authorization_pending");
+    let (token, shown) = (form_token(&again.body), between(&again.body, "name=\"shown\" value=\"", "\"").to_owned());
+    let fields = [
+        ("form_token", token.as_str()),
+        ("user_code", &user_code),
+        ("server", docs.id.as_str()),
+        ("shown", &shown),
+        ("decision", "allow"),
+    ];
+    assert_eq!(browser.post("/device", &fields).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

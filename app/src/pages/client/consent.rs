@@ -13,8 +13,13 @@ use crate::prelude::*;
 
 /// The page. `query` is the request as it arrived. The form sends it back with the decision and with the MCP server
 /// that the page showed, and the server reads it again. `must_choose`: the person did not choose one of several MCP
-/// servers.
-pub async fn page(request: AuthorizationRequest, query: String, must_choose: bool) -> Result<Page, ActionError> {
+/// servers. `has_changed`: the person allowed something else than the app would get.
+pub async fn page(
+    request: AuthorizationRequest,
+    query: String,
+    must_choose: bool,
+    has_changed: bool,
+) -> Result<Page, ActionError> {
     let viewer = signed_in()?.viewer()?.clone();
     if let [only] = request.offers.as_slice()
         && !only.server.access.admits(&viewer.authority)
@@ -25,7 +30,8 @@ pub async fn page(request: AuthorizationRequest, query: String, must_choose: boo
     let (lead, warning) = runs_at(redirect_uri.destination());
     let facts = view! { <div><dt class="sub">"Runs at"</dt><dd>{lead}", "<b>{redirect_uri.host()}</b></dd></div> };
     let warning = warning.map(|words| view! { <p>{words}</p> }.into_any());
-    let form = Question { action: links::AUTHORIZE, field: hidden("request", query), must_choose };
+    let (action, field) = (links::AUTHORIZE, hidden("request", query));
+    let form = Question { action, field, must_choose, has_changed, is_device: false };
     Ok(form.page(client, offers, facts, warning, viewer.email))
 }
 
@@ -37,6 +43,10 @@ pub(super) struct Question {
     pub field: AnyView,
     /// Whether the person did not choose one of several MCP servers.
     pub must_choose: bool,
+    /// Whether the person allowed something else than the app would get.
+    pub has_changed: bool,
+    /// Whether a device asks.
+    pub is_device: bool,
 }
 
 impl Question {
@@ -49,17 +59,31 @@ impl Question {
         warning: Option<AnyView>,
         email: String,
     ) -> Page {
-        let Self { action, field, must_choose } = self;
+        let Self { action, field, must_choose, has_changed, is_device } = self;
+        let shown = offers.iter().map(|offer| hidden("shown", offer.shown())).collect_view();
+        let changed = has_changed.then(|| {
+            notice("warn", view! { <p>"What the app may do has changed since you opened the page. Read it again."</p> })
+        });
         let Wanted { wanted, scopes, resource, lifetime, server } = Wanted::of(offers, must_choose);
-        // Nobody checked the other clients. So the page does not lead to "Allow".
-        let allow = (client.kind == ClientKind::Registered).then_some("primary");
-        let vouched = vouched(&client);
+        // Nobody checked the other clients. So the page does not lead to "Allow". A device can use the name of any
+        // client that has no secret.
+        let is_certain = client.kind == ClientKind::Registered && (!is_device || client.is_confidential());
+        let allow = is_certain.then_some("primary");
+        let vouched = match is_device && client.kind == ClientKind::Registered && !is_certain {
+            true => {
+                "An administrator registered this name, but any program can ask under it: only the code shows that it \
+                     is yours"
+                    .to_owned()
+            }
+            false => vouched(&client),
+        };
         let described = client.id.document().map(|url| {
             view! { <div><dt class="sub">"Described at"</dt><dd>{url.to_owned()}</dd></div> }
         });
         let body = view! {
             <section class="panel body" aria-labelledby="title">
                 <h1 id="title">"Allow access"</h1>
+                {changed}
                 <p><b>{client.name}</b>" wants to use "{wanted}" as you, "{email}"."</p>
                 <p class="sub">{vouched}"."</p>
                 {scopes}
@@ -73,7 +97,7 @@ impl Question {
                 </dl>
                 {warning.map(|words| notice("warn", words))}
                 <form method="post" action=action class="stack">
-                    <FormToken/>{field}{server}
+                    <FormToken/>{field}{server}{shown}
                     <div class="row">
                         <button class="button" data-kind=allow name="decision" value="allow">"Allow"</button>
                         <button class="button" name="decision" value="deny">"Deny"</button>
@@ -83,7 +107,11 @@ impl Question {
             <p class="sub">"You can end the access at any time under Connected apps."</p>
         };
         let page = Page::new("Allow access", body).framed(Frame::Gate);
-        if must_choose { page.with_status(422) } else { page }
+        match (must_choose, has_changed) {
+            (true, _) => page.with_status(422),
+            (_, true) => page.with_status(409),
+            _ => page,
+        }
     }
 }
 

@@ -41,8 +41,14 @@ pub async fn enter(form: Form<String>) -> Result<Page, ActionError> {
 }
 
 /// The page that asks the person who entered the code `entered`. `must_choose`: the person did not choose one of
-/// several MCP servers.
-pub fn ask(visit: &Visit, device: WaitingDevice, entered: String, must_choose: bool) -> Result<Page, ActionError> {
+/// several MCP servers. `has_changed`: the person allowed something else than the app would get.
+pub fn ask(
+    visit: &Visit,
+    device: WaitingDevice,
+    entered: String,
+    must_choose: bool,
+    has_changed: bool,
+) -> Result<Page, ActionError> {
     let viewer = visit.viewer()?;
     let WaitingDevice { request, client, offers } = device;
     let code = UserCode::parse(&entered).map(|code| code.shown());
@@ -70,7 +76,7 @@ pub fn ask(visit: &Visit, device: WaitingDevice, entered: String, must_choose: b
         {agent}
         <div><dt class="sub">"Asked"</dt><dd>{moment(request.created_at)}", "{distance(request.created_at)}</dd></div>
     };
-    let question = Question { action: links::DEVICE, field, must_choose };
+    let question = Question { action: links::DEVICE, field, must_choose, has_changed, is_device: true };
     let warning = view! { <p>{WARNING}</p> }.into_any();
     Ok(question.page(client, offers, facts, Some(warning), viewer.email.clone()))
 }

@@ -12,6 +12,7 @@ use domain::model::client::keys::KeySource;
 use domain::model::credential::usage::Period;
 use domain::model::server::McpServer;
 use domain::server;
+use domain::services::issuer_keys::ClientKeys;
 
 use crate::components::chart::{Chart, chart, period_pills};
 use crate::components::pager::{PAGE_SIZE, page_of};
@@ -51,7 +52,7 @@ fn secret_words(hint: &str, ended: bool) -> String {
 /// Where the keys of the client are, and which of them are known here.
 fn keys(client: &AppClient) -> Option<AnyView> {
     Some(match client.key_source()? {
-        KeySource::At(address) => published_keys(address),
+        KeySource::At(address) => published_keys(&ClientKeys::of_client(client, address)),
         KeySource::Listed(set) => {
             let keys = PublicKey::read_jwks(set).unwrap_or_default();
             html! { <div>"Keys in its document"</div>{key_names(&keys)} }

@@ -11,6 +11,7 @@ use domain::crypto::public_key::PublicKey;
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::{AuthenticatorEnd, ClientSecret};
+use domain::services::issuer_keys::ClientKeys;
 
 use crate::components::form::proof::{IdentityFields, TypedIdentity, TypedKeys};
 use crate::pages::credential::fields::{ExpiryChoice, key_with_expiry};
@@ -231,7 +232,7 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
     let address = shown.credential.jwks_uri.as_deref();
     let add = (changeable && address.is_none()).then(|| small_link(links::new_key(client_id), "Add a key"));
     let source = address.filter(|_| whole).map(|address| {
-        view! { <div class="body"><p>"The program publishes its keys. A new key counts when it is published."</p>{published_keys(address)}</div> }
+        view! { <div class="body"><p>"The program publishes its keys. A new key counts when it is published."</p>{published_keys(&ClientKeys::of_credential(address))}</div> }
     });
     let columns = [
         "Key".into(),
@@ -259,9 +260,9 @@ pub(crate) fn key_names(keys: &[PublicKey]) -> AnyView {
 
 /// The keys at an address, as they are known to this server: the keys, the last fetch, the next one, and what went
 /// wrong.
-pub(crate) fn published_keys(address: &str) -> AnyView {
+pub(crate) fn published_keys(keys: &ClientKeys) -> AnyView {
     let visit = Visit::current();
-    let state = match visit.context.issuer_keys.known_of_client(address, visit.now()) {
+    let state = match visit.context.issuer_keys.known_of_client(keys, visit.now()) {
         None => sub("Not fetched since this server started: the next request fetches them."),
         Some(known) => {
             let next = moment(known.next_at);
@@ -275,7 +276,7 @@ pub(crate) fn published_keys(address: &str) -> AnyView {
             html! { {key_names(&known.keys)}{sub(fetched)}{problem} }
         }
     };
-    html! { <code>{address.to_owned()}</code>{state} }
+    html! { <code>{keys.address.clone()}</code>{state} }
 }
 
 /// The identities that stand for a credential. `whole`: as for [`secrets_panel`].

@@ -15,6 +15,8 @@ pub const DEVICE_CODE_LIFETIME: Duration = Duration::from_secs(600);
 pub const POLL_EVERY: i64 = 5;
 /// How many seconds longer it waits after each `slow_down` (RFC 8628 §3.5).
 pub(crate) const SLOWER_BY: i64 = 5;
+/// The longest time between two requests, in seconds.
+pub(crate) const SLOWEST: i64 = 60;
 /// How much too early a request for the token may arrive: networks delay one request more than the next.
 pub(crate) const JITTER: Duration = Duration::from_millis(500);
 

@@ -3,7 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId};
 use crate::crypto::secret::SecretHash;
-use crate::model::client::device::{DeviceRequest, JITTER, POLL_EVERY, SLOWER_BY};
+use crate::model::client::device::{DeviceRequest, JITTER, POLL_EVERY, SLOWER_BY, SLOWEST};
 use crate::model::server::scope::Scopes;
 use crate::store::{On, Result, Transaction, composed_sql, row, sql};
 
@@ -28,11 +28,19 @@ pub(crate) async fn insert(transaction: &mut Transaction, request: &DeviceReques
     .await
 }
 
-/// How many requests of the client wait for a person at `now`. It counts no further than `limit`.
-pub(crate) async fn count_waiting(on: impl On<'_>, client: &AppClientId, now: Timestamp, limit: i64) -> Result<i64> {
+/// How many requests of the client, from one address or from all, wait for a person at `now`. It counts no further than
+/// `limit`.
+pub(crate) async fn count_waiting(
+    on: impl On<'_>,
+    client: &AppClientId,
+    from: Option<&str>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<i64> {
     let sql = "SELECT COUNT(*) AS waiting FROM (SELECT 1 FROM device_codes
-         WHERE client_id = $1 AND expires_at > $2 AND allowed_at IS NULL AND denied_at IS NULL LIMIT $3) AS counted";
-    sql!(sql; client, now, limit).one(on).await
+         WHERE client_id = $1 AND expires_at > $2 AND allowed_at IS NULL AND denied_at IS NULL
+             AND (CAST($3 AS TEXT) IS NULL OR asked_from = $3) LIMIT $4) AS counted";
+    sql!(sql; client, now, from, limit).one(on).await
 }
 
 /// The request with this device code.
@@ -52,8 +60,10 @@ pub(crate) async fn poll(transaction: &mut Transaction, hash: &str, now: Timesta
     if sql!(in_time; now, hash, now.plus(JITTER)).changed(&mut *transaction).await? {
         return Ok(true);
     }
-    let early = "UPDATE device_codes SET polled_at = $1, poll_every = poll_every + $2 WHERE device_hash = $3";
-    sql!(early; now, SLOWER_BY, hash).execute(transaction).await?;
+    // A program that asks again and again is not worth a write each time.
+    let early = "UPDATE device_codes SET polled_at = $1, poll_every = poll_every + $2
+         WHERE device_hash = $3 AND poll_every < $4";
+    sql!(early; now, SLOWER_BY, hash, SLOWEST).execute(transaction).await?;
     Ok(false)
 }
 

@@ -15,12 +15,12 @@ use std::ops::Deref;
 use crate::base::form_body::TokenForm;
 use crate::base::id::AppClientId;
 use crate::client;
+use crate::client::metadata_document::{self, DocumentError};
 use crate::crypto::jws::{UncheckedJws, text};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::AppClient;
-use crate::model::token::SingleUse;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
-use crate::prelude::{Change, Context};
+use crate::prelude::{Change, Context, Fault};
 use crate::store;
 use crate::token::assertion::{self, AppAssertionError};
 use crate::token::client_authentication::credential::CredentialClaim;
@@ -60,8 +60,8 @@ enum Proof {
     Named,
     /// It presented the secret with this hash.
     Secret(SecretHash),
-    /// It signed an assertion, which is good once.
-    Assertion(SingleUse),
+    /// It signed an assertion, which was used up.
+    Assertion,
 }
 
 impl Deref for AuthenticatedClient {
@@ -73,7 +73,7 @@ impl Deref for AuthenticatedClient {
 }
 
 impl AuthenticatedClient {
-    /// Checks in `change` that the client still is one, and that its proof still is one. Uses up an assertion.
+    /// Checks in `change` that the client still is one, and that its proof still is one.
     ///
     /// # Errors
     ///
@@ -87,11 +87,6 @@ impl AuthenticatedClient {
         let present = store::client::find(&mut *change, id).await?.filter(AppClient::is_served).ok_or_else(ended)?;
         if present.is_confidential() || present.key_source() != self.client.key_source() {
             return Err(ended());
-        }
-        if let Proof::Assertion(once) = &self.proof
-            && !store::token::batch::use_assertion(change, id.as_str(), once).await?
-        {
-            return Err(OAuthError::invalid_client("the assertion was used before"));
         }
         Ok(())
     }
@@ -185,9 +180,7 @@ async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<
     check_kind(context, &id)?;
     // Before its keys are fetched: a client that is stopped must not make this server send requests.
     check_enabled(&client)?;
-    if form.get("client_id").is_some_and(|named| named != id.as_str()) {
-        return Err(OAuthError::invalid_request("client_id is not the client that the assertion names."));
-    }
+    let client = present(context, client).await?;
     let once = assertion::verify_of_app(context, &client, &jws).await.map_err(|error| match error {
         AppAssertionError::Rejected(detail) => OAuthError::invalid_client(format!("assertion: {detail}")),
         AppAssertionError::NoKeys(detail) => OAuthError {
@@ -199,7 +192,34 @@ async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<
         },
         AppAssertionError::Fault(fault) => fault.into(),
     })?;
-    Ok(Some(AuthenticatedClient { client, proof: Proof::Assertion(once) }))
+    // Only after the signature was verified: a stranger does not learn which clients there are.
+    if form.get("client_id").is_some_and(|named| named != id.as_str()) {
+        return Err(OAuthError::invalid_request("client_id is not the client that the assertion names."));
+    }
+    // Here, and not with what the request does: an assertion is good for one request of any kind.
+    let mut transaction = context.store.begin_exchange().await.map_err(Fault::from)?;
+    let is_new = store::token::batch::use_assertion(&mut transaction, id.as_str(), &once).await.map_err(Fault::from)?;
+    transaction.commit().await.map_err(Fault::from)?;
+    if !is_new {
+        return Err(OAuthError::invalid_client("the assertion was used before"));
+    }
+    Ok(Some(AuthenticatedClient { client, proof: Proof::Assertion }))
+}
+
+/// The client as its document describes it now. Without this, keys that its host took away would work until a person is
+/// asked. While the host does not answer, what was read before counts for a day.
+async fn present(context: &Context, client: AppClient) -> Result<AppClient> {
+    if client.id.document().is_none() || metadata_document::is_fresh(&client, context.now()) {
+        return Ok(client);
+    }
+    let refused = || OAuthError::invalid_client("its document cannot be used any more");
+    match metadata_document::client_again(context, &client.id).await {
+        Ok(present) if present.key_source().is_some() => Ok(present),
+        Ok(_) => Err(refused()),
+        Err(DocumentError::Fault(fault)) => Err(fault.into()),
+        Err(DocumentError::Unread(_)) if metadata_document::counts(&client, context.now()) => Ok(client),
+        Err(DocumentError::Unread(_) | DocumentError::Unusable(_)) => Err(refused()),
+    }
 }
 
 /// The client that acts for people and has this secret, unless the request names another client.

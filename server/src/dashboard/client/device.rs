@@ -71,16 +71,21 @@ fn person(form: &Submission) -> Result<PersonId, ActionError> {
 async fn decide(form: &Submission, person: &PersonId, code: &str) -> Result<Answer, Problem> {
     let (context, actor) = (form.context(), form.visit.actor()?);
     let decision = form.get("decision");
+    let mut has_changed = false;
     let must_choose = match decision.as_str() {
         "deny" => {
             let client = deny(context, &actor, person, code).await?;
             return Ok(Answer::page(move || device::denied(&client)));
         }
-        "allow" => match allow(context, &actor, person, code, &form.get("server")).await {
+        "allow" => match allow(context, &actor, person, code, &form.get("server"), &form.fields.all("shown")).await {
             Ok((client, offer)) => return Ok(Answer::page(move || device::allowed(&client, &offer))),
             Err(DeviceError::NotChosen) => true,
             // The server that the page showed may have been closed since. Then the page says so.
             Err(DeviceError::NotOpen) => false,
+            Err(DeviceError::Changed) => {
+                has_changed = true;
+                false
+            }
             Err(error) => return Err(error.into()),
         },
         _ => false,
@@ -88,7 +93,7 @@ async fn decide(form: &Submission, person: &PersonId, code: &str) -> Result<Answ
     let waiting = find(context, &actor, person, code).await?;
     let (visit, code) = (form.visit.clone(), code.to_owned());
     let must_choose = must_choose && waiting.offers.len() > 1;
-    Ok(Answer::Page(Box::new(move || device::ask(&visit, waiting, code, must_choose))))
+    Ok(Answer::Page(Box::new(move || device::ask(&visit, waiting, code, must_choose, has_changed))))
 }
 
 /// The form with the words for what is wrong with the code, or a page of its own.
@@ -101,7 +106,7 @@ fn explained(problem: DeviceError) -> Result<Answer, Refused> {
         DeviceError::Refused(problem) => Ok(Answer::page(move || device::refused(&problem))),
         DeviceError::Fault(fault) => Err(fault.into()),
         // These are answered before.
-        DeviceError::TooManyGuesses { .. } | DeviceError::NotOpen | DeviceError::NotChosen => {
+        DeviceError::TooManyGuesses { .. } | DeviceError::NotOpen | DeviceError::NotChosen | DeviceError::Changed => {
             Err(ActionError::NotFound.into())
         }
     }
