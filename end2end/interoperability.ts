@@ -64,7 +64,7 @@ export default class Interoperability implements Reporter {
   }
 
   onEnd(_: FullResult): { status?: FullResult['status'] } | undefined {
-    const rows = [...this.rows].sort(([one], [other]) => one.localeCompare(other)).map(([, line]) => line);
+    const rows = [...this.rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, line]) => line);
     const page = readFileSync(PAGE, 'utf8');
     const [before, rest] = page.split(BEGIN);
     const [present, after] = rest.split(END);
