@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::credential::list::counts;
+use domain::credential::{Outcome, rotate};
+use domain::model::actor::Actor;
 use domain::model::person::authority::Authority;
 use domain::model::person::session::PROOF_LIFETIME;
 
@@ -284,5 +286,29 @@ async fn the_page_says_from_where_and_with_what_it_was_used_and_refused() {
         "Scope not allowed",
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_is_finished_though_the_clock_was_ahead_before_it() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let generated = app.generated("job", &["mcp:read"]).await;
+    let id = &generated.credential.client_id;
+    let rotated = async || {
+        let overlap = rotate::Overlap::default();
+        rotate::secret(context, &Actor::command_line("operator"), id, overlap, None, None).await.expect("rotates")
+    };
+    rotated().await;
+    let cancelled = rotate::cancel(context, &Actor::command_line("operator"), id).await.expect("cancels");
+    assert_ne!(cancelled, Outcome::Unchanged);
+    // The secret that was cancelled seems to be younger than the next one.
+    app.instance.clock.set_back(Duration::from_secs(600));
+    let next = rotated().await;
+    let finished = rotate::finish(context, &Actor::command_line("operator"), id).await.expect("finishes");
+    assert_ne!(finished, Outcome::Unchanged);
+    for (secret, expected) in [(&generated, StatusCode::UNAUTHORIZED), (&next, StatusCode::OK)] {
+        let answer = app.token(&[("authorization", &basic(secret))], "grant_type=client_credentials").await;
+        assert_eq!(answer.status, expected, "{}", answer.body);
     }
 }

@@ -85,9 +85,9 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let exposed = possible.iter().filter(|credential| credential.status(now) == Status::Leaked).count();
     let exposed = (!leaked && !replaces && exposed > 0).then(|| {
         let words = format!(
-            "{} leaked and still work. Anyone who has a leaked secret can use it until the overlap ends: choose “None”, or \
+            "{} that still work. Anyone who has a leaked secret can use it until the overlap ends: choose “None”, or \
              revoke them.",
-            counted(exposed, "credential has", "credentials have")
+            counted(exposed, "leaked credential", "leaked credentials")
         );
         notice("danger", view! { <p>{words}</p> })
     });

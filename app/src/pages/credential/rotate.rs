@@ -114,7 +114,13 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let Form { typed, errors, .. } = form;
     let key_fields =
         (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
+    let Sides { new, others, .. } = sides(&visit.context, &credential).await?;
+    let present: Vec<Side> = new.into_iter().chain(others).collect();
     let expiry = match credential.auth_method {
+        // Which one is replaced is not chosen yet, and each may have another life.
+        AuthMethod::ClientSecret if present.len() > 1 => {
+            Some("The new secret lives as long as the replaced one was given.".into_any())
+        }
         AuthMethod::ClientSecret => Some(match next_expiry(&visit.context, &credential).await? {
             Some(at) => {
                 html! { "The new secret lives as long as the present one was given: it expires on "{moment(at)}"." }
@@ -124,8 +130,6 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         _ => None,
     };
     let options = deadlines(Some(("0", "None: it stops now")));
-    let Sides { new, others, .. } = sides(&visit.context, &credential).await?;
-    let present = new.into_iter().chain(others).collect();
     let fields = view! {
         {replaced_choice(present, typed.replaced, errors.at("replaced"))}
         {key_fields}
@@ -194,7 +198,9 @@ fn advice(progress: Progress) -> (&'static str, &'static str) {
             "danger",
             "The new secret or key no longer works, and the old one ends soon. Cancel the rotation to keep the old one, or rotate again.",
         ),
-        Progress::Unused => ("warn", "The new secret or key was not used yet. Finishing now would stop the program."),
+        Progress::Unused => {
+            ("warn", "The new secret or key was not used yet. Finishing now stops a program that uses the old one.")
+        }
         Progress::Both => (
             "warn",
             "Both were used since the rotation began: some part of the program still uses the old secret or key.",

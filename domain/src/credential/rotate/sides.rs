@@ -53,10 +53,8 @@ pub enum Progress {
 }
 
 impl Sides {
-    /// Sorts `all`, as they are at `now`.
-    pub(super) fn of(all: Vec<Side>, now: Timestamp) -> Self {
-        // During a rotation nothing can be added. So the rotation brought the newest, even if that has ended since.
-        let newest = all.iter().filter(|side| side.end.retires_at.is_none()).map(|side| side.created_at).max();
+    /// Sorts `all`, as they are at `now`. `newest`: when the last of them that is not being replaced was made.
+    pub(super) fn of(all: Vec<Side>, newest: Option<Timestamp>, now: Timestamp) -> Self {
         let live = all.into_iter().filter(|side| side.end.is_live(now));
         let (old, present): (Vec<_>, Vec<_>) = live.partition(|side| side.end.retires_at.is_some());
         let (new, others) = present.into_iter().partition(|side| Some(side.created_at) == newest);
@@ -85,7 +83,20 @@ impl Sides {
 /// The secrets or keys of a credential. A federated credential has none.
 pub async fn sides(context: &Context, credential: &Credential) -> Result<Sides> {
     context.rollup.flush().await;
-    Ok(Sides::of(all(&context.store, credential).await?, context.now()))
+    let newest = newest(&context.store, credential).await?;
+    Ok(Sides::of(all(&context.store, credential).await?, newest, context.now()))
+}
+
+/// When the last secret or key was made that is not being replaced. During a rotation nothing can be added. So the
+/// rotation brought it, even if it has ended since.
+pub(super) async fn newest(on: impl On<'_>, credential: &Credential) -> Result<Option<Timestamp>> {
+    let [secrets, keys, _] = authenticators::TABLES;
+    let table = match credential.auth_method {
+        AuthMethod::ClientSecret => secrets,
+        AuthMethod::PrivateKeyJwt => keys,
+        AuthMethod::Federated => return Ok(None),
+    };
+    Ok(authenticators::newest_made(on, table, &credential.client_id).await?)
 }
 
 /// All secrets or keys, also what has ended.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ClientId;
-use crate::credential::rotate::sides::{Progress, Side, Sides, all};
+use crate::credential::rotate::sides::{Progress, Side, Sides, all, newest};
 use crate::credential::rotate::{Overlap, retire_at};
 use crate::credential::{CredentialError, Outcome, Result, begin_for, update_ends};
 use crate::model::credential::{AuthMethod, Credential};
@@ -38,7 +38,8 @@ impl<'context> UnderWay<'context> {
 /// The secrets or keys of the credential, inside a change.
 pub(in crate::credential) async fn read(change: &mut Change<'_>, credential: &Credential) -> Result<Sides> {
     let now = change.now();
-    Ok(Sides::of(all(change, credential).await?, now))
+    let newest = newest(&mut *change, credential).await?;
+    Ok(Sides::of(all(change, credential).await?, newest, now))
 }
 
 /// Gives the old secret or key another deadline, earlier or later, but never past its own expiry.

@@ -35,6 +35,8 @@ word_enum! {
         NewEnded = "new_ended",
         /// A program may still need the old secret or key of its rotation.
         StillUsed = "still_used",
+        /// The team that it would go back to was removed.
+        TeamGone = "team_gone",
         /// It was changed since, so nothing is reversed.
         Changed = "changed",
     }

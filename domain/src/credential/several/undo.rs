@@ -120,7 +120,7 @@ pub(super) async fn undone(
                 moving::moved(change, actor, credential, &to).await
             }
             Err(CredentialError::Forbidden) => Ok(Err(Kept::Role)),
-            Err(CredentialError::NotFound | CredentialError::Invalid(_)) => Ok(Err(Kept::Unseen)),
+            Err(CredentialError::NotFound | CredentialError::Invalid(_)) => Ok(Err(Kept::TeamGone)),
             Err(error) => Err(error),
         };
     }

@@ -89,6 +89,21 @@ impl KeyOwner {
     }
 }
 
+/// When the last secret or key in `table` was made that has no deadline. The order is that of their bits in the status
+/// list, which are handed out one after the other: a clock that was ahead and was set right does not change it.
+pub(crate) async fn newest_made(
+    on: impl On<'_>,
+    table: &'static str,
+    client_id: &ClientId,
+) -> Result<Option<Timestamp>> {
+    composed_sql!(
+        "SELECT created_at FROM {table} WHERE client_id = $1 AND retires_at IS NULL
+         ORDER BY status_index DESC LIMIT 1"; client_id
+    )
+    .optional(on)
+    .await
+}
+
 pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey, maker: &str) -> Result<()> {
     let status_index = status_list::take(transaction, 1).await?;
     sql!(

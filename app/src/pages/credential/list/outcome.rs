@@ -55,6 +55,7 @@ pub(super) fn why(kept: Kept, action: &str) -> String {
             "the new secret or key has ended, so nothing would be left: cancel the rotation, or rotate again".to_owned()
         }
         Kept::StillUsed => "a program may still need the old secret or key".to_owned(),
+        Kept::TeamGone => "its earlier team was removed, or is not one of yours".to_owned(),
         Kept::Changed => "was changed since".to_owned(),
     }
 }

@@ -105,7 +105,9 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let action = action_of(&entries, &query.action);
     let tokens: i64 = entries.iter().filter_map(|entry| details(entry).get("live_tokens")?.as_i64()).sum();
     let summary = summary(&entries, &kept, more_kept, &action, tokens);
-    let text = text(&entries, &kept, &action, &summary);
+    let is_move = matches!(action.as_str(), "move" | "undo");
+    let owners = if is_move { owners_with(&visit, &entries).await? } else { HashMap::new() };
+    let text = text(&entries, &owners, &kept, &action, &summary);
     let ids: Vec<String> = entries.iter().map(|entry| entry.target_id.clone()).collect();
     let back = links::credentials_of_query(&query.list);
     let again = opposite(&action)
@@ -114,9 +116,8 @@ pub async fn page(query: ReceiptQuery) -> Result<Page, ActionError> {
     let can_undo =
         matches!(action.as_str(), "move" | "owner" | "tag" | "unassign") && (1..=MOST_AT_ONCE).contains(&ids.len());
     let undo = can_undo.then(|| button_link(links::undo(&query.entries, &ids), "Undo"));
-    let left = if action == "move" { without_owner(&visit, &ids).await? } else { None };
+    let left = if is_move { without_owner(&visit, &ids).await? } else { None };
     let failed = kept.iter().filter(|(_, why)| *why != Kept::Already).count() + more_kept;
-    let owners = if action == "move" { owners_with(&visit, &entries).await? } else { HashMap::new() };
     let changed = entries.into_iter().map(|entry| {
         let owner = owners.get(&entry.target_id).cloned();
         changed_row(entry, &action, owner)
@@ -202,7 +203,13 @@ fn summary(entries: &[AuditEntry], kept: &[KeptRow], more_kept: usize, action: &
 }
 
 /// The receipt as plain text.
-fn text(entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -> String {
+fn text(
+    entries: &[AuditEntry],
+    owners: &HashMap<String, String>,
+    kept: &[KeptRow],
+    action: &str,
+    summary: &str,
+) -> String {
     let done = done(action);
     let mut lines = Vec::new();
     if let Some(first) = entries.first() {
@@ -216,7 +223,8 @@ fn text(entries: &[AuditEntry], kept: &[KeptRow], action: &str, summary: &str) -
         lines.push(summary.to_owned());
     }
     for entry in entries {
-        let change = change_words(&details(entry)).map(|change| format!(", {change}")).unwrap_or_default();
+        let changes = change_words(&details(entry)).into_iter().chain(owners.get(&entry.target_id).cloned());
+        let change: String = changes.map(|change| format!(", {change}")).collect();
         lines.push(format!("{done}: {} {}{change} (audit entry {})", entry.target_name, entry.target_id, entry.seq));
     }
     for (named, kept) in kept {
