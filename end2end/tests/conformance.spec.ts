@@ -85,7 +85,7 @@ test('a person allows the client, and the client redeems the code', async () => 
     '--client-id', client_id, '--port', `${port}`,
   ];
   const output = await conformance(args, async (address) => void (await fetch(await allow(address, person))));
-  expect(output).toMatch(/Total: 2 passed, 0 failed/);
+  expect(output).toMatch(/Total: 3 passed, 0 failed/);
 });
 
 for (const [version, scenarios] of [

@@ -281,6 +281,22 @@ test('a person is asked once about a confidential client', async ({ page }) => {
   server.secret('refreshed token', fresh.access_token.split('.')[2]);
   server.secret('next refresh token', fresh.refresh_token);
 
+  // The client is stopped for a while. What the person allowed goes on when it is enabled again.
+  await page.goto(`${server.url}/apps/clients/${id}`);
+  await press(page, 'Disable');
+  await examine(page, 'client-disable');
+  await press(page, 'Disable client');
+  await expect(page.getByText('Disabled', { exact: false }).first()).toBeVisible();
+  await examine(page, 'client-disabled');
+  expect((await server.callMcp(fresh.access_token, 'tools/list')).status).toBe(401);
+  await page.goto(address);
+  await expect(page.getByText('disabled', { exact: false }).first()).toBeVisible();
+  await page.goto(`${server.url}/apps/clients/${id}`);
+  await press(page, 'Enable again');
+  await examine(page, 'client-enable');
+  await press(page, 'Enable client');
+  await expect.poll(async () => (await server.callMcp(fresh.access_token, 'tools/list')).status).toBe(200);
+
   client.close();
   expect(await server.traces()).toEqual([]);
   await server.stop();
