@@ -281,7 +281,7 @@ test('a person is asked once about a confidential client', async ({ page }) => {
   server.secret('refreshed token', fresh.access_token.split('.')[2]);
   server.secret('next refresh token', fresh.refresh_token);
 
-  // The client is stopped for a while. What the person allowed goes on when it is enabled again.
+  // The client is disabled. When it is enabled again, its tokens work again.
   await page.goto(`${server.url}/apps/clients/${id}`);
   await press(page, 'Disable');
   await examine(page, 'client-disable');

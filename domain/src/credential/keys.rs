@@ -112,8 +112,8 @@ fn named(key: &PublicKey) -> (String, PublicKey) {
     (key.kid().map_or_else(|| key.kind(), |kid| kid.chars().take(LONGEST_KID).collect()), key.clone())
 }
 
-/// Stores a key that a credential has published since its keys were last stored, and ends those that it publishes no
-/// more. Returns the identifier of the key; `None` when somebody removed that key, or it cannot be stored.
+/// Stores a new key that a credential publishes, and ends each stored key that it publishes no more. Returns the
+/// identifier of the key; `None` when somebody removed that key, or it cannot be stored.
 pub(crate) async fn adopt(
     context: &Context,
     client_id: &ClientId,

@@ -94,8 +94,8 @@ async fn unread(context: &Context, form: &TokenForm) -> Result<Option<AppClientI
     Ok((!known.as_ref().is_some_and(is_read)).then_some(id))
 }
 
-/// Takes a request of a program without a browser. `origin` is where it came from. The MCP server and the scopes are
-/// those that the authorization endpoint would offer; if there are several servers, the person chooses.
+/// Takes a request of a program without a browser. `origin` is where it came from. The authorization endpoint would
+/// offer the same MCP server and scopes; if there are several servers, the person chooses.
 ///
 /// # Errors
 ///

@@ -42,7 +42,7 @@ pub async fn disable_form(id: String, form: Form) -> Result<Page, ActionError> {
                 "Its access tokens are refused: at once by introspection and the built-in MCP server, within seconds by servers "
                 "that read the status list. Servers that check only the signature accept them until they expire."
             </li>
-            <li>"The access that people gave stays. When you enable the client, it goes on with the same tokens."</li>
+            <li>"The access that people gave stays. When you enable the client, its tokens work again."</li>
             {again}
         </ul></div>
     };

@@ -135,7 +135,7 @@ pub(crate) fn list_sql(owner: ConsentOwner<'_>) -> String {
     )
 }
 
-/// The consents for a client that do not live at `now`, those that ended last first.
+/// The consents for a client that have ended at `now`, the latest end first.
 pub(crate) async fn list_ended(
     store: &Store,
     client: &AppClientId,
