@@ -113,7 +113,7 @@ export class Trial {
     this.book = new Book({ isLossy: this.postgres && durability === 'process', folder: this.site.folder });
     await this.fault.strikeFirst?.({ ...context, site: this.site });
     await this.#furnish();
-    await this.options.settle?.();
+    await this.options.settle?.(this.site);
   }
 
   /** Starts them, with an administrator and some credentials. */
