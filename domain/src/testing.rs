@@ -76,7 +76,8 @@ impl Random for SeededRandom {
 /// Documents by URL, in place of the network. It counts how often each document was asked for.
 #[derive(Default)]
 pub struct FakeIssuers {
-    documents: Mutex<HashMap<String, String>>,
+    /// `None`: the document was taken away.
+    documents: Mutex<HashMap<String, Option<String>>>,
     kept_for: Mutex<HashMap<String, Duration>>,
     asked: Mutex<HashMap<String, usize>>,
 }
@@ -84,7 +85,7 @@ pub struct FakeIssuers {
 impl FakeIssuers {
     /// Publishes a document.
     pub fn publish(&self, url: &str, document: &str) {
-        self.documents.lock().expect("not poisoned").insert(url.to_owned(), document.to_owned());
+        self.documents.lock().expect("not poisoned").insert(url.to_owned(), Some(document.to_owned()));
     }
 
     /// Lets the document be kept for this long.
@@ -92,7 +93,12 @@ impl FakeIssuers {
         self.kept_for.lock().expect("not poisoned").insert(url.to_owned(), max_age);
     }
 
-    /// Publishes nothing at this address any more.
+    /// The host answers that there is no such document any more.
+    pub fn take_away(&self, url: &str) {
+        self.documents.lock().expect("not poisoned").insert(url.to_owned(), None);
+    }
+
+    /// The host does not answer any more.
     pub fn withdraw(&self, url: &str) {
         self.documents.lock().expect("not poisoned").remove(url);
     }
@@ -110,13 +116,17 @@ impl Fetch for FakeIssuers {
 
     fn get<'call>(&'call self, _: &'call str, url: &'call str) -> Answer<'call, Vec<u8>> {
         *self.asked.lock().expect("not poisoned").entry(url.to_owned()).or_default() += 1;
-        let document = self.documents.lock().expect("not poisoned").get(url).cloned();
+        let document = self.documents.lock().expect("not poisoned").get(url).cloned().flatten();
         Box::pin(async move { document.map(String::into_bytes).ok_or_else(|| "404".to_owned()) })
     }
 
     fn of_client<'call>(&'call self, _: ClientFile<'call>, url: &'call str) -> Answer<'call, ClientAnswer> {
+        let is_gone = self.documents.lock().expect("not poisoned").get(url).is_some_and(Option::is_none);
+        if is_gone {
+            return Box::pin(async { Ok(ClientAnswer { body: None, max_age: None }) });
+        }
         let max_age = self.kept_for.lock().expect("not poisoned").get(url).copied();
-        Box::pin(async move { Ok(ClientAnswer { body: self.get(url, url).await?, max_age }) })
+        Box::pin(async move { Ok(ClientAnswer { body: Some(self.get(url, url).await?), max_age }) })
     }
 }
 

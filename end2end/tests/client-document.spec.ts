@@ -1,53 +1,53 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
-import { person } from './browser';
 import { row } from '../interoperability';
+import { person, signIn } from './browser';
 import { Countersign } from './countersign';
+import { Website } from './website';
 
 const execute = promisify(execFile);
 
-/** A website with a self-signed certificate. It publishes the metadata document of a client. */
-let website: Server;
+/** It publishes the metadata documents of clients, and the key of one of them. */
+let website: Website;
 let address: string;
-let folder: string;
 let asked = 0;
 let server: Countersign;
+const key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+/** The document of an editor that acts for people, and of a program that works for itself. */
+const editor = (path: string) => ({
+  client_name: 'Editor',
+  redirect_uris: ['http://localhost:3030/callback'],
+  grant_types: ['authorization_code', 'refresh_token'],
+  token_endpoint_auth_method: 'none',
+  padding: path === '/long.json' ? 'x'.repeat(6000) : undefined,
+});
+const program = () => ({
+  client_name: 'Nightly reports',
+  grant_types: ['client_credentials'],
+  token_endpoint_auth_method: 'private_key_jwt',
+  jwks_uri: `${address}/keys.json`,
+});
 
 test.beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'website-'));
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
-  await execute('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key,
-    '-out', certificate, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
-    '-addext', 'basicConstraints=critical,CA:FALSE',
-  ]);
-  website = createServer({ key: await readFile(key), cert: await readFile(certificate) }, (request, response) => {
+  website = await Website.start((request, response) => {
     asked += 1;
-    if (request.url === '/elsewhere.json') return void response.writeHead(302, { Location: '/client.json' }).end();
-    const document = {
-      client_id: address + request.url,
-      client_name: 'Editor',
-      redirect_uris: ['http://localhost:3030/callback'],
-      grant_types: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_method: 'none',
-      padding: request.url === '/long.json' ? 'x'.repeat(6000) : undefined,
-    };
-    response.setHeader('Content-Type', request.url === '/page.json' ? 'text/html' : 'application/json');
-    response.end(JSON.stringify(document));
-  }).listen(0, '127.0.0.1');
-  await once(website, 'listening');
-  address = `https://localhost:${(website.address() as AddressInfo).port}`;
+    const path = request.url!;
+    if (path === '/elsewhere.json') return void response.writeHead(302, { Location: '/client.json' }).end();
+    const document = path === '/program.json' ? program() : editor(path);
+    const keys = [{ ...key.publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'ES256' }];
+    response.setHeader('Content-Type', path === '/page.json' ? 'text/html' : 'application/json');
+    response.end(JSON.stringify(path === '/keys.json' ? { keys } : { client_id: address + path, ...document }));
+  });
+  address = website.address;
   server = await Countersign.startIn(
-    { SSL_CERT_FILE: certificate },
+    { SSL_CERT_FILE: website.certificate },
     '--client-id-metadata-documents', 'on',
-    '--private-clients', new URL(address).host,
+    '--private-clients', website.host,
     '--dynamic-registration', 'off',
   );
   await server.createAdministrator(person);
@@ -58,9 +58,7 @@ test.afterAll(async () => {
   await server.stop();
   expect(places.concat(await server.traces())).toEqual([]);
   await server.remove();
-  website.close();
-  website.closeAllConnections();
-  await rm(folder, { recursive: true });
+  await website.stop();
 });
 
 const way = 'known by its metadata document, which is fetched over TLS';
@@ -98,3 +96,28 @@ for (const [path, words] of [
     await expect(page.getByRole('heading', { name: 'This request cannot be answered' })).toBeVisible();
     await expect(page.getByText(words)).toBeVisible();
   });
+
+const itself = 'known by its metadata document, which an administrator approved';
+test(`openid-client: ${itself}`, row('openid-client', itself), async ({ page }, info) => {
+  const CLIENT_ID = `${address}/program.json`;
+  await signIn(page, server);
+  await page.goto(`${server.url}/credentials/new?${new URLSearchParams({ document: CLIENT_ID })}`);
+  await expect(page.getByRole('radio', { name: 'Public key' })).toBeChecked();
+  await expect(page.getByLabel('Client metadata document')).toHaveValue(CLIENT_ID);
+  await page.getByLabel('Name', { exact: true }).fill('nightly-reports');
+  for (const scope of ['mcp:read', 'tokens:introspect']) await page.getByRole('checkbox', { name: scope }).check();
+  await page.getByRole('button', { name: 'Generate credentials' }).click();
+  await page.waitForURL(/\/credentials\/csc_/);
+  const id = new URL(page.url()).pathname.split('/').pop()!;
+
+  const KEY_FILE = info.outputPath('key.pem');
+  await writeFile(KEY_FILE, key.privateKey.export({ format: 'pem', type: 'pkcs8' }));
+  const env = { PATH: process.env.PATH, ISSUER: server.url, RESOURCE: `${server.url}/mcp`, CLIENT_ID, KEY_FILE };
+  const args = ['clients/libraries/openid-client.mjs', 'key'];
+  const { stdout } = await execute(process.execPath, args, { env: { ...env, ALGORITHM: 'ES256' } });
+  expect(stdout).toContain(id);
+
+  await page.goto(`${server.url}/credentials/${id}?view=secrets`);
+  await expect(page.getByText('An administrator approved this client ID metadata document.')).toBeVisible();
+  await expect(page.getByText('one, ES256')).toBeVisible();
+});

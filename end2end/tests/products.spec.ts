@@ -1,28 +1,19 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
 import { SignJWT } from 'jose';
 import { allow } from '../clients/browser.mjs';
 import { row } from '../interoperability';
 import { person } from './browser';
 import { Countersign } from './countersign';
+import { Website } from './website';
 
 /**
  * Programs that run at their maker's only. The requests and documents here have the shape of theirs: the same members,
  * methods and kinds of addresses. Their documents lie at a host of the test, because this test reaches no other.
  */
-const execute = promisify(execFile);
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
-let website: Server;
+let website: Website;
 let host: string;
-let folder: string;
 let server: Countersign;
 
 const CODE = ['authorization_code', 'refresh_token'];
@@ -66,24 +57,16 @@ const documents: Record<string, () => object> = {
 };
 
 test.beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'products-'));
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
-  await execute('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key,
-    '-out', certificate, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
-    '-addext', 'basicConstraints=critical,CA:FALSE',
-  ]);
-  website = createServer({ key: await readFile(key), cert: await readFile(certificate) }, (request, response) => {
+  website = await Website.start((request, response) => {
     const jwk = { ...keys.publicKey.export({ format: 'jwk' }), kid: 'one', use: 'sig', alg: 'RS256' };
     const document = documents[request.url!];
     const content = document ? { client_id: host + request.url, ...document() } : { keys: [jwk] };
     response.setHeader('Content-Type', 'application/json');
     response.end(JSON.stringify(content));
-  }).listen(0, '127.0.0.1');
-  await once(website, 'listening');
-  host = `https://localhost:${(website.address() as AddressInfo).port}`;
+  });
+  host = website.address;
   server = await Countersign.startIn(
-    { SSL_CERT_FILE: certificate }, '--private-clients', new URL(host).host, '--dynamic-registration', 'on',
+    { SSL_CERT_FILE: website.certificate }, '--private-clients', website.host, '--dynamic-registration', 'on',
   );
   await server.createAdministrator(person);
 });
@@ -93,9 +76,7 @@ test.afterAll(async () => {
   await server.stop();
   expect(places.concat(await server.traces())).toEqual([]);
   await server.remove();
-  website.close();
-  website.closeAllConnections();
-  await rm(folder, { recursive: true });
+  await website.stop();
 });
 
 type Proof = () => Promise<Record<string, string>>;

@@ -10,16 +10,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::base::id::AppClientId;
-use crate::base::strict_json;
 use crate::base::text::printable;
 use crate::client::{added, changed, name};
-use crate::crypto::public_key::PublicKey;
 use crate::model::client::redirect_uri::RedirectUri;
-use crate::model::client::{AppClient, ClientKind, DEVICE_GRANT, MOST_REDIRECT_URIS, keys};
-use crate::model::credential::key::is_keys_address;
+use crate::model::client::{AppClient, ClientKind, DEVICE_GRANT, MOST_REDIRECT_URIS, document, keys};
 use crate::prelude::{Action, Actor, Context, Timestamp, operation_error};
 use crate::services::client_documents::host;
 use crate::store;
@@ -31,8 +28,6 @@ const LONGEST_PROBLEM: usize = 200;
 /// The members of a document that are kept beside the redirect URIs, because they are shown or explain a decision.
 const MEMBERS: [&str; 6] =
     ["client_name", "client_uri", "redirect_uris", "token_endpoint_auth_method", "jwks", "jwks_uri"];
-/// The members of a JWK that are private or symmetric (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
-const PRIVATE_MEMBERS: [&str; 2] = ["d", "k"];
 
 operation_error! {
     /// Why a document gives no client. The text is for the person.
@@ -79,20 +74,22 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
         Some(client) if client.disabled_at.is_some() || is_fresh(client, now) => return Ok(client.clone()),
         _ => {}
     }
-    let answer = context.documents.get(Some(actor), id.as_str(), now).await.map_err(|problem| unread(&problem))?;
-    let described = read(id, &answer.body, now)?;
-    let described_until = Some(now.plus(answer.kept_for()));
-    keep(context, actor, AppClient { described_until, ..described }).await
+    keep(context, actor, described(context, Some(actor), id).await?).await
 }
 
 /// The same for a request of the client itself, which is stored already. Nobody is signed in, so only the requests to
 /// its host and all requests are counted.
 pub(crate) async fn client_again(context: &Context, id: &AppClientId) -> Result<AppClient, DocumentError> {
+    keep(context, &Actor::system(), described(context, None, id).await?).await
+}
+
+/// The client as its document describes it at this moment.
+async fn described(context: &Context, actor: Option<&Actor>, id: &AppClientId) -> Result<AppClient, DocumentError> {
     let now = context.now();
-    let answer = context.documents.get(None, id.as_str(), now).await.map_err(|problem| unread(&problem))?;
-    let described = read(id, &answer.body, now)?;
+    let answer = context.documents.get(actor, id.as_str(), now).await.map_err(|problem| unread(&problem))?;
     let described_until = Some(now.plus(answer.kept_for()));
-    keep(context, &Actor::system(), AppClient { described_until, ..described }).await
+    let body = answer.body.ok_or_else(|| unusable("There is no document at its address."))?;
+    Ok(AppClient { described_until, ..read(id, &body, now)? })
 }
 
 /// Whether what was read of the client's document still counts while its host does not answer.
@@ -137,22 +134,11 @@ async fn keep(context: &Context, actor: &Actor, described: AppClient) -> Result<
     Ok(AppClient { created_at, last_used_at, disabled_at, ..described })
 }
 
-/// Reads a document (§4). Unknown members are ignored: they mean something to other servers.
-pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<AppClient, DocumentError> {
-    let Some(Value::Object(document)) = strict_json::parse(document) else {
-        return Err(unusable("It is not a JSON object without repeated members."));
-    };
-    if document.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
-        return Err(unusable("Its client_id is not its own address."));
-    }
-    if document.contains_key("client_secret") || document.contains_key("client_secret_expires_at") {
-        return Err(unusable("It holds a client_secret, which everybody can read."));
-    }
-    let has_keys = proves_itself(&document)?;
-    let has = |grant: &str| {
-        let grants = document.get("grant_types");
-        grants.is_some_and(|list| list.as_array().is_some_and(|list| list.contains(&json!(grant))))
-    };
+/// Reads a document (§4).
+pub(crate) fn read(id: &AppClientId, body: &[u8], now: Timestamp) -> Result<AppClient, DocumentError> {
+    let document = document::parse(id, body).map_err(unusable)?;
+    let has_keys = document::key_source(&document).map_err(|problem| unusable(&problem))?.is_some();
+    let has = |grant: &str| document::has_grant(&document, grant);
     let takes_codes = !document.contains_key("grant_types") || has("authorization_code");
     let device_grant_since = has(DEVICE_GRANT).then_some(now);
     if !takes_codes && device_grant_since.is_none() {
@@ -173,43 +159,4 @@ pub(crate) fn read(id: &AppClientId, document: &[u8], now: Timestamp) -> Result<
     }
     let client = AppClient::new(id.clone(), ClientKind::Document, name, redirect_uris, host(id.as_str()), now);
     Ok(AppClient { metadata, device_grant_since, described_at: Some(now), ..client })
-}
-
-/// Whether the client proves itself with keys, which its document then names. A document that everybody can read cannot
-/// hold a secret, so the other method is `none`.
-///
-/// Some documents state no method but a list of methods. Then the client uses its keys, if it has some.
-fn proves_itself(document: &Map<String, Value>) -> Result<bool, DocumentError> {
-    let listed = document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array);
-    let is_listed = |method: &str| listed.is_some_and(|list| list.iter().any(|own| own == method));
-    let (jwks, jwks_uri) = (document.get("jwks"), document.get("jwks_uri"));
-    let has_keys = jwks.is_some() || jwks_uri.is_some();
-    let method = match document.get("token_endpoint_auth_method") {
-        Some(method) => method.as_str().unwrap_or_default(),
-        None if is_listed(keys::PRIVATE_KEY_JWT) && has_keys => keys::PRIVATE_KEY_JWT,
-        None if listed.is_none() || is_listed("none") => "none",
-        None => "",
-    };
-    match method {
-        "none" => return Ok(false),
-        keys::PRIVATE_KEY_JWT => {}
-        _ => return Err(unusable("Its token_endpoint_auth_method is neither none nor private_key_jwt.")),
-    }
-    match (jwks, jwks_uri) {
-        (Some(_), Some(_)) => Err(unusable("It has jwks and jwks_uri; one of them is allowed (RFC 7591 §2).")),
-        (None, None) => Err(unusable("It uses private_key_jwt and names no keys: jwks or jwks_uri.")),
-        (None, Some(address)) if address.as_str().is_some_and(is_keys_address) => Ok(true),
-        (None, Some(_)) => Err(unusable("Its jwks_uri is no https address without user information and fragment.")),
-        (Some(set), None) => {
-            let all = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            if all.iter().any(|key| PRIVATE_MEMBERS.iter().any(|member| key.get(member).is_some())) {
-                return Err(unusable("Its jwks hold a private or symmetric key, which everybody can read."));
-            }
-            match PublicKey::read_jwks(set) {
-                Ok(usable) if !usable.is_empty() => Ok(true),
-                Ok(_) => Err(unusable("Its jwks hold no key that can be used here.")),
-                Err(problem) => Err(unusable(&format!("Its jwks cannot be used. {problem}"))),
-            }
-        }
-    }
 }

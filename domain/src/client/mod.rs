@@ -34,18 +34,21 @@ pub mod usage;
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::base::id::AppClientId;
 use crate::crypto::secret::{PlainSecret, SecretHash};
 use crate::idempotency;
 use crate::model::client::consent::EndCause;
+use crate::model::client::keys::{self, KeySource};
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::{AppClient, ClientKind, ClientQuery, MOST_REDIRECT_URIS};
 use crate::model::credential::draft::check_name;
+use crate::model::credential::key::{NO_KEYS_ADDRESS, is_keys_address};
 use crate::prelude::{
     Action, Actor, Change, Changes, Context, Errors, Event, FieldError, Result, Target, operation_error,
 };
+use crate::services::issuer_keys::ClientKeys;
 use crate::store;
 use crate::store::client::consent::ConsentSelection;
 
@@ -63,6 +66,8 @@ pub struct ClientDraft {
     pub redirect_uris: Vec<String>,
     /// Whether the client can keep a secret, because it runs on a server.
     pub confidential: bool,
+    /// Where the client publishes the keys with which it proves itself (RFC 7591 §2), in place of a secret.
+    pub jwks_uri: Option<String>,
     /// Whether the client may use the device grant. Then it needs no redirect URI.
     pub device_grant: bool,
 }
@@ -85,8 +90,25 @@ impl ClientDraft {
         let name = errors.take("name", check_name(&self.name));
         let fewest = if self.device_grant { 0 } else { 1 };
         let uris = errors.take("redirect_uris", redirect_uris(&self.redirect_uris, fewest));
-        name.zip(uris).ok_or(errors.0)
+        let keys = errors.take("jwks_uri", self.check_keys());
+        name.zip(uris).filter(|_| keys.is_some()).ok_or(errors.0)
     }
+
+    fn check_keys(&self) -> Result<(), String> {
+        match &self.jwks_uri {
+            Some(_) if self.confidential => Err("The client has a secret or keys. Leave the address empty.".to_owned()),
+            Some(address) if !is_keys_address(address) => Err(NO_KEYS_ADDRESS.to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the client's metadata says of its keys. The keys are fetched, so that an address without keys is told at once.
+async fn metadata_of_keys(context: &Context, address: &str) -> Result<Map<String, Value>, ClientError> {
+    let source = ClientKeys::At { address: address.to_owned(), document: None };
+    let usable = context.issuer_keys.usable_of_client(&source, context.now()).await;
+    usable.map_err(|problem| FieldError::new("jwks_uri", problem))?;
+    Ok(keys::metadata_with_jwks_uri(address))
 }
 
 fn redirect_uris(written: &[String], fewest: usize) -> Result<Vec<RedirectUri>, String> {
@@ -113,11 +135,19 @@ pub async fn create(
     form_token: Option<&str>,
 ) -> Result<(AppClient, Option<PlainSecret>), ClientError> {
     let (name, redirect_uris) = draft.check()?;
+    let metadata = match &draft.jwks_uri {
+        Some(address) => {
+            context.begin_change().await?.require_administrator(actor, ClientError::NotFound).await?;
+            metadata_of_keys(context, address).await?
+        }
+        None => Map::new(),
+    };
     let secret = draft.confidential.then(|| PlainSecret::generate(context.random.as_ref()));
     let mut change = context.begin_change().await?;
     change.require_administrator(actor, ClientError::NotFound).await?;
     let id = AppClientId::generate(context.random.as_ref());
     let client = AppClient {
+        metadata,
         secret_hint: secret.as_ref().map(PlainSecret::hint),
         made_by: actor.person_id().cloned(),
         device_grant_since: draft.device_grant.then(|| change.now()),
@@ -137,6 +167,9 @@ pub(crate) fn added(client: &AppClient) -> Event {
     let mut details = json!({ "kind": client.kind.as_str(), "confidential": client.is_confidential() });
     if client.device_grant_since.is_some() {
         details["device_grant"] = json!(true);
+    }
+    if client.key_source().is_some() && client.kind == ClientKind::Registered {
+        details["keys"] = json!(client.keys_in_words());
     }
     if client.kind == ClientKind::Registered {
         details["redirect_uris"] = client.redirect_uris.iter().map(RedirectUri::as_str).collect();
@@ -170,19 +203,33 @@ pub(crate) fn changed(before: &AppClient, after: &AppClient) -> Event {
     after.event(Action::ClientChanged).with(changes.into())
 }
 
-/// Changes the name, the redirect URIs and the device grant of a client that an administrator added. Its consents
-/// stay. When the redirect URIs change, codes that were issued before can no longer be redeemed.
+/// Changes the name, the redirect URIs, the address of the keys and the device grant of a client that an administrator
+/// added. Its consents stay. When the redirect URIs change, codes that were issued before can no longer be redeemed.
 pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &ClientDraft) -> Result<(), ClientError> {
     let (name, redirect_uris) = draft.check()?;
-    let (mut change, before) = begin_for(context, actor, id, AppClient::is_editable).await?;
+    let (mut change, mut before) = begin_for(context, actor, id, AppClient::is_editable).await?;
+    let metadata = match (before.key_source(), &draft.jwks_uri) {
+        (Some(KeySource::At(present)), Some(address)) if present != address => {
+            // Nobody else's change waits while the keys are fetched.
+            drop(change);
+            let metadata = metadata_of_keys(context, address).await?;
+            (change, before) = begin_for(context, actor, id, AppClient::is_editable).await?;
+            metadata
+        }
+        (None, Some(_)) => {
+            return Err(FieldError::new("jwks_uri", "This client has no keys. Add another client.").into());
+        }
+        (Some(KeySource::At(_)), None) => return Err(FieldError::new("jwks_uri", NO_KEYS_ADDRESS).into()),
+        _ => before.metadata.clone(),
+    };
     let now = change.now();
     let device_grant_since = draft.device_grant.then(|| before.device_grant_since.unwrap_or(now));
-    let moves = before.redirect_uris != redirect_uris;
-    if before.name == name && !moves && before.device_grant_since == device_grant_since {
+    let (moves, has_other_keys) = (before.redirect_uris != redirect_uris, before.metadata != metadata);
+    if before.name == name && !moves && !has_other_keys && before.device_grant_since == device_grant_since {
         return Ok(());
     }
-    let made_by = if moves { actor.person_id().cloned() } else { before.made_by.clone() };
-    let after = AppClient { name, redirect_uris, device_grant_since, made_by, ..before.clone() };
+    let made_by = if moves || has_other_keys { actor.person_id().cloned() } else { before.made_by.clone() };
+    let after = AppClient { name, redirect_uris, metadata, device_grant_since, made_by, ..before.clone() };
     store::client::describe(&mut change, &after).await?;
     if moves {
         store::client::consent::forget_codes_of_client(&mut change, id).await?;

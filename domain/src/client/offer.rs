@@ -47,7 +47,7 @@ impl Asking<'_> {
     /// other program. A redirect URI says where an answer goes. A device that asks with the name of a public client
     /// says nothing about itself (RFC 8628 §5.4), so it must be a client with a secret.
     pub(crate) fn may_get_privileges(client: &AppClient, is_device: bool) -> bool {
-        client.kind == ClientKind::Registered && (!is_device || client.is_confidential())
+        client.kind == ClientKind::Registered && (!is_device || client.proves_itself())
     }
 
     /// The offers to the person: one, unless the person must choose.

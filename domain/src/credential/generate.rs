@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{ClientId, PersonId, SecretId, TeamId};
+use crate::base::id::{AppClientId, ClientId, PersonId, SecretId, TeamId};
 use crate::credential::{CredentialError, Result, check_access, edit, federated, keys, sent_before};
 use crate::crypto::secret::PlainSecret;
 use crate::model::credential::draft::{CheckedProof, Draft};
+use crate::model::credential::key::KeysAt;
 use crate::model::credential::{AuthMethod, Credential, Owner};
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
@@ -47,11 +48,13 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     let now = context.now();
     let known = store::server::list(&context.store).await?;
     let mut checked = draft.check(&context.settings, &known, now)?;
-    let mut jwks_uri = None;
-    if let CheckedProof::KeysAt(address) = &checked.proof {
-        let published = keys::published(context, address).await?;
-        jwks_uri = Some(address.clone());
-        checked.proof = CheckedProof::Keys(published);
+    let mut keys_at = None;
+    if let CheckedProof::KeysAt(source) = checked.proof {
+        if let KeysAt::Document(id) = &source {
+            may_approve(context, actor, id).await?;
+        }
+        checked.proof = CheckedProof::Keys(keys::published(context, &source).await?);
+        keys_at = Some(source);
     }
     let (auth_method, expires_at) = match &checked.proof {
         CheckedProof::Secret => (AuthMethod::ClientSecret, None),
@@ -72,13 +75,16 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     let client_id = ClientId::generate(context.random.as_ref());
     let credential = Credential {
         auth_method,
-        jwks_uri,
+        keys_at,
         assertions: draft.assertions,
         expires_at,
         owner,
         ..checked.credential(client_id, team.id.clone(), actor.name(), now)
     };
     check_access(&mut change, &team, &credential.servers, "server").await?;
+    if let Some(KeysAt::Document(id)) = &credential.keys_at {
+        check_unused(&mut change, id).await?;
+    }
     change.use_form_token(form_token, credential.client_id.as_str(), sent_before).await?;
     store::credential::insert(&mut change, &credential, actor.id()).await?;
     let (secret, proof) = add_proof(&mut change, actor, &credential, checked.proof, checked.expires_at).await?;
@@ -90,6 +96,7 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
         "scopes": credential.scopes.to_string(),
         "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
         "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+        "keys_at": credential.keys_at.as_ref().map(KeysAt::as_str),
         "assertions": edit::rules(credential.assertions),
         "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
         "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -99,6 +106,29 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     // A checked draft names at least one server.
     let server = checked.servers.into_iter().next().ok_or(CredentialError::NotFound)?;
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
+}
+
+/// Checks, before anything is fetched, that the document may be approved. Only administrators do it: a document stands
+/// for one credential in the whole installation, so a team must not take the document of another team's program.
+async fn may_approve(context: &Context, actor: &Actor, id: &AppClientId) -> Result<()> {
+    let mut change = context.begin_change().await?;
+    if !change.authority(actor).await?.is_administrator() {
+        let message = "Only an administrator approves a document. Name the address of the keys instead.";
+        return Err(FieldError::new("document", message).into());
+    }
+    check_unused(&mut change, id).await
+}
+
+/// Checks that no credential that may work again has the document.
+async fn check_unused(change: &mut Change<'_>, id: &AppClientId) -> Result<()> {
+    let Some(owner) = store::credential::of_document(&mut *change, id).await? else { return Ok(()) };
+    match store::credential::find(change, &owner).await? {
+        Some(credential) if credential.revoked_at.is_none() => {
+            let message = format!("The credential {} has this document already. Revoke it first.", credential.name);
+            Err(FieldError::new("document", message).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The team that will own the credential: the chosen one, or the only team that the actor may choose. When an

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{AuthenticatorId, ClientId, KeyId};
+use crate::base::id::{AppClientId, AuthenticatorId, ClientId, KeyId};
 use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
-use crate::model::credential::AuthMethod;
 use crate::model::credential::draft::{Expiry, check_expiry};
-use crate::model::credential::key::{ClientKey, KeysDraft};
-use crate::model::person::authority::Role;
+use crate::model::credential::key::{ClientKey, KeysAt, KeysDraft};
+use crate::model::credential::{AuthMethod, Credential};
+use crate::model::person::authority::{Authority, Role};
 use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, Timestamp};
 use crate::services::issuer_keys::ClientKeys;
 use crate::store;
 
 /// Why no key is added by hand.
-pub(crate) const PUBLISHES: &str = "The program publishes its keys. Publish the new key at that address.";
+pub(crate) const PUBLISHES: &str = "The program publishes its keys. Publish the new key there.";
 /// Longest identifier of a published key that is its name, in characters.
 const LONGEST_KID: usize = 60;
 
@@ -37,7 +37,7 @@ pub async fn add(
     let expires_at = check_expiry(expiry, now).at("expiry")?;
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Manager).await?;
-    if credential.jwks_uri.is_some() {
+    if credential.keys_at.is_some() {
         return Err(FieldError::new("public_key", PUBLISHES).into());
     }
     // Cancelling a rotation ends every new key. It must not end a key that was no part of the rotation.
@@ -93,18 +93,23 @@ pub(crate) async fn insert(
 ///
 /// # Errors
 ///
-/// An error at `jwks_uri` when there are none that can be used.
-pub(crate) async fn published(context: &Context, address: &str) -> Result<Vec<(String, PublicKey)>> {
-    let keys = context.issuer_keys.of_client(&ClientKeys::of_credential(address), context.now()).await;
-    let keys = keys.map_err(|error| FieldError::new("jwks_uri", format!("The keys cannot be used. {error}")))?;
-    if keys.is_empty() {
-        return Err(FieldError::new("jwks_uri", "The address has no usable key.").into());
-    }
+/// An error at `jwks_uri` or `document` when there are none that can be used.
+pub(crate) async fn published(context: &Context, keys_at: &KeysAt) -> Result<Vec<(String, PublicKey)>> {
+    let field = if keys_at.document().is_some() { "document" } else { "jwks_uri" };
+    let keys = context.issuer_keys.usable_of_client(&ClientKeys::of_credential(keys_at), context.now()).await;
+    let keys = keys.map_err(|problem| FieldError::new(field, problem))?;
     if keys.len() > MOST_KEYS {
         let message = format!("A credential has at most {MOST_KEYS} keys; the address has {}.", keys.len());
-        return Err(FieldError::new("jwks_uri", message).into());
+        return Err(FieldError::new(field, message).into());
     }
     Ok(keys.iter().map(named).collect())
+}
+
+/// The credential that works with the keys of this client ID metadata document, if an administrator approved it.
+pub async fn of_document(context: &Context, authority: &Authority, id: &AppClientId) -> Result<Option<Credential>> {
+    let Some(client_id) = store::credential::of_document(&context.store, id).await? else { return Ok(None) };
+    let found = store::credential::find(&context.store, &client_id).await?;
+    Ok(found.filter(|one| one.revoked_at.is_none() && authority.role_in(&one.team).is_some()))
 }
 
 /// A published key with its name.
@@ -143,7 +148,7 @@ pub(crate) async fn adopt(
     };
     update_ends(&mut change, &credential).await?;
     let details = json!({
-        "keys": added.iter().map(describe).collect::<Vec<_>>(), "removed": removed, "published_at": credential.jwks_uri,
+        "keys": added.iter().map(describe).collect::<Vec<_>>(), "removed": removed, "published_at": credential.keys_at.as_ref().map(KeysAt::as_str),
     });
     change.commit(&actor, &credential.event(Action::CredentialKeyAdded).with(details)).await?;
     Ok(added.into_iter().next().map(|key| key.id))

@@ -40,8 +40,9 @@ pub enum ClientFile<'call> {
 /// Such a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAnswer {
-    /// Its content.
-    pub body: Vec<u8>,
+    /// Its content; `None`: the client has taken the file away (404 or 410). That is an answer, and no failure after
+    /// which the earlier file counts.
+    pub body: Option<Vec<u8>>,
     /// How long the publisher lets it be kept (RFC 9111 §5.2.2.1); zero when it must not be kept.
     pub max_age: Option<Duration>,
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::id::{AuthenticatorId, ClientId, KeyId};
+use crate::base::id::{AppClientId, AuthenticatorId, ClientId, KeyId};
 use crate::credential::keys;
 use crate::crypto::jws::{UncheckedJws, numeric_date, text};
 use crate::crypto::public_key::PublicKey;
 use crate::model::client::AppClient;
 use crate::model::client::keys::KeySource;
 use crate::model::credential::federated::FederatedIdentity;
+use crate::model::credential::key::KeysAt;
 use crate::model::token::SingleUse;
 use crate::prelude::{Context, Fault, Timestamp, through_fault};
 use crate::services::issuer_keys::{ClientKeys, IssuerKeysError};
@@ -109,23 +110,34 @@ pub async fn verify(
         return Err(rejected(None, "iss and sub must be text"));
     };
     // A client signs an assertion about itself. The name of another issuer may look like a client ID.
-    match ClientId::parse(iss).filter(|_| iss == sub || iss.starts_with(ClientId::PREFIX)) {
+    let own = match ClientId::parse(iss).filter(|_| iss == sub || iss.starts_with(ClientId::PREFIX)) {
+        None if iss == sub => of_document(context, iss).await?,
+        own => own,
+    };
+    match own {
         Some(issuer) => {
-            if client_id.is_some_and(|named| named != issuer.as_str()) {
+            if client_id.is_some_and(|named| named != issuer.as_str() && named != iss) {
                 return Err(AssertionError::OtherClient);
             }
-            by_own_key(context, &jws, issuer, sub, purpose).await
+            by_own_key(context, &jws, issuer, purpose).await
         }
         None => by_other_issuer(context, &jws, iss, sub, client_id).await,
     }
 }
 
-/// An assertion that the client signed with a registered key.
+/// The credential whose program publishes the document at the address `iss`.
+async fn of_document(context: &Context, iss: &str) -> Result<Option<ClientId>, Fault> {
+    match AppClientId::parse(iss).filter(|id| id.document().is_some()) {
+        Some(id) => Ok(store::credential::of_document(&context.store, &id).await?),
+        None => Ok(None),
+    }
+}
+
+/// An assertion that the client signed with a registered key. Its `iss` names the client.
 async fn by_own_key(
     context: &Context,
     jws: &UncheckedJws<'_>,
     client_id: ClientId,
-    sub: &str,
     purpose: AssertionPurpose,
 ) -> Result<VerifiedAssertion, AssertionError> {
     let reject = |detail: &str| rejected(Some(&client_id), detail);
@@ -133,14 +145,14 @@ async fn by_own_key(
     let Some(owner) = context.ledger.keys(client_id.clone(), now.minus(ENDED_KEYS)).await? else {
         return Err(rejected(None, "no such client"));
     };
-    let key = match &owner.jwks_uri {
-        Some(address) => published_key(context, jws, &client_id, address, &owner.keys).await?,
+    let key = match &owner.keys_at {
+        Some(keys_at) => published_key(context, jws, &client_id, keys_at, &owner.keys).await?,
         None => jws.signed_by(owner.keys.iter().map(|(id, key)| (id, key))).cloned(),
     };
     let key = key.ok_or_else(|| reject("the signature is by none of the registered keys"))?;
     let claims = jws.unchecked_claims();
     // In the JWT bearer grant the assertion may name any subject. The token's subject is still the client.
-    if purpose == AssertionPurpose::ClientAuthentication && sub != client_id.as_str() {
+    if purpose == AssertionPurpose::ClientAuthentication && claims.get("sub") != claims.get("iss") {
         return Err(reject("sub must be the client ID"));
     }
     let settings = &context.settings;
@@ -175,10 +187,10 @@ async fn published_key(
     context: &Context,
     jws: &UncheckedJws<'_>,
     client_id: &ClientId,
-    address: &str,
+    keys_at: &KeysAt,
     stored: &[(KeyId, PublicKey)],
 ) -> Result<Option<KeyId>, AssertionError> {
-    let now = context.now();
+    let (now, address) = (context.now(), keys_at.as_str());
     let no_keys = |error: IssuerKeysError| AssertionError::NoKeys {
         client_id: client_id.clone(),
         detail: match error {
@@ -188,7 +200,7 @@ async fn published_key(
             IssuerKeysError::Unusable(problem) => format!("no keys: {problem}"),
         },
     };
-    let source = ClientKeys::of_credential(address);
+    let source = ClientKeys::of_credential(keys_at);
     if !context.issuer_keys.of_client_have_signed(&source, jws, now).await.map_err(no_keys)? {
         return Ok(None);
     }

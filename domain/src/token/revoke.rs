@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::base::form_body::TokenForm;
+use crate::base::id::{ClientId, TokenId};
 use crate::client::consent;
 use crate::credential::update_ends_of;
 use crate::crypto::secret::{PlainSecret, SecretKind};
@@ -50,20 +51,26 @@ async fn revoke_of_credential(
     token: &str,
     origin: &Origin,
 ) -> Result<(), Fault> {
-    let jti = match signed(context, token).await? {
-        Some((SignedToken::OfCredential(owner, jti), _)) if owner == caller.client_id => jti,
-        _ => return Ok(()),
-    };
+    match signed(context, token).await? {
+        Some((SignedToken::OfCredential(owner, jti), _)) if owner == caller.client_id => {
+            end_token(context, &owner, &jti, origin).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends a token of the credential `owner`, which asks for it.
+async fn end_token(context: &Context, owner: &ClientId, jti: &TokenId, origin: &Origin) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if !store::token::ledger::revoke_token(&mut change, &jti, now).await? {
+    if !store::token::ledger::revoke_token(&mut change, jti, now).await? {
         return Ok(());
     }
-    update_ends_of(&mut change, &caller.client_id).await?;
-    let state = store::token::ledger::token_state(&mut change, &jti).await?.ok_or(Fault::Damaged)?;
-    let actor = Actor::authenticated_credential(caller.client_id.clone(), state.credential_name.clone());
+    update_ends_of(&mut change, owner).await?;
+    let state = store::token::ledger::token_state(&mut change, jti).await?.ok_or(Fault::Damaged)?;
+    let actor = Actor::authenticated_credential(owner.clone(), state.credential_name.clone());
     let actor = actor.at(origin.address, None);
-    let event = Event::new(Action::TokenRevoked, Target::Credential, caller.client_id.as_str(), &state.credential_name)
+    let event = Event::new(Action::TokenRevoked, Target::Credential, owner.as_str(), &state.credential_name)
         .with(json!({ "jti": jti.as_str() }));
     change.commit(&actor, &event).await
 }
@@ -77,7 +84,17 @@ async fn revoke_of_interactive(
     if let Some(token) = PlainSecret::parse_of(SecretKind::RefreshToken, token) {
         return give_up(context, client, &token, origin).await;
     }
-    let Some((SignedToken::OfGrant(jti), _)) = signed(context, token).await? else { return Ok(()) };
+    let jti = match signed(context, token).await? {
+        Some((SignedToken::OfGrant(jti), _)) => jti,
+        // A document may describe a client that acts for people and also approve a credential. It is the same program.
+        Some((SignedToken::OfCredential(owner, jti), _)) if client.id.document().is_some() => {
+            return match store::credential::of_document(&context.store, &client.id).await? == Some(owner.clone()) {
+                true => end_token(context, &owner, &jti, origin).await,
+                false => Ok(()),
+            };
+        }
+        _ => return Ok(()),
+    };
     let state = store::client::consent::token_state(&context.store, &jti).await?;
     if state.is_none_or(|state| state.client_id != client.id) {
         return Ok(());

@@ -68,8 +68,7 @@ async fn a_damaged_client_is_a_fault() {
         let wanted = ClientDraft {
             name: "App".to_owned(),
             redirect_uris: vec!["https://app.example.com/callback".to_owned()],
-            confidential: false,
-            device_grant: false,
+            ..ClientDraft::default()
         };
         let (app, _) = client::create(context, &operator(), &wanted, None).await.expect("adds");
         damage(context, sql, value, app.id.as_str()).await;

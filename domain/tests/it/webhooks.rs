@@ -121,7 +121,7 @@ async fn a_leak_of_what_is_no_credential_is_told_once_whatever_becomes_of_it() {
             name: "Portal".to_owned(),
             redirect_uris: vec!["https://portal.example/callback".to_owned()],
             confidential: true,
-            device_grant: false,
+            ..ClientDraft::default()
         };
         let (_, secret) = client::create(context, &operator(), &portal, None).await.expect("made");
         let secret = secret.expect("a secret");

@@ -159,7 +159,7 @@ pub(crate) async fn refused(fields: Fields) -> PageResult {
 
 /// `GET /credentials/new`
 pub(crate) async fn new(fields: Fields) -> PageResult {
-    new::page(read!(fields => new::NewQuery { from, purpose: "as", example, server })).await
+    new::page(read!(fields => new::NewQuery { from, purpose: "as", example, server, document })).await
 }
 
 /// `POST /credentials/new`: generates a credential. The answer is the only page that shows the secret.
@@ -366,7 +366,7 @@ impl FromFields for ListPlace {
 impl FromFields for TypedKeys {
     /// The keys have fields of their own in every form that has them.
     fn read(fields: &Fields, _: &str) -> Self {
-        read!(fields => Self { public_key, jwks_uri, label, expiry, expires_on })
+        read!(fields => Self { public_key, jwks_uri, document, label, expiry, expires_on })
     }
 }
 

@@ -32,9 +32,6 @@ const LONGEST_RECEIPT: usize = 4 * 1024;
 /// Deadline for that part, after the status is known.
 const RECEIPT_DEADLINE: Duration = Duration::from_millis(500);
 
-/// A set without keys (RFC 7517 §5).
-const NO_KEYS: &[u8] = br#"{"keys":[]}"#;
-
 /// The problem of a request that took longer than its deadline.
 const LATE: &str = "no answer in time";
 
@@ -116,10 +113,8 @@ impl Outbound {
             permission.is_private &= Url::parse(document).is_ok_and(|document| self.clients.cover(&document));
         }
         let answer = self.connector.ask(permission, &url, Method::GET, headers, Bytes::new()).await?;
-        // The client has taken its keys away. That is an answer, and no failure after which earlier keys count.
-        let is_gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
-        if is_gone && matches!(what, ClientFile::Keys { .. }) {
-            return Ok(ClientAnswer { body: NO_KEYS.to_vec(), max_age: None });
+        if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Ok(ClientAnswer { body: None, max_age: None });
         }
         if answer.status != StatusCode::OK {
             return Err(format!("answered {}", answer.status));
@@ -132,7 +127,7 @@ impl Outbound {
             ClientFile::Keys { .. } => LONGEST_DOCUMENT,
         };
         let max_age = max_age(&answer.headers);
-        Ok(ClientAnswer { body: read_body(answer, longest).await?, max_age })
+        Ok(ClientAnswer { body: Some(read_body(answer, longest).await?), max_age })
     }
 
     /// Sends a message to a webhook, and returns the status of its answer.

@@ -30,7 +30,7 @@ use domain::operations::housekeeping::Housekeeping;
 use serde_json::{Value, json};
 
 use crate::roles::{joined, signed_in_as};
-use crate::support::{Answer, App};
+use crate::support::{Answer, App, claims_of};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -719,8 +719,7 @@ async fn an_assertion_is_a_grant_where_the_credential_allows_it() {
     let answer = app.token(&[], format!("{JWT_BEARER}{assertion}")).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     let access = answer.json()["access_token"].as_str().expect("a token").to_owned();
-    let payload = URL_SAFE_NO_PAD.decode(access.split('.').nth(1).expect("a payload")).expect("base64url");
-    let payload: Value = serde_json::from_slice(&payload).expect("JSON");
+    let payload = claims_of(&access);
     assert_eq!((payload["sub"].as_str(), payload["client_id"].as_str()), (Some(id.as_str()), Some(id.as_str())));
 
     let error = |answer: &Answer| (answer.status.as_u16(), answer.json()["error"].as_str().map(str::to_owned));
@@ -747,9 +746,7 @@ async fn an_assertion_is_a_grant_where_the_credential_allows_it() {
 
 /// Claims with the `jti` of an earlier assertion.
 fn claims_with_jti(app: &App, id: &ClientId, earlier: &str) -> Value {
-    let payload = URL_SAFE_NO_PAD.decode(earlier.split('.').nth(1).expect("a payload")).expect("base64url");
-    let payload: Value = serde_json::from_slice(&payload).expect("JSON");
-    changed(claims(app, id), "jti", payload["jti"].clone())
+    changed(claims(app, id), "jti", claims_of(earlier)["jti"].clone())
 }
 
 #[tokio::test]

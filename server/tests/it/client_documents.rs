@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::audit;
 use domain::base::id::AppClientId;
-use domain::client::{self, prune};
+use domain::client::{self, ClientDraft, prune};
 use domain::model::actor::Actor;
 use domain::model::audit::Filter;
 use domain::model::client::{DynamicRegistration, InitialAccessToken};
@@ -253,11 +253,10 @@ async fn long_lists_of_clients_have_pages_and_a_search() {
     let browser = app.signed_in().await;
     assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
     for number in 0..205 {
-        let draft = client::ClientDraft {
+        let draft = ClientDraft {
             name: format!("Portal {number}"),
             redirect_uris: vec!["https://portal.example/callback".to_owned()],
-            confidential: false,
-            device_grant: false,
+            ..ClientDraft::default()
         };
         client::create(context, &Actor::command_line("operator"), &draft, None).await.expect("made");
         app.instance.clock.advance(Duration::from_millis(1));
@@ -327,11 +326,10 @@ async fn clients_that_nobody_uses_go_and_the_log_says_so() {
     let (unused, used) = (registered(&app).await, registered(&app).await);
     granted(&app, &browser, &used).await;
     assert_eq!(browser.get(&path(&query(DOCUMENT, &[]))).await.status, StatusCode::OK);
-    let draft = client::ClientDraft {
+    let draft = ClientDraft {
         name: "Portal".to_owned(),
         redirect_uris: vec!["https://portal.example/callback".to_owned()],
-        confidential: false,
-        device_grant: false,
+        ..ClientDraft::default()
     };
     let (made, _) = client::create(context, &Actor::command_line("operator"), &draft, None).await.expect("made");
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use domain::audit;
+use domain::client;
 use domain::credential::generate::generate;
 use domain::credential::{CredentialError, keys};
 use domain::model::actor::Actor;
 use domain::model::audit::Filter;
+use domain::model::client::ClientQuery;
 use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::person::authority::Authority;
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ use crate::client_documents::{DOCUMENT, document};
 use crate::interactive::{code, error, is_accepted, path, query, redemption, refreshing, text};
 use crate::support::{Answer, App, PASSWORD};
 
-const KEYS: &str = "https://editor.example/oauth/jwks.json";
+pub(crate) const KEYS: &str = "https://editor.example/oauth/jwks.json";
 
 /// The members of a document whose client has its keys at [`KEYS`].
 fn with_keys() -> Value {
@@ -26,7 +28,7 @@ fn with_keys() -> Value {
 }
 
 /// A set with these keys, each with its `kid`.
-fn set(keys: &[(&str, &Signer)]) -> Value {
+pub(crate) fn set(keys: &[(&str, &Signer)]) -> Value {
     let named = keys.iter().map(|(kid, signer)| {
         let mut jwk = signer.jwk();
         jwk["kid"] = json!(kid);
@@ -36,7 +38,7 @@ fn set(keys: &[(&str, &Signer)]) -> Value {
 }
 
 /// An assertion of the client about itself, with these claims in place of the usual ones.
-fn assertion(app: &App, signer: &Signer, kid: &str, jti: &str, changes: &Value) -> String {
+pub(crate) fn assertion(app: &App, signer: &Signer, kid: &str, jti: &str, changes: &Value) -> String {
     let now = app.instance.context.now().seconds();
     let mut claims =
         json!({ "iss": DOCUMENT, "sub": DOCUMENT, "aud": ISSUER, "jti": jti, "iat": now, "exp": now + 60 });
@@ -402,4 +404,69 @@ async fn a_credential_is_not_made_for_an_address_without_usable_keys() {
         let Err(CredentialError::Invalid(errors)) = error else { panic!("{address}: it was made") };
         assert!(errors[0].field == "jwks_uri" && errors[0].message.contains(problem), "{address}: {errors:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_an_administrator_adds_proves_itself_with_the_keys_that_it_publishes() {
+    let app = App::new().await;
+    let (issuers, signer, other) = (&app.instance.issuers, Signer::new(), Signer::new());
+    let browser = app.signed_in().await;
+    let callback = "https://portal.example/callback";
+    let base = [("name", "Portal"), ("redirect_uris", callback)];
+    let add = async |fields: &[(&str, &str)]| {
+        browser.submit("/apps/clients/new", "/apps/clients/new", &[base.as_slice(), fields].concat()).await
+    };
+    for (fields, problem) in [
+        (vec![("kind", "keys")], "Enter an https address"),
+        (vec![("kind", "keys"), ("jwks_uri", "http://portal.example/keys")], "Enter an https address"),
+        (vec![("kind", "keys"), ("jwks_uri", KEYS)], "The keys cannot be used."),
+        (vec![("kind", "confidential"), ("jwks_uri", KEYS)], "The client has a secret or keys."),
+    ] {
+        let page = add(&fields).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}: {}", page.body);
+        assert!(page.body.contains(problem), "{fields:?}: {}", page.body);
+    }
+    issuers.publish(KEYS, &set(&[("one", &signer)]).to_string());
+    app.instance.clock.advance(Duration::from_secs(60));
+    let made = add(&[("kind", "keys"), ("jwks_uri", KEYS)]).await;
+    assert!(made.status.is_success() || made.status.is_redirection(), "{}", made.body);
+    let clients = client::list(&app.instance.context, &ClientQuery::default(), 10).await.expect("reads");
+    let id = clients[0].id.to_string();
+    let own =
+        |signer: &Signer, kid: &str, jti: &str| assertion(&app, signer, kid, jti, &json!({ "iss": id, "sub": id }));
+
+    let to = ("redirect_uri", callback);
+    let begun = code(&browser, &id, &[to]).await;
+    let unproven = app.token(&[], redemption(&id, &begun, &[to])).await;
+    assert_eq!(error(&unproven), (401, "invalid_client".to_owned()));
+    let strange = redeem(&app, redemption(&id, &begun, &[to]), &own(&other, "one", "a")).await;
+    assert_eq!(error(&strange), (401, "invalid_client".to_owned()));
+    let answer = redeem(&app, redemption(&id, &begun, &[to]), &own(&signer, "one", "b")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert!(is_accepted(&app, &text(&answer, "access_token")).await);
+    // It proves itself, and an administrator added it: who allowed it is not asked again.
+    assert_eq!(browser.get(&path(&query(&id, &[to]))).await.status, StatusCode::SEE_OTHER);
+
+    let page = browser.get(&format!("/apps/clients/{id}")).await.body.replace("<!>", "");
+    for shown in ["Added by an administrator, proves itself with keys", KEYS, "one, ES256", "Next fetch: not before"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("Replace secret"), "{page}");
+
+    // Other keys, at another address.
+    let next = "https://portal.example/keys";
+    issuers.publish(next, &set(&[("two", &other)]).to_string());
+    let edit = format!("/apps/clients/{id}/edit");
+    let none = browser.submit(&edit, &edit, &base).await;
+    assert!(none.status == StatusCode::UNPROCESSABLE_ENTITY && none.body.contains("Enter an https"), "{}", none.body);
+    let saved = browser.submit(&edit, &edit, &[base.as_slice(), &[("jwks_uri", next)]].concat()).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.body);
+    let refresh = text(&answer, "refresh_token");
+    let old = redeem(&app, refreshing(&id, &refresh), &own(&signer, "one", "c")).await;
+    assert_eq!(error(&old), (401, "invalid_client".to_owned()));
+    let new = redeem(&app, refreshing(&id, &refresh), &own(&other, "two", "d")).await;
+    assert_eq!(new.status, StatusCode::OK, "{}", new.body);
+    let filter = Filter { action: Some("client.changed".to_owned()), ..Filter::default() };
+    let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
+    assert!(entries[0].details.contains(KEYS) && entries[0].details.contains(next), "{}", entries[0].details);
 }

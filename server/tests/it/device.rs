@@ -331,6 +331,7 @@ async fn a_device_that_only_names_a_client_is_not_vouched_for_and_gets_no_privil
             redirect_uris: vec!["https://box.example/callback".to_owned()],
             confidential,
             device_grant: true,
+            ..ClientDraft::default()
         };
         let made = client::create(&app.instance.context, &operator(), &draft, None).await.expect("made");
         let (client, secret) = made;

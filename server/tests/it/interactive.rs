@@ -60,6 +60,7 @@ pub(crate) async fn confidential(app: &App) -> (String, String) {
         redirect_uris: vec!["https://portal.example/callback".to_owned()],
         confidential: true,
         device_grant: false,
+        ..ClientDraft::default()
     };
     let actor = Actor::command_line("operator");
     let (client, secret) = client::create(&app.instance.context, &actor, &draft, None).await.expect("made");
@@ -971,6 +972,7 @@ async fn where_websites_may_register_a_bad_redirect_uri_is_named() {
         redirect_uris: vec![CALLBACK.to_owned(), uri.to_owned()],
         confidential: false,
         device_grant: false,
+        ..ClientDraft::default()
     };
     let actor = Actor::command_line("operator");
     client::create(&app.instance.context, &actor, &draft("cursor://x/callback"), None).await.expect("added");
@@ -1068,6 +1070,7 @@ async fn no_code_is_issued_for_an_address_that_the_client_lost_meanwhile() {
         redirect_uris: vec!["https://portal.example/v2/callback".to_owned()],
         confidential: true,
         device_grant: false,
+        ..ClientDraft::default()
     };
     client::edit(context, &operator, &id, &draft).await.expect("edits");
     assert!(allow().await.contains("redirect_uri"));

@@ -8,6 +8,7 @@ mod client_documents;
 mod client_keys;
 mod client_page;
 mod command_line;
+mod credential_documents;
 mod credentials;
 mod device;
 mod device_ends;

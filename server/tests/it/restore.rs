@@ -322,6 +322,7 @@ async fn a_redirect_uri_that_was_removed_stays_removed() {
         redirect_uris: uris.iter().map(|uri| (*uri).to_owned()).collect(),
         confidential: false,
         device_grant: false,
+        ..ClientDraft::default()
     };
     let (good, bad, new) =
         ("https://portal.example/callback", "https://lost.example/callback", "https://new.example/callback");

@@ -21,7 +21,7 @@ use domain::server::{self, ServerDraft};
 use domain::token::verify::verify;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, basic};
+use crate::support::{Answer, App, basic, claims_of};
 
 const RESOURCE: &str = "http://localhost:8080/mcp";
 
@@ -44,11 +44,6 @@ async fn introspected(app: &App, caller: &Generated, token: &str) -> Value {
     answer.json()
 }
 
-fn claims(token: &str) -> Value {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a payload")).expect("base64url");
-    serde_json::from_slice(&payload).expect("JSON")
-}
-
 #[tokio::test]
 async fn introspection_tells_what_a_token_is_worth_at_this_moment() {
     let app = App::new().await;
@@ -56,7 +51,7 @@ async fn introspection_tells_what_a_token_is_worth_at_this_moment() {
     let server = app.generated("the MCP server itself", &["tokens:introspect"]).await;
     let (owner, token) = app.access_token(&["mcp:read"]).await;
     let active = introspected(&app, &server, &token).await;
-    let expected = claims(&token);
+    let expected = claims_of(&token);
     assert_eq!(active["active"], true);
     for claim in ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp"] {
         assert_eq!(active[claim], expected[claim], "{claim}");
@@ -152,7 +147,7 @@ async fn a_client_ends_its_own_token_and_no_other() {
 
 /// The list that `token` names, verified like a server would, and the token's bit in it.
 pub(crate) async fn bit(app: &App, token: &str) -> u8 {
-    let reference = claims(token)["status"]["status_list"].clone();
+    let reference = claims_of(token)["status"]["status_list"].clone();
     let uri = reference["uri"].as_str().expect("an address").to_owned();
     let answer = app.get(uri.strip_prefix("http://localhost:8080").expect("ours")).await;
     assert_eq!(answer.header("content-type"), "application/statuslist+jwt");

@@ -435,6 +435,7 @@ impl<'app> Stage<'app> {
             redirect_uris: vec!["http://localhost/callback".to_owned()],
             confidential: true,
             device_grant: false,
+            ..ClientDraft::default()
         };
         let client = client::create(context, &operator(), &draft, None).await.expect("made").0.id;
         BTreeMap::from([

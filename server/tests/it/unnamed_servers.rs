@@ -3,20 +3,17 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::base::id::McpServerId;
 use domain::model::person::authority::Role;
 use domain::model::person::team::InvitedRole;
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
 use domain::server::{self, ServerDraft, archive};
-use serde_json::Value;
 
 use crate::html::between;
 use crate::interactive::{CALLBACK, confidential, parameter, path, query, redemption, redirect, registered, text};
 use crate::roles::{joined, new_team, operator, signed_in_as};
-use crate::support::{Answer, App, Browser, basic_of, form_token};
+use crate::support::{Answer, App, Browser, basic_of, claims_of, form_token};
 
 const DOCS: &str = "https://docs.example/mcp";
 const MAIL: &str = "https://mail.example/mcp";
@@ -54,16 +51,11 @@ async fn allow(browser: &Browser<'_>, query: &str, server: Option<&McpServerId>)
     browser.post("/mcp/oauth/authorize", &fields).await
 }
 
-fn claims(token: &str) -> Value {
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("claims")).expect("base64url");
-    serde_json::from_slice(&claims).expect("JSON")
-}
-
 /// The audience and the scope of the token that the answer's code is worth.
 async fn worth(app: &App, client_id: &str, allowed: &Answer) -> (String, String) {
     let (_, pairs) = redirect(allowed);
     let answer = app.token(&[], redemption(client_id, parameter(&pairs, "code"), &[])).await;
-    let claims = claims(&text(&answer, "access_token"));
+    let claims = claims_of(&text(&answer, "access_token"));
     let claim = |name: &str| claims[name].as_str().expect("a text").to_owned();
     (claim("aud"), claim("scope"))
 }
@@ -224,7 +216,7 @@ async fn what_is_remembered_is_remembered_for_one_server() {
     let allowed = allow(&browser, &of(""), Some(&docs)).await;
     let body = redemption(&client_id, parameter(&redirect(&allowed).1, "code"), &[callback]);
     let answer = app.token(&[("authorization", &basic_of(&client_id, &secret))], body).await;
-    assert_eq!(claims(&text(&answer, "access_token"))["aud"], DOCS);
+    assert_eq!(claims_of(&text(&answer, "access_token"))["aud"], DOCS);
     // The same scope of another server was not allowed, and a request without a server may mean either.
     assert!(!parameter(&redirect(&browser.get(&path(&of(DOCS))).await).1, "code").is_empty());
     assert!(browser.get(&path(&of(MAIL))).await.body.contains("Allow access"));

@@ -15,6 +15,8 @@ pub struct TypedKeys {
     pub public_key: String,
     /// Where the program publishes its keys, in place of a key.
     pub jwks_uri: String,
+    /// The client ID metadata document of the program, in place of both.
+    pub document: String,
     /// Name of the key.
     pub label: String,
     /// When the key stops working. Used only where a key is added to an existing credential.

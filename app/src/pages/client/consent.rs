@@ -67,7 +67,7 @@ impl Question {
         let Wanted { wanted, scopes, resource, lifetime, server } = Wanted::of(offers, must_choose);
         // Nobody checked the other clients. So the page does not lead to "Allow". A device can use the name of any
         // client that has no secret.
-        let is_certain = client.kind == ClientKind::Registered && (!is_device || client.is_confidential());
+        let is_certain = client.kind == ClientKind::Registered && (!is_device || client.proves_itself());
         let allow = is_certain.then_some("primary");
         let vouched = match is_device && client.kind == ClientKind::Registered && !is_certain {
             true => {

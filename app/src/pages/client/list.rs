@@ -130,6 +130,9 @@ fn days(time: Duration) -> u64 {
 pub(super) fn kind_words(client: &AppClient) -> &'static str {
     match (client.kind, client.is_confidential()) {
         (ClientKind::Registered, true) => "Added by an administrator, confidential",
+        (ClientKind::Registered, false) if client.proves_itself() => {
+            "Added by an administrator, proves itself with keys"
+        }
         (ClientKind::Registered, false) => "Added by an administrator, public",
         (ClientKind::Dynamic, _) => "Registered itself",
         (ClientKind::Document, _) if client.key_source().is_some() => "Described by its host, proves itself with keys",

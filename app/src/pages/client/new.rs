@@ -2,6 +2,7 @@
 
 use domain::client::ClientDraft;
 use domain::model::client::AppClient;
+use domain::model::client::keys::KeySource;
 use domain::model::client::redirect_uri::RedirectUri;
 
 use crate::prelude::*;
@@ -15,6 +16,8 @@ pub struct TypedClient {
     pub redirect_uris: String,
     /// `public` or `confidential`.
     pub kind: String,
+    /// Where a client of the kind `keys` publishes its keys.
+    pub jwks_uri: String,
     /// `on` when the client may use the device grant.
     pub device_grant: String,
 }
@@ -27,16 +30,22 @@ impl TypedClient {
             name: client.name.clone(),
             redirect_uris: uris.join("\n"),
             kind: String::new(),
+            jwks_uri: match client.key_source() {
+                Some(KeySource::At(address)) => address.to_owned(),
+                _ => String::new(),
+            },
             device_grant: client.device_grant_since.map(|_| "on".to_owned()).unwrap_or_default(),
         }
     }
 
     /// Converts the fields to the input of the domain rules.
     pub fn draft(&self) -> ClientDraft {
+        let address = self.jwks_uri.trim();
         ClientDraft {
             name: self.name.clone(),
             redirect_uris: self.redirect_uris.lines().map(str::to_owned).collect(),
             confidential: self.kind == "confidential",
+            jwks_uri: (self.kind == "keys" || !address.is_empty()).then(|| address.to_owned()),
             device_grant: !self.device_grant.is_empty(),
         }
     }
@@ -49,14 +58,24 @@ pub async fn form(form: Form<TypedClient>) -> Result<Page, ActionError> {
     let options = options([
         ("public", "Public: runs on people’s computers, has no secret"),
         ("confidential", "Confidential: runs on a server, keeps a secret"),
+        ("keys", "Confidential: runs on a server, publishes its keys"),
     ]);
     let fields = view! {
         {description_fields(typed.name, typed.redirect_uris, !typed.device_grant.is_empty(), &errors)}
         <Select id="kind" label="Kind" options chosen=typed.kind otherwise="public"
             hint="People who allowed a confidential client once are not asked again."/>
+        {keys_field(typed.jwks_uri, &errors)}
     };
     let page = FormPage::new("New client", links::NEW_CLIENT, "Add client").back(links::CLIENTS, "Clients");
     Ok(page.panel("Settings", fields).confirm(visit.must_confirm()).page(errors))
+}
+
+/// The address of the keys of a client that publishes them.
+pub(super) fn keys_field(address: String, errors: &Errors) -> AnyView {
+    html! {
+        <TextField id="jwks_uri" label="Address of the keys" kind="url" value=address error=errors.at("jwks_uri")
+            hint="Only for a client that publishes its keys (JWKS) over https. It then has no secret."/>
+    }
 }
 
 /// The fields that describe a client.

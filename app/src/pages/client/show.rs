@@ -4,6 +4,7 @@ use domain::base::cursor::Cursor;
 use domain::base::id::AppClientId;
 use domain::client::consent::EndedConsent;
 use domain::client::{self, consent, usage};
+use domain::credential::keys;
 use domain::crypto::public_key::PublicKey;
 use domain::model::audit::Action;
 use domain::model::client::AppClient;
@@ -50,7 +51,7 @@ fn secret_words(hint: &str, ended: bool) -> String {
 }
 
 /// Where the keys of the client are, and which of them are known here.
-fn keys(client: &AppClient) -> Option<AnyView> {
+fn proof(client: &AppClient) -> Option<AnyView> {
     Some(match client.key_source()? {
         KeySource::At(address) => published_keys(&ClientKeys::of_client(client, address)),
         KeySource::Listed(set) => {
@@ -58,6 +59,22 @@ fn keys(client: &AppClient) -> Option<AnyView> {
             html! { <div>"Keys in its document"</div>{key_names(&keys)} }
         }
     })
+}
+
+/// The credential with which the program of a document gets tokens for itself, or the way to generate one.
+async fn machine(visit: &Visit, client: &AppClient) -> Result<Option<AnyView>, ActionError> {
+    if client.id.document().is_none() || client.key_source().is_none() {
+        return Ok(None);
+    }
+    Ok(Some(match keys::of_document(&visit.context, visit.authority()?, &client.id).await? {
+        Some(credential) => {
+            html! { <a href=links::credential(&credential.client_id)>{credential.name}</a>{sub("A credential works with the keys of this document.")} }
+        }
+        None => {
+            let href = links::with_query(links::NEW_CREDENTIAL, &[("document", client.id.as_str())]);
+            html! { "No. "<a href=href>"Generate a credential for its document"</a> }
+        }
+    }))
 }
 
 /// The chart of the tokens that the client got.
@@ -171,7 +188,8 @@ pub async fn page(id: String, after: &str, period: Period, done: Option<&str>) -
         (!client.redirect_uris.is_empty()).then(|| ("Redirects to", uris.into_any())),
         client.device_grant_since.map(|_| ("Device", "Signs in on a device".into_any())),
         secret.map(|secret| ("Secret", secret)),
-        keys(&client).map(|keys| ("Proves itself with", keys)),
+        proof(&client).map(|keys| ("Proves itself with", keys)),
+        machine(&visit, &client).await?.map(|own| ("Works without a person", own)),
         Some(("Issuer", html! { <code>{issuer}</code> })),
     ];
     let facts = facts.into_iter().flatten();

@@ -229,10 +229,14 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
             remove,
         ]
     });
-    let address = shown.credential.jwks_uri.as_deref();
-    let add = (changeable && address.is_none()).then(|| small_link(links::new_key(client_id), "Add a key"));
-    let source = address.filter(|_| whole).map(|address| {
-        view! { <div class="body"><p>"The program publishes its keys. A new key counts when it is published."</p>{published_keys(&ClientKeys::of_credential(address))}</div> }
+    let keys_at = shown.credential.keys_at.as_ref();
+    let add = (changeable && keys_at.is_none()).then(|| small_link(links::new_key(client_id), "Add a key"));
+    let source = keys_at.filter(|_| whole).map(|keys_at| {
+        let known = published_keys(&ClientKeys::of_credential(keys_at));
+        let also = keys_at.document().map(|_| {
+            sub("An administrator approved this client ID metadata document. The program may use its address as client ID.")
+        });
+        view! { <div class="body"><p>"The program publishes its keys. A new key counts when it is published."</p>{known}{also}</div> }
     });
     let columns = [
         "Key".into(),
@@ -276,7 +280,7 @@ pub(crate) fn published_keys(keys: &ClientKeys) -> AnyView {
             html! { {key_names(&known.keys)}{sub(fetched)}{problem} }
         }
     };
-    html! { <code>{keys.address.clone()}</code>{state} }
+    html! { <code>{keys.address().to_owned()}</code>{state} }
 }
 
 /// The identities that stand for a credential. `whole`: as for [`secrets_panel`].

@@ -5,6 +5,7 @@
 
 use domain::base::id::{McpServerId, TeamId};
 use domain::model::credential::draft::{Draft, DraftProof};
+use domain::model::credential::key::KeysAt;
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::{Authority, Role};
@@ -77,6 +78,13 @@ impl Typed {
             (true, _) => errors.push(FieldError::new("server", "Choose at least one MCP server.")),
             (false, _) => {}
         }
+        let sources = [&self.keys.document, &self.keys.jwks_uri, &self.keys.public_key];
+        if method == AuthMethod::PrivateKeyJwt && sources.iter().filter(|source| !source.trim().is_empty()).count() > 1
+        {
+            let message = "Give one of these: the document, the address of the keys, or a key.";
+            let field = if self.keys.document.trim().is_empty() { "jwks_uri" } else { "document" };
+            errors.push(FieldError::new(field, message));
+        }
         let draft = Draft {
             team: or_note(&mut errors, read_team(&self.team)),
             name: self.name.clone(),
@@ -91,6 +99,9 @@ impl Typed {
             ip_ranges: self.ip_ranges.lines().map(str::to_owned).collect(),
             proof: match method {
                 AuthMethod::ClientSecret => DraftProof::Secret,
+                AuthMethod::PrivateKeyJwt if !self.keys.document.trim().is_empty() => {
+                    DraftProof::Document(self.keys.document.trim().to_owned())
+                }
                 AuthMethod::PrivateKeyJwt if !self.keys.jwks_uri.trim().is_empty() => {
                     DraftProof::KeysAt(self.keys.jwks_uri.trim().to_owned())
                 }
@@ -120,7 +131,11 @@ impl Typed {
             token_lifetime: found.token_lifetime.map(|lifetime| lifetime.as_secs().to_string()).unwrap_or_default(),
             ip_ranges: found.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
             method: found.auth_method.as_str().to_owned(),
-            keys: TypedKeys { jwks_uri: found.jwks_uri.clone().unwrap_or_default(), ..TypedKeys::default() },
+            // A document is of one credential, so it is not copied.
+            keys: TypedKeys {
+                jwks_uri: found.keys_at.as_ref().and_then(KeysAt::jwks_uri).unwrap_or_default().to_owned(),
+                ..TypedKeys::default()
+            },
             assertions: rule_words(found.assertions),
             ..Self::default()
         }
@@ -141,11 +156,13 @@ pub struct NewQuery {
     pub example: Option<String>,
     /// The ID of the MCP server that is ticked.
     pub server: Option<String>,
+    /// The client ID metadata document that is approved.
+    pub document: Option<String>,
 }
 
 /// The form: empty, filled with the settings of a credential, or filled with the example of a kind of issuer.
 pub async fn page(query: NewQuery) -> Result<Page, ActionError> {
-    let NewQuery { from, purpose, example, server } = query;
+    let NewQuery { from, purpose, example, server, document } = query;
     let mut typed = match (from, example) {
         (Some(from), _) => {
             let visit = signed_in()?;
@@ -160,6 +177,10 @@ pub async fn page(query: NewQuery) -> Result<Page, ActionError> {
         (None, None) => Typed::default(),
     };
     typed.servers.extend(server);
+    if let Some(document) = document {
+        typed.method = AuthMethod::PrivateKeyJwt.as_str().to_owned();
+        typed.keys.document = document;
+    }
     form(Form::new(typed)).await
 }
 
@@ -176,7 +197,7 @@ const FIRST: [&str; 9] =
     ["name", "team", "server", "scopes", "expiry", "expires_on", "your_password", "your_code", "main"];
 
 /// The fields in the order of the form.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 22] = [
     "name",
     "team",
     "server",
@@ -184,6 +205,8 @@ const ORDER: [&str; 20] = [
     "expiry",
     "expires_on",
     "method",
+    "jwks_uri",
+    "document",
     "label",
     "public_key",
     "issuer",
@@ -266,7 +289,7 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
             </div>
             <details class="more" open=options_open>
                 <summary>"More options"</summary>
-                <div class="body">{more_options(typed, owner, &errors)}</div>
+                <div class="body">{more_options(typed, owner, authority.is_administrator(), &errors)}</div>
             </details>
         </section>
     };
@@ -298,7 +321,14 @@ fn heading(model: Option<&Credential>, purpose: &str, servers: &[McpServer], off
 }
 
 /// Settings that most credentials do not need.
-fn more_options(typed: Typed, owner: AnyView, errors: &Errors) -> AnyView {
+fn more_options(typed: Typed, owner: AnyView, administers: bool, errors: &Errors) -> AnyView {
+    let document = (administers || errors.at("document").is_some()).then(|| {
+        view! {
+            <TextField id="document" label="Client metadata document" kind="url" value=typed.keys.document.clone()
+                error=errors.at("document")
+                hint="The https address at which the program describes itself and names its keys, in place of both. It may use that address as client ID."/>
+        }
+    });
     let example = format!("{}?example=", links::NEW_CREDENTIAL);
     html! {
         <MethodChoice chosen=typed.method error=errors.at("method")/>
@@ -306,6 +336,7 @@ fn more_options(typed: Typed, owner: AnyView, errors: &Errors) -> AnyView {
             <TextField id="jwks_uri" label="Address of the keys" kind="url" value=typed.keys.jwks_uri.clone()
                 error=errors.at("jwks_uri")
                 hint="Where the program publishes its keys (JWKS), in place of a key below. Replacing a key then needs no visit."/>
+            {document}
             <KeyFields typed=typed.keys errors=errors.clone()/>
         </div>
         <div class="stack for-identity"><IdentityFields typed=typed.identity errors=errors.clone() example/></div>

@@ -185,7 +185,7 @@ pub async fn key(
     let expires_at = check_expiry(expiry, now).at("expiry")?;
     let (mut change, credential) =
         begin_with(context, actor, client_id, AuthMethod::PrivateKeyJwt, Role::Member).await?;
-    if credential.jwks_uri.is_some() {
+    if credential.keys_at.is_some() {
         return Err(FieldError::new("public_key", keys::PUBLISHES).into());
     }
     let old = to_replace(live(&mut change, &credential).await?, replaced.map(KeyId::as_str))?;

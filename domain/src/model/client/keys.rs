@@ -41,6 +41,13 @@ impl AppClient {
     }
 }
 
+/// The metadata of a client whose keys are at this address.
+pub(crate) fn metadata_with_jwks_uri(address: &str) -> Map<String, Value> {
+    let mut metadata = Map::from_iter([("jwks_uri".to_owned(), json!(address))]);
+    set_private_key_jwt(&mut metadata);
+    metadata
+}
+
 /// Writes into the metadata that the client proves itself with its keys.
 pub(crate) fn set_private_key_jwt(metadata: &mut Map<String, Value>) {
     metadata.insert(METHOD.to_owned(), json!(PRIVATE_KEY_JWT));

@@ -2,6 +2,7 @@
 
 pub mod consent;
 pub mod device;
+pub(crate) mod document;
 pub mod keys;
 pub mod personal_token;
 pub mod redirect_uri;
@@ -111,6 +112,11 @@ impl AppClient {
         self.secret_hint.is_some()
     }
 
+    /// Whether it proves itself, with a secret or with keys. A public client only names itself.
+    pub fn proves_itself(&self) -> bool {
+        self.is_confidential() || self.key_source().is_some()
+    }
+
     /// Whether it was not removed.
     pub(crate) fn is_present(&self) -> bool {
         self.removed_at.is_none()
@@ -131,10 +137,10 @@ impl AppClient {
         self.is_editable() && self.is_confidential()
     }
 
-    /// Whether the person need not consent again. An administrator has added the client, and its secret keeps other
-    /// programs from posing as it.
+    /// Whether the person need not consent again. An administrator has added the client, and its secret or keys keep
+    /// other programs from posing as it.
     pub(crate) fn remembers_consent(&self) -> bool {
-        self.kind == ClientKind::Registered && self.is_confidential()
+        self.kind == ClientKind::Registered && self.proves_itself()
     }
 
     /// Its place in the list.

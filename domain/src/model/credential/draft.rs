@@ -7,12 +7,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
+use crate::base::id::{AppClientId, ClientId, McpServerId, PersonId, TeamId};
 use crate::base::text::{check_length, check_printable, check_visible_name, is_space, printable};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft};
-use crate::model::credential::key::KeysDraft;
-use crate::model::credential::key::is_keys_address;
+use crate::model::credential::key::{KeysAt, KeysDraft, NO_KEYS_ADDRESS, is_keys_address};
 use crate::model::credential::{AssertionRules, AuthMethod, Credential, LONGEST_TAG, is_tag};
 use crate::model::field_error::{Errors, FieldError};
 use crate::model::server::resource;
@@ -59,6 +58,8 @@ pub enum DraftProof {
     Keys(KeysDraft),
     /// With keys that the program publishes at this address (RFC 7591 §2, `jwks_uri`).
     KeysAt(String),
+    /// With the keys of the client ID metadata document at this address. Only administrators approve a document.
+    Document(String),
     /// With tokens of another issuer.
     Federated(FederatedDraft),
 }
@@ -120,7 +121,7 @@ impl Checked {
             owner: None,
             tags: self.tags.clone(),
             auth_method: AuthMethod::ClientSecret,
-            jwks_uri: None,
+            keys_at: None,
             assertions: AssertionRules::default(),
             scopes: self.scopes.clone(),
             servers: self.servers.iter().map(|server| server.id.clone()).collect(),
@@ -147,7 +148,7 @@ impl Checked {
 pub(crate) enum CheckedProof {
     Secret,
     Keys(Vec<(String, PublicKey)>),
-    KeysAt(String),
+    KeysAt(KeysAt),
     Federated(Box<CheckedIdentity>),
 }
 
@@ -163,10 +164,14 @@ impl Draft {
             DraftProof::Secret => Ok(CheckedProof::Secret),
             DraftProof::Keys(keys) => keys.check().map(CheckedProof::Keys),
             DraftProof::KeysAt(address) => match is_keys_address(address) {
-                true => Ok(CheckedProof::KeysAt(address.clone())),
-                false => Err(vec![FieldError::new(
-                    "jwks_uri",
-                    "Enter an https address, such as https://app.example.com/jwks.json.",
+                true => Ok(CheckedProof::KeysAt(KeysAt::Address(address.clone()))),
+                false => Err(vec![FieldError::new("jwks_uri", NO_KEYS_ADDRESS)]),
+            },
+            DraftProof::Document(address) => match AppClientId::parse(address).filter(|id| id.document().is_some()) {
+                Some(id) => Ok(CheckedProof::KeysAt(KeysAt::Document(id))),
+                None => Err(vec![FieldError::new(
+                    "document",
+                    "Enter the https address of the document, such as https://app.example.com/oauth/client.json.",
                 )]),
             },
             DraftProof::Federated(identity) => identity.check(settings).map(Box::new).map(CheckedProof::Federated),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, KeyId};
+use crate::base::id::{AppClientId, ClientId, KeyId};
 use crate::crypto::public_key::{KeyAlgorithm, PublicKey};
 use crate::model::credential::AuthenticatorEnd;
 use crate::model::credential::draft::check_label;
@@ -83,6 +83,45 @@ impl KeysDraft {
 
 /// Longest address of keys, in bytes.
 const LONGEST_ADDRESS: usize = 500;
+
+/// Where a program publishes the keys of its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeysAt {
+    /// At this address (RFC 7591 §2, `jwks_uri`).
+    Address(String),
+    /// In its client ID metadata document, or where that document says. The address of the document is a second client
+    /// identifier of the credential (draft-ietf-oauth-client-id-metadata-document §3).
+    Document(AppClientId),
+}
+
+impl KeysAt {
+    /// The `jwks_uri`, if the credential has one.
+    pub fn jwks_uri(&self) -> Option<&str> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Document(_) => None,
+        }
+    }
+
+    /// The address of the document, if the credential has one.
+    pub fn document(&self) -> Option<&str> {
+        match self {
+            Self::Address(_) => None,
+            Self::Document(id) => Some(id.as_str()),
+        }
+    }
+
+    /// The address of either.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Address(address) => address,
+            Self::Document(id) => id.as_str(),
+        }
+    }
+}
+
+/// What is said of an address that [`is_keys_address`] refuses.
+pub(crate) const NO_KEYS_ADDRESS: &str = "Enter an https address, such as https://app.example.com/jwks.json.";
 
 /// Whether keys may be published at this address: https, without user information and fragment. Where the address leads
 /// is checked when the keys are fetched.

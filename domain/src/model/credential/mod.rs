@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId, PersonId, SecretId, TeamId};
 use crate::base::word_enum::word_enum;
+use crate::model::credential::key::KeysAt;
 use crate::model::server::scope::Scopes;
 
 /// A credential that ends within this time counts as expiring.
@@ -80,8 +81,8 @@ pub struct Credential {
     pub tags: Vec<String>,
     /// How it proves itself.
     pub auth_method: AuthMethod,
-    /// Where it publishes its keys (RFC 7591 §2); `None`: its keys were given, or it has none.
-    pub jwks_uri: Option<String>,
+    /// Where the program publishes its keys; `None`: its keys were given, or it has none.
+    pub keys_at: Option<KeysAt>,
     /// The rules of its assertions.
     pub assertions: AssertionRules,
     /// The scopes that its tokens may have at most.
@@ -176,7 +177,7 @@ impl Credential {
 
     /// Whether people replace its secret or key. A program that publishes its keys replaces them itself.
     pub fn can_rotate(&self) -> bool {
-        self.auth_method != AuthMethod::Federated && self.jwks_uri.is_none()
+        self.auth_method != AuthMethod::Federated && self.keys_at.is_none()
     }
 
     /// Whether a secret or key of it is being replaced.

@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use serde::Deserialize;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthenticatorId, ClientId, KeyId};
+use crate::base::id::{AppClientId, AuthenticatorId, ClientId, KeyId};
 use crate::crypto::public_key::PublicKey;
 use crate::model::credential::federated::FederatedIdentity;
-use crate::model::credential::key::ClientKey;
+use crate::model::credential::key::{ClientKey, KeysAt};
 use crate::store::token::status_list;
 use crate::store::{On, Result, Store, StoreError, Transaction, composed_sql, row, sql};
 
@@ -31,7 +31,7 @@ pub(crate) struct KeyOwner {
     pub token_endpoint_audience: bool,
     pub reusable_assertions: bool,
     /// Where it publishes its keys, if they are not given.
-    pub jwks_uri: Option<String>,
+    pub keys_at: Option<KeysAt>,
     /// When this database was restored from a backup. The database before it may have known assertions that were used.
     pub restored_at: Option<Timestamp>,
 }
@@ -43,7 +43,7 @@ pub(crate) const KEYS_OF_CLIENT: &str = "SELECT c.token_endpoint_audience_since 
             c.reusable_assertions_since AS reusable_assertions_since,
             (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at,
             COALESCE(k.revoked_at, 0) AS revoked_at, k.created_at AS created_at, k.id AS id, k.jwk AS jwk,
-            c.jwks_uri AS jwks_uri
+            c.jwks_uri AS jwks_uri, c.document AS document
      FROM credentials AS c LEFT JOIN client_keys AS k
        ON k.client_id = c.client_id AND (k.revoked_at IS NULL OR k.revoked_at > $2)
           AND (k.expires_at IS NULL OR k.expires_at > $2) AND (k.retires_at IS NULL OR k.retires_at > $2)
@@ -60,6 +60,7 @@ pub(crate) struct KeyRow {
     pub id: Option<String>,
     pub jwk: Option<String>,
     pub jwks_uri: Option<String>,
+    pub document: Option<String>,
 }
 
 impl KeyOwner {
@@ -68,21 +69,28 @@ impl KeyOwner {
         // Working keys come first.
         rows.sort_by_key(|row| (row.revoked_at, Reverse(row.created_at)));
         let Some(first) = rows.first() else { return Ok(None) };
+        let wrong = |table: &'static str, column: &str, id: &str| StoreError::Inconsistent {
+            table,
+            detail: format!("{column} makes no sense (row {id:?})"),
+        };
+        let keys_at = match &first.document {
+            Some(id) => {
+                let document = AppClientId::parse(id).ok_or_else(|| wrong("credentials", "document", id))?;
+                Some(KeysAt::Document(document))
+            }
+            None => first.jwks_uri.clone().map(KeysAt::Address),
+        };
         let mut owner = Self {
             keys: Vec::with_capacity(rows.len()),
             token_endpoint_audience: first.token_endpoint_audience_since.is_some(),
             reusable_assertions: first.reusable_assertions_since.is_some(),
             restored_at: first.restored_at.map(Timestamp::from_millis),
-            jwks_uri: first.jwks_uri.clone(),
-        };
-        let wrong = |column: &str, id: &str| StoreError::Inconsistent {
-            table: "client_keys",
-            detail: format!("{column} makes no sense (row {id:?})"),
+            keys_at,
         };
         for KeyRow { id, jwk, .. } in rows {
             if let (Some(id), Some(jwk)) = (id, jwk) {
-                let key = PublicKey::from_stored(&jwk).ok_or_else(|| wrong("jwk", &id))?;
-                owner.keys.push((KeyId::parse(&id).ok_or_else(|| wrong("id", &id))?, key));
+                let key = PublicKey::from_stored(&jwk).ok_or_else(|| wrong("client_keys", "jwk", &id))?;
+                owner.keys.push((KeyId::parse(&id).ok_or_else(|| wrong("client_keys", "id", &id))?, key));
             }
         }
         Ok(Some(owner))

@@ -15,8 +15,9 @@ pub mod list;
 use ipnet::IpNet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, PersonId, SecretId};
+use crate::base::id::{AppClientId, ClientId, PersonId, SecretId};
 use crate::crypto::secret::SecretHash;
+use crate::model::credential::key::KeysAt;
 use crate::model::credential::{AssertionRules, AuthenticatorEnd, ClientSecret, Credential, Owner};
 use crate::store::token::status_list;
 use crate::store::{Columns, FromRow, On, Result, Store, Transaction, composed_sql, row, sql};
@@ -24,7 +25,7 @@ use crate::store::{Columns, FromRow, On, Result, Store, Transaction, composed_sq
 pub(crate) const COLUMNS: &str = "client_id, team_id, name, description, auth_method, token_endpoint_audience_since,
     reusable_assertions_since, jwt_bearer_since, scopes, mcp_servers, token_lifetime, ip_ranges, created_by,
     created_at, expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at,
-    last_used_from, last_used_agent, rotation_ends_at, leak_ends_at, notes, owner_id, jwks_uri,
+    last_used_from, last_used_agent, rotation_ends_at, leak_ends_at, notes, owner_id, jwks_uri, document,
     (SELECT name FROM people WHERE people.id = credentials.owner_id) AS owner_name,
     (SELECT disabled_at FROM people WHERE people.id = credentials.owner_id) AS owner_disabled_at,
     (SELECT string_agg(tag, ' ') FROM credential_tags AS t WHERE t.client_id = credentials.client_id)
@@ -35,11 +36,19 @@ row! { "credentials" => AssertionRules {
     jwt_bearer = "jwt_bearer_since"
 } }
 row! { "credentials" => Credential {
-    client_id, team = "team_id", name, description, notes, owner: owner, tags: tags, auth_method, jwks_uri,
+    client_id, team = "team_id", name, description, notes, owner: owner, tags: tags, auth_method, keys_at: keys_at,
     assertions: FromRow::from_row, scopes, servers = "mcp_servers", token_lifetime, ip_ranges, created_by, created_at,
     expires_at, ends_at, disabled_at, revoked_at, revoke_reason, verified_at, last_used_at, last_used_from,
     last_used_agent, rotation_ends_at, leak_ends_at
 } }
+
+fn keys_at(columns: &Columns<'_>) -> Result<Option<KeysAt>> {
+    let document: Option<AppClientId> = columns.get("document")?;
+    Ok(match document {
+        Some(id) => Some(KeysAt::Document(id)),
+        None => columns.get::<Option<String>>("jwks_uri")?.map(KeysAt::Address),
+    })
+}
 
 fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
     let Some(id) = columns.get("owner_id")? else { return Ok(None) };
@@ -78,19 +87,31 @@ pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credentia
         "INSERT INTO credentials (client_id, name, search_text, description, auth_method, scopes, mcp_servers,
                                   token_lifetime, ip_ranges, created_by, created_at, expires_at, ends_at,
                                   token_endpoint_audience_since, reusable_assertions_since, jwt_bearer_since,
-                                  team_id, created_by_id, notes, owner_id, jwks_uri)
-         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18, $19, $20, $21)";
+                                  team_id, created_by_id, notes, owner_id, jwks_uri, document)
+         VALUES ($1, $2, $3, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18, $19, $20, $21,
+                 $22)";
         credential.client_id, credential.name, search_text(credential), credential.description, credential.scopes,
         credential.servers, credential.token_lifetime, credential.ip_ranges, credential.created_by,
         credential.created_at, credential.expires_at, credential.ends_at, credential.auth_method,
         credential.assertions.token_endpoint_audience.then_some(credential.created_at),
         credential.assertions.reusable.then_some(credential.created_at),
         credential.assertions.jwt_bearer.then_some(credential.created_at), credential.team, maker, credential.notes,
-        credential.owner.as_ref().map(|owner| &owner.id), credential.jwks_uri
+        credential.owner.as_ref().map(|owner| &owner.id),
+        credential.keys_at.as_ref().and_then(KeysAt::jwks_uri), credential.keys_at.as_ref().and_then(KeysAt::document)
     )
     .execute(&mut *transaction)
     .await?;
     set_tags(transaction, &credential.client_id, &credential.tags).await
+}
+
+/// The credential whose program publishes this document: the one that is not revoked, or the one that was revoked last.
+pub(crate) async fn of_document(on: impl On<'_>, id: &AppClientId) -> Result<Option<ClientId>> {
+    sql!(
+        "SELECT client_id FROM credentials WHERE document = $1
+         ORDER BY revoked_at IS NOT NULL, revoked_at DESC LIMIT 1"; id
+    )
+    .optional(on)
+    .await
 }
 
 /// Replaces the tags of a credential.

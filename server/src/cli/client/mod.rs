@@ -27,8 +27,11 @@ pub(crate) enum Command {
         #[arg(long)]
         device: bool,
         /// It runs on a server and keeps a secret
-        #[arg(long)]
+        #[arg(long, conflicts_with = "jwks_uri")]
         confidential: bool,
+        /// It runs on a server, and publishes the keys (JWKS) with which it proves itself at this https address
+        #[arg(long, value_name = "URL")]
+        jwks_uri: Option<String>,
         /// How the client is printed
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -79,8 +82,8 @@ impl OneClient {
 
 pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     let (draft, format) = match command {
-        Command::Create { name, redirect_uris, device, confidential, format } => {
-            (ClientDraft { name, redirect_uris, confidential, device_grant: device }, format)
+        Command::Create { name, redirect_uris, device, confidential, jwks_uri, format } => {
+            (ClientDraft { name, redirect_uris, confidential, jwks_uri, device_grant: device }, format)
         }
         Command::List { search, format } => {
             return instance::with(config, async |context| show::list(context, search, format).await).await;

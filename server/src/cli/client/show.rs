@@ -4,6 +4,7 @@ use domain::base::clock::Timestamp;
 use domain::client::{self, consent};
 use domain::context::Context;
 use domain::model::client::consent::ListedConsent;
+use domain::model::client::keys::KeySource;
 use domain::model::client::{AppClient, ClientQuery};
 use domain::model::person::authority::Authority;
 use domain::server;
@@ -23,6 +24,10 @@ fn object(client: &AppClient) -> Value {
         "name": client.name,
         "kind": client.kind.as_str(),
         "confidential": client.is_confidential(),
+        "jwks_uri": match client.key_source() {
+            Some(KeySource::At(address)) => Some(address),
+            _ => None,
+        },
         "redirect_uris": uris,
         "device_grant": client.device_grant_since.is_some(),
         "created_at": client.created_at.rfc3339(),

@@ -55,6 +55,9 @@ pub(crate) struct Create {
     /// Where the program publishes its public keys (JWKS); no secret is made
     #[arg(long, value_name = "URL", conflicts_with = "federated_issuer")]
     jwks_uri: Option<String>,
+    /// The client ID metadata document of the program, which names its keys; no secret is made
+    #[arg(long, value_name = "URL", conflicts_with_all = ["public_key", "jwks_uri", "federated_issuer"])]
+    document: Option<String>,
     /// The issuer of tokens that stand for the credential; no secret is made
     #[arg(long, value_name = "URL", requires = "federated_subject")]
     federated_issuer: Option<String>,
@@ -125,6 +128,9 @@ fn proof(arguments: &Create) -> Result<DraftProof, CliError> {
     }
     if let Some(address) = &arguments.jwks_uri {
         return Ok(DraftProof::KeysAt(address.clone()));
+    }
+    if let Some(address) = &arguments.document {
+        return Ok(DraftProof::Document(address.clone()));
     }
     let (Some(issuer), Some(subject)) = (&arguments.federated_issuer, &arguments.federated_subject) else {
         return Ok(DraftProof::Secret);

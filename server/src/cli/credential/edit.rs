@@ -11,7 +11,7 @@ use domain::credential::generate::generate;
 use domain::credential::renew::like;
 use domain::credential::{CredentialError, Outcome, inspect};
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
-use domain::model::credential::key::KeysDraft;
+use domain::model::credential::key::{KeysAt, KeysDraft};
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::person::authority::Authority;
 use domain::server;
@@ -136,14 +136,13 @@ pub(super) async fn duplicate(context: &Context, arguments: Duplicate) -> Result
         (AuthMethod::PrivateKeyJwt, Some(path)) => {
             DraftProof::Keys(KeysDraft { text: read_text("--public-key", path)?, ..KeysDraft::default() })
         }
-        (AuthMethod::PrivateKeyJwt, None) if model.jwks_uri.is_some() => {
-            DraftProof::KeysAt(model.jwks_uri.clone().unwrap_or_default())
-        }
-        (AuthMethod::PrivateKeyJwt, None) => {
-            return Err(
-                ConfigError::new("--public-key", "this credential has keys: name the key of the new one").into()
-            );
-        }
+        (AuthMethod::PrivateKeyJwt, None) => match model.keys_at.as_ref().and_then(KeysAt::jwks_uri) {
+            Some(address) => DraftProof::KeysAt(address.to_owned()),
+            None => {
+                let problem = "this credential has keys: name the key of the new one";
+                return Err(ConfigError::new("--public-key", problem).into());
+            }
+        },
         _ => return Err(CredentialError::OtherMethod.into()),
     };
     let draft = Draft {

@@ -107,7 +107,7 @@ pub(crate) async fn replace_secret(form: Submission, id: String) -> Response {
 }
 
 fn typed(form: &Submission) -> TypedClient {
-    read!(form.fields => TypedClient { name, redirect_uris, kind, device_grant })
+    read!(form.fields => TypedClient { name, redirect_uris, kind, jwks_uri, device_grant })
 }
 
 /// `GET /account/tokens`

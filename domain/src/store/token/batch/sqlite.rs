@@ -216,6 +216,7 @@ fn keys(connection: &Connection, client_id: &ClientId, since: Timestamp) -> Resu
             id: row.get(5)?,
             jwk: row.get(6)?,
             jwks_uri: row.get(7)?,
+            document: row.get(8)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

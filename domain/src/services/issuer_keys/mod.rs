@@ -3,6 +3,8 @@
 //! Only issuers that an administrator or a manager registered, and clients that a person met, are asked: a token that
 //! names another one causes no request.
 
+mod fetched;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +13,14 @@ use serde_json::Value;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::FederatedIdentityId;
-use crate::base::strict_json;
-use crate::base::text::{debug_as, printable};
+use crate::base::text::debug_as;
 use crate::crypto::jws::UncheckedJws;
 use crate::crypto::public_key::PublicKey;
-use crate::model::client::AppClient;
-use crate::model::ports::{ClientAnswer, ClientFile, Fetch};
+use crate::model::ports::Fetch;
 use crate::services::client_documents::{Asked, host};
+use crate::services::issuer_keys::fetched::{Published, fetch_of_client, fetch_published};
+
+pub use crate::services::issuer_keys::fetched::{ClientKeys, IssuerKeysError};
 
 /// If the issuer does not answer, its keys are used this long.
 const STALE: Duration = Duration::from_secs(24 * 3600);
@@ -31,31 +34,6 @@ const MOST_KEPT: usize = 4096;
 /// The most identities whose pasted keys are kept parsed.
 const MOST_PASTED: usize = 1024;
 
-/// The longest error text that is kept, in characters. Part of the text comes from the issuer.
-const LONGEST_PROBLEM: usize = 200;
-
-/// Why there are no keys.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum IssuerKeysError {
-    /// The issuer did not answer, or not with a document. The text says which hosts and ports there are, so it is for
-    /// the log and for administrators.
-    #[error("{0}")]
-    Unreached(String),
-    /// What the issuer published cannot be used.
-    #[error("{0}")]
-    Unusable(String),
-}
-
-impl IssuerKeysError {
-    fn new(problem: &str) -> Self {
-        Self::Unusable(shortened(problem))
-    }
-}
-
-fn shortened(problem: &str) -> String {
-    printable(&problem.chars().take(LONGEST_PROBLEM).collect::<String>())
-}
-
 /// Who publishes keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Publisher {
@@ -65,32 +43,11 @@ enum Publisher {
     Client(ClientKeys),
 }
 
-/// Where a client publishes its keys.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientKeys {
-    /// Its `jwks_uri`.
-    pub address: String,
-    /// The document that names the address; `None` when a manager of the credential named it. The document of a public
-    /// host must not send us to a private host.
-    pub document: Option<String>,
-}
-
-impl ClientKeys {
-    /// The keys of a credential.
-    pub fn of_credential(address: &str) -> Self {
-        Self { address: address.to_owned(), document: None }
-    }
-
-    /// The keys of a client that acts for people.
-    pub fn of_client(client: &AppClient, address: &str) -> Self {
-        Self { address: address.to_owned(), document: client.id.document().map(str::to_owned) }
-    }
-}
-
 impl Publisher {
     fn address(&self) -> &str {
         match self {
-            Self::Issuer(address) | Self::Client(ClientKeys { address, .. }) => address,
+            Self::Issuer(address) => address,
+            Self::Client(keys) => keys.address(),
         }
     }
 
@@ -100,16 +57,6 @@ impl Publisher {
             Self::Client(_) => RETRY_OF_CLIENT,
         }
     }
-}
-
-/// What they publish.
-#[derive(Clone)]
-struct Published {
-    keys: Arc<Vec<PublicKey>>,
-    /// The discovery document of an issuer.
-    document: Arc<Value>,
-    /// How long the keys are used before they are fetched again.
-    kept_for: Duration,
 }
 
 /// The published keys of a client, as its page shows them.
@@ -184,7 +131,7 @@ impl CachedKeySet {
         let may_ask = |url| asked.lock().unwrap_or_else(PoisonError::into_inner).may_ask(&[host(url)], now);
         let outcome = match publisher {
             Publisher::Issuer(issuer) => fetch_published(fetch, issuer).await,
-            Publisher::Client(keys) if may_ask(&keys.address) => fetch_of_client(fetch, keys).await,
+            Publisher::Client(keys) if may_ask(keys.address()) => fetch_of_client(fetch, keys).await,
             Publisher::Client(_) => Err(IssuerKeysError::new("its host was asked too often: try again in a minute")),
         };
         if let Err(error) = &outcome {
@@ -236,7 +183,8 @@ impl IssuerKeys {
         let (published, tried) = (entry.published(), entry.tried());
         let fetched_at = published.as_ref().map(|(_, at)| *at);
         let due = published.as_ref().map_or(now, |(published, at)| at.plus(published.kept_for));
-        let problem = tried.as_ref().and_then(|(_, error)| Some(error.as_ref()?.to_string()));
+        let failure = tried.as_ref().and_then(|(_, error)| Some(error.as_ref()?.to_string()));
+        let problem = failure.or_else(|| published.as_ref().and_then(|(published, _)| published.problem.clone()));
         let next_at = match (&problem, tried) {
             (Some(_), Some((at, _))) => due.max(at.plus(RETRY_OF_CLIENT)),
             _ => due,
@@ -307,6 +255,25 @@ impl IssuerKeys {
         self.of_publisher_have_signed(&Publisher::Client(keys.clone()), jws, now).await
     }
 
+    /// The keys that a client publishes, of which there is at least one.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be used, for the person who names their address.
+    pub(crate) async fn usable_of_client(
+        &self,
+        keys: &ClientKeys,
+        now: Timestamp,
+    ) -> Result<Arc<Vec<PublicKey>>, String> {
+        let published = self.read(&Publisher::Client(keys.clone()), false, now).await;
+        let published = published.map_err(|error| format!("The keys cannot be used. {error}"))?;
+        match (published.keys.is_empty(), published.problem) {
+            (false, _) => Ok(published.keys),
+            (true, Some(problem)) => Err(format!("The keys cannot be used. {problem}")),
+            (true, None) => Err("The address has no usable key.".to_owned()),
+        }
+    }
+
     /// The keys at the `jwks_uri` of a client.
     ///
     /// # Errors
@@ -362,55 +329,17 @@ impl IssuerKeys {
     }
 }
 
-async fn fetch_published(fetch: &dyn Fetch, issuer: &str) -> Result<Published, IssuerKeysError> {
-    let document = fetch_json(fetch, issuer, &discovery_url(issuer)).await?;
-    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(IssuerKeysError::new("the discovery document is of another issuer"));
-    }
-    let Some(jwks_uri) = document.get("jwks_uri").and_then(Value::as_str) else {
-        return Err(IssuerKeysError::new("the discovery document has no jwks_uri"));
-    };
-    let keys = PublicKey::read_jwks(&fetch_json(fetch, issuer, jwks_uri).await?)
-        .map_err(|problem| IssuerKeysError::new(&format!("{jwks_uri}: {problem}")))?;
-    if keys.is_empty() {
-        return Err(IssuerKeysError::new(&format!("{jwks_uri} has no usable key")));
-    }
-    let kept_for = ClientAnswer::USUALLY_KEPT;
-    Ok(Published { keys: Arc::new(keys), document: Arc::new(document), kept_for })
-}
-
-async fn fetch_of_client(fetch: &dyn Fetch, keys: &ClientKeys) -> Result<Published, IssuerKeysError> {
-    let jwks_uri = keys.address.as_str();
-    let answer = fetch.of_client(ClientFile::Keys { document: keys.document.as_deref() }, jwks_uri).await;
-    let answer = answer.map_err(|problem| IssuerKeysError::Unreached(shortened(&format!("{jwks_uri}: {problem}"))))?;
-    let unusable = |problem: &str| IssuerKeysError::new(&format!("{jwks_uri}: {problem}"));
-    let set = strict_json::parse(&answer.body).ok_or_else(|| unusable("not JSON"))?;
-    if !set.get("keys").is_some_and(Value::is_array) {
-        return Err(unusable("not a set of keys"));
-    }
-    // An empty set is an answer: the client has taken its keys away. It is no failure after which earlier keys count.
-    let keys = PublicKey::read_jwks(&set).map_err(|problem| unusable(&problem))?;
-    Ok(Published { keys: Arc::new(keys), document: Arc::default(), kept_for: answer.kept_for() })
-}
-
-async fn fetch_json(fetch: &dyn Fetch, issuer: &str, url: &str) -> Result<Value, IssuerKeysError> {
-    let unreached = |problem| IssuerKeysError::Unreached(shortened(&format!("{url}: {problem}")));
-    let body = fetch.get(issuer, url).await.map_err(unreached)?;
-    strict_json::parse(&body).ok_or_else(|| IssuerKeysError::new(&format!("{url}: not JSON")))
-}
-
 debug_as!(IssuerKeys, "IssuerKeys");
-
-/// Where an issuer's discovery document is.
-pub(crate) fn discovery_url(issuer: &str) -> String {
-    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
-}
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::pin::Pin;
+
     use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::model::ports::{ClientAnswer, ClientFile};
+    use crate::services::issuer_keys::fetched::LONGEST_PROBLEM;
 
     /// An issuer that answers only when the test lets it.
     struct Slow {
@@ -440,7 +369,7 @@ mod tests {
             _: ClientFile<'call>,
             url: &'call str,
         ) -> Pin<Box<dyn Future<Output = Result<ClientAnswer, String>> + Send + 'call>> {
-            Box::pin(async move { Ok(ClientAnswer { body: self.get(url, url).await?, max_age: None }) })
+            Box::pin(async move { Ok(ClientAnswer { body: Some(self.get(url, url).await?), max_age: None }) })
         }
     }
 

@@ -1,0 +1,246 @@
+//! Credentials whose program describes itself: an administrator approves its client ID metadata document, and nobody
+//! copies a secret or a key.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use domain::base::id::{AppClientId, ClientId, TeamId};
+use domain::credential::generate::generate;
+use domain::credential::{CredentialError, keys, revoke};
+use domain::model::actor::Actor;
+use domain::model::credential::draft::{Draft, DraftProof};
+use domain::model::person::authority::{Authority, Role};
+use domain::model::person::team::InvitedRole;
+use serde_json::{Value, json};
+
+use crate::assertions::{CLIENT_ASSERTION, Signer};
+use crate::client_documents::{DOCUMENT, document};
+use crate::client_keys::{KEYS, assertion, set};
+use crate::interactive::{code, is_accepted, redemption, text};
+use crate::roles::{joined, signed_in_as};
+use crate::support::{Answer, App, claims_of};
+
+/// The document of a program that gets tokens for itself, with these members in place of the usual ones.
+fn program(changes: Value) -> String {
+    let mut members = json!({
+        "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt", "redirect_uris": null,
+        "response_types": null, "jwks_uri": KEYS,
+    });
+    members.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
+    document(members)
+}
+
+/// An exchange by which the program proves itself, and names itself by the address of its document.
+async fn exchange(app: &App, signer: &Signer, kid: &str, jti: &str) -> Answer {
+    let proof = assertion(app, signer, kid, jti, &json!({}));
+    let client_id = DOCUMENT.replace(':', "%3A").replace('/', "%2F");
+    app.token(&[], format!("grant_type=client_credentials&client_id={client_id}&{CLIENT_ASSERTION}{proof}")).await
+}
+
+/// Approves the document, as the command line does.
+async fn approve(app: &App, address: &str) -> Result<ClientId, CredentialError> {
+    let proof = DraftProof::Document(address.to_owned());
+    let draft = Draft { name: "reports".to_owned(), proof, ..Draft::default() };
+    let made = generate(&app.instance.context, &Actor::command_line("operator"), &draft, None).await?;
+    Ok(made.credential.client_id)
+}
+
+#[tokio::test]
+async fn a_program_whose_document_was_approved_gets_tokens_without_a_secret() {
+    let app = App::new().await;
+    let (issuers, first, second) = (&app.instance.issuers, Signer::new(), Signer::new());
+    issuers.publish(DOCUMENT, &program(json!({})));
+    issuers.publish(KEYS, &set(&[("one", &first)]).to_string());
+    assert_eq!(exchange(&app, &first, "one", "a").await.status, StatusCode::UNAUTHORIZED, "nobody approved it");
+    assert_eq!((issuers.asked(DOCUMENT), issuers.asked(KEYS)), (0, 0), "a stranger makes us ask nobody");
+
+    let browser = app.signed_in().await;
+    let form = browser.get(&format!("/credentials/new?document={DOCUMENT}")).await.body;
+    assert!(form.contains("Client metadata document") && form.contains(DOCUMENT), "{form}");
+    let fields = [("name", "reports"), ("method", "private_key_jwt"), ("document", DOCUMENT), ("scope", "mcp:read")];
+    let made = browser.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
+    let id = made.header("location").trim_start_matches("/credentials/").split('?').next().expect("an ID").to_owned();
+
+    let answer = exchange(&app, &first, "one", "b").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let token = text(&answer, "access_token");
+    assert!(is_accepted(&app, &token).await);
+    let claims = claims_of(&token);
+    assert_eq!((&claims["sub"], &claims["client_id"]), (&json!(id), &json!(id)), "the credential's own name");
+    assert_eq!(exchange(&app, &first, "one", "b").await.status, StatusCode::UNAUTHORIZED, "an assertion is good once");
+    // The credential has two names. An assertion may have either one, and the request that one or none.
+    let own = assertion(&app, &first, "one", "c", &json!({ "iss": id, "sub": id }));
+    let answer = app.token(&[], format!("grant_type=client_credentials&{CLIENT_ASSERTION}{own}")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let other = assertion(&app, &first, "one", "d", &json!({}));
+    let answer =
+        app.token(&[], format!("grant_type=client_credentials&client_id=csc_other&{CLIENT_ASSERTION}{other}")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+    assert_eq!((issuers.asked(DOCUMENT), issuers.asked(KEYS)), (1, 1));
+
+    // The program replaces its key.
+    issuers.publish(KEYS, &set(&[("two", &second)]).to_string());
+    app.instance.clock.advance(Duration::from_secs(60));
+    assert_eq!(exchange(&app, &second, "two", "e").await.status, StatusCode::OK);
+    assert_eq!(exchange(&app, &first, "one", "f").await.status, StatusCode::UNAUTHORIZED);
+
+    let page = browser.get(&format!("/credentials/{id}?view=secrets")).await.body.replace("<!>", "");
+    for shown in [DOCUMENT, "two, ES256", "Fetched ", "Next fetch: not before", "An administrator approved this"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("Add a key") && !page.contains("Rotate key"), "{page}");
+}
+
+#[tokio::test]
+async fn a_program_that_takes_its_document_or_keys_away_gets_no_token() {
+    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(24 * 3600));
+    let signer = Signer::new();
+    let listed = json!({ "jwks_uri": null, "jwks": set(&[("one", &signer)]) });
+    let cases = [
+        ("other grants", Some(json!({ "grant_types": ["authorization_code"] })), "do not hold client_credentials"),
+        ("no keys", Some(json!({ "token_endpoint_auth_method": "none" })), "is not private_key_jwt"),
+        ("another client", Some(json!({ "client_id": "https://editor.example/x" })), "not its own address"),
+        ("no document", None, "no document any more"),
+    ];
+    for (case, change, shown) in cases {
+        let app = App::new().await;
+        let issuers = &app.instance.issuers;
+        issuers.publish(DOCUMENT, &program(listed.clone()));
+        let id = approve(&app, DOCUMENT).await.expect("approved");
+        assert_eq!(exchange(&app, &signer, "one", "a").await.status, StatusCode::OK, "{case}");
+
+        // The host is away for less than a day: what was read counts.
+        issuers.withdraw(DOCUMENT);
+        app.instance.clock.advance(hour);
+        assert_eq!(exchange(&app, &signer, "one", "b").await.status, StatusCode::OK, "{case}");
+        // For longer: the program is told to come back.
+        app.instance.clock.advance(day);
+        assert_eq!(exchange(&app, &signer, "one", "c").await.status, StatusCode::SERVICE_UNAVAILABLE, "{case}");
+
+        match change {
+            Some(members) => {
+                let mut changed = listed.clone();
+                changed.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+                issuers.publish(DOCUMENT, &program(changed));
+            }
+            None => issuers.take_away(DOCUMENT),
+        }
+        app.instance.clock.advance(hour);
+        assert_eq!(exchange(&app, &signer, "one", "d").await.status, StatusCode::UNAUTHORIZED, "{case}");
+        let page = app.signed_in().await.get(&format!("/credentials/{id}?view=secrets")).await.body;
+        assert!(page.contains(shown), "{case}: {page}");
+
+        issuers.publish(DOCUMENT, &program(listed.clone()));
+        app.instance.clock.advance(hour);
+        assert_eq!(exchange(&app, &signer, "one", "e").await.status, StatusCode::OK, "{case}: it is back");
+    }
+}
+
+#[tokio::test]
+async fn a_document_is_approved_once_by_an_administrator_and_only_if_it_can_be_used() {
+    let app = App::new().await;
+    let (issuers, signer) = (&app.instance.issuers, Signer::new());
+    issuers.publish(KEYS, &set(&[("one", &signer)]).to_string());
+    let at = |name: &str| format!("https://{name}.example/client.json");
+    let publish = |name: &str, changes: Value| {
+        issuers.publish(&at(name), &program(changes).replace(DOCUMENT, &at(name)));
+    };
+    publish("people", json!({ "grant_types": ["authorization_code"] }));
+    publish("silent", json!({ "grant_types": null }));
+    publish("open", json!({ "token_endpoint_auth_method": "none" }));
+    publish("secret", json!({ "client_secret": "s" }));
+    publish("bare", json!({ "jwks_uri": null }));
+    for (address, problem) in [
+        ("http://editor.example/client.json".to_owned(), "Enter the https address"),
+        ("https://editor.example".to_owned(), "Enter the https address"),
+        ("csc_program".to_owned(), "Enter the https address"),
+        (at("nowhere"), "The keys cannot be used."),
+        (at("people"), "do not hold client_credentials"),
+        (at("silent"), "do not hold client_credentials"),
+        (at("open"), "is not private_key_jwt"),
+        (at("secret"), "holds a client_secret"),
+        (at("bare"), "names no keys"),
+    ] {
+        let Err(CredentialError::Invalid(errors)) = approve(&app, &address).await else { panic!("{address}: made") };
+        assert!(errors[0].field == "document" && errors[0].message.contains(problem), "{address}: {errors:?}");
+    }
+
+    // Who is no administrator makes us ask nobody, and takes the document of nobody.
+    issuers.publish(DOCUMENT, &program(json!({})));
+    let member =
+        signed_in_as(&app, &joined(&app, "mei@example.com", InvitedRole::Team(TeamId::first(), Role::Manager)).await)
+            .await;
+    let fields = [("name", "reports"), ("method", "private_key_jwt"), ("document", DOCUMENT), ("scope", "mcp:read")];
+    assert!(!member.get("/credentials/new").await.body.contains("Client metadata document"));
+    let refused = member.submit("/credentials/new", "/credentials/new", &fields).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+    assert!(refused.body.contains("Only an administrator approves a document."), "{}", refused.body);
+    assert_eq!(issuers.asked(DOCUMENT), 0);
+
+    let id = approve(&app, DOCUMENT).await.expect("approved");
+    let Err(CredentialError::Invalid(errors)) = approve(&app, DOCUMENT).await else { panic!("it was made twice") };
+    assert!(errors[0].message.contains("reports has this document already"), "{errors:?}");
+    // Two ways at once are no way.
+    let both = [fields.as_slice(), &[("jwks_uri", KEYS)]].concat();
+    let refused = app.signed_in().await.submit("/credentials/new", "/credentials/new", &both).await;
+    assert!(refused.body.contains("Give one of these"), "{}", refused.body);
+
+    // A revoked credential does not keep the document.
+    let context = &app.instance.context;
+    assert_eq!(exchange(&app, &signer, "one", "a").await.status, StatusCode::OK);
+    revoke::revoke(context, &Actor::command_line("operator"), &id, "").await.expect("revoked");
+    assert_eq!(exchange(&app, &signer, "one", "b").await.status, StatusCode::UNAUTHORIZED);
+    let document = AppClientId::parse(DOCUMENT).expect("a document");
+    assert!(keys::of_document(context, &Authority::Everything, &document).await.expect("reads").is_none());
+    let next = approve(&app, DOCUMENT).await.expect("approved");
+    assert_eq!(exchange(&app, &signer, "one", "c").await.status, StatusCode::OK);
+    let found = keys::of_document(context, &Authority::Everything, &document).await.expect("reads");
+    assert_eq!(found.expect("a credential").client_id, next);
+}
+
+#[tokio::test]
+async fn a_program_may_work_for_people_and_for_itself() {
+    let app = App::new().await;
+    let (issuers, signer) = (&app.instance.issuers, Signer::new());
+    issuers.publish(
+        DOCUMENT,
+        &document(json!({
+            "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+            "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": KEYS,
+        })),
+    );
+    issuers.publish(KEYS, &set(&[("one", &signer)]).to_string());
+    let browser = app.signed_in().await;
+    let begun = code(&browser, DOCUMENT, &[]).await;
+    let proof = assertion(&app, &signer, "one", "a", &json!({}));
+    let answer = app.token(&[], format!("{}&{CLIENT_ASSERTION}{proof}", redemption(DOCUMENT, &begun, &[]))).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let for_person = text(&answer, "access_token");
+    assert_eq!(exchange(&app, &signer, "one", "b").await.status, StatusCode::UNAUTHORIZED, "nobody approved that");
+
+    let client = "/apps/clients/https%3A%2F%2Feditor.example%2Foauth%2Fclient.json";
+    assert!(browser.get(client).await.body.contains("Generate a credential for its document"));
+    let id = approve(&app, DOCUMENT).await.expect("approved");
+    let page = browser.get(client).await.body;
+    assert!(
+        page.contains(&format!("/credentials/{id}")) && page.contains("A credential works with the keys"),
+        "{page}"
+    );
+
+    let answer = exchange(&app, &signer, "one", "c").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let own = text(&answer, "access_token");
+    let revoke = async |token: &str, jti: &str| {
+        let proof = assertion(&app, &signer, "one", jti, &json!({}));
+        let request = Request::post("/mcp/oauth/revoke").header("content-type", "application/x-www-form-urlencoded");
+        let body = format!("token={token}&{CLIENT_ASSERTION}{proof}");
+        app.send(request.body(Body::from(body)).expect("a request")).await.status
+    };
+    // It ends the one token and the other, each alone.
+    assert_eq!(revoke(&own, "d").await, StatusCode::OK);
+    assert!(!is_accepted(&app, &own).await && is_accepted(&app, &for_person).await);
+    assert_eq!(revoke(&for_person, "e").await, StatusCode::OK);
+    assert!(!is_accepted(&app, &for_person).await);
+}
