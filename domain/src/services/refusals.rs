@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::ClientId;
+use crate::base::id::{AppClientId, ClientId};
+use crate::model::client::refusal::{AppKey, AppRefusal, CountedOfApp};
 use crate::model::credential::usage::{Counted, Key, RefusalDetail};
 use crate::model::origin::Origin;
 use crate::model::token::Refusal;
@@ -29,8 +30,18 @@ pub(crate) struct Refused {
     at: Timestamp,
 }
 
+/// A refusal of a client that acts for people.
+pub(crate) struct RefusedApp {
+    id: AppClientId,
+    cause: AppRefusal,
+    detail: Option<String>,
+    origin: Origin,
+    at: Timestamp,
+}
+
 pub(crate) enum RefusalMessage {
     Refused(Refused),
+    RefusedApp(RefusedApp),
     Flush(oneshot::Sender<()>),
     Close,
 }
@@ -72,6 +83,19 @@ impl RefusalRecorder {
         }
     }
 
+    /// Counts a refusal of a client that acts for people.
+    pub(crate) fn record_of_app(
+        &self,
+        id: AppClientId,
+        cause: AppRefusal,
+        detail: Option<String>,
+        origin: &Origin,
+        at: Timestamp,
+    ) {
+        let refused = RefusedApp { id, cause, detail, origin: origin.clone(), at };
+        let _ = self.queue.try_send(RefusalMessage::RefusedApp(refused));
+    }
+
     /// Waits until the refusals recorded before are written.
     pub async fn flush(&self) {
         let (written, answer) = oneshot::channel();
@@ -90,6 +114,7 @@ impl RefusalRecorder {
 
 pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Store) {
     let mut counted: HashMap<Key, Counted> = HashMap::new();
+    let mut of_apps: HashMap<AppKey, CountedOfApp> = HashMap::new();
     let mut closing = false;
     while !closing {
         // Waits for the first refusal, collects more within the interval, and writes all of them once.
@@ -100,6 +125,7 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Stor
         loop {
             match message {
                 RefusalMessage::Refused(refused) => count(&mut counted, refused),
+                RefusalMessage::RefusedApp(refused) => count_app(&mut of_apps, refused),
                 RefusalMessage::Flush(written) => waiting = Some(written),
                 RefusalMessage::Close => closing = true,
             }
@@ -117,11 +143,31 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Stor
             tracing::warn!(%error, "refused exchanges could not be counted");
         }
         counted.clear();
+        if !of_apps.is_empty()
+            && let Err(error) = store::client::refusal::count(&store, &of_apps).await
+        {
+            tracing::warn!(%error, "refused requests of apps could not be counted");
+        }
+        of_apps.clear();
         if let Some(written) = waiting {
             // The request that asked may be gone.
             let _ = written.send(());
         }
     }
+}
+
+/// Adds one refusal of a client that acts for people.
+fn count_app(counted: &mut HashMap<AppKey, CountedOfApp>, refused: RefusedApp) {
+    let RefusedApp { id, cause, detail, origin, at } = refused;
+    let entry = counted.entry((id, at.hour(), cause)).or_insert(CountedOfApp {
+        count: 0,
+        last_at: at,
+        last_origin: Origin::default(),
+        last_detail: None,
+    });
+    entry.count += 1;
+    entry.last_at = entry.last_at.max(at);
+    (entry.last_origin, entry.last_detail) = (origin, detail);
 }
 
 /// Adds one refusal.

@@ -21,6 +21,7 @@ use crate::crypto::public_key::PublicKey;
 use crate::crypto::secret::SecretHash;
 use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
+use crate::model::client::refusal::AppRefusal;
 use crate::model::client::{ClientKind, ClientState};
 use crate::model::credential::AuthMethod;
 use crate::model::operations::ChecklistMark;
@@ -266,7 +267,7 @@ macro_rules! texts {
 texts! {
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
     McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
-    AuthMethod, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
+    AppRefusal, AuthMethod, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
     |value| value.as_str(), |text| Self::parse(&text)
 }
 texts! { Scopes: |scopes| scopes.to_string(), |text| Self::parse(&text) }

@@ -6,11 +6,16 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use domain::base::form_body::TokenForm;
+use domain::context::Context;
 use domain::crypto::secret::PlainSecret;
+use domain::model::origin::Origin;
+use domain::model::token::oauth_error::Result;
 use domain::token::access_token::AccessToken;
+use domain::token::client_authentication::presented::Presented;
 use domain::token::client_authentication::{ServedClients, authenticate};
 use domain::token::grants::{
-    GrantType, authorization_code, client_credentials, device_code, jwt_bearer, refresh_token,
+    GrantType, authorization_code, client_credentials, count_refusal, device_code, jwt_bearer, refresh_token,
 };
 use serde::Serialize;
 
@@ -37,27 +42,38 @@ pub(crate) async fn endpoint(state: &AppState, address: ClientAddress, request: 
     let started = Instant::now();
     let context = &state.context;
     let answer = request::serve(state, address, request, async |OAuthRequest { form, presented, origin }| {
-        let token = match GrantType::of(&form)? {
-            GrantType::JwtBearer => jwt_bearer::exchange(context, &presented, &form, &origin).await?,
-            GrantType::DeviceCode => device_code::exchange(context, presented, &form, &origin).await?,
-            GrantType::ClientCredentials => {
-                let client = authenticate(context, presented, &form, ServedClients::Credentials).await?;
-                client_credentials::exchange(context, client, &form, &origin).await?
-            }
-            GrantType::AuthorizationCode => {
-                let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
-                authorization_code::exchange(context, client, &form, &origin).await?
-            }
-            GrantType::RefreshToken => {
-                let client = authenticate(context, presented, &form, ServedClients::Interactive).await?;
-                refresh_token::exchange(context, client, &form, &origin).await?
-            }
-        };
-        Ok(success(&token))
+        Ok(success(&exchange(context, presented, &form, &origin).await?))
     });
     let answer = answer.await;
     context.metrics.answered(started.elapsed());
     answer
+}
+
+/// Exchanges what the request presents. The refusal of a client that acts for people is counted for its page.
+async fn exchange(context: &Context, presented: Presented, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
+    let grant = GrantType::of(form)?;
+    let named = match grant {
+        GrantType::ClientCredentials | GrantType::JwtBearer => None,
+        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => presented.named_app(form),
+    };
+    let token = match grant {
+        GrantType::JwtBearer => jwt_bearer::exchange(context, &presented, form, origin).await,
+        GrantType::DeviceCode => device_code::exchange(context, presented, form, origin).await,
+        GrantType::ClientCredentials => {
+            let client = authenticate(context, presented, form, ServedClients::Credentials).await?;
+            client_credentials::exchange(context, client, form, origin).await
+        }
+        GrantType::AuthorizationCode | GrantType::RefreshToken => {
+            match authenticate(context, presented, form, ServedClients::Interactive).await {
+                Err(error) => Err(error),
+                Ok(client) if grant == GrantType::RefreshToken => {
+                    refresh_token::exchange(context, client, form, origin).await
+                }
+                Ok(client) => authorization_code::exchange(context, client, form, origin).await,
+            }
+        }
+    };
+    token.inspect_err(|error| count_refusal(context, named, error, origin))
 }
 
 fn success(token: &AccessToken) -> Response {

@@ -3,6 +3,7 @@
 
 mod about;
 mod activity;
+mod app_refusals;
 mod assertions;
 mod client_documents;
 mod client_keys;

@@ -7,6 +7,7 @@ pub mod edit;
 pub mod list;
 pub mod new;
 pub mod personal_tokens;
+mod refusals;
 pub mod secret;
 pub mod show;
 pub mod stop;

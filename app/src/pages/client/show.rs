@@ -23,6 +23,7 @@ use crate::pages::audit::receipt::{receipt, recorded};
 use crate::pages::client::connected_apps::{ConsentTable, consent_table};
 use crate::pages::client::list::kind_words;
 use crate::pages::client::personal_tokens::named_server;
+use crate::pages::client::refusals::refused;
 use crate::pages::credential::authenticators::{key_names, published_keys};
 use crate::pages::token::look_up::cause_words;
 use crate::prelude::*;
@@ -199,6 +200,7 @@ pub async fn page(id: String, after: &str, period: Period, done: Option<&str>) -
         ("Created", distance(client.created_at), created),
     ]);
     let exchanges = exchanges(&visit, &client.id, period).await?;
+    let refused = refused(&visit, &client.id).await?;
     let ended = ended(&visit, &client.id, &servers).await?;
     let receipt = receipt(&visit, On::Client, done, String::new(), Some(client.id.to_string())).await?;
     let changes = latest_changes(&visit, &client.id, 5).await?;
@@ -209,6 +211,7 @@ pub async fn page(id: String, after: &str, period: Period, done: Option<&str>) -
         {figures}
         <section class="panel" aria-label="Facts">{pairs(facts)}</section>
         {exchanges}
+        {refused}
         {access}
         {ended}
         {changes}

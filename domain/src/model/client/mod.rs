@@ -6,6 +6,7 @@ pub(crate) mod document;
 pub mod keys;
 pub mod personal_token;
 pub mod redirect_uri;
+pub mod refusal;
 
 use aws_lc_rs::constant_time;
 use serde_json::{Map, Value};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::form_body::FormError;
+use crate::model::client::refusal::AppRefusal;
 use crate::model::server::scope::Scopes;
 use crate::model::token::Refusal;
 
@@ -97,6 +98,8 @@ pub struct OAuthError {
     pub detail: Cow<'static, str>,
     /// The cause, for people who may see the credential. It is never sent to the client.
     pub refusal: Option<Refusal>,
+    /// The same for a client that acts for people.
+    pub of_app: Option<AppRefusal>,
 }
 
 /// What the steps of an answer to a client return.
@@ -107,7 +110,8 @@ const UNAVAILABLE: &str = "The server cannot answer now. Try again soon.";
 impl OAuthError {
     /// An error whose detail is its description.
     pub const fn new(code: OAuthErrorCode, description: &'static str) -> Self {
-        Self { code, description: Cow::Borrowed(description), detail: Cow::Borrowed(description), refusal: None }
+        let (sent, logged) = (Cow::Borrowed(description), Cow::Borrowed(description));
+        Self { code, description: sent, detail: logged, refusal: None, of_app: None }
     }
 
     /// A malformed request.
@@ -147,6 +151,11 @@ impl OAuthError {
     /// The same error with its cause.
     pub(crate) fn because_of(self, refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), ..self }
+    }
+
+    /// The same error with its cause, of a client that acts for people.
+    pub(crate) fn of_app(self, cause: AppRefusal) -> Self {
+        Self { of_app: Some(cause), ..self }
     }
 
     /// A fault after which the client may try again. `detail` is for the log.

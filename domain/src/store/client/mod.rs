@@ -1,9 +1,10 @@
 //! Statements of `clients`. The statements of what acts for people are in [`consent`], [`device`] and
-//! [`personal_token`].
+//! [`personal_token`], those of refused requests in [`refusal`].
 
 pub mod consent;
 pub mod device;
 pub mod personal_token;
+pub(crate) mod refusal;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, PersonId};

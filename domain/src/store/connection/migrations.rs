@@ -84,6 +84,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(39, "client documents", include_str!("../../../../migrations/0039_client_documents.sql")),
         migration(40, "disabled clients", include_str!("../../../../migrations/0040_disabled_clients.sql")),
         migration(41, "keys at an address", include_str!("../../../../migrations/0041_keys_at_an_address.sql")),
+        migration(42, "refusals of apps", include_str!("../../../../migrations/0042_refusals_of_apps.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

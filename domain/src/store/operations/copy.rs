@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 54] = [
+const TABLES: [&str; 55] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -51,6 +51,7 @@ const TABLES: [&str; 54] = [
     "pending_exchanges",
     "credential_exchanges",
     "clients",
+    "client_refusal_hours",
     "consents",
     "authorization_codes",
     "device_codes",

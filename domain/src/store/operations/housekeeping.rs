@@ -31,6 +31,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("invitations", "id", "expires_at", before(retention.invitations)),
         ("usage_hours", "client_id, hour", "hour", hours),
         ("refusal_hours", "client_id, hour, cause", "hour", hours),
+        ("client_refusal_hours", "client_id, hour, cause", "hour", hours),
         ("exchange_hours", "client_id, hour, authenticator_id, server_id", "hour", hours),
         ("team_exchange_hours", "hour, team_id, server_id", "hour", hours),
         ("team_refusal_hours", "hour, team_id, cause", "hour", hours),

@@ -10,6 +10,7 @@ pub mod credential;
 mod imported;
 pub mod presented;
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use crate::base::form_body::TokenForm;
@@ -19,6 +20,7 @@ use crate::client::metadata_document::{self, DocumentError};
 use crate::crypto::jws::{UncheckedJws, text};
 use crate::crypto::secret::SecretHash;
 use crate::model::client::AppClient;
+use crate::model::client::refusal::AppRefusal;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Change, Context, Fault};
 use crate::store;
@@ -80,7 +82,7 @@ impl AuthenticatedClient {
     /// `invalid_client`, or a fault.
     pub(crate) async fn check(&self, change: &mut Change<'_>) -> Result<()> {
         let id = &self.client.id;
-        let ended = || OAuthError::invalid_client("the client was removed or disabled, or its secret or keys ended");
+        let ended = || not_proven("the client was removed or disabled, or its secret or keys ended");
         if let Proof::Secret(hash) = &self.proof {
             return if store::client::has_secret(change, id, hash).await? { Ok(()) } else { Err(ended()) };
         }
@@ -137,15 +139,20 @@ pub async fn authenticate(
     }
 }
 
+/// The answer to a client that acts for people and did not prove itself. Only the log gets the detail.
+fn not_proven(detail: impl Into<Cow<'static, str>>) -> OAuthError {
+    OAuthError::invalid_client(detail).of_app(AppRefusal::NotProven)
+}
+
 /// The public client that the form names.
 async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient> {
     let id = form.get("client_id").and_then(AppClientId::parse);
-    let id = id.ok_or_else(|| OAuthError::invalid_client("no client authentication"))?;
+    let id = id.ok_or_else(|| not_proven("no client authentication"))?;
     check_kind(context, &id)?;
     let found = client::find(context, &id).await?;
     let client = found
         .filter(|client| client.is_present() && !client.is_confidential() && client.key_source().is_none())
-        .ok_or_else(|| OAuthError::invalid_client("unknown client, or one that must prove itself"))?;
+        .ok_or_else(|| not_proven("unknown client, or one that must prove itself"))?;
     check_enabled(&client)?;
     Ok(client)
 }
@@ -153,7 +160,7 @@ async fn public_client(context: &Context, form: &TokenForm) -> Result<AppClient>
 /// Checks that the client is not stopped.
 fn check_enabled(client: &AppClient) -> Result<()> {
     match client.disabled_at {
-        Some(_) => Err(OAuthError::invalid_client("the client is disabled")),
+        Some(_) => Err(OAuthError::invalid_client("the client is disabled").of_app(AppRefusal::ClientDisabled)),
         None => Ok(()),
     }
 }
@@ -162,7 +169,8 @@ fn check_enabled(client: &AppClient) -> Result<()> {
 fn check_kind(context: &Context, id: &AppClientId) -> Result<()> {
     match id.document() {
         Some(_) if !context.settings.client_id_metadata_documents => {
-            Err(OAuthError::invalid_client("clients are not known by documents here"))
+            let problem = "clients are not known by documents here";
+            Err(OAuthError::invalid_client(problem).of_app(AppRefusal::DocumentUnusable))
         }
         _ => Ok(()),
     }
@@ -182,9 +190,10 @@ async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<
     check_enabled(&client)?;
     let client = present(context, client).await?;
     let once = assertion::verify_of_app(context, &client, &jws).await.map_err(|error| match error {
-        AppAssertionError::Rejected(detail) => OAuthError::invalid_client(format!("assertion: {detail}")),
+        AppAssertionError::Rejected(detail) => not_proven(format!("assertion: {detail}")),
         AppAssertionError::NoKeys(detail) => OAuthError {
             detail: detail.into(),
+            of_app: Some(AppRefusal::KeysUnavailable),
             ..OAuthError::new(
                 OAuthErrorCode::IssuerUnavailable,
                 "The keys of the client are not available now. Try again soon.",
@@ -201,7 +210,8 @@ async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<
     let is_new = store::token::batch::use_assertion(&mut transaction, id.as_str(), &once).await.map_err(Fault::from)?;
     transaction.commit().await.map_err(Fault::from)?;
     if !is_new {
-        return Err(OAuthError::invalid_client("the assertion was used before"));
+        let problem = "the assertion was used before";
+        return Err(OAuthError::invalid_client(problem).of_app(AppRefusal::AssertionReplayed));
     }
     Ok(Some(AuthenticatedClient { client, proof: Proof::Assertion }))
 }
@@ -212,7 +222,8 @@ async fn present(context: &Context, client: AppClient) -> Result<AppClient> {
     if client.id.document().is_none() || metadata_document::is_fresh(&client, context.now()) {
         return Ok(client);
     }
-    let refused = || OAuthError::invalid_client("its document cannot be used any more");
+    let refused =
+        || OAuthError::invalid_client("its document cannot be used any more").of_app(AppRefusal::DocumentUnusable);
     match metadata_document::client_again(context, &client.id).await {
         Ok(present) if present.key_source().is_some() => Ok(present),
         Ok(_) => Err(refused()),
@@ -242,7 +253,7 @@ impl Client {
         match self {
             Self::Interactive(client) => Ok(*client),
             Self::Credential(claim) if claim.has_live_secret(context).await? => Err(OAuthError::unauthorized_client()),
-            Self::Credential(_) => Err(OAuthError::invalid_client("no proof of an interactive client")),
+            Self::Credential(_) => Err(not_proven("no proof of an interactive client")),
         }
     }
 }

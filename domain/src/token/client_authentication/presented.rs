@@ -13,8 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::base::form_body::{TokenForm, decode};
-use crate::base::id::ClientId;
+use crate::base::id::{AppClientId, ClientId};
 use crate::crypto::imported_secret::ImportedSecret;
+use crate::crypto::jws::{UncheckedJws, text};
 use crate::crypto::secret::PlainSecret;
 use crate::model::token::oauth_error::{OAuthError, Result};
 
@@ -97,6 +98,18 @@ impl Presented {
                 Ok(Self::secret(Some(&id), &secret))
             }
             _ => Err(OAuthError::invalid_request("The Authorization header is repeated.")),
+        }
+    }
+
+    /// The client that acts for people and that the request names. Nothing is verified.
+    pub fn named_app(&self, form: &TokenForm) -> Option<AppClientId> {
+        match self {
+            Self::Secret(secret) => secret.client_id.as_ref().and_then(|id| AppClientId::parse(id.as_str())),
+            Self::Assertion => {
+                let jws = UncheckedJws::parse(form.get("client_assertion")?).ok()?;
+                text(jws.unchecked_claims(), "iss").and_then(AppClientId::parse)
+            }
+            Self::Nothing | Self::Malformed(_) => form.get("client_id").and_then(AppClientId::parse),
         }
     }
 

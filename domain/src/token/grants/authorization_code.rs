@@ -10,6 +10,7 @@ use crate::client::consent;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
+use crate::model::client::refusal::AppRefusal;
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::{OAuthError, Result};
 use crate::prelude::{Actor, Context};
@@ -34,13 +35,14 @@ const VERIFIER_LENGTHS: std::ops::RangeInclusive<usize> = 43..=128;
 pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
     let code = form.get("code").ok_or(OAuthError::invalid_request("code is missing."))?;
-    let code = PlainSecret::parse_of(SecretKind::AuthorizationCode, code).ok_or(invalid_grant("malformed code"))?;
+    let code = PlainSecret::parse_of(SecretKind::AuthorizationCode, code)
+        .ok_or(invalid_grant(AppRefusal::CodeUnknown, "malformed code"))?;
     let hash = code.hash(&context.keys.pepper);
-    redemption::check_known(context, &hash).await?;
+    redemption::check_known(context, &hash, AppRefusal::CodeUnknown).await?;
     let mut change = context.begin_change().await?;
     client.check(&mut change).await?;
     let stored = store::client::consent::code(&mut change, &hash).await?;
-    let stored = stored.ok_or(invalid_grant("unknown code"))?;
+    let stored = stored.ok_or(invalid_grant(AppRefusal::CodeUnknown, "unknown code"))?;
     check_parameters(&stored, &client.id, form)?;
     let server = redemption::server(&mut change, &stored.server_id).await?;
     redemption::check_resource(form, &server)?;
@@ -48,11 +50,11 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
     // owner or the thief has used it.
     if let Some(consent) = &stored.consent {
         consent::end_and_commit(change, &Actor::system_for(origin), consent, EndCause::CodeReused).await?;
-        return Err(invalid_grant("the code was used before"));
+        return Err(invalid_grant(AppRefusal::CodeUsed, "the code was used before"));
     }
     let now = change.now();
     if stored.expires_at <= now {
-        return Err(invalid_grant("the code has expired"));
+        return Err(invalid_grant(AppRefusal::CodeExpired, "the code has expired"));
     }
     redemption::check_person(&mut change, &stored.person, &server).await?;
     let redirect_host = RedirectUri::parse(&stored.redirect_uri).map(|uri| uri.host()).unwrap_or_default();
@@ -67,15 +69,16 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
 /// Checks that the code is this client's, and that the request has the parameters that the code was issued for.
 fn check_parameters(stored: &Code, client: &AppClientId, form: &TokenForm) -> Result<()> {
     if stored.client_id != *client {
-        return Err(invalid_grant("the code of another client"));
+        return Err(invalid_grant(AppRefusal::CodeUnknown, "the code of another client"));
     }
     // OAuth 2.1 §10.2: the verifier binds the code to its client, so `redirect_uri` may be left out.
     if form.get("redirect_uri").is_some_and(|uri| uri != stored.redirect_uri) {
-        return Err(invalid_grant("another redirect_uri than the request had"));
+        return Err(invalid_grant(AppRefusal::OtherRedirectUri, "another redirect_uri than the request had"));
     }
-    let verifier = form.get("code_verifier").ok_or(invalid_grant("code_verifier is missing"))?;
+    let verifier =
+        form.get("code_verifier").ok_or(invalid_grant(AppRefusal::WrongVerifier, "code_verifier is missing"))?;
     if !answers(verifier, &stored.challenge) {
-        return Err(invalid_grant("the code_verifier does not answer the challenge"));
+        return Err(invalid_grant(AppRefusal::WrongVerifier, "the code_verifier does not answer the challenge"));
     }
     Ok(())
 }

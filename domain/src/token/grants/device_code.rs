@@ -7,6 +7,7 @@ use crate::client::consent;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
 use crate::model::client::consent::EndCause;
 use crate::model::client::device::{DeviceRequest, DeviceState};
+use crate::model::client::refusal::AppRefusal;
 use crate::model::origin::Origin;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Actor, Context, Fault};
@@ -35,7 +36,8 @@ pub async fn exchange(
 ) -> Result<AccessToken> {
     let asker = Asker::of(context, presented, form).await?;
     let code = form.get("device_code").ok_or(OAuthError::invalid_request("device_code is missing."))?;
-    let code = PlainSecret::parse_of(SecretKind::DeviceCode, code).ok_or(invalid_grant("malformed code"))?;
+    let code = PlainSecret::parse_of(SecretKind::DeviceCode, code)
+        .ok_or(invalid_grant(AppRefusal::CodeUnknown, "malformed code"))?;
     let hash = code.hash(&context.keys.pepper);
     // Most requests come too early for an answer. They change little, and do not wait for other changes.
     let request = store::client::device::find(&context.store, hash.as_str()).await?;
@@ -47,7 +49,8 @@ pub async fn exchange(
         }
         // A person can allow only a client whose document was read.
         (DeviceState::Allowed | DeviceState::Redeemed, Asker::Unread(_)) => {
-            Err(OAuthError::invalid_client("the document of the client says nothing of the device grant any more"))
+            Err(OAuthError::invalid_client("the document of the client says nothing of the device grant any more")
+                .of_app(AppRefusal::DocumentUnusable))
         }
         (DeviceState::Denied, _) => Err(denied()),
         (DeviceState::Expired, _) => Err(expired()),
@@ -56,10 +59,10 @@ pub async fn exchange(
 
 /// The request, if it is one of this client.
 fn of_client(request: Option<DeviceRequest>, client: &AppClientId) -> Result<DeviceRequest> {
-    let request = request.ok_or(invalid_grant("unknown code"))?;
+    let request = request.ok_or(invalid_grant(AppRefusal::CodeUnknown, "unknown code"))?;
     match request.client_id == *client {
         true => Ok(request),
-        false => Err(invalid_grant("the code of another client")),
+        false => Err(invalid_grant(AppRefusal::CodeUnknown, "the code of another client")),
     }
 }
 
@@ -80,10 +83,12 @@ fn pending() -> OAuthError {
 
 fn denied() -> OAuthError {
     OAuthError::new(OAuthErrorCode::DeviceDenied, "The person did not allow it, or the request was ended.")
+        .of_app(AppRefusal::Denied)
 }
 
 fn expired() -> OAuthError {
     OAuthError::new(OAuthErrorCode::ExpiredToken, "The device code has expired. Ask for a new one.")
+        .of_app(AppRefusal::CodeExpired)
 }
 
 /// Redeems a code that a person allowed. The state is read again: a code that two servers redeem at the same moment is
@@ -102,7 +107,7 @@ async fn redeem(
     match (request.state(now), &request.consent) {
         (DeviceState::Redeemed, Some(consent)) => {
             consent::end_and_commit(change, &Actor::system_for(origin), consent, EndCause::CodeReused).await?;
-            return Err(invalid_grant("the code was used before"));
+            return Err(invalid_grant(AppRefusal::CodeUsed, "the code was used before"));
         }
         (DeviceState::Denied, _) => return Err(denied()),
         (DeviceState::Expired, _) => return Err(expired()),

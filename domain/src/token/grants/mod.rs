@@ -9,9 +9,10 @@ mod redemption;
 pub mod refresh_token;
 
 use crate::base::form_body::TokenForm;
-use crate::base::id::ClientId;
+use crate::base::id::{AppClientId, ClientId};
 use crate::base::word_enum::word_enum;
 use crate::context::Context;
+use crate::model::client::refusal::AppRefusal;
 use crate::model::credential::usage::RefusalDetail;
 use crate::model::origin::Origin;
 use crate::model::server::resource;
@@ -137,6 +138,15 @@ pub(crate) fn refuse_assertion(
         }
         AssertionError::Fault(fault) => fault.into(),
     }
+}
+
+/// Counts why a client that acts for people got no token, for its page. `named` is the client that the request names:
+/// a refusal without a known client is not counted, because no page could show it.
+pub fn count_refusal(context: &Context, named: Option<AppClientId>, error: &OAuthError, origin: &Origin) {
+    let (Some(id), Some(cause)) = (named, error.of_app) else { return };
+    let explains = matches!(cause, AppRefusal::NotProven | AppRefusal::KeysUnavailable | AppRefusal::DocumentUnusable);
+    let detail = explains.then(|| error.detail.clone().into_owned());
+    context.refusals.record_of_app(id, cause, detail, origin, context.now());
 }
 
 fn requested_scope(form: &TokenForm) -> RequestedScope {

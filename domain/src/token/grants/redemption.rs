@@ -6,6 +6,7 @@ use crate::base::id::{AppClientId, ConsentId, McpServerId, PersonId, TokenId};
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
 use crate::model::client::consent::{ABSOLUTE_LIMIT, Consent, IDLE_LIMIT};
+use crate::model::client::refusal::AppRefusal;
 use crate::model::origin::Origin;
 use crate::model::server::McpServer;
 use crate::model::server::resource;
@@ -18,18 +19,24 @@ use crate::store::client::consent::ConsentToken;
 use crate::token::access_token::{self, AccessToken, Claims};
 
 /// The answer is the same for every problem with a code or token. Only the log gets the detail.
-pub(super) fn invalid_grant(detail: &'static str) -> OAuthError {
+pub(super) fn invalid_grant(cause: AppRefusal, detail: &'static str) -> OAuthError {
     OAuthError {
         detail: detail.into(),
+        of_app: Some(cause),
         ..OAuthError::new(OAuthErrorCode::InvalidGrant, "The code or refresh token is not valid.")
     }
 }
 
+/// The error for an MCP server that the client may not call.
+fn invalid_target(cause: AppRefusal, description: &'static str) -> OAuthError {
+    OAuthError::new(OAuthErrorCode::InvalidTarget, description).of_app(cause)
+}
+
 /// Refuses a code or token that was never issued, before the request waits for a write permit.
-pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<()> {
+pub(super) async fn check_known(context: &Context, hash: &SecretHash, unknown: AppRefusal) -> Result<()> {
     match store::client::consent::is_known(&context.store, hash).await? {
         true => Ok(()),
-        false => Err(invalid_grant("unknown")),
+        false => Err(invalid_grant(unknown, "unknown")),
     }
 }
 
@@ -40,19 +47,22 @@ pub(super) async fn check_known(context: &Context, hash: &SecretHash) -> Result<
 /// `invalid_grant`, after which client libraries forget the token and send the person round again.
 pub(super) async fn check_person(change: &mut Change<'_>, id: &PersonId, server: &McpServer) -> Result<()> {
     let authority = store::person::team::authority_of_person(change, id).await?;
-    let authority = authority.ok_or(invalid_grant("the person is disabled"))?;
+    let authority = authority.ok_or(invalid_grant(AppRefusal::PersonDisabled, "the person is disabled"))?;
     if server.is_archived() {
-        return Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is archived."));
+        return Err(invalid_target(AppRefusal::ServerArchived, "This MCP server is archived."));
     }
     if server.access.admits(&authority) {
         return Ok(());
     }
-    Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "This MCP server is not open to the teams of the person."))
+    Err(invalid_target(AppRefusal::TeamsNotAllowed, "This MCP server is not open to the teams of the person."))
 }
 
 pub(super) async fn server(change: &mut Change<'_>, id: &McpServerId) -> Result<McpServer> {
     let servers = store::server::list(change).await?;
-    servers.into_iter().find(|server| server.id == *id).ok_or(invalid_grant("the MCP server was removed"))
+    servers
+        .into_iter()
+        .find(|server| server.id == *id)
+        .ok_or(invalid_grant(AppRefusal::ServerRemoved, "the MCP server was removed"))
 }
 
 /// A `resource` in the request must be the one that the client asked for at the start (RFC 8707 §2.2).
@@ -60,7 +70,7 @@ pub(super) fn check_resource(form: &TokenForm, server: &McpServer) -> Result<()>
     if form.resources().all(|asked| resource::names(asked, &server.resource)) {
         return Ok(());
     }
-    Err(OAuthError::new(OAuthErrorCode::InvalidTarget, "resource must be the one that was authorized."))
+    Err(invalid_target(AppRefusal::OtherServer, "resource must be the one that was authorized."))
 }
 
 /// What a person allowed, before the client has its first token.
@@ -125,7 +135,7 @@ impl Redemption<'_> {
     pub(super) async fn issue(self, mut change: Change<'_>) -> Result<AccessToken> {
         let Self { consent, server, scopes, next, origin } = self;
         if scopes.is_empty() {
-            return Err(OAuthError::no_scope(Some(&server.scope_names())));
+            return Err(OAuthError::no_scope(Some(&server.scope_names())).of_app(AppRefusal::ScopeNotAllowed));
         }
         let (context, now) = (change.context(), change.now());
         let jti = TokenId::generate(context.random.as_ref(), now);

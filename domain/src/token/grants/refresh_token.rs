@@ -5,6 +5,7 @@ use crate::base::form_body::TokenForm;
 use crate::client::consent;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::consent::{Consent, EndCause, REPEATABLE};
+use crate::model::client::refusal::AppRefusal;
 use crate::model::origin::Origin;
 use crate::model::server::McpServer;
 use crate::model::server::scope::Scopes;
@@ -30,21 +31,22 @@ use crate::token::grants::redemption::{self, NextRefreshToken, Redemption, inval
 pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origin: &Origin) -> Result<AccessToken> {
     let client = client.interactive(context).await?;
     let token = form.get("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing."))?;
-    let token = PlainSecret::parse_of(SecretKind::RefreshToken, token).ok_or(invalid_grant("malformed token"))?;
+    let token = PlainSecret::parse_of(SecretKind::RefreshToken, token)
+        .ok_or(invalid_grant(AppRefusal::TokenUnknown, "malformed token"))?;
     let hash = token.hash(&context.keys.pepper);
-    redemption::check_known(context, &hash).await?;
+    redemption::check_known(context, &hash, AppRefusal::TokenUnknown).await?;
     let arrived = context.now();
     let mut change = context.begin_change().await?;
     let now = change.now();
     client.check(&mut change).await?;
     let stored = store::client::consent::refresh_token(&mut change, hash.as_str()).await?;
-    let stored = stored.ok_or(invalid_grant("unknown token"))?;
+    let stored = stored.ok_or(invalid_grant(AppRefusal::TokenUnknown, "unknown token"))?;
     let consent = store::client::consent::find_in(&mut change, &stored.consent).await?.ok_or(Fault::Damaged)?;
     if consent.client_id != client.id {
-        return Err(invalid_grant("the token of another client"));
+        return Err(invalid_grant(AppRefusal::TokenUnknown, "the token of another client"));
     }
     if !consent.is_live(now) {
-        return Err(invalid_grant("the grant is over"));
+        return Err(invalid_grant(AppRefusal::AccessEnded, "the grant is over"));
     }
     let successor = token.successor(&context.keys.pepper);
     let next = match use_of(&mut change, &stored, &successor, arrived).await? {
@@ -52,11 +54,11 @@ pub async fn exchange(context: &Context, client: Client, form: &TokenForm, origi
         TokenUse::Repeated => NextRefreshToken::Again(successor),
         TokenUse::Reuse(detail) => {
             consent::end_and_commit(change, &Actor::system_for(origin), &consent.id, EndCause::TokenReused).await?;
-            return Err(invalid_grant(detail));
+            return Err(invalid_grant(AppRefusal::TokenUsed, detail));
         }
     };
     if stored.expires_at <= now {
-        return Err(invalid_grant("the token has expired"));
+        return Err(invalid_grant(AppRefusal::AccessEnded, "the token has expired"));
     }
     let server = redemption::server(&mut change, &consent.server_id).await?;
     redemption::check_person(&mut change, &consent.person, &server).await?;
@@ -98,7 +100,7 @@ async fn use_of(
     }
     let hash = successor.hash(&change.context().keys.pepper);
     if stored.successor.as_deref() != Some(hash.as_str()) {
-        return Err(invalid_grant("the token is being used by another request"));
+        return Err(invalid_grant(AppRefusal::TokenUsed, "the token is being used by another request"));
     }
     let next = store::client::consent::refresh_token(change, hash.as_str()).await?.ok_or(Fault::Damaged)?;
     Ok(next.revoked_at.map_or(TokenUse::Repeated, |_| TokenUse::Reuse("the next token was given up")))
@@ -108,10 +110,11 @@ async fn use_of(
 /// that cannot be granted are left out: clients repeat at each refresh what they asked for first.
 fn requested_scopes(form: &TokenForm, consent: &Consent, server: &McpServer) -> Result<Scopes> {
     let grantable = consent.scopes.intersection(&server.scope_names());
-    let malformed = || OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.");
+    let malformed =
+        || OAuthError::new(OAuthErrorCode::InvalidScope, "The scope is malformed.").of_app(AppRefusal::ScopeMalformed);
     let scopes = Scopes::granted(form.get("scope"), &grantable, grantable.clone()).ok_or_else(malformed)?;
     if scopes.is_empty() {
-        Err(OAuthError::no_scope(Some(&grantable)))
+        Err(OAuthError::no_scope(Some(&grantable)).of_app(AppRefusal::ScopeNotAllowed))
     } else {
         Ok(server.closure(&scopes).intersection(&grantable))
     }
