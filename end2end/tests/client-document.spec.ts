@@ -97,6 +97,22 @@ for (const [path, words] of [
     await expect(page.getByText(words)).toBeVisible();
   });
 
+/** Runs openid-client, which proves itself with the key. */
+async function openidClient(way: string, CLIENT_ID: string, KEY_FILE: string) {
+  await writeFile(KEY_FILE, key.privateKey.export({ format: 'pem', type: 'pkcs8' }));
+  const env = {
+    PATH: process.env.PATH,
+    ISSUER: server.url,
+    RESOURCE: `${server.url}/mcp`,
+    REDIRECT_URI: 'http://localhost:3031/callback',
+    PERSON_EMAIL: person.email,
+    PERSON_PASSWORD: person.password,
+    ALGORITHM: 'ES256',
+  };
+  const args = ['clients/libraries/openid-client.mjs', way];
+  return (await execute(process.execPath, args, { env: { ...env, CLIENT_ID, KEY_FILE } })).stdout;
+}
+
 const itself = 'known by its metadata document, which an administrator approved';
 test(`openid-client: ${itself}`, row('openid-client', itself), async ({ page }, info) => {
   const CLIENT_ID = `${address}/program.json`;
@@ -110,14 +126,26 @@ test(`openid-client: ${itself}`, row('openid-client', itself), async ({ page }, 
   await page.waitForURL(/\/credentials\/csc_/);
   const id = new URL(page.url()).pathname.split('/').pop()!;
 
-  const KEY_FILE = info.outputPath('key.pem');
-  await writeFile(KEY_FILE, key.privateKey.export({ format: 'pem', type: 'pkcs8' }));
-  const env = { PATH: process.env.PATH, ISSUER: server.url, RESOURCE: `${server.url}/mcp`, CLIENT_ID, KEY_FILE };
-  const args = ['clients/libraries/openid-client.mjs', 'key'];
-  const { stdout } = await execute(process.execPath, args, { env: { ...env, ALGORITHM: 'ES256' } });
+  const stdout = await openidClient('key', CLIENT_ID, info.outputPath('key.pem'));
   expect(stdout).toContain(id);
 
   await page.goto(`${server.url}/credentials/${id}?view=secrets`);
   await expect(page.getByText('An administrator approved this client ID metadata document.')).toBeVisible();
+  await expect(page.getByText('one, ES256')).toBeVisible();
+});
+
+const publishes = 'a person signs in, the client publishes its keys';
+test(`openid-client: ${publishes}`, row('openid-client', publishes), async ({ page }, info) => {
+  await signIn(page, server);
+  await page.goto(`${server.url}/apps/clients/new`);
+  await page.getByLabel('Name', { exact: true }).fill(`Portal ${info.project.name}`);
+  await page.getByLabel('Redirect URIs').fill('http://localhost:3031/callback');
+  await page.getByLabel('Kind').selectOption('keys');
+  await page.getByLabel('Address of the keys').fill(`${address}/keys.json`);
+  await page.getByRole('button', { name: 'Add client' }).click();
+  await page.waitForURL(/\/apps\/clients\/csc_/);
+  const id = new URL(page.url()).pathname.split('/').pop()!;
+  expect(await openidClient('person', id, info.outputPath('key.pem'))).toContain(person.name);
+  await page.goto(`${server.url}/apps/clients/${id}`);
   await expect(page.getByText('one, ES256')).toBeVisible();
 });

@@ -36,8 +36,9 @@ pub struct DeviceAuthorization {
 pub(super) enum Asker {
     /// A client that is stored, and that may use the device grant.
     Known(Box<AuthenticatedClient>),
-    /// A public client whose document was not read, or not within the last hour. The document is read when a person who
-    /// is signed in enters the code: strangers must not make this server send requests.
+    /// A client whose document was not read, or a public one whose document was not read within the last hour. The
+    /// document is read when a person who is signed in enters the code: strangers must not make this server send
+    /// requests. Until then nobody knows the keys of such a client, so an assertion counts as its name.
     Unread(AppClientId),
 }
 
@@ -52,9 +53,7 @@ impl Asker {
         if !context.settings.device_grant {
             return Err(OAuthError::new(OAuthErrorCode::UnsupportedGrantType, "The device grant is off here."));
         }
-        if matches!(presented, Presented::Nothing)
-            && let Some(id) = unread(context, form).await?
-        {
+        if let Some(id) = unread(context, &presented, form).await? {
             return Ok(Self::Unread(id));
         }
         let client = authenticate(context, presented, form, ServedClients::Interactive).await?;
@@ -81,12 +80,19 @@ impl Asker {
     }
 }
 
-/// The client that the form names, if a document describes it that must be read before anybody knows whether the client
-/// may use the device grant.
-async fn unread(context: &Context, form: &TokenForm) -> Result<Option<AppClientId>, Fault> {
-    let id = form.get("client_id").and_then(AppClientId::parse).filter(|id| id.document().is_some());
+/// The client that the request names, if a document describes it that must be read before anybody knows whether the
+/// client may use the device grant.
+async fn unread(context: &Context, presented: &Presented, form: &TokenForm) -> Result<Option<AppClientId>, Fault> {
+    let id = match presented {
+        Presented::Nothing | Presented::Assertion => presented.named_app(form),
+        Presented::Secret(_) | Presented::Malformed(_) => None,
+    };
+    let id = id.filter(|id| id.document().is_some());
     let Some(id) = id.filter(|_| context.settings.client_id_metadata_documents) else { return Ok(None) };
     let known = store::client::find(&context.store, &id).await?;
+    if known.is_some() && matches!(presented, Presented::Assertion) {
+        return Ok(None);
+    }
     let is_read = |client: &AppClient| {
         let is_fresh = metadata_document::is_fresh(client, context.now());
         client.device_grant_since.is_some() || is_fresh || !client.is_served()

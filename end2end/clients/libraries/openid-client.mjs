@@ -18,7 +18,7 @@ const methods = {
   post: () => client.ClientSecretPost(CLIENT_SECRET),
   basic: () => client.ClientSecretBasic(CLIENT_SECRET),
   key: async () => client.PrivateKeyJwt(await key()),
-  person: () => client.None(),
+  person: async () => (KEY_FILE ? client.PrivateKeyJwt(await key()) : client.None()),
 };
 const options = { execute: [client.allowInsecureRequests], algorithm };
 const config = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, await methods[way](), options);

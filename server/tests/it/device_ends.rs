@@ -20,12 +20,13 @@ use domain::person::{manage, team};
 use domain::server;
 use serde_json::json;
 
+use crate::assertions::{CLIENT_ASSERTION, Signer};
+use crate::client_documents::DOCUMENT;
+use crate::client_keys::assertion;
 use crate::device::{DEVICE_GRANT, ask, asked, decide, device_client, enter, granted, poll, polled};
 use crate::interactive::{RESOURCE, error, is_accepted, refreshing, text};
 use crate::roles::{joined, new_team, operator, signed_in_as};
 use crate::support::{App, FORM, router};
-
-const DOCUMENT: &str = "https://editor.example/oauth/client.json";
 
 async fn open_to(app: &App, teams: &[&TeamId]) {
     let context = &app.instance.context;
@@ -283,4 +284,45 @@ async fn a_document_of_a_client_is_read_when_a_person_enters_the_code() {
     // An hour later it may have changed.
     app.instance.clock.advance(Duration::from_secs(3600));
     assert_eq!(ask(&app, &[("client_id", DOCUMENT)]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_program_with_keys_begins_before_anybody_read_its_document() {
+    let app = App::new().await;
+    let (issuers, signer) = (&app.instance.issuers, Signer::new());
+    let keys = json!({ "keys": [signer.jwk()] });
+    let document = json!({
+        "client_id": DOCUMENT, "client_name": "Editor", "grant_types": [DEVICE_GRANT],
+        "token_endpoint_auth_method": "private_key_jwt", "jwks": keys,
+    });
+    issuers.publish(DOCUMENT, &document.to_string());
+    let none = json!({});
+    let proof = |signer: &Signer, jti: &str| assertion(&app, signer, "one", jti, &none);
+    let kind = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    let asks = async |proof: &str| {
+        ask(&app, &[kind, ("client_assertion", proof), ("scope", "mcp:read"), ("resource", RESOURCE)]).await
+    };
+    let polls = async |code: &str, proof: &str| {
+        let grant = DEVICE_GRANT.replace(':', "%3A");
+        app.token(&[], format!("grant_type={grant}&device_code={code}&{CLIENT_ASSERTION}{proof}")).await
+    };
+    let begun = asks(&proof(&signer, "a")).await;
+    let (code, user_code) = (text(&begun, "device_code"), text(&begun, "user_code"));
+    assert_eq!(error(&polls(&code, &proof(&signer, "b")).await).1, "authorization_pending");
+    assert_eq!(issuers.asked(DOCUMENT), 0, "strangers make us ask nobody");
+    let browser = app.signed_in().await;
+    decide(&browser, &user_code, "allow").await;
+
+    // From now on its keys are known, and count.
+    app.instance.clock.advance(Duration::from_secs(10));
+    for (case, answer) in [
+        ("the name alone", poll(&app, DOCUMENT, &code).await),
+        ("another key", polls(&code, &proof(&Signer::new(), "c")).await),
+    ] {
+        assert_eq!(error(&answer), (401, "invalid_client".to_owned()), "{case}");
+    }
+    assert_eq!(asks(&proof(&Signer::new(), "d")).await.status, StatusCode::UNAUTHORIZED);
+    let answer = polls(&code, &proof(&signer, "e")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(asks(&proof(&signer, "f")).await.status, StatusCode::OK);
 }

@@ -6,8 +6,8 @@ use crate::base::word_enum::word_enum;
 use crate::model::origin::Origin;
 
 word_enum! {
-    /// The cause of a refusal at the token endpoint. The client gets a less precise answer (RFC 6749 §5.2): the cause is
-    /// for administrators.
+    /// The cause of a refusal at the token endpoint. The client gets a less precise answer (RFC 6749 §5.2): the cause
+    /// is for administrators.
     pub enum AppRefusal {
         /// The client did not prove itself: its secret or assertion is wrong, or is missing.
         NotProven = "not_proven",
