@@ -97,9 +97,14 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
 
 /// One bar: exchanges at the bottom, refused exchanges above them, and the text with its values.
 fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<String>) -> AnyView {
-    let part = |count: i64| if count == 0 { 0.0 } else { (count as f64 * 100.0 / top as f64).max(2.0) };
-    let (good, bad) = (part(bar.exchanges), part(bar.refusals));
-    let (good_y, bad_y) = (percent(100.0 - good), percent((100.0 - good - bad).max(0.0)));
+    let part = |count: i64| count as f64 * 100.0 / top as f64;
+    // A bar has the height of its sum. Few refusals of many exchanges are drawn higher than they are, so that people see
+    // them, but inside the bar.
+    let all = part(bar.exchanges + bar.refusals).max(LOWEST_BAR);
+    let bad = if bar.refusals == 0 { 0.0 } else { part(bar.refusals).max(LOWEST_PART).min(all) };
+    let good = if bar.exchanges == 0 { 0.0 } else { all - bad };
+    let bad = if bar.exchanges == 0 { all } else { bad };
+    let (good_y, bad_y) = (percent(100.0 - good), percent(100.0 - all));
     let good = (good > 0.0).then(|| view! { <rect y=good_y height=percent(good)/> });
     let bad = (bad > 0.0).then(|| view! { <rect class="bad" y=bad_y height=percent(bad)/> });
     let shape = view! {
@@ -225,6 +230,9 @@ fn time_below(hour: i64, position: usize, period: Period) -> Option<String> {
 }
 
 const HOUR: i64 = 3_600_000;
+/// The lowest height of a bar with a value, and of the refusals in it, in parts of a hundred: the bar can be seen.
+const LOWEST_BAR: f64 = 2.0;
+const LOWEST_PART: f64 = 1.0;
 
 /// "5 Dec, 14:00–16:00", "5 Dec" for a whole day, "5 Dec, 14:00 – 6 Dec, 14:00" for a day that begins later.
 pub(crate) fn range(hour: i64, hours: i64) -> String {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::components::parts::{page_links, toolbar};
 use crate::form::Refused;
-use crate::pages::audit::entry::{EntryView, action_options, actions_of, entry_table};
+use crate::pages::audit::entry::{EntryView, entry_table};
+use crate::pages::audit::words::{action_options, actions_of};
 use crate::prelude::*;
 
 const PAGE_SIZE: u16 = 50;

@@ -3,3 +3,4 @@
 pub mod activity;
 pub mod entry;
 pub mod receipt;
+mod words;

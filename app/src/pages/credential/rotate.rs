@@ -191,9 +191,12 @@ pub(crate) fn last_day(value: String, errors: &Errors) -> AnyView {
     }
 }
 
-/// Whether the rotation can be finished now: a tone and a text.
-fn advice(progress: Progress) -> (&'static str, &'static str) {
-    match progress {
+/// Within this time a use counts as one of this moment.
+const JUST_NOW: Duration = Duration::from_secs(3600);
+
+/// Whether the rotation can be finished now: a tone and a text. `last_of_old` is the last use of what is replaced.
+fn advice(progress: Progress, last_of_old: Option<Timestamp>, now: Timestamp) -> (&'static str, AnyView) {
+    let (tone, words) = match progress {
         Progress::Broken => (
             "danger",
             "The new secret or key no longer works, and the old one ends soon. Cancel the rotation to keep the old one, or rotate again.",
@@ -201,15 +204,25 @@ fn advice(progress: Progress) -> (&'static str, &'static str) {
         Progress::Unused => {
             ("warn", "The new secret or key was not used yet. Finishing now stops a program that uses the old one.")
         }
-        Progress::Both => (
-            "warn",
-            "Both were used since the rotation began: some part of the program still uses the old secret or key.",
-        ),
+        Progress::Both => match last_of_old.filter(|last| last.plus(JUST_NOW) < now) {
+            None => (
+                "warn",
+                "Both were used since the rotation began: some part of the program still uses the old secret or key.",
+            ),
+            Some(last) => {
+                let words = html! {
+                    "Both were used since the rotation began, the old one last "{distance(last)}". If every part of the "
+                    "program has run since then, it is safe to finish."
+                };
+                return ("warn", words);
+            }
+        },
         Progress::Moved => (
             "ok",
             "Only the new secret or key was used since the rotation began. If every part of the program has run since then, it is safe to finish.",
         ),
-    }
+    };
+    (tone, words.into_any())
 }
 
 fn side_row(side: Side, place: &'static str) -> Vec<AnyView> {
@@ -227,7 +240,8 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
     let credential = find(&visit, &client_id).await?;
     let sides = sides(&visit.context, &credential).await?;
     let progress = sides.progress();
-    let (tone, advice) = advice(progress);
+    let last_of_old = sides.old.iter().filter_map(|side| side.last_used_at).max();
+    let (tone, advice) = advice(progress, last_of_old, visit.now());
     let Sides { old, new, others } = sides;
     let works = !new.is_empty();
     let again = (!works).then(|| {
