@@ -156,7 +156,7 @@ test('an archived server leaves the list, comes back, and is not removed while a
   await examine(page, 'servers-archived');
   await page.goto(docs);
   await page.getByRole('link', { name: 'Remove' }).click();
-  await expect(page.getByText('It cannot be removed yet')).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'cannot be removed yet' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Remove MCP server' })).toHaveCount(0);
   await examine(page, 'server-remove');
   await page.goto(docs);

@@ -8,7 +8,7 @@ use std::task::{self, Poll};
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
@@ -28,7 +28,7 @@ use crate::dashboard::{
 };
 use crate::http::accept::{Answered, Answers};
 use crate::http::client_address::ClientAddress;
-use crate::http::{error, middleware, not_found};
+use crate::http::{error, media_type, middleware, not_found};
 use crate::oauth::{self, authorize, device_authorization, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
 use crate::{health, mcp};
@@ -326,6 +326,7 @@ fn routes(state: &AppState) -> Router {
             }
         }
     }
+    let pages = with_auth(any(respond::form_only), state, Permission::Anybody, Asks::Never).with_state(state.clone());
     dashboard
         .fallback_service(nothing_here(state).with_state(state.clone()))
         .merge(open)
@@ -333,8 +334,18 @@ fn routes(state: &AppState) -> Router {
             oauth::surround(request, |request| next.run(request)).await
         })))
         .merge(protected.layer(from_fn_with_state(state.clone(), mcp::guard)))
-        .method_not_allowed_fallback(async || error::plain(StatusCode::METHOD_NOT_ALLOWED))
+        .method_not_allowed_fallback(move |request: Request| other_method(pages, request))
         .with_state(state.clone())
+}
+
+/// The answer for a method that a route does not have. A person who opens the address of a form (a reload from the
+/// address bar after an error does that) gets a page that leads to the form.
+async fn other_method(pages: MethodRouter, request: Request) -> Response {
+    let is_browser = *request.method() == Method::GET && media_type::names(request.headers(), "text/html");
+    match is_browser {
+        true => pages.oneshot(request).await.into_response(),
+        false => error::plain(StatusCode::METHOD_NOT_ALLOWED),
+    }
 }
 
 /// The answer for every address without a route.

@@ -51,6 +51,12 @@ fn forbidden(status: u16) -> Page {
     message(status, "Your role does not allow this", text, TO_OVERVIEW)
 }
 
+/// The page for an address that only takes a form. `page` is the page with the form.
+pub fn form_only(page: String) -> Page {
+    let text = "This address takes a form and has no page. Nothing was changed.";
+    message(405, "Nothing to see here", text, (page, "Open the page with the form".to_owned()))
+}
+
 /// The page for a form that is larger than the limit.
 pub fn too_large() -> Page {
     let text = "The form is too large, so nothing was changed. To search a whole file for leaked secrets, use the command line: \

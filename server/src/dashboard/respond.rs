@@ -2,13 +2,15 @@
 
 use app::error::ActionError;
 use app::page::Page;
+use app::pages::message;
 use app::render;
 use app::visit::Visit;
 use axum::extract::Extension;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use futures::future::BoxFuture;
 
+use crate::dashboard::auth::return_address::{page_of_form, safe_return};
 use crate::http::error;
 
 /// A page, or the error whose page is shown instead.
@@ -46,4 +48,14 @@ pub(crate) fn refuse(visit: Visit, error: impl Into<ActionError>) -> BoxFuture<'
 /// The page for every address without a route.
 pub(crate) async fn not_found(Extension(visit): Extension<Visit>) -> Response {
     refuse(visit, ActionError::NotFound).await
+}
+
+/// The page for a person who opens an address that only takes a form.
+pub(crate) async fn form_only(Extension(visit): Extension<Visit>, uri: Uri) -> Response {
+    let path = uri.path();
+    let mut page = page_of_form(None, path);
+    if page == path {
+        page = safe_return(path.rsplit_once('/').map_or("", |(above, _)| above));
+    }
+    respond(visit, async move { Ok(message::form_only(page)) }).await
 }

@@ -407,7 +407,7 @@ async fn an_emergency_stop_ends_what_acts_for_people() {
     assert_eq!(stop(&early).await, (0, 0));
     assert!(is_accepted(&app, &personal).await && is_accepted(&app, &access).await);
     let page = browser.get("/settings/stop?means=disable").await.body;
-    assert!(page.contains("Connected apps and personal tokens end: people have to reconnect"), "{page}");
+    assert!(page.contains("Connected apps and personal tokens end, and do not come back"), "{page}");
     let waiting = crate::interactive::code(&browser, &client_id, &[]).await;
     let of_person = Selection { made_by: Some(person_of(&app).await), ..Selection::default() };
     assert_eq!(stop(&of_person).await, (1, 1));

@@ -735,7 +735,7 @@ async fn a_team_sees_its_own_and_nothing_of_others() {
     // A leak of theirs is counted, not shown; a client ID of theirs is nothing.
     let secret = foreign.secret.as_ref().expect("a secret").expose();
     let found = browser.submit("/leaks", "/leaks", &[("text", secret), ("days", "7")]).await.body;
-    assert!(found.contains("holds 1 secret or token that belongs to teams") && !found.contains("their job"));
+    assert!(found.contains("1 more secret or token belongs to teams") && !found.contains("their job"));
     let id = foreign.credential.client_id.as_str();
     let found = browser.submit("/leaks", "/leaks", &[("text", id), ("days", "7")]).await.body;
     assert!(found.contains("No Countersign secret, token or client ID found."));
@@ -977,7 +977,7 @@ async fn disabling_a_person_ends_their_sessions_and_not_their_teams_credentials(
 
     // "Revoke everything this person made" is the emergency stop, limited to them.
     let page = administrator.get(&format!("/settings/stop?made_by={}&means=revoke", person.id)).await.body;
-    assert!(page.contains("Revoke 1 credential?") && page.contains("1 live token"), "{page}");
+    assert!(page.contains("Revoke 1 credential?") && page.contains("<dt>Live tokens</dt><dd>1</dd>"), "{page}");
     let fields = [("made_by", person.id.as_str()), ("means", "revoke"), ("confirmation", "STOP"), ("reason", "left")];
     let stopped = administrator.submit("/settings/stop", "/settings/stop", &fields).await;
     assert_eq!(stopped.header("location"), "/emergency?done=revoked&count=1");

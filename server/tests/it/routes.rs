@@ -286,3 +286,23 @@ async fn every_link_of_the_dashboard_has_its_route_and_every_route_its_link() {
         assert!(app::links::ALL.contains(&path) || unlinked.contains(&path), "nothing in links.rs leads to {path}");
     }
 }
+
+#[tokio::test]
+async fn a_browser_that_opens_the_address_of_a_form_gets_a_page_that_leads_to_it() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let id = app.generated("job", &["mcp:read"]).await.credential.client_id;
+    for (address, page) in [
+        ("/account/password".to_owned(), "/account".to_owned()),
+        (format!("/credentials/{id}/rotation"), format!("/credentials/{id}")),
+        ("/logout".to_owned(), "/".to_owned()),
+    ] {
+        let answer = browser.get(&address).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{address}");
+        let body = &answer.body;
+        assert!(body.contains("takes a form") && body.contains(&format!("href=\"{page}\"")), "{address}: {body}");
+        // A program is told in its own way.
+        let request = Request::get(&address).body(Body::empty()).expect("a request");
+        assert_eq!(browser.send(request).await.json()["error"], "Method Not Allowed", "{address}");
+    }
+}

@@ -124,7 +124,7 @@ pub(crate) fn token_table(
 /// nothing is closed to them.
 pub(super) fn named_server(server: &McpServer, authority: &Authority) -> AnyView {
     let closed = match server.is_archived() {
-        true => Some(view! { " "{chip("Archived", "warn")} }),
+        true => Some(view! { " "{chip("Archived", "idle")} }),
         false => (!server.admits(authority)).then(|| view! { " "{chip("Not open to your teams", "warn")} }),
     };
     html! { {server.name.clone()}{closed} }

@@ -197,7 +197,7 @@ pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
     let add = match may_add {
         true => Some(small_link(links::new_secret(client_id), "Add a secret")),
         false if whole && changeable && live >= MOST_SECRETS => {
-            Some(muted("Two secrets are the most. Remove one to add another."))
+            Some(muted("At most two secrets. Remove one to add another."))
         }
         false => None,
     };
@@ -298,7 +298,7 @@ pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyV
         cells![
             html! { {identity.subject.clone()}{sub(identity.issuer.clone())} },
             html! { {conditions}{sub(format!("aud={}", identity.audience))} },
-            if identity.jwks.is_some() { "Pasted" } else { "Fetched" },
+            if identity.jwks.is_some() { "Entered by hand" } else { "Fetched" },
             last_use(identity.last_used_at, identity.last_used_from),
             state(shown, ends, identity.last_used_at.is_some()),
             remove,

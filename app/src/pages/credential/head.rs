@@ -235,7 +235,7 @@ async fn revoked(shown: &Shown, at: Timestamp) -> Result<AnyView, ActionError> {
     let reason = credential.revoke_reason.as_ref().map(|reason| format!(" Reason: {reason}."));
     let entry = links::activity_of(&credential.client_id);
     Ok(notice(
-        "danger",
+        "idle",
         view! {
             <p><b>{what}{distance(at)}{by}"."</b>" This cannot be undone."{reason}</p>
             <p class="row"><a href=entry>"See the audit entry"</a>{replacement(shown)}</p>
@@ -280,16 +280,15 @@ fn stopped(shown: &Shown) -> Option<AnyView> {
         AuthMethod::ClientSecret if is_lost => {
             ("No secret works: add one.".into_any(), add(links::new_secret(id), "Add a secret", may))
         }
-        AuthMethod::ClientSecret => (
-            "All secrets have expired. Rotate to get a new one.".into_any(),
-            add(links::rotate_credential(id), "Rotate now", may),
-        ),
-        AuthMethod::PrivateKeyJwt => (
-            "All keys have expired. Rotate to use a new one.".into_any(),
-            add(links::rotate_credential(id), "Rotate now", may),
-        ),
+        AuthMethod::ClientSecret => {
+            ("All secrets have expired.".into_any(), add(links::rotate_credential(id), "Rotate now", may))
+        }
+        AuthMethod::PrivateKeyJwt => {
+            ("All keys have expired.".into_any(), add(links::rotate_credential(id), "Rotate now", may))
+        }
     };
-    Some(notice("danger", view! { <p>{words}</p><p class="row">{act}{replacement(shown)}</p> }))
+    let tone = if is_lost { "danger" } else { "warn" };
+    Some(notice(tone, view! { <p>{words}</p><p class="row">{act}{replacement(shown)}</p> }))
 }
 
 /// Asks to rotate an imported secret.

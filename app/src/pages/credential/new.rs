@@ -335,7 +335,7 @@ fn more_options(typed: Typed, owner: AnyView, administers: bool, errors: &Errors
         <div class="stack for-key">
             <TextField id="jwks_uri" label="Address of the keys" kind="url" value=typed.keys.jwks_uri.clone()
                 error=errors.at("jwks_uri")
-                hint="Where the program publishes its keys (JWKS), in place of a key below. Replacing a key then needs no visit."/>
+                hint="Where the program publishes its keys (JWKS), in place of a key below. The program can then replace its keys without a change here."/>
             {document}
             <KeyFields typed=typed.keys errors=errors.clone()/>
         </div>

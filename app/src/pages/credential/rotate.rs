@@ -119,13 +119,13 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let expiry = match credential.auth_method {
         // Which one is replaced is not chosen yet, and each may have another life.
         AuthMethod::ClientSecret if present.len() > 1 => {
-            Some("The new secret lives as long as the replaced one was given.".into_any())
+            Some("The new secret gets the same lifetime as the replaced one.".into_any())
         }
         AuthMethod::ClientSecret => Some(match next_expiry(&visit.context, &credential).await? {
             Some(at) => {
-                html! { "The new secret lives as long as the present one was given: it expires on "{moment(at)}"." }
+                html! { "The new secret gets the same lifetime as the current one: it expires on "{moment(at)}"." }
             }
-            None => "The new secret never expires, like the present one.".into_any(),
+            None => "The new secret never expires, like the current one.".into_any(),
         }),
         _ => None,
     };

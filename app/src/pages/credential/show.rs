@@ -199,7 +199,7 @@ fn facts(shown: &Shown) -> AnyView {
     let lifetime =
         credential.token_lifetime.or(own.first().map(|server| server.token_lifetime)).unwrap_or(DEFAULT_TOKEN_LIFETIME);
     let server = |server: &&McpServer| {
-        let archived = server.is_archived().then(|| view! { " "{chip("Archived", "warn")} });
+        let archived = server.is_archived().then(|| view! { " "{chip("Archived", "idle")} });
         let resource = breaking_at_slashes(&short_resource(&server.resource));
         view! { <div><a href=links::server(&server.id)>{server.name.clone()}</a>{archived}{sub(resource)}</div> }
     };

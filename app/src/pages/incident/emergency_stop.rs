@@ -236,13 +236,11 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
     let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
-    let count = counted(credentials, "credential", "credentials");
-    let tokens = counted(live_tokens, "live token", "live tokens");
     let all = everything(&preview);
     let (verb, consequence) = match means {
         Means::Disable => (
             format!("Stop {all}"),
-            "Exchanges and live tokens are refused until somebody enables the credentials again. One click undoes the stop.",
+            "Exchanges and live tokens are refused until somebody enables the credentials again. One click enables them all.",
         ),
         Means::Revoke => (
             format!("Revoke {all}"),
@@ -276,8 +274,8 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             <header><h2 id="counted" class="row"><Drawing icon=Icon::Warning/>"What the stop ends"</h2></header>
             <dl class="facts">
                 {limits.into_iter().map(|(word, value)| view! { <div><dt>{word}</dt><dd>{value}</dd></div> }).collect_view()}
-                <div><dt>"Credentials"</dt><dd>{count}</dd></div>
-                <div><dt>"Live tokens"</dt><dd>{tokens}</dd></div>
+                <div><dt>"Credentials"</dt><dd>{grouped(credentials)}</dd></div>
+                <div><dt>"Live tokens"</dt><dd>{grouped(live_tokens)}</dd></div>
                 <div><dt>"Connected apps"</dt><dd>{grouped(grants)}</dd></div>
                 <div><dt>"Personal tokens"</dt><dd>{grouped(personal_tokens)}</dd></div>
                 {(clients > 0).then(|| view! { <div><dt>"Clients"</dt><dd>{grouped(clients)}</dd></div> })}
@@ -285,7 +283,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
             <div class="body">
                 {(of_people > 0).then(|| view! {
                     <p>
-                        "Connected apps and personal tokens end: people have to reconnect and create new tokens."
+                        "Connected apps and personal tokens end, and do not come back: people have to reconnect and create new tokens."
                         {(clients > 0).then_some(" Clients are removed: an administrator has to add them again.")}
                     </p>
                 })}

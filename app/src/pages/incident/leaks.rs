@@ -196,9 +196,9 @@ fn summary(findings: &Findings) -> AnyView {
             format!("{secrets} not known here: they may belong to another Countersign.")
         }),
         (findings.elsewhere > 0).then(|| {
-            let one = "secret or token that belongs";
-            let secrets = counted(findings.elsewhere, one, "secrets and tokens that belong");
-            format!("The text holds {secrets} to teams or people outside your teams. Tell an administrator now.")
+            let one = "more secret or token belongs";
+            let secrets = counted(findings.elsewhere, one, "more secrets and tokens belong");
+            format!("{secrets} to teams or people outside your teams. Give the text to an administrator now.")
         }),
         findings.more.then(|| "The text holds more than one search shows. Handle these, then search again.".to_owned()),
     ];

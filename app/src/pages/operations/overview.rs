@@ -232,6 +232,8 @@ async fn figures(visit: &Visit, counts: OverviewCounts) -> Result<AnyView, Actio
     };
     let share = match exchanges + refusals {
         0 => String::new(),
+        _ if refusals == 0 => String::new(),
+        all if refusals * 100 < all => "under 1 % of all".to_owned(),
         all => format!("{} % of all", refusals * 100 / all),
     };
     Ok(key_figures([

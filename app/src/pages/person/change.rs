@@ -169,7 +169,10 @@ async fn shut_out(visit: &Visit, listed: &Listed, sessions: usize) -> Result<Any
     let alone = only_manager_of(visit, &person.id, &teams).await?;
     let alone = (!alone.is_empty()).then(|| {
         let has = if alone.len() == 1 { "has" } else { "have" };
-        let words = format!("{} {has} no other manager: then only administrators can edit there.", alone.join(", "));
+        let words = format!(
+            "{} {has} no other manager. Only administrators will be able to edit its credentials.",
+            alone.join(", ")
+        );
         view! { <p>{words}</p> }
     });
     let held = access::count(&visit.context, &person.id).await?;

@@ -27,7 +27,7 @@ pub async fn page(id: String, form: Form<Typed>) -> Result<Page, ActionError> {
     let title = format!("Add {} to a team", listed.person.name);
     let page = FormPage::new(title, links::person_teams(&id), "Add to team")
         .back(links::person(&id), listed.person.name.clone())
-        .lead("They see the team’s credentials from their next page on.");
+        .lead("They see the team’s credentials at once.");
     let fields = view! {
         <Select id="team" label="Team" options=others chosen=typed.team error=errors.at("team")/>
         {role_choice(typed.role, &errors)}

@@ -34,8 +34,8 @@ pub async fn page(id: String, form: Form<String>) -> Result<Page, ActionError> {
     }
     let able = owners_of(&visit, &credentials).await?.into_iter().filter(|(id, _)| id != person.id.as_str());
     let options = options_after("Choose a person", able);
-    let hint = "With how many of the credentials each person can get. A credential keeps its owner if the new owner is not in \
-                its team. People in none of the teams are not listed.";
+    let hint = "The number is how many of these credentials the person can own. A credential keeps its owner if the new owner is \
+                not in its team. People in none of the teams are not listed.";
     let fields =
         view! { <Select id="new_owner" label="New owner" options chosen=typed error=errors.at("new_owner") hint/> };
     let at_once = (total > i64::from(MOST_GIVEN)).then(|| {

@@ -90,8 +90,8 @@ pub fn page(factors: Factors, recovery: bool, next: &str, problem: Option<Proble
             {other}
         </section>
         <p class="sub"><a href=links::SIGN_IN>"Sign in as somebody else"</a>
-            " · Lost your second factor? An administrator can remove it, or "
-            <code>"countersign admin reset-second-factor"</code>" on the server does."</p>
+            " · Lost your second factor? An administrator can remove it. So can the operator of the server, with "
+            <code>"countersign admin reset-second-factor"</code>"."</p>
     };
     Page::new("Second factor", body).framed(Frame::Gate).answering(status)
 }

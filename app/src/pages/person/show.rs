@@ -177,8 +177,8 @@ async fn overview(visit: &Visit, listed: &Listed, openid: Option<AnyView>) -> Re
         <div class="body">
             <p class="muted">
                 "Revokes the credentials this person generated, those whose current secret, key or identity they created, and "
-                "the clients they added. Ends their connected apps and personal tokens. Disabling the person ends only the "
-                "last two: credentials belong to the team."
+                "the clients they added. Ends their connected apps and personal tokens. Disabling the person ends only apps and "
+                "personal tokens: credentials belong to the team."
             </p>
             <div class="row">{button_link(revoke, "Preview")}</div>
         </div>

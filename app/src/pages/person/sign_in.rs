@@ -77,7 +77,8 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             <SignInWithProvider next/>
         </section>
         <p class="sub">
-            "Forgot your password? Use a passkey, or ask an administrator to invite you with another email address."
+            "Forgot your password? Use a passkey. Without one you need a new account: ask an administrator to invite you \
+             with another email address."
         </p>
     };
     Page::new("Sign in", body).framed(Frame::Gate).answering(status)

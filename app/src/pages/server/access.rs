@@ -130,7 +130,7 @@ pub async fn form(id: String, form: Form<Option<TypedAccess>>) -> Result<Page, A
         Err(_) => Closing::default(),
     };
     let fields = access_choice(&teams, Some(&credentials), &typed, &errors);
-    let lead = "The choice counts from the next exchange, refresh, consent and use of a personal token. Tokens that were issued \
+    let lead = "The choice applies from the next exchange, refresh, consent and use of a personal token. Tokens that were issued \
                 before work until they expire.";
     let back = if typed.then.is_empty() { server.name.clone() } else { "Move credentials".to_owned() };
     let page = FormPage::new(format!("Access to {}", server.name), links::server_access(&id), "Save access")

@@ -101,11 +101,12 @@ pub async fn remove_form(id: String, form: Form) -> Result<Page, ActionError> {
     let obstacles = archive::obstacles(&visit.context, &server).await?;
     let page = FormPage::new(format!("Remove {}?", server.name), links::remove_server(&id), "Remove MCP server")
         .back(links::server(&id), server.name.clone());
+    let not_yet = format!("{} cannot be removed yet", server.name);
     if !server.is_archived() {
         let href = links::archive_server(&id);
         let words =
             view! { <p>"Only an archived MCP server can be removed. "<a href=href>"Archive it first"</a>"."</p> };
-        return Ok(page.above(notice("warn", words)).without_button().page(form.errors));
+        return Ok(page.heading(not_yet).above(notice("warn", words)).without_button().page(form.errors));
     }
     if !obstacles.is_empty() {
         let list = view! {
@@ -115,10 +116,10 @@ pub async fn remove_form(id: String, form: Form) -> Result<Page, ActionError> {
                 {fact(&server, "Personal tokens", "tokens", obstacles.personal_tokens, None)}
             </dl>
         };
-        let words = "It cannot be removed yet: something still refers to it. Each number leads to a list where \
-                     you can remove many credentials from the server at once, or revoke them, and end the apps and \
-                     personal tokens. Until then it stays archived.";
+        let words = "Something still refers to it. Each number leads to a list where you can remove many credentials from \
+                     the server at once, or revoke them, and end the apps and personal tokens. Until then it stays archived.";
         return Ok(page
+            .heading(not_yet)
             .above(view! {
                 {notice("warn", view! { <p>{words}</p> })}
                 {replace_first(&server, obstacles.credentials)}

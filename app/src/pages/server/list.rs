@@ -89,7 +89,7 @@ fn row(server: McpServer, credentials: i64, check: Option<ServerCheck>) -> Vec<A
 /// The chips beside the name of a server.
 pub(super) fn marks(server: &McpServer) -> AnyView {
     let built_in = server.built_in.then(|| chip("Built in", "idle"));
-    let archived = server.is_archived().then(|| chip("Archived", "warn"));
+    let archived = server.is_archived().then(|| chip("Archived", "idle"));
     html! { {built_in}{archived} }
 }
 

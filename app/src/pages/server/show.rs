@@ -153,7 +153,7 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
                 "The server gets no new tokens. Access tokens that were issued before work until they expire; personal tokens are refused."
             </p>
         };
-        notice("warn", words)
+        notice("idle", words)
     });
     let failed = check.filter(|check| check.problems() > 0).map(|check| {
         let href = links::server_view(&server.id, &[("view", "check")]);
@@ -168,7 +168,7 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
     });
     let bare: Vec<&str> =
         server.scopes.iter().filter(|scope| scope.description.is_empty()).map(|scope| scope.name.as_str()).collect();
-    let undescribed = (administers && !bare.is_empty()).then(|| {
+    let undescribed = (administers && !server.is_archived() && !bare.is_empty()).then(|| {
         let words = view! {
             <p>
                 <b>{format!("{} no description. ", counted(bare.len(), "scope has", "scopes have"))}</b>

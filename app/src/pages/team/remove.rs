@@ -50,9 +50,10 @@ pub async fn page(id: String) -> Result<Page, ActionError> {
         true => links::several("move", &ids),
         false => links::credentials_of_team(&team.id),
     };
-    let words = "A team that owns credentials, working or revoked, cannot be removed. Move them to another team first: entries \
-                 that were written for this team stay in the activity log.";
+    let words = "Move its credentials to another team first, the revoked ones too. Entries that were written for this team stay in \
+                 the activity log.";
     Ok(page
+        .heading(format!("{} cannot be removed yet", team.name))
         .above(notice("warn", view! { <p>{words}" "<a href=move_them>"Move them"</a></p> }))
         .without_button()
         .page(Errors::default()))

@@ -140,5 +140,5 @@ fn rows(foreseen: Vec<Foreseen>, teams: &[Team]) -> AnyView {
             distance_or(credential.last_used_at, "Never used"),
         ]
     };
-    table(["Name", "Present team", "Owner", "Last used"], foreseen.into_iter().map(row))
+    table(["Name", "Current team", "Owner", "Last used"], foreseen.into_iter().map(row))
 }

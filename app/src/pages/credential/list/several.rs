@@ -104,7 +104,7 @@ async fn fields(
         "owner" => {
             let (chosen, error) = (typed.owner.clone(), errors.at("owner"));
             let options = options_after("Choose a person", owners_of(visit, credentials).await?);
-            let hint = "With how many of the credentials each person can get.";
+            let hint = "The number is how many of these credentials the person can own.";
             html! { <Select id="owner" label="Owner" options chosen error hint/> }
         }
         "tag" => html! {
