@@ -50,7 +50,7 @@ async fn a_bar_leads_to_the_refused_exchanges_of_its_hour() {
         ),
     ] {
         let body = browser.get(page).await.body;
-        assert!(body.contains(">1 exchange<") && body.contains("1 refused: once a scope that is not allowed"));
+        assert!(body.contains(">1 exchange<") && body.contains("1 refused: a scope that is not allowed"));
         let hour = app.instance.context.now().rfc3339()[..13].to_owned();
         let address = format!("/refusals?from={hour}&amp;hours=1{whose}");
         assert!(body.contains(&format!("<a href=\"{address}\"><svg")), "{page}: {address} in {body}");

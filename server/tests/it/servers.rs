@@ -131,7 +131,7 @@ async fn an_archived_server_gets_no_new_token_of_any_kind_until_it_is_taken_back
     assert!(shown.contains("Archived since") && shown.contains("Unarchive"), "{shown}");
     context.refusals.flush().await;
     let credential = browser.get(&format!("/credentials/{}", job.credential.client_id)).await.body.replace("<!>", "");
-    assert!(credential.contains("once an archived MCP server"), "{credential}");
+    assert!(credential.contains("1 refused: an archived MCP server"), "{credential}");
     assert!(
         credential.contains("<h1>job</h1><span data-tone=\"warn\" class=\"chip\">Server archived<"),
         "{credential}"

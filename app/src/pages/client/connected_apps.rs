@@ -85,6 +85,8 @@ pub(crate) fn consent_table(
         };
         let place = match client_kind {
             ClientKind::Registered => place,
+            // The page of a client says it once.
+            _ if shown == ConsentTable::OfClient => place,
             _ => format!("{place}, name not checked"),
         };
         let first = match shown {

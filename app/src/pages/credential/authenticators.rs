@@ -17,6 +17,7 @@ use crate::components::form::proof::{IdentityFields, TypedIdentity, TypedKeys};
 use crate::pages::credential::fields::{ExpiryChoice, key_with_expiry};
 use crate::pages::credential::find;
 use crate::pages::credential::head::Shown;
+use crate::pages::credential::list::has_only_archived_servers;
 use crate::prelude::*;
 
 /// Removes a secret.
@@ -123,6 +124,7 @@ fn state(shown: &Shown, end: AuthenticatorEnd, used: bool) -> AnyView {
         _ if end.leaked => ("Leaked", "danger"),
         _ if credential.disabled_at.is_some() => ("Disabled", "warn"),
         _ if end.retires_at.is_some() => ("Retiring", "warn"),
+        _ if has_only_archived_servers(credential, &shown.servers, now) => ("No server", "idle"),
         (_, true) => ("In use", "ok"),
         _ => ("Unused", "idle"),
     };
@@ -188,7 +190,7 @@ pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
         "Secret".into(),
         Column::when("Generated", whole),
         "Last used".into(),
-        "Ends".into(),
+        "End".into(),
         "State".into(),
         Column::when("", whole),
     ];
@@ -243,7 +245,7 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
         Column::when("Algorithm", whole),
         Column::when("Added", whole),
         "Last used".into(),
-        "Ends".into(),
+        "End".into(),
         "State".into(),
         Column::when("", whole),
     ];

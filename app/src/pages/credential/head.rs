@@ -336,8 +336,12 @@ fn archived(shown: &Shown) -> Option<AnyView> {
         return None;
     }
     let is = if names.len() == 1 { "is" } else { "are" };
-    let words = format!("{} {is} archived: the credential gets no token there.", names.join(", "));
-    Some(notice("warn", view! { <p>{words}</p> }))
+    let words = format!("{} {is} archived: the credential gets no token there. ", names.join(", "));
+    let other = shown.may_change().then(|| {
+        let href = links::edit_credential(&shown.credential.client_id);
+        view! { <a href=href>"Choose another MCP server"</a> }
+    });
+    Some(notice("warn", view! { <p>{words}{other}</p> }))
 }
 
 /// The notice that a secret was reported as leaked, with the links that stop it, or with the people who may.

@@ -263,7 +263,7 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
         {head(back, "Rotation in progress", lead, ())}
         {notice(tone, view! { <p>{advice}</p>{again} })}
         <section class="panel" aria-label="What is replaced, and by what">
-            {table(["Which", "Generated", "Last used", "Ends"], rows)}
+            {table(["Which", "Generated", "Last used", "End"], rows)}
         </section>
         {by_use}
         {steps(&credential, progress, visit.must_confirm(), &errors)}

@@ -41,6 +41,10 @@ pub(crate) async fn exchanges_panel(
 /// "12 times a wrong secret, once a scope that is not allowed, and 3 others".
 fn causes_in_short(causes: &[(Refusal, i64)]) -> String {
     const MOST: usize = 3;
+    // The legend has said the number.
+    if let [(cause, _)] = causes {
+        return cause_noun(*cause).to_owned();
+    }
     let words = |(cause, count): &(Refusal, i64)| {
         let times = if *count == 1 { "once".to_owned() } else { format!("{} times", grouped(*count)) };
         format!("{times} {}", cause_noun(*cause))
@@ -316,7 +320,7 @@ pub(crate) fn impact_facts(impact: &Impact, tokens: &'static str) -> AnyView {
             {(impact.addresses > 0).then(|| view! {
                 <div><dt>"From"</dt><dd>{counted(impact.addresses, "address", "addresses")}</dd></div>
             })}
-            <div><dt>{tokens}</dt><dd>{words(impact.live_tokens, "None", "live token", "live tokens")}</dd></div>
+            <div><dt>{tokens}</dt><dd>{if impact.live_tokens == 0 { "None".to_owned() } else { grouped(impact.live_tokens) }}</dd></div>
         </dl>
     }
 }

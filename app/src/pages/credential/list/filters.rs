@@ -142,6 +142,7 @@ pub(super) fn columns(query: &CredentialsQuery, shown: &[&'static ListColumn]) -
                         {kept}
                         {hidden("column", "name")}
                         <div>{boxes.collect_view()}</div>
+                        <p class="muted">"A narrow window leaves some out."</p>
                         <button class="button" data-size="small">"Show columns"</button>
                     </form>
                 </li>
@@ -154,7 +155,7 @@ pub(super) fn columns(query: &CredentialsQuery, shown: &[&'static ListColumn]) -
 pub(super) fn nothing_found(query: &CredentialsQuery, choices: &Choices) -> AnyView {
     let mut parts: Vec<(String, String)> = Vec::new();
     if !query.q.trim().is_empty() {
-        parts.push((format!("search “{}”", query.q.trim()), query.with("q", "")));
+        parts.push((format!("“{}”", query.q.trim()), query.with("q", "")));
     }
     if let Some((_, label, _)) = STATUSES.iter().find(|(word, ..)| !word.is_empty() && *word == query.status) {
         parts.push((format!("status {label}"), query.with("status", "")));
@@ -171,7 +172,7 @@ pub(super) fn nothing_found(query: &CredentialsQuery, choices: &Choices) -> AnyV
         [] => "No credential is on this page.".to_owned(),
         parts => format!("No credential matches {}.", parts.join(", ")),
     };
-    let ways = parts.iter().map(|(part, href)| {
+    let ways = parts.iter().filter(|_| parts.len() > 1).map(|(part, href)| {
         view! { <a class="button" data-size="small" href=href.clone()>{format!("Clear {part}")}</a> }
     });
     html! {
