@@ -98,8 +98,8 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
 /// One bar: exchanges at the bottom, refused exchanges above them, and the text with its values.
 fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<String>) -> AnyView {
     let part = |count: i64| count as f64 * 100.0 / top as f64;
-    // A bar has the height of its sum. Few refusals of many exchanges are drawn higher than they are, so that people see
-    // them, but inside the bar.
+    // A bar has the height of its sum. Few refusals of many exchanges are drawn higher than they are, so that people
+    // see them, but inside the bar.
     let all = part(bar.exchanges + bar.refusals).max(LOWEST_BAR);
     let bad = if bar.refusals == 0 { 0.0 } else { part(bar.refusals).max(LOWEST_PART).min(all) };
     let good = if bar.exchanges == 0 { 0.0 } else { all - bad };
