@@ -80,7 +80,12 @@ pub async fn client(context: &Context, actor: &Actor, id: &AppClientId) -> Resul
 /// The same for a request of the client itself, which is stored already. Nobody is signed in, so only the requests to
 /// its host and all requests are counted.
 pub(crate) async fn client_again(context: &Context, id: &AppClientId) -> Result<AppClient, DocumentError> {
-    keep(context, &Actor::system(), described(context, None, id).await?).await
+    let kept = async { keep(context, &Actor::system(), described(context, None, id).await?).await };
+    kept.await.inspect_err(|error| {
+        if !matches!(error, DocumentError::Fault(_)) {
+            context.documents.remember_failure(id.as_str(), context.now());
+        }
+    })
 }
 
 /// The client as its document describes it at this moment.

@@ -104,9 +104,9 @@ impl ClientDraft {
 }
 
 /// What the client's metadata says of its keys. The keys are fetched, so that an address without keys is told at once.
-async fn metadata_of_keys(context: &Context, address: &str) -> Result<Map<String, Value>, ClientError> {
+async fn metadata_of_keys(context: &Context, actor: &Actor, address: &str) -> Result<Map<String, Value>, ClientError> {
     let source = ClientKeys::At { address: address.to_owned(), document: None };
-    let usable = context.issuer_keys.usable_of_client(&source, context.now()).await;
+    let usable = context.issuer_keys.tried_by(actor, &source, context.now()).await;
     usable.map_err(|problem| FieldError::new("jwks_uri", problem))?;
     Ok(keys::metadata_with_jwks_uri(address))
 }
@@ -138,7 +138,7 @@ pub async fn create(
     let metadata = match &draft.jwks_uri {
         Some(address) => {
             context.begin_change().await?.require_administrator(actor, ClientError::NotFound).await?;
-            metadata_of_keys(context, address).await?
+            metadata_of_keys(context, actor, address).await?
         }
         None => Map::new(),
     };
@@ -212,7 +212,7 @@ pub async fn edit(context: &Context, actor: &Actor, id: &AppClientId, draft: &Cl
         (Some(KeySource::At(present)), Some(address)) if present != address => {
             // Nobody else's change waits while the keys are fetched.
             drop(change);
-            let metadata = metadata_of_keys(context, address).await?;
+            let metadata = metadata_of_keys(context, actor, address).await?;
             (change, before) = begin_for(context, actor, id, AppClient::is_editable).await?;
             metadata
         }

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::base::id::{AuthenticatorId, ClientId, FederatedIdentityId};
+use crate::base::id::{AppClientId, AuthenticatorId, ClientId, FederatedIdentityId};
 use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft, FederatedIdentity};
 use crate::model::person::authority::Role;
-use crate::prelude::{Action, Actor, Context, Fault, FieldError};
+use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError};
+use crate::store;
 use crate::store::credential::authenticators;
 
 const MOST_IDENTITIES: usize = 10;
@@ -39,6 +40,19 @@ pub(crate) fn check_issuer(context: &Context, identity: &CheckedIdentity) -> Res
     Ok(())
 }
 
+/// Refuses an issuer whose address is the approved document of a credential: its assertions could be of both.
+pub(crate) async fn check_no_document(change: &mut Change<'_>, issuer: &str) -> Result<()> {
+    let Some(id) = AppClientId::parse(issuer) else { return Ok(()) };
+    let Some(owner) = store::credential::of_document(&mut *change, &id).await? else { return Ok(()) };
+    match store::credential::find(change, &owner).await? {
+        Some(credential) if credential.revoked_at.is_none() => {
+            let message = "A credential has a client metadata document at this address. Revoke that credential first.";
+            Err(FieldError::new("issuer", message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Adds an identity to a federated credential.
 pub async fn add(
     context: &Context,
@@ -49,6 +63,7 @@ pub async fn add(
     let checked = draft.check(&context.settings)?;
     check_issuer(context, &checked)?;
     let (mut change, credential) = begin_with(context, actor, client_id, AuthMethod::Federated, Role::Manager).await?;
+    check_no_document(&mut change, &checked.issuer).await?;
     let live = authenticators::live_identities_in(&mut change, client_id).await?;
     if live.len() >= MOST_IDENTITIES {
         let message = format!("A credential has at most {MOST_IDENTITIES} identities. Remove one first.");

@@ -50,10 +50,11 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     let mut checked = draft.check(&context.settings, &known, now)?;
     let mut keys_at = None;
     if let CheckedProof::KeysAt(source) = checked.proof {
-        if let KeysAt::Document(id) = &source {
-            may_approve(context, actor, id).await?;
-        }
-        checked.proof = CheckedProof::Keys(keys::published(context, &source).await?);
+        // Before anything is fetched, and again in the change below: the answer may take a while.
+        let mut change = context.begin_change().await?;
+        check_actor(&mut change, actor, draft, &checked.scopes, Some(&source)).await?;
+        drop(change);
+        checked.proof = CheckedProof::Keys(keys::published(context, actor, &source).await?);
         keys_at = Some(source);
     }
     let (auth_method, expires_at) = match &checked.proof {
@@ -65,9 +66,7 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
         }
     };
     let mut change = context.begin_change().await?;
-    let authority = change.authority(actor).await?;
-    check_privileges(&authority, &checked.scopes, None)?;
-    let team = owning_team(&mut change, &authority, draft.team.as_ref()).await?;
+    let team = check_actor(&mut change, actor, draft, &checked.scopes, keys_at.as_ref()).await?;
     let owner = match &draft.owner {
         Some(chosen) => Some(owner(&mut change, &team, chosen).await?),
         None => default_owner(&mut change, actor).await?,
@@ -82,8 +81,8 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
         ..checked.credential(client_id, team.id.clone(), actor.name(), now)
     };
     check_access(&mut change, &team, &credential.servers, "server").await?;
-    if let Some(KeysAt::Document(id)) = &credential.keys_at {
-        check_unused(&mut change, id).await?;
+    if let CheckedProof::Federated(identity) = &checked.proof {
+        federated::check_no_document(&mut change, &identity.issuer).await?;
     }
     change.use_form_token(form_token, credential.client_id.as_str(), sent_before).await?;
     store::credential::insert(&mut change, &credential, actor.id()).await?;
@@ -108,19 +107,36 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
 }
 
-/// Checks, before anything is fetched, that the document may be approved. Only administrators do it: a document stands
-/// for one credential in the whole installation, so a team must not take the document of another team's program.
-async fn may_approve(context: &Context, actor: &Actor, id: &AppClientId) -> Result<()> {
-    let mut change = context.begin_change().await?;
-    if !change.authority(actor).await?.is_administrator() {
-        let message = "Only an administrator approves a document. Name the address of the keys instead.";
-        return Err(FieldError::new("document", message).into());
+/// Checks that the actor may generate this credential. Returns the team that will own it.
+///
+/// Only administrators approve a document: it stands for one credential in the whole installation, so a team must not
+/// take the document of another team's program.
+async fn check_actor(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    draft: &Draft,
+    scopes: &Scopes,
+    keys_at: Option<&KeysAt>,
+) -> Result<Team> {
+    let authority = change.authority(actor).await?;
+    check_privileges(&authority, scopes, None)?;
+    let team = owning_team(change, &authority, draft.team.as_ref()).await?;
+    if let Some(KeysAt::Document(id)) = keys_at {
+        if !authority.is_administrator() {
+            let message = "Only an administrator approves a document. Name the address of the keys instead.";
+            return Err(FieldError::new("document", message).into());
+        }
+        check_unused(change, id).await?;
     }
-    check_unused(&mut change, id).await
+    Ok(team)
 }
 
 /// Checks that no credential that may work again has the document.
 async fn check_unused(change: &mut Change<'_>, id: &AppClientId) -> Result<()> {
+    if store::credential::authenticators::is_issuer(&mut *change, id.as_str()).await? {
+        let message = "This address is the issuer of a federated identity. Remove that identity first.";
+        return Err(FieldError::new("document", message).into());
+    }
     let Some(owner) = store::credential::of_document(&mut *change, id).await? else { return Ok(()) };
     match store::credential::find(change, &owner).await? {
         Some(credential) if credential.revoked_at.is_none() => {

@@ -7,7 +7,7 @@ use crate::credential::{CredentialError, Result, begin_with, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
 use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::credential::key::{ClientKey, KeysAt, KeysDraft};
-use crate::model::credential::{AuthMethod, Credential};
+use crate::model::credential::{AuthMethod, Credential, Status};
 use crate::model::person::authority::{Authority, Role};
 use crate::prelude::{Action, Actor, AtField, Change, Context, Fault, FieldError, Timestamp};
 use crate::services::issuer_keys::ClientKeys;
@@ -80,6 +80,7 @@ pub(crate) async fn insert(
             expires_at,
             retires_at: None,
             revoked_at: None,
+            unpublished_at: None,
             last_used_at: None,
             last_used_from: None,
         };
@@ -94,9 +95,9 @@ pub(crate) async fn insert(
 /// # Errors
 ///
 /// An error at `jwks_uri` or `document` when there are none that can be used.
-pub(crate) async fn published(context: &Context, keys_at: &KeysAt) -> Result<Vec<(String, PublicKey)>> {
+pub(crate) async fn published(context: &Context, actor: &Actor, keys_at: &KeysAt) -> Result<Vec<(String, PublicKey)>> {
     let field = if keys_at.document().is_some() { "document" } else { "jwks_uri" };
-    let keys = context.issuer_keys.usable_of_client(&ClientKeys::of_credential(keys_at), context.now()).await;
+    let keys = context.issuer_keys.tried_by(actor, &ClientKeys::of_credential(keys_at), context.now()).await;
     let keys = keys.map_err(|problem| FieldError::new(field, problem))?;
     if keys.len() > MOST_KEYS {
         let message = format!("A credential has at most {MOST_KEYS} keys; the address has {}.", keys.len());
@@ -126,19 +127,26 @@ pub(crate) async fn adopt(
     published: &[PublicKey],
 ) -> Result<Option<KeyId>, Fault> {
     let mut change = context.begin_change().await?;
-    let Some(credential) = store::credential::find(&mut change, client_id).await? else { return Ok(None) };
+    let now = change.now();
+    let is_alive = |credential: &Credential| {
+        let is_over = credential.expires_at.is_some_and(|end| end <= now);
+        !is_over && !matches!(credential.status(now), Status::Revoked | Status::Disabled)
+    };
+    let found = store::credential::find(&mut change, client_id).await?;
+    let Some(credential) = found.filter(is_alive) else { return Ok(None) };
     let stored = store::credential::authenticators::keys(&mut change, client_id).await?;
-    // Another server stored it meanwhile.
-    if let Some(same) = stored.iter().find(|old| old.key.thumbprint() == key.thumbprint()) {
+    // Another server stored it meanwhile, or a person removed it. A key that was published before comes back.
+    let is_same = |old: &&ClientKey| old.unpublished_at.is_none() && old.key.thumbprint() == key.thumbprint();
+    if let Some(same) = stored.iter().find(is_same) {
         return Ok(Some(same.id.clone()));
     }
-    let (now, actor) = (change.now(), Actor::system());
+    let actor = Actor::system();
     let is_gone = |old: &&ClientKey| {
         old.end().is_live(now) && !published.iter().any(|present| present.thumbprint() == old.key.thumbprint())
     };
     let mut removed = Vec::new();
     for old in stored.iter().filter(is_gone) {
-        store::credential::authenticators::end(&mut change, &AuthenticatorId::Key(old.id.clone()), now).await?;
+        store::credential::authenticators::unpublish(&mut change, &old.id, now).await?;
         removed.push(old.id.as_str());
     }
     let added = match insert(&mut change, &actor, client_id, vec![named(key)], credential.expires_at).await {

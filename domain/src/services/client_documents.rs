@@ -21,8 +21,16 @@ pub(crate) const MOST: u32 = 60;
 #[derive(Clone)]
 pub struct ClientDocuments {
     fetch: Arc<dyn Fetch>,
-    asked: Arc<Mutex<Asked>>,
+    /// Requests for people who are signed in.
+    by_people: Arc<Mutex<Asked>>,
+    /// Requests that a program caused. Strangers can do that for a client that is known.
+    by_programs: Arc<Mutex<Asked>>,
+    /// Documents that could not be used for a program, and when: such a document is not asked for again at once.
+    failed: Arc<Mutex<HashMap<String, Timestamp>>>,
 }
+
+/// The most failures that are remembered.
+const MOST_FAILED: usize = 4096;
 
 /// Requests of one window, by host and by person.
 #[derive(Default)]
@@ -53,7 +61,7 @@ impl Asked {
 
 impl ClientDocuments {
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
-        Self { fetch, asked: Arc::default() }
+        Self { fetch, by_people: Arc::default(), by_programs: Arc::default(), failed: Arc::default() }
     }
 
     /// The document at `url`, asked for by `actor`, or by the client itself.
@@ -63,11 +71,29 @@ impl ClientDocuments {
     /// What to tell the person: too many requests, or what went wrong with this one.
     pub(crate) async fn get(&self, actor: Option<&Actor>, url: &str, now: Timestamp) -> Result<ClientAnswer, String> {
         let limited: Vec<&str> = [host(url)].into_iter().chain(actor.map(Actor::id)).collect();
-        if !self.asked.lock().unwrap_or_else(PoisonError::into_inner).may_ask(&limited, now) {
+        let budget = if actor.is_some() { &self.by_people } else { &self.by_programs };
+        let has_failed = actor.is_none() && self.has_failed(url, now);
+        if has_failed || !budget.lock().unwrap_or_else(PoisonError::into_inner).may_ask(&limited, now) {
             return Err("It was asked for too often. Try again in a minute.".to_owned());
         }
         let answer = self.fetch.of_client(ClientFile::Document, url).await;
         answer.map_err(|problem| format!("It could not be fetched: {problem}."))
+    }
+}
+
+impl ClientDocuments {
+    /// Remembers that the document could not be used for a program.
+    pub(crate) fn remember_failure(&self, url: &str, now: Timestamp) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.len() >= MOST_FAILED {
+            failed.clear();
+        }
+        failed.insert(url.to_owned(), now);
+    }
+
+    fn has_failed(&self, url: &str, now: Timestamp) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get(url).is_some_and(|at| at.is_recent(now, WINDOW))
     }
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::id::{AppClientId, AuthenticatorId, ClientId, KeyId};
-use crate::credential::keys;
+use crate::base::id::{AppClientId, AuthenticatorId, ClientId};
 use crate::crypto::jws::{UncheckedJws, numeric_date, text};
 use crate::crypto::public_key::PublicKey;
 use crate::model::client::AppClient;
@@ -19,6 +18,7 @@ use crate::model::token::SingleUse;
 use crate::prelude::{Context, Fault, Timestamp, through_fault};
 use crate::services::issuer_keys::{ClientKeys, IssuerKeysError};
 use crate::store;
+use crate::token::published_keys::Signer;
 
 /// The largest accepted difference between two clocks.
 const SKEW: Duration = Duration::from_secs(30);
@@ -64,6 +64,11 @@ pub enum AssertionError {
         detail: String,
         /// What is told besides. Only after the signature was verified.
         mismatch: Option<ClaimMismatch>,
+    },
+    /// The assertion was used before.
+    Replayed {
+        /// The credential that it is of.
+        client_id: ClientId,
     },
     /// The keys of the issuer are not available, so the assertion cannot be checked.
     NoKeys {
@@ -115,12 +120,7 @@ pub async fn verify(
         own => own,
     };
     match own {
-        Some(issuer) => {
-            if client_id.is_some_and(|named| named != issuer.as_str() && named != iss) {
-                return Err(AssertionError::OtherClient);
-            }
-            by_own_key(context, &jws, issuer, purpose).await
-        }
+        Some(issuer) => by_own_key(context, &jws, issuer, client_id, purpose).await,
         None => by_other_issuer(context, &jws, iss, sub, client_id).await,
     }
 }
@@ -138,6 +138,7 @@ async fn by_own_key(
     context: &Context,
     jws: &UncheckedJws<'_>,
     client_id: ClientId,
+    named: Option<&str>,
     purpose: AssertionPurpose,
 ) -> Result<VerifiedAssertion, AssertionError> {
     let reject = |detail: &str| rejected(Some(&client_id), detail);
@@ -145,12 +146,19 @@ async fn by_own_key(
     let Some(owner) = context.ledger.keys(client_id.clone(), now.minus(ENDED_KEYS)).await? else {
         return Err(rejected(None, "no such client"));
     };
-    let key = match &owner.keys_at {
-        Some(keys_at) => published_key(context, jws, &client_id, keys_at, &owner.keys).await?,
-        None => jws.signed_by(owner.keys.iter().map(|(id, key)| (id, key))).cloned(),
+    // A credential that gets no tokens makes this server ask nobody. Its stored keys say whose assertion it is.
+    let signer = match owner.keys_at.as_ref().filter(|_| !owner.is_stopped(now)) {
+        Some(keys_at) => Signer::find(context, jws, &client_id, keys_at, &owner.keys).await?,
+        None => jws.signed_by(owner.keys.iter().map(|(id, key)| (id, key))).cloned().map(Signer::Stored),
     };
-    let key = key.ok_or_else(|| reject("the signature is by none of the registered keys"))?;
+    let unsigned = || reject("the signature is by none of the registered keys");
+    let signer = signer.ok_or_else(unsigned)?;
     let claims = jws.unchecked_claims();
+    // Only after the signature was verified: a stranger does not learn which documents are approved here.
+    let is_name = |named: &str| named == client_id.as_str() || text(claims, "iss") == Some(named);
+    if named.is_some_and(|named| !is_name(named)) {
+        return Err(AssertionError::OtherClient);
+    }
     // In the JWT bearer grant the assertion may name any subject. The token's subject is still the client.
     if purpose == AssertionPurpose::ClientAuthentication && claims.get("sub") != claims.get("iss") {
         return Err(reject("sub must be the client ID"));
@@ -174,43 +182,28 @@ async fn by_own_key(
         let mismatch = Some(ClaimMismatch::Lifetime);
         return Err(AssertionError::Rejected { client_id: Some(client_id), detail: problem.to_owned(), mismatch });
     }
-    let single_use = match owner.reusable_assertions {
+    let mut single_use = match owner.reusable_assertions {
         true => None,
         false => Some(single_use(claims, end, owner.restored_at).map_err(reject)?),
     };
+    // A document may describe a client that acts for people too, or have been approved before: its assertions are used
+    // up under its address, for all of these together.
+    if let Some(document) = owner.keys_at.as_ref().and_then(KeysAt::document)
+        && let Some(once) = single_use.take()
+        && !use_up(context, document, &once).await?
+    {
+        return Err(AssertionError::Replayed { client_id });
+    }
+    let key = signer.stored(context, &client_id).await?.ok_or_else(unsigned)?;
     Ok(VerifiedAssertion { authenticator: AuthenticatorId::Key(key), client_id, single_use })
 }
 
-/// The key of a credential that publishes its keys, if one of these made the signature. Only what is published now
-/// counts: a key that the program published before proves nothing. A new key is stored at its first use.
-async fn published_key(
-    context: &Context,
-    jws: &UncheckedJws<'_>,
-    client_id: &ClientId,
-    keys_at: &KeysAt,
-    stored: &[(KeyId, PublicKey)],
-) -> Result<Option<KeyId>, AssertionError> {
-    let (now, address) = (context.now(), keys_at.as_str());
-    let no_keys = |error: IssuerKeysError| AssertionError::NoKeys {
-        client_id: client_id.clone(),
-        detail: match error {
-            IssuerKeysError::Unreached(_) => {
-                format!("no keys at {address}: they could not be fetched, and the log of the server says why")
-            }
-            IssuerKeysError::Unusable(problem) => format!("no keys: {problem}"),
-        },
-    };
-    let source = ClientKeys::of_credential(keys_at);
-    if !context.issuer_keys.of_client_have_signed(&source, jws, now).await.map_err(no_keys)? {
-        return Ok(None);
-    }
-    let published = context.issuer_keys.of_client(&source, now).await.map_err(no_keys)?;
-    let Some(key) = jws.signed_by(published.iter().map(|key| (key, key))) else { return Ok(None) };
-    let thumbprint = key.thumbprint();
-    match stored.iter().find(|(_, old)| old.thumbprint() == thumbprint) {
-        Some((id, _)) => Ok(Some(id.clone())),
-        None => Ok(keys::adopt(context, client_id, key, &published).await?),
-    }
+/// Uses an assertion of the client `name` up, in a transaction of its own. False: it was used before.
+pub(crate) async fn use_up(context: &Context, name: &str, once: &SingleUse) -> Result<bool, Fault> {
+    let mut transaction = context.store.begin_exchange().await?;
+    let is_new = store::token::batch::use_assertion(&mut transaction, name, once).await?;
+    transaction.commit().await?;
+    Ok(is_new)
 }
 
 /// Checks the end of an assertion that a client signed.

@@ -90,13 +90,13 @@ async fn unread(context: &Context, presented: &Presented, form: &TokenForm) -> R
     let id = id.filter(|id| id.document().is_some());
     let Some(id) = id.filter(|_| context.settings.client_id_metadata_documents) else { return Ok(None) };
     let known = store::client::find(&context.store, &id).await?;
-    if known.is_some() && matches!(presented, Presented::Assertion) {
-        return Ok(None);
-    }
-    let is_read = |client: &AppClient| {
-        let is_fresh = metadata_document::is_fresh(client, context.now());
-        client.device_grant_since.is_some() || is_fresh || !client.is_served()
+    // What was read before still counts if it fits what the client presents.
+    let fits = |client: &AppClient| match presented {
+        Presented::Assertion => client.key_source().is_some(),
+        _ => client.device_grant_since.is_some() && client.key_source().is_none(),
     };
+    let is_read =
+        |client: &AppClient| fits(client) || metadata_document::is_fresh(client, context.now()) || !client.is_served();
     Ok((!known.as_ref().is_some_and(is_read)).then_some(id))
 }
 

@@ -28,6 +28,7 @@ pub mod grants;
 pub mod introspect;
 pub mod live;
 pub mod look_up;
+mod published_keys;
 pub mod revoke;
 pub mod trial;
 pub mod verify;

@@ -13,8 +13,8 @@ use crate::model::origin::Origin;
 use crate::model::token::oauth_error::OAuthError;
 use crate::prelude::{Action, Actor, Context, Event, Fault, Target};
 use crate::store;
-use crate::token::client_authentication::Client;
 use crate::token::client_authentication::credential::AuthenticatedCredential;
+use crate::token::client_authentication::{AuthenticatedClient, Client};
 use crate::token::verify::{SignedToken, signed};
 
 /// Ends `token` when it is a token of the client that asks. An access token ends alone. A refresh token of a client
@@ -77,7 +77,7 @@ async fn end_token(context: &Context, owner: &ClientId, jti: &TokenId, origin: &
 
 async fn revoke_of_interactive(
     context: &Context,
-    client: &AppClient,
+    client: &AuthenticatedClient,
     token: &str,
     origin: &Origin,
 ) -> Result<(), Fault> {
@@ -87,7 +87,7 @@ async fn revoke_of_interactive(
     let jti = match signed(context, token).await? {
         Some((SignedToken::OfGrant(jti), _)) => jti,
         // A document may describe a client that acts for people and also approve a credential. It is the same program.
-        Some((SignedToken::OfCredential(owner, jti), _)) if client.id.document().is_some() => {
+        Some((SignedToken::OfCredential(owner, jti), _)) if client.id.document().is_some() && client.has_signed() => {
             return match store::credential::of_document(&context.store, &client.id).await? == Some(owner.clone()) {
                 true => end_token(context, &owner, &jti, origin).await,
                 false => Ok(()),

@@ -287,7 +287,7 @@ fn line(ended: &Ended) -> String {
         How::TeamUnknown => "given to a team that the backup does not know; it is disabled instead",
         How::Leaked => "a secret reported as leaked",
         How::PasswordChanged => "password changed",
-        How::ClientNarrowed => "redirect URIs changed, device grant taken, or reported as leaked",
+        How::ClientNarrowed => "redirect URIs or keys changed, device grant taken, or reported as leaked",
         How::WebhookRemoved => "webhook removed",
         How::WebhookPaused => "webhook paused",
         How::WebhookChanged => "webhook given another address or secret",

@@ -10,6 +10,7 @@ use domain::credential::generate::generate;
 use domain::credential::{CredentialError, keys, revoke};
 use domain::model::actor::Actor;
 use domain::model::credential::draft::{Draft, DraftProof};
+use domain::model::credential::federated::FederatedDraft;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use serde_json::{Value, json};
@@ -243,4 +244,181 @@ async fn a_program_may_work_for_people_and_for_itself() {
     assert!(!is_accepted(&app, &own).await && is_accepted(&app, &for_person).await);
     assert_eq!(revoke(&for_person, "e").await, StatusCode::OK);
     assert!(!is_accepted(&app, &for_person).await);
+}
+
+#[tokio::test]
+async fn an_assertion_is_good_for_one_of_the_roles_of_a_document() {
+    let app = App::new().await;
+    let (context, issuers, signer) = (&app.instance.context, &app.instance.issuers, Signer::new());
+    let both = json!({
+        "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+        "token_endpoint_auth_method": "private_key_jwt", "jwks": set(&[("one", &signer)]),
+    });
+    issuers.publish(DOCUMENT, &document(both));
+    let browser = app.signed_in().await;
+    let id = approve(&app, DOCUMENT).await.expect("approved");
+    let redeem = async |proof: &str| {
+        let begun = code(&browser, DOCUMENT, &[]).await;
+        app.token(&[], format!("{}&{CLIENT_ASSERTION}{proof}", redemption(DOCUMENT, &begun, &[]))).await.status
+    };
+    let exchange = async |proof: &str| {
+        app.token(&[], format!("grant_type=client_credentials&{CLIENT_ASSERTION}{proof}")).await.status
+    };
+    let first = assertion(&app, &signer, "one", "a", &json!({}));
+    assert_eq!(redeem(&first).await, StatusCode::OK);
+    assert_eq!(exchange(&first).await, StatusCode::UNAUTHORIZED, "it was used for a person");
+    let second = assertion(&app, &signer, "one", "b", &json!({}));
+    assert_eq!(exchange(&second).await, StatusCode::OK);
+    assert_eq!(redeem(&second).await, StatusCode::UNAUTHORIZED, "it was used by the credential");
+    // The other name of the credential, and the next credential with the document, do not make it new.
+    let named = assertion(&app, &signer, "one", "b", &json!({ "iss": id.as_str(), "sub": id.as_str() }));
+    assert_eq!(exchange(&named).await, StatusCode::UNAUTHORIZED);
+    revoke::revoke(context, &Actor::command_line("operator"), &id, "").await.expect("revoked");
+    approve(&app, DOCUMENT).await.expect("approved again");
+    assert_eq!(exchange(&second).await, StatusCode::UNAUTHORIZED);
+    let third = assertion(&app, &signer, "one", "c", &json!({}));
+    assert_eq!(exchange(&third).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_stranger_does_not_learn_which_documents_are_approved() {
+    let app = App::new().await;
+    let (issuers, signer) = (&app.instance.issuers, Signer::new());
+    issuers.publish(DOCUMENT, &program(json!({ "jwks_uri": null, "jwks": set(&[("one", &signer)]) })));
+    let answer = async || {
+        let proof = assertion(&app, &Signer::new(), "one", "a", &json!({}));
+        let body = format!("grant_type=client_credentials&client_id=somebody&{CLIENT_ASSERTION}{proof}");
+        app.token(&[], body).await.fingerprint()
+    };
+    let before = answer().await;
+    approve(&app, DOCUMENT).await.expect("approved");
+    assert_eq!(answer().await, before);
+}
+
+#[tokio::test]
+async fn a_document_and_a_federated_identity_do_not_share_an_address() {
+    let app = App::new().await;
+    let (context, issuers, signer) = (&app.instance.context, &app.instance.issuers, Signer::new());
+    issuers.publish(DOCUMENT, &program(json!({ "jwks_uri": null, "jwks": set(&[("one", &signer)]) })));
+    let identity = || {
+        DraftProof::Federated(FederatedDraft {
+            issuer: DOCUMENT.to_owned(),
+            subject: DOCUMENT.to_owned(),
+            jwks: set(&[("one", &signer)]).to_string(),
+            ..FederatedDraft::default()
+        })
+    };
+    let generate = async |name: &str, proof: DraftProof| {
+        let draft = Draft { name: name.to_owned(), proof, ..Draft::default() };
+        generate(context, &Actor::command_line("operator"), &draft, None).await
+    };
+    let id = approve(&app, DOCUMENT).await.expect("approved");
+    let Err(CredentialError::Invalid(errors)) = generate("job", identity()).await else { panic!("both") };
+    assert!(errors[0].field == "issuer" && errors[0].message.contains("client metadata document"), "{errors:?}");
+    revoke::revoke(context, &Actor::command_line("operator"), &id, "").await.expect("revoked");
+    let job = generate("job", identity()).await.expect("made").credential.client_id;
+    // The revoked credential does not stand before the identity.
+    let proof = assertion(&app, &signer, "one", "a", &json!({}));
+    let answer = app.token(&[], format!("grant_type=client_credentials&{CLIENT_ASSERTION}{proof}")).await;
+    assert_eq!(claims_of(&text(&answer, "access_token"))["sub"], json!(job.as_str()));
+    let Err(CredentialError::Invalid(errors)) = approve(&app, DOCUMENT).await else { panic!("both") };
+    assert!(errors[0].message.contains("issuer of a federated identity"), "{errors:?}");
+}
+
+#[tokio::test]
+async fn a_stopped_credential_makes_this_server_ask_nobody_and_stores_no_key() {
+    let app = App::new().await;
+    let (context, issuers) = (&app.instance.context, &app.instance.issuers);
+    let (first, second) = (Signer::new(), Signer::new());
+    issuers.publish(DOCUMENT, &program(json!({})));
+    issuers.publish(KEYS, &set(&[("one", &first)]).to_string());
+    let id = approve(&app, DOCUMENT).await.expect("approved");
+    assert_eq!(exchange(&app, &first, "one", "a").await.status, StatusCode::OK);
+    revoke::revoke(context, &Actor::command_line("operator"), &id, "").await.expect("revoked");
+    issuers.publish(KEYS, &set(&[("two", &second)]).to_string());
+    app.instance.clock.advance(Duration::from_secs(2 * 3600));
+    let asked = (issuers.asked(DOCUMENT), issuers.asked(KEYS));
+    for (signer, kid, jti) in [(&second, "two", "b"), (&first, "one", "c")] {
+        assert_eq!(exchange(&app, signer, kid, jti).await.status, StatusCode::UNAUTHORIZED, "{kid}");
+    }
+    assert_eq!((issuers.asked(DOCUMENT), issuers.asked(KEYS)), asked);
+    assert_eq!(keys::list(context, &id).await.expect("reads").len(), 1);
+    context.refusals.flush().await;
+    let page = app.signed_in().await.get(&format!("/credentials/{id}?view=usage")).await.body;
+    assert!(page.contains("Tried after it was revoked"), "{page}");
+}
+
+#[tokio::test]
+async fn an_earlier_key_works_when_it_is_published_again_unless_a_person_removed_it() {
+    let app = App::new().await;
+    let (context, issuers) = (&app.instance.context, &app.instance.issuers);
+    let (first, second) = (Signer::new(), Signer::new());
+    issuers.publish(DOCUMENT, &program(json!({})));
+    issuers.publish(KEYS, &set(&[("one", &first)]).to_string());
+    let id = approve(&app, DOCUMENT).await.expect("approved");
+    let publish = |kid: &str, signer: &Signer| {
+        issuers.publish(KEYS, &set(&[(kid, signer)]).to_string());
+        app.instance.clock.advance(Duration::from_secs(60));
+    };
+    let old = text(&exchange(&app, &first, "one", "a").await, "access_token");
+    publish("two", &second);
+    assert_eq!(exchange(&app, &second, "two", "b").await.status, StatusCode::OK);
+    assert!(!is_accepted(&app, &old).await);
+    publish("one", &first);
+    assert_eq!(exchange(&app, &first, "one", "c").await.status, StatusCode::OK, "the change was taken back");
+    assert!(!is_accepted(&app, &old).await, "what ended stays ended");
+    let live = keys::list(context, &id).await.expect("reads").into_iter().find(|key| key.revoked_at.is_none());
+    keys::remove(context, &Actor::command_line("operator"), &id, &live.expect("a key").id).await.expect("removed");
+    publish("two", &second);
+    assert_eq!(exchange(&app, &second, "two", "d").await.status, StatusCode::OK);
+    publish("one", &first);
+    assert_eq!(exchange(&app, &first, "one", "e").await.status, StatusCode::UNAUTHORIZED, "a person removed it");
+}
+
+#[tokio::test]
+async fn many_unknown_keys_do_not_keep_known_programs_out() {
+    let app = App::new().await;
+    let (issuers, signer) = (&app.instance.issuers, Signer::new());
+    let addresses: Vec<String> = (0..25).map(|number| format!("https://editor.example/{number}.json")).collect();
+    for (number, address) in addresses.iter().enumerate() {
+        let keys = json!({ "jwks_uri": null, "jwks": set(&[("one", &signer)]) });
+        issuers.publish(address, &program(keys).replace(DOCUMENT, address));
+        let proof = DraftProof::Document(address.clone());
+        let draft = Draft { name: format!("program {number}"), proof, ..Draft::default() };
+        let operator = Actor::command_line("operator");
+        generate(&app.instance.context, &operator, &draft, None).await.expect("approved");
+        app.instance.clock.advance(Duration::from_secs(10));
+    }
+    let attempt = async |address: &str, signer: &Signer, kid: &str, jti: &str| {
+        let proof = assertion(&app, signer, kid, jti, &json!({ "iss": address, "sub": address }));
+        app.token(&[], format!("grant_type=client_credentials&{CLIENT_ASSERTION}{proof}")).await.status
+    };
+    // All keys are old. A stranger makes this server look for keys that nobody has.
+    app.instance.clock.advance(Duration::from_secs(2 * 3600));
+    for number in 0..30 {
+        let address = &addresses[number % 12];
+        let status = attempt(address, &Signer::new(), &format!("none-{number}"), &format!("x{number}")).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+    for (number, address) in addresses.iter().enumerate() {
+        assert_eq!(attempt(address, &signer, "one", &format!("y{number}")).await, StatusCode::OK, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_only_names_itself_ends_no_token_of_the_credential() {
+    let app = App::new().await;
+    let (issuers, signer) = (&app.instance.issuers, Signer::new());
+    issuers.publish(DOCUMENT, &document(json!({})));
+    let browser = app.signed_in().await;
+    // A person met it while it was public.
+    let _ = code(&browser, DOCUMENT, &[]).await;
+    issuers.publish(DOCUMENT, &program(json!({ "jwks_uri": null, "jwks": set(&[("one", &signer)]) })));
+    approve(&app, DOCUMENT).await.expect("approved");
+    let token = text(&exchange(&app, &signer, "one", "a").await, "access_token");
+    let client_id = DOCUMENT.replace(':', "%3A").replace('/', "%2F");
+    let request = Request::post("/mcp/oauth/revoke").header("content-type", "application/x-www-form-urlencoded");
+    let body = format!("token={token}&client_id={client_id}");
+    app.send(request.body(Body::from(body)).expect("a request")).await;
+    assert!(is_accepted(&app, &token).await);
 }

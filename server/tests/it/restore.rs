@@ -336,6 +336,29 @@ async fn a_redirect_uri_that_was_removed_stays_removed() {
     assert_eq!(found.redirect_uris.iter().map(|uri| uri.as_str()).collect::<Vec<_>>(), [good]);
 }
 
+#[tokio::test]
+async fn an_address_of_keys_that_was_replaced_stays_replaced() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let keys = serde_json::json!({ "keys": [crate::assertions::Signer::new().jwk()] }).to_string();
+    let (lost, new) = ("https://lost.example/keys", "https://portal.example/keys");
+    app.instance.issuers.publish(lost, &keys);
+    app.instance.issuers.publish(new, &keys);
+    let draft = |address: &str| ClientDraft {
+        name: "Portal".to_owned(),
+        redirect_uris: vec!["https://portal.example/callback".to_owned()],
+        jwks_uri: Some(address.to_owned()),
+        ..ClientDraft::default()
+    };
+    let (portal, _) = client::create(&context, &operator(), &draft(lost), None).await.expect("made");
+    let backup = Backup::of(&app).await;
+    client::edit(&context, &operator(), &portal.id, &draft(new)).await.expect("edits");
+    let (app, difference) = backup.restored(app, true).await;
+    assert_eq!(difference.ended.iter().map(|one| one.how).collect::<Vec<_>>(), [How::ClientNarrowed]);
+    let found = client::find(&app.instance.context, &portal.id).await.expect("reads").expect("a client");
+    assert_eq!(found.metadata["jwks_uri"], new);
+}
+
 /// Replaces the redirect URI of a client by its own request.
 async fn redescribe(app: &App, registration: &Value, name: &str, uri: &str) {
     let metadata = json!({

@@ -359,21 +359,3 @@ fn details(entry: EntryView) -> AnyView {
         </div>
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_action_has_a_text_of_its_own_and_a_kind() {
-        let texts: HashSet<&str> = Action::ALL.iter().map(|action| text(*action)).collect();
-        assert_eq!(texts.len(), Action::ALL.len());
-        for action in Action::ALL {
-            assert!(text(action).starts_with(char::is_uppercase), "{action:?}");
-            assert_eq!(Action::parse(action.as_str()), Some(action));
-            assert!(KINDS.iter().any(|(_, _, beginnings)| of_kind(beginnings).any(|own| own == action)), "{action:?}");
-        }
-    }
-}

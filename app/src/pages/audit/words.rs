@@ -129,3 +129,21 @@ pub(super) fn actions_of(word: &str) -> String {
     let actions = |beginnings| of_kind(beginnings).map(Action::as_str).collect::<Vec<_>>().join(",");
     kind.map_or_else(|| word.to_owned(), |(_, _, beginnings)| actions(beginnings))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_text_of_its_own_and_a_kind() {
+        let texts: HashSet<&str> = Action::ALL.iter().map(|action| text(*action)).collect();
+        assert_eq!(texts.len(), Action::ALL.len());
+        for action in Action::ALL {
+            assert!(text(action).starts_with(char::is_uppercase), "{action:?}");
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+            assert!(KINDS.iter().any(|(_, _, beginnings)| of_kind(beginnings).any(|own| own == action)), "{action:?}");
+        }
+    }
+}

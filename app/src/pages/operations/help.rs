@@ -96,7 +96,11 @@ fn statuses() -> AnyView {
         ("Unverified", "idle", "The credential works and was never exchanged."),
         ("Expiring", "warn", "The credential expires within 14 days."),
         ("Rotating", "warn", "Two secrets or keys work until the rotation is finished or its deadline is over."),
-        ("Server archived", "warn", "The credential works, but each of its MCP servers is archived. It gets no tokens."),
+        (
+            "Server archived",
+            "warn",
+            "The credential works, but each of its MCP servers is archived. It gets no tokens.",
+        ),
         ("Disabled", "warn", "Exchanges are refused until somebody enables the credential."),
         ("Expired", "idle", "All secrets and keys have expired. Rotate to get a new one."),
         ("Revoked", "idle", "The credential was stopped. This cannot be undone."),

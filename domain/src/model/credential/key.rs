@@ -31,6 +31,8 @@ pub struct ClientKey {
     pub retires_at: Option<Timestamp>,
     /// When it was removed.
     pub revoked_at: Option<Timestamp>,
+    /// Since when its program publishes it no more, if that ended it.
+    pub unpublished_at: Option<Timestamp>,
     /// When it last signed an accepted assertion.
     pub last_used_at: Option<Timestamp>,
     /// The address from which that assertion came.

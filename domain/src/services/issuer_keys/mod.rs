@@ -16,6 +16,7 @@ use crate::base::id::FederatedIdentityId;
 use crate::base::text::debug_as;
 use crate::crypto::jws::UncheckedJws;
 use crate::crypto::public_key::PublicKey;
+use crate::model::actor::Actor;
 use crate::model::ports::Fetch;
 use crate::services::client_documents::{Asked, host};
 use crate::services::issuer_keys::fetched::{Published, fetch_of_client, fetch_published};
@@ -123,16 +124,14 @@ impl CachedKeySet {
     }
 
     /// Asks the issuer, unless another task did so while this one waited for the lock.
-    async fn refresh(&self, fetch: &dyn Fetch, asked: &Mutex<Asked>, publisher: &Publisher, now: Timestamp) {
+    async fn refresh(&self, fetch: &dyn Fetch, publisher: &Publisher, now: Timestamp) {
         let _turn = self.asking.lock().await;
         if self.was_just_tried(publisher, now) {
             return;
         }
-        let may_ask = |url| asked.lock().unwrap_or_else(PoisonError::into_inner).may_ask(&[host(url)], now);
         let outcome = match publisher {
             Publisher::Issuer(issuer) => fetch_published(fetch, issuer).await,
-            Publisher::Client(keys) if may_ask(keys.address()) => fetch_of_client(fetch, keys).await,
-            Publisher::Client(_) => Err(IssuerKeysError::new("its host was asked too often: try again in a minute")),
+            Publisher::Client(keys) => fetch_of_client(fetch, keys).await,
         };
         if let Err(error) = &outcome {
             tracing::warn!(address = publisher.address(), %error, "the keys of an issuer or client are not available");
@@ -149,8 +148,10 @@ impl CachedKeySet {
 pub struct IssuerKeys {
     fetch: Arc<dyn Fetch>,
     entries: Arc<Mutex<HashMap<Publisher, Arc<CachedKeySet>>>>,
-    /// Requests for keys of clients: a host gets no more of them than for documents.
-    asked: Arc<Mutex<Asked>>,
+    /// Requests for keys of clients because of an unknown `kid`, which strangers can cause.
+    unknown: Arc<Mutex<Asked>>,
+    /// Requests for keys at addresses that a person tries.
+    trials: Arc<Mutex<Asked>>,
     /// Parsed keys that were pasted, by identity.
     pasted: Arc<Mutex<HashMap<FederatedIdentityId, Arc<Vec<PublicKey>>>>>,
 }
@@ -162,7 +163,7 @@ impl IssuerKeys {
     }
 
     pub(crate) fn new(fetch: Arc<dyn Fetch>) -> Self {
-        Self { fetch, entries: Arc::default(), asked: Arc::default(), pasted: Arc::default() }
+        Self { fetch, entries: Arc::default(), unknown: Arc::default(), trials: Arc::default(), pasted: Arc::default() }
     }
 
     /// The keys of `issuer`, at most an hour old if it answers.
@@ -197,28 +198,38 @@ impl IssuerKeys {
         })
     }
 
+    /// The place of these keys.
+    fn entry(&self, publisher: &Publisher) -> Arc<CachedKeySet> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        // The keys of an issuer stay: somebody registered it here. Anybody can make a client known.
+        if entries.len() >= MOST_KEPT && !entries.contains_key(publisher) {
+            let client = entries.keys().find(|known| matches!(known, Publisher::Client(_))).cloned();
+            client.map(|client| entries.remove(&client));
+        }
+        Arc::clone(entries.entry(publisher.clone()).or_default())
+    }
+
     /// The published keys. With `again` they are fetched now, unless their publisher was asked a moment ago.
     async fn read(&self, publisher: &Publisher, again: bool, now: Timestamp) -> Result<Published, IssuerKeysError> {
-        let entry = {
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            // The keys of an issuer stay: somebody registered it here. Anybody can make a client known.
-            if entries.len() >= MOST_KEPT && !entries.contains_key(publisher) {
-                let client = entries.keys().find(|known| matches!(known, Publisher::Client(_))).cloned();
-                client.map(|client| entries.remove(&client));
-            }
-            Arc::clone(entries.entry(publisher.clone()).or_default())
-        };
+        let entry = self.entry(publisher);
         if let Some(published) = entry.fresh(now).filter(|_| !again) {
             return Ok(published);
         }
         if entry.was_just_tried(publisher, now) {
             return entry.outcome(now);
         }
+        // Keys that are needed are fetched whatever else was: each client is asked once a minute, and a person made each
+        // client known. Else strangers could use up what the others need.
+        if again
+            && let Publisher::Client(keys) = publisher
+            && !may_ask(&self.unknown, &[host(keys.address())], now)
+        {
+            return entry.outcome(now);
+        }
         // The request runs in a task of its own, so that it ends and is recorded even if the client disconnects.
         // Otherwise such a client could make us ask the issuer again and again.
-        let (fetch, asked) = (Arc::clone(&self.fetch), Arc::clone(&entry));
-        let (publisher, budget) = (publisher.clone(), Arc::clone(&self.asked));
-        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &budget, &publisher, now).await });
+        let (fetch, asked, publisher) = (Arc::clone(&self.fetch), Arc::clone(&entry), publisher.clone());
+        let refresh = tokio::spawn(async move { asked.refresh(fetch.as_ref(), &publisher, now).await });
         // While an issuer does not answer, a request that the earlier keys can serve does not wait for it.
         let is_served = entry.is_failing() && entry.no_older_than(STALE, now).is_some();
         if !is_served && refresh.await.is_err() {
@@ -255,23 +266,33 @@ impl IssuerKeys {
         self.of_publisher_have_signed(&Publisher::Client(keys.clone()), jws, now).await
     }
 
-    /// The keys that a client publishes, of which there is at least one.
+    /// The keys at an address that `actor` tries, of which there is at least one. They are kept only if they can be used:
+    /// addresses that people try do not drive out the keys of clients.
     ///
     /// # Errors
     ///
-    /// Why they cannot be used, for the person who names their address.
-    pub(crate) async fn usable_of_client(
+    /// Why they cannot be used, for the person.
+    pub(crate) async fn tried_by(
         &self,
+        actor: &Actor,
         keys: &ClientKeys,
         now: Timestamp,
     ) -> Result<Arc<Vec<PublicKey>>, String> {
-        let published = self.read(&Publisher::Client(keys.clone()), false, now).await;
-        let published = published.map_err(|error| format!("The keys cannot be used. {error}"))?;
-        match (published.keys.is_empty(), published.problem) {
-            (false, _) => Ok(published.keys),
-            (true, Some(problem)) => Err(format!("The keys cannot be used. {problem}")),
-            (true, None) => Err("The address has no usable key.".to_owned()),
+        if !may_ask(&self.trials, &[host(keys.address()), actor.id()], now) {
+            return Err("Too many addresses were tried. Try again in a minute.".to_owned());
         }
+        let published = fetch_of_client(self.fetch.as_ref(), keys).await;
+        let published = published.map_err(|error| format!("The keys cannot be used. {error}"))?;
+        match (published.keys.is_empty(), &published.problem) {
+            (false, _) => {}
+            (true, Some(problem)) => return Err(format!("The keys cannot be used. {problem}")),
+            (true, None) => return Err("The address has no usable key.".to_owned()),
+        }
+        let found = Arc::clone(&published.keys);
+        let entry = self.entry(&Publisher::Client(keys.clone()));
+        *entry.tried.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, None));
+        *entry.published.lock().unwrap_or_else(PoisonError::into_inner) = Some((published, now));
+        Ok(found)
     }
 
     /// The keys at the `jwks_uri` of a client.
@@ -327,6 +348,11 @@ impl IssuerKeys {
         pasted.insert(id.clone(), Arc::clone(&keys));
         Ok(keys)
     }
+}
+
+/// Whether one more request may be sent to the first of `limited`, which is a host.
+fn may_ask(budget: &Mutex<Asked>, limited: &[&str], now: Timestamp) -> bool {
+    budget.lock().unwrap_or_else(PoisonError::into_inner).may_ask(limited, now)
 }
 
 debug_as!(IssuerKeys, "IssuerKeys");

@@ -32,6 +32,8 @@ pub(crate) struct KeyOwner {
     pub reusable_assertions: bool,
     /// Where it publishes its keys, if they are not given.
     pub keys_at: Option<KeysAt>,
+    /// When it was revoked or disabled, or its last day.
+    stopped_at: Option<Timestamp>,
     /// When this database was restored from a backup. The database before it may have known assertions that were used.
     pub restored_at: Option<Timestamp>,
 }
@@ -43,9 +45,10 @@ pub(crate) const KEYS_OF_CLIENT: &str = "SELECT c.token_endpoint_audience_since 
             c.reusable_assertions_since AS reusable_assertions_since,
             (SELECT value FROM counters WHERE name = 'restored_at') AS restored_at,
             COALESCE(k.revoked_at, 0) AS revoked_at, k.created_at AS created_at, k.id AS id, k.jwk AS jwk,
-            c.jwks_uri AS jwks_uri, c.document AS document
+            c.jwks_uri AS jwks_uri, c.document AS document, COALESCE(c.revoked_at, c.disabled_at) AS stopped_at,
+            c.expires_at AS ends_at
      FROM credentials AS c LEFT JOIN client_keys AS k
-       ON k.client_id = c.client_id AND (k.revoked_at IS NULL OR k.revoked_at > $2)
+       ON k.client_id = c.client_id AND k.unpublished_at IS NULL AND (k.revoked_at IS NULL OR k.revoked_at > $2)
           AND (k.expires_at IS NULL OR k.expires_at > $2) AND (k.retires_at IS NULL OR k.retires_at > $2)
      WHERE c.client_id = $1 ORDER BY COALESCE(k.revoked_at, 0), k.created_at DESC LIMIT 20";
 
@@ -61,6 +64,8 @@ pub(crate) struct KeyRow {
     pub jwk: Option<String>,
     pub jwks_uri: Option<String>,
     pub document: Option<String>,
+    pub stopped_at: Option<i64>,
+    pub ends_at: Option<i64>,
 }
 
 impl KeyOwner {
@@ -86,6 +91,7 @@ impl KeyOwner {
             reusable_assertions: first.reusable_assertions_since.is_some(),
             restored_at: first.restored_at.map(Timestamp::from_millis),
             keys_at,
+            stopped_at: [first.stopped_at, first.ends_at].into_iter().flatten().min().map(Timestamp::from_millis),
         };
         for KeyRow { id, jwk, .. } in rows {
             if let (Some(id), Some(jwk)) = (id, jwk) {
@@ -94,6 +100,11 @@ impl KeyOwner {
             }
         }
         Ok(Some(owner))
+    }
+
+    /// Whether it is revoked or disabled, or its last day is over.
+    pub(crate) fn is_stopped(&self, now: Timestamp) -> bool {
+        self.stopped_at.is_some_and(|at| at <= now)
     }
 }
 
@@ -128,13 +139,15 @@ pub(crate) async fn insert_key(transaction: &mut Transaction, key: &ClientKey, m
 /// Every key, removed ones too, newest first.
 pub(crate) async fn keys(on: impl On<'_>, client_id: &ClientId) -> Result<Vec<ClientKey>> {
     let sql =
-        "SELECT id, client_id, label, jwk, created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
+        "SELECT id, client_id, label, jwk, created_at, expires_at, retires_at, revoked_at, unpublished_at, last_used_at,
+                last_used_from
          FROM client_keys WHERE client_id = $1 ORDER BY created_at DESC, id DESC";
     sql!(sql; client_id).all(on).await
 }
 
 row! { "client_keys" => ClientKey {
-    id, client_id, label, key = "jwk", created_at, expires_at, retires_at, revoked_at, last_used_at, last_used_from
+    id, client_id, label, key = "jwk", created_at, expires_at, retires_at, revoked_at, unpublished_at, last_used_at,
+    last_used_from
 } }
 
 /// Sets or removes the moment at which a secret or key that is being replaced stops working.
@@ -166,6 +179,12 @@ pub(crate) async fn end(transaction: &mut Transaction, id: &AuthenticatorId, now
     composed_sql!("UPDATE {table} SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"; now, id)
         .execute(transaction)
         .await
+}
+
+/// Ends a key that its program publishes no more.
+pub(crate) async fn unpublish(transaction: &mut Transaction, id: &KeyId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE client_keys SET revoked_at = $1, unpublished_at = $1 WHERE id = $2 AND revoked_at IS NULL";
+    sql!(sql; now, id).execute(transaction).await
 }
 
 /// Ends a secret, key or identity of this credential; false when it has no live one with this identifier.
@@ -246,6 +265,12 @@ pub(crate) async fn identities_with_subject(
     )
     .all(store)
     .await
+}
+
+/// Whether a live identity has this issuer.
+pub(crate) async fn is_issuer(transaction: &mut Transaction, issuer: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM federated_identities WHERE issuer = $1 AND revoked_at IS NULL LIMIT 1";
+    sql!(sql; issuer).exists(transaction).await
 }
 
 /// The identities of a credential that work.

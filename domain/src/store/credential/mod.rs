@@ -105,9 +105,11 @@ pub(crate) async fn insert(transaction: &mut Transaction, credential: &Credentia
 }
 
 /// The credential whose program publishes this document: the one that is not revoked, or the one that was revoked last.
+/// A revoked one does not stand before a federated identity with this issuer.
 pub(crate) async fn of_document(on: impl On<'_>, id: &AppClientId) -> Result<Option<ClientId>> {
     sql!(
-        "SELECT client_id FROM credentials WHERE document = $1
+        "SELECT client_id FROM credentials WHERE document = $1 AND (revoked_at IS NULL OR NOT EXISTS
+             (SELECT 1 FROM federated_identities AS f WHERE f.issuer = $1 AND f.revoked_at IS NULL))
          ORDER BY revoked_at IS NOT NULL, revoked_at DESC LIMIT 1"; id
     )
     .optional(on)

@@ -22,7 +22,7 @@ use crate::crypto::secret::SecretHash;
 use crate::model::client::AppClient;
 use crate::model::client::refusal::AppRefusal;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
-use crate::prelude::{Change, Context, Fault};
+use crate::prelude::{Change, Context};
 use crate::store;
 use crate::token::assertion::{self, AppAssertionError};
 use crate::token::client_authentication::credential::CredentialClaim;
@@ -75,6 +75,11 @@ impl Deref for AuthenticatedClient {
 }
 
 impl AuthenticatedClient {
+    /// Whether it signed an assertion.
+    pub(crate) fn has_signed(&self) -> bool {
+        matches!(self.proof, Proof::Assertion)
+    }
+
     /// Checks in `change` that the client still is one, and that its proof still is one.
     ///
     /// # Errors
@@ -206,10 +211,7 @@ async fn client_with_keys(context: &Context, form: &TokenForm) -> Result<Option<
         return Err(OAuthError::invalid_request("client_id is not the client that the assertion names."));
     }
     // Here, and not with what the request does: an assertion is good for one request of any kind.
-    let mut transaction = context.store.begin_exchange().await.map_err(Fault::from)?;
-    let is_new = store::token::batch::use_assertion(&mut transaction, id.as_str(), &once).await.map_err(Fault::from)?;
-    transaction.commit().await.map_err(Fault::from)?;
-    if !is_new {
+    if !assertion::use_up(context, id.as_str(), &once).await? {
         let problem = "the assertion was used before";
         return Err(OAuthError::invalid_client(problem).of_app(AppRefusal::AssertionReplayed));
     }

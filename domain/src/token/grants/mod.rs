@@ -127,6 +127,11 @@ pub(crate) fn refuse_assertion(
             context.refusals.record_detail(client_id.as_ref(), refusal, cause, origin, context.now());
             answer
         }
+        AssertionError::Replayed { client_id } => {
+            let refusal = Refusal::AssertionReplayed;
+            context.refusals.record(Some(&client_id), refusal, origin, context.now());
+            oauth_error(grant, refusal).because_of(refusal)
+        }
         AssertionError::NoKeys { client_id, detail } => {
             let refusal = Refusal::AssertionRejected;
             let cause = RefusalDetail { text: Some(detail), received: None };

@@ -117,6 +117,17 @@ const CLIENTS: Columns = Columns {
     how: How::ClientNarrowed,
 };
 
+/// The keys of clients that administrators added. Documents are read again, and what a client states that registered
+/// itself decides nothing.
+const KEYS: Columns = Columns {
+    table: "clients",
+    key: "client_id",
+    owner: "client_id",
+    numbers: &[],
+    texts: &[("metadata", Rule::Later)],
+    how: How::ClientNarrowed,
+};
+
 const PAUSES: Columns = Columns {
     table: "webhooks",
     key: "id",
@@ -164,7 +175,7 @@ pub(super) async fn passwords(stores: (&Store, &Store), since: &SinceBackup) -> 
     PASSWORDS.compare(stores, Target::Person, &since.things(Target::Person)).await
 }
 
-/// Clients that lost redirect URIs or the device grant, or that were reported as leaked. All clients are compared,
+/// Clients that lost redirect URIs or the device grant, got other keys, or were reported as leaked. All clients are compared,
 /// because the log does not name each client that changed itself.
 pub(super) async fn clients(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
     let present =
@@ -172,7 +183,17 @@ pub(super) async fn clients(stores: (&Store, &Store), since: &SinceBackup) -> Re
     let present = present.all::<(String, String, Timestamp)>(stores.0).await?;
     let mut things: ChangedThings = present.into_iter().map(|(id, name, at)| (id, (name, at))).collect();
     things.extend(since.things(Target::Client));
-    CLIENTS.compare(stores, Target::Client, &things).await
+    let mut found = CLIENTS.compare(stores, Target::Client, &things).await?;
+    let added: HashSet<String> =
+        sql!("SELECT client_id FROM clients WHERE kind = 'registered'").collect(stores.0).await?;
+    things.retain(|id, _| added.contains(id));
+    for mut changed in KEYS.compare(stores, Target::Client, &things).await? {
+        match found.iter_mut().find(|one| one.id == changed.id) {
+            Some(same) => same.later.append(&mut changed.later),
+            None => found.push(changed),
+        }
+    }
+    Ok(found)
 }
 
 /// Webhooks that were removed, paused, or given another address or secret. Addresses and secrets are wrapped under the

@@ -96,7 +96,7 @@ static WRITE: LazyLock<String> = LazyLock::new(|| {
 static KEYS_OF_CLIENTS: LazyLock<String> = LazyLock::new(|| {
     let of_one = KEYS_OF_CLIENT.replace("$1", "(asked.value ->> 1)").replace("$2", "CAST(asked.value ->> 2 AS BIGINT)");
     let row = "token_endpoint_audience_since, reusable_assertions_since, restored_at, revoked_at, created_at, id, jwk,
-               jwks_uri, document";
+               jwks_uri, document, stopped_at, ends_at";
     let list = list(Engine::Postgres, &format!("CAST(asked.value ->> 0 AS BIGINT), json_build_array({row})"));
     let asked = Engine::Postgres.elements("$1", "asked");
     format!("SELECT {list} AS keys FROM {asked} CROSS JOIN LATERAL ({of_one}) AS keys_of_client")

@@ -217,6 +217,8 @@ fn keys(connection: &Connection, client_id: &ClientId, since: Timestamp) -> Resu
             jwk: row.get(6)?,
             jwks_uri: row.get(7)?,
             document: row.get(8)?,
+            stopped_at: row.get(9)?,
+            ends_at: row.get(10)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
