@@ -218,8 +218,8 @@ impl IssuerKeys {
         if entry.was_just_tried(publisher, now) {
             return entry.outcome(now);
         }
-        // Keys that are needed are fetched whatever else was: each client is asked once a minute, and a person made each
-        // client known. Else strangers could use up what the others need.
+        // Keys that are needed are fetched whatever else was asked for: each client is asked once a minute, and a person
+        // made each client known. Otherwise strangers could use up what other programs need.
         if again
             && let Publisher::Client(keys) = publisher
             && !may_ask(&self.unknown, &[host(keys.address())], now)
@@ -266,8 +266,8 @@ impl IssuerKeys {
         self.of_publisher_have_signed(&Publisher::Client(keys.clone()), jws, now).await
     }
 
-    /// The keys at an address that `actor` tries, of which there is at least one. They are kept only if they can be used:
-    /// addresses that people try do not drive out the keys of clients.
+    /// The keys at an address that `actor` tries, of which there is at least one. They are kept only if they can be
+    /// used: addresses that people try do not drive out the keys of clients.
     ///
     /// # Errors
     ///

@@ -175,8 +175,8 @@ pub(super) async fn passwords(stores: (&Store, &Store), since: &SinceBackup) -> 
     PASSWORDS.compare(stores, Target::Person, &since.things(Target::Person)).await
 }
 
-/// Clients that lost redirect URIs or the device grant, got other keys, or were reported as leaked. All clients are compared,
-/// because the log does not name each client that changed itself.
+/// Clients that lost redirect URIs or the device grant, got other keys, or were reported as leaked. All clients are
+/// compared, because the log does not name each client that changed itself.
 pub(super) async fn clients(stores: (&Store, &Store), since: &SinceBackup) -> Result<Vec<Ended>> {
     let present =
         sql!("SELECT client_id, name, COALESCE(described_at, created_at) AS at FROM clients WHERE removed_at IS NULL");
