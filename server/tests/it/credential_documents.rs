@@ -230,6 +230,9 @@ async fn a_program_may_work_for_people_and_for_itself() {
         "{page}"
     );
 
+    let stop = browser.get(&format!("{client}/disable")).await.body.replace("<!>", "");
+    assert!(stop.contains("of the same document goes on") && stop.contains(id.as_str()), "{stop}");
+
     let answer = exchange(&app, &signer, "one", "c").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     let own = text(&answer, "access_token");

@@ -2,6 +2,7 @@
 
 use domain::base::id::AppClientId;
 use domain::client::{self, disable};
+use domain::credential::keys;
 use domain::model::client::{AppClient, ClientImpact, ClientKind};
 
 use crate::prelude::*;
@@ -33,6 +34,10 @@ pub async fn disable_form(id: String, form: Form) -> Result<Page, ActionError> {
     let again = (client.kind == ClientKind::Dynamic).then(|| {
         view! { <li>"It registered itself. The same program can register again, as another client, and ask people again."</li> }
     });
+    let machine = keys::of_document(&visit.context, visit.authority()?, &client.id).await?.map(|credential| {
+        let href = links::credential(&credential.client_id);
+        view! { <li>"The credential "<a href=href>{credential.name}</a>" of the same document goes on. Stop it on its own page."</li> }
+    });
     let happens = view! {
         {facts(&client, &impact)}
         <div class="body"><ul class="what">
@@ -44,6 +49,7 @@ pub async fn disable_form(id: String, form: Form) -> Result<Page, ActionError> {
             </li>
             <li>"The access that people gave stays. When you enable the client, its tokens work again."</li>
             {again}
+            {machine}
         </ul></div>
     };
     let page = FormPage::new(format!("Disable {}?", client.name), links::disable_client(&client.id), "Disable client")

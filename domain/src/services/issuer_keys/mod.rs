@@ -218,8 +218,8 @@ impl IssuerKeys {
         if entry.was_just_tried(publisher, now) {
             return entry.outcome(now);
         }
-        // Keys that are needed are fetched whatever else was asked for: each client is asked once a minute, and a person
-        // made each client known. Otherwise strangers could use up what other programs need.
+        // Keys that are needed are fetched whatever else was asked for: a person made each client known, and each
+        // is asked once a minute. Otherwise strangers could use up what other programs need.
         if again
             && let Publisher::Client(keys) = publisher
             && !may_ask(&self.unknown, &[host(keys.address())], now)
