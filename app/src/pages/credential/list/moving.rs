@@ -62,7 +62,7 @@ fn choice(visit: &Visit, typed: &Typed, errors: Errors, teams: &[Team], credenti
         .collect();
     let error = errors.at("team");
     let fields = view! {
-        <Select id="team" label="New team" options chosen=typed.team.clone() error/>
+        <div class="body"><Select id="team" label="New team" options chosen=typed.team.clone() error/></div>
         {self::rows(rows, teams)}
     };
     choice_page(typed, errors, title, "The next page says what the move does to each of them.", fields)
@@ -140,5 +140,5 @@ fn rows(foreseen: Vec<Foreseen>, teams: &[Team]) -> AnyView {
             distance_or(credential.last_used_at, "Never used"),
         ]
     };
-    table(["Name", "Present team", "Owner", "Last used"], foreseen.into_iter().map(row))
+    table(["Name", "Current team", "Owner", "Last used"], foreseen.into_iter().map(row))
 }
