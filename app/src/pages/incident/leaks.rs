@@ -432,5 +432,5 @@ fn use_table(
         let [longest, month, week, today] = row.exchanges.map(grouped);
         cells![name(row), moment(row.first_at), moment(row.last_at), today, week, month, longest]
     });
-    html! { <h3 class="part">{title}</h3>{table(columns, rows)} }
+    html! { <h3 class="under">{title}</h3>{table(columns, rows)} }
 }
