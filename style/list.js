@@ -37,7 +37,9 @@ listen("click", ({ target }) => {
   l.parentNode.hidden = !r.dataset.can.includes(l.dataset.do)
   l.href = l.dataset.to.replace("%2A", one("a", r).pathname.split("/")[2])
  })
- const { top, bottom, right } = b.getBoundingClientRect(), up = top * 2 > innerHeight
+ const { top, bottom, right } = b.getBoundingClientRect(), height = all("li:not([hidden])", m).length * 36 + 12
+ // It opens upwards only where it would leave the window.
+ const up = bottom + height > innerHeight && top > height
  m.style.inset = `${up ? "auto" : bottom + "px"} ${innerWidth - right}px ${up ? innerHeight - top + "px" : "auto"} auto`
 })
 listen("keydown", e => {

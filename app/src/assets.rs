@@ -71,7 +71,8 @@ fn lines_of(script: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The style sheet without comments and without the spaces that only people need.
+/// The style sheet without comments and without the spaces that only people need. The style adds no lengths: in `calc`
+/// the spaces around a plus sign have a meaning.
 fn compact(style: &str) -> String {
     let mut rules = String::with_capacity(style.len());
     let mut rest = style;
@@ -91,6 +92,9 @@ fn compact(style: &str) -> String {
         (": ", ":"),
         (", ", ","),
         (" > ", ">"),
+        ("(> ", "(>"),
+        (" + ", "+"),
+        (" !", "!"),
     ] {
         text = text.replace(long, short);
     }

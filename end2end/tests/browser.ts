@@ -97,11 +97,12 @@ export async function examine(page: Page, name: string) {
     const judged = javaScript() ? page : await copyWithScripts(page);
     const seenByAxe: Record<number, ColorScheme> = javaScript() ? { 1280: 'light', 390: 'dark' } : { 1280: 'dark' };
     await judged.evaluate(axeSource);
-    for (const width of [1920, 1440, 1280, 1024, 840, 390, 320]) {
+    for (const width of [1920, 1440, 1280, 1180, 1024, 940, 840, 768, 640, 390, 320]) {
       await judged.setViewportSize({ width, height: 800 });
       const content = await judged.evaluate(() => document.documentElement.scrollWidth);
       expect.soft(content, `${name} fits ${width} pixels`).toBeLessThanOrEqual(width);
       expect.soft(await outsideOfCards(judged), `${name} at ${width} pixels: nothing leaves its card`).toEqual([]);
+      expect.soft(await outOfReach(judged), `${name} at ${width} pixels: no action needs scrolling sideways`).toEqual([]);
       expect.soft(await outOfSight(judged), `${name} at ${width} pixels: one sees which view is open`).toEqual([]);
       if (process.env.PICTURES && javaScript() && [1280, 390].includes(width)) await takePictures(page, `${name}-${width}`);
       const colorScheme = seenByAxe[width];
@@ -138,6 +139,19 @@ function outsideOfCards(page: Page): Promise<string[]> {
       });
     };
     return [...document.querySelectorAll('.panel, dialog[open]')].flatMap(outside).map((element) => element.outerHTML.slice(0, 200));
+  });
+}
+
+/** The actions and the states in tables and in rows of filters that one would have to scroll to, but on a phone. */
+function outOfReach(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const rows = innerWidth < 640 ? [] : [...document.querySelectorAll('.scroll, .bar, .bulk')];
+    const hidden = rows.flatMap((row) => {
+      const edge = row.getBoundingClientRect().right + 0.5;
+      const shown = [...row.querySelectorAll('a, button, summary, select, .chip')].filter((element) => !element.closest('.menu ul'));
+      return shown.filter((element) => element.getBoundingClientRect().right > edge);
+    });
+    return hidden.map((element) => element.outerHTML.slice(0, 200));
   });
 }
 

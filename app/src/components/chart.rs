@@ -64,8 +64,8 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
     let times = bars.iter().enumerate().filter_map(|(position, bar)| {
         let x = position as f64 * step;
         let text = time_below(bar.hour, position, period).filter(|_| x <= 95.0)?;
-        // On a phone the text of a late bar would leave the card.
-        let class = if x > 86.0 { "at late" } else { "at" };
+        // The text of a late bar ends below it: to the right of it there is no room.
+        let class = if x > LATE { "at late" } else { "at" };
         Some(view! { <text class=class x=percent(x) y="100%">{text}</text> })
     });
     let drawing = view! {
@@ -94,6 +94,9 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
         {values(&bars, hours, refused.is_some(), link)}
     }
 }
+
+/// Where a text below a chart no longer fits to the right of its place, in percent of the width.
+const LATE: f64 = 86.0;
 
 /// One bar: exchanges at the bottom, refused exchanges above them, and the text with its values.
 fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<String>) -> AnyView {
@@ -181,7 +184,7 @@ pub(crate) fn strips(
             _ => return None,
         };
         let x = position as f64 * step;
-        (x <= 92.0).then(|| view! { <text x=percent(x) y="1em">{text}</text> })
+        Some(view! { <text class=(x > LATE).then_some("late") x=percent(x) y="1em">{text}</text> })
     });
     html! {
         <ul class="strips">

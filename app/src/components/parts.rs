@@ -188,8 +188,16 @@ pub(crate) fn muted(text: impl IntoAny) -> AnyView {
 
 /// An address or another identifier with slashes. A line may break after a slash and nowhere else.
 pub(crate) fn address(text: &str) -> AnyView {
-    let parts: Vec<String> = text.split_inclusive('/').map(str::to_owned).collect();
-    html! { <code>{parts.into_iter().map(|part| view! { {part}<wbr/> }).collect_view()}</code> }
+    html! { <code>{breaking_at_slashes(text)}</code> }
+}
+
+/// The text of an address, of which a line may break after a slash, and not at a hyphen.
+pub(crate) fn breaking_at_slashes(address: &str) -> AnyView {
+    address
+        .split_inclusive('/')
+        .map(|part| view! { <span class="part">{part.to_owned()}</span> })
+        .collect_view()
+        .into_any()
 }
 
 /// The second line of a cell.

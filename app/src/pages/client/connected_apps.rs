@@ -98,10 +98,8 @@ pub(crate) fn consent_table(
             html! { {first}{disabled}{sub(place)}{leaked_chip(consent.leaked_at)} },
             person_name,
             html! { {server}{sub(scope_tags(consent.scopes.iter()))} },
-            html! {
-                {distance(consent.last_used_at)}{used_from(consent.last_used_from)}
-                {sub(view! { "allowed "{distance(consent.created_at)} })}
-            },
+            distance(consent.created_at),
+            html! { {distance(consent.last_used_at)}{used_from(consent.last_used_from)} },
             asking_button(links::END_ACCESS, fields, true, words, question),
         ]
     });
@@ -109,6 +107,7 @@ pub(crate) fn consent_table(
         if shown == ConsentTable::OfClient { "Person" } else { "App" }.into(),
         Column::when("Person", shown == ConsentTable::OfEverybody),
         Column::labelled("MCP server and scopes", "MCP server"),
+        "Allowed".into(),
         "Last token".into(),
         "".into(),
     ];

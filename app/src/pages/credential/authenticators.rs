@@ -194,7 +194,7 @@ pub(crate) fn secrets_panel(shown: &Shown, whole: bool) -> AnyView {
         "State".into(),
         Column::when("", whole),
     ];
-    let rows = html! { <div class="scroll">{table(columns, rows)}</div> };
+    let rows = table(columns, rows);
     let may_add = changeable && live < MOST_SECRETS && !shown.credential.is_rotating(now);
     let add = match may_add {
         true => Some(small_link(links::new_secret(client_id), "Add a secret")),
@@ -249,12 +249,7 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
         "State".into(),
         Column::when("", whole),
     ];
-    panel(
-        "keys",
-        "Public keys",
-        beside(shown, whole, add),
-        view! { {source}<div class="scroll">{table(columns, rows)}</div> },
-    )
+    panel("keys", "Public keys", beside(shown, whole, add), view! { {source}{table(columns, rows)} })
 }
 
 /// The names of published keys.
@@ -298,8 +293,8 @@ pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyV
         let conditions: Vec<String> = identity.claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let conditions = if conditions.is_empty() { "None".to_owned() } else { conditions.join(", ") };
         cells![
-            html! { {identity.subject.clone()}{sub(identity.issuer.clone())} },
-            html! { {conditions}{sub(format!("aud={}", identity.audience))} },
+            html! { <span class="lines">{identity.subject.clone()}</span>{sub(identity.issuer.clone())} },
+            html! { <span class="lines">{conditions}</span>{sub(format!("aud={}", identity.audience))} },
             if identity.jwks.is_some() { "Entered by hand" } else { "Fetched" },
             last_use(identity.last_used_at, identity.last_used_from),
             state(shown, ends, identity.last_used_at.is_some()),
@@ -314,7 +309,7 @@ pub(crate) fn identities_panel(shown: &Shown, shared: bool, whole: bool) -> AnyV
         "State".into(),
         Column::when("", whole),
     ];
-    let rows = html! { <div class="scroll">{table(columns, rows)}</div> };
+    let rows = table(columns, rows);
     let note = "Another credential has the same issuer and subject: programs must send the client ID.";
     let add = changeable.then(|| small_link(links::new_identity(client_id), "Add an identity"));
     panel(

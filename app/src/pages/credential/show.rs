@@ -9,7 +9,7 @@ use domain::person::team;
 use domain::server;
 use leptos::server_fn::codec::GetUrl;
 
-use crate::components::parts::{View, key_figures, view_links};
+use crate::components::parts::{View, breaking_at_slashes, key_figures, view_links};
 use crate::components::snippet::{Snippets, TryIt};
 use crate::pages::audit::entry::{EntryView, entry_list};
 use crate::pages::audit::receipt::receipt;
@@ -278,11 +278,6 @@ fn implied(shown: &Shown) -> Vec<(&str, Vec<&str>)> {
         }
     }
     found
-}
-
-/// An address that breaks after a slash, and not inside a name.
-fn breaking_at_slashes(address: &str) -> AnyView {
-    address.split_inclusive('/').map(|part| view! { {part.to_owned()}<wbr/> }).collect_view().into_any()
 }
 
 /// The exceptions that its assertions may use.

@@ -119,7 +119,10 @@ pub(crate) fn most_used(used: Vec<UsedCredential>, period: Period) -> AnyView {
 }
 
 fn share(used: UsedCredential) -> (AnyView, i64) {
-    (html! { <a href=links::credential(&used.client_id)>{used.name}</a> }, used.exchanges)
+    (
+        html! { <a title=used.name.clone() href=links::credential(&used.client_id)>{used.name.clone()}</a> },
+        used.exchanges,
+    )
 }
 
 /// The panel “Usage” on the overview of an MCP server: the credentials with the most exchanges in seven days. `all`
@@ -144,7 +147,7 @@ pub(crate) fn most_refused(refused: Vec<RefusedCredential>, period: Period, all:
     let row = |refused: RefusedCredential| {
         let address = refused.last_address.map(|address| format!(" from {address}"));
         let name = html! {
-            <a href=links::credential(&refused.client_id)>{refused.name}</a>
+            <a title=refused.name.clone() href=links::credential(&refused.client_id)>{refused.name.clone()}</a>
             <div class="sub">{cause_words(refused.cause)}", latest "{distance(refused.last_at)}{address}</div>
         };
         (name, refused.count)
@@ -289,7 +292,8 @@ fn refused(credential: &Credential, refusals: Vec<RefusalSummary>, manages: bool
         return None;
     }
     let rows = refusals.into_iter().map(|refusal| {
-        let from = refusal.last_address.map(|address| sub(format!("from {address}")));
+        let from = [refusal.last_address.map(|address| format!("from {address}")), refusal.last_agent];
+        let from: Vec<String> = from.into_iter().flatten().collect();
         let received = refusal.last_received.filter(|_| manages).map(|text| sub(format!("In the token: {text}")));
         let is_endpoint = refusal.cause == Refusal::AssertionForTokenEndpoint;
         let switch = (is_endpoint && manages && !credential.assertions.token_endpoint_audience).then(|| {
@@ -301,7 +305,7 @@ fn refused(credential: &Credential, refusals: Vec<RefusalSummary>, manages: bool
                 {cause_words(refusal.cause)}{refusal.last_detail.map(sub)}{received}{sub(advice(refusal.cause))}{switch}
             },
             grouped(refusal.count),
-            html! { {distance(refusal.last_at)}{from}{refusal.last_agent.map(sub)} },
+            html! { {distance(refusal.last_at)}{sub(from.join(", "))} },
         ]
     });
     let rows = table(["Cause and what to do".into(), Column::number("Times"), "Latest".into()], rows);

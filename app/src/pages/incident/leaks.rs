@@ -61,13 +61,19 @@ async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
         let owner = credential.owner.as_ref().map(|owner| owner.name.clone());
         let name = format!(" {}", credential.name);
         let id = &credential.client_id;
-        let (first, second) = match helpers {
-            Some(names) => (html! { "Tell "<b>{names}</b>" now." }, ().into_any()),
+        let actions = match helpers {
+            Some(names) => html! { "Tell "<b>{names}</b>" now." },
             None => {
-                let revoke = small_link(links::revoke_credential(id), one_of_many("Revoke", name.clone()));
                 let rotate = (credential.auth_method != AuthMethod::Federated)
-                    .then(|| small_link(links::rotate_credential(id), one_of_many("Rotate", name)));
-                (rotate.into_any(), revoke)
+                    .then(|| small_link(links::rotate_credential(id), one_of_many("Rotate", name.clone())));
+                html! {
+                    <div class="row">
+                        {rotate}
+                        <a class="button" data-kind="danger" data-size="small" href=links::revoke_credential(id)>
+                            {one_of_many("Revoke", name)}
+                        </a>
+                    </div>
+                }
             }
         };
         rows.push(cells![
@@ -77,9 +83,8 @@ async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
             },
             owner.map_or_else(|| muted("Nobody"), IntoAny::into_any),
             distance_or(secret.and_then(|secret| secret.leaked_at), "A token was reported"),
-            place.map_or_else(|| muted("Not known"), IntoAny::into_any),
-            first,
-            second,
+            place.map_or_else(|| muted("Not known"), |place| html! { <span class="lines">{place}</span> }),
+            actions,
         ]);
     }
     let columns = ["Credential and team", "Owner", "Reported", "Found at"].map(Column::from);
@@ -87,7 +92,7 @@ async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
         let href = links::credentials_with_status("leaked");
         view! { <a href=href>{format!("See all: more than {LISTED}")}</a> }
     });
-    let rows = table(columns.into_iter().chain([Column::buttons_inline(), Column::buttons_inline()]), rows);
+    let rows = table(columns.into_iter().chain([Column::buttons_inline()]), rows);
     Ok(danger_panel("working", "Leaked and working", html! { {rows}{more} }))
 }
 
@@ -427,5 +432,5 @@ fn use_table(
         let [longest, month, week, today] = row.exchanges.map(grouped);
         cells![name(row), moment(row.first_at), moment(row.last_at), today, week, month, longest]
     });
-    html! { <h3 class="part">{title}</h3>{table(columns, rows)} }
+    html! { <h3 class="under">{title}</h3>{table(columns, rows)} }
 }

@@ -70,7 +70,7 @@ pub(super) fn panel_of(server: &McpServer, issuer: &str, check: Option<ServerChe
             </p>
         })
     });
-    html! { {private}{panel("check", "Check", aside, html! { <div class="checked">{table(columns, rows)}</div> })} }
+    html! { {private}{panel("check", "Check", aside, table(columns, rows))} }
 }
 
 /// One step. What was received says which addresses of the network answer: that is for administrators.

@@ -6,7 +6,7 @@ use domain::model::server::check::ServerCheck;
 use domain::server;
 use domain::server::{callers, check};
 
-use crate::components::parts::pill;
+use crate::components::parts::{breaking_at_slashes, pill};
 use crate::pages::audit::receipt::receipt;
 use crate::pages::server::check::verdict;
 use crate::pages::server::show::OF_YOUR_TEAMS;
@@ -53,7 +53,7 @@ pub async fn page(status: &str, done: Option<&str>) -> Result<Page, ActionError>
         {receipt(&visit, On::Servers, done, String::new(), None).await?}
         {head((), "MCP servers", lead, add)}
         {filter}
-        <section class="panel servers" aria-label="MCP servers">{rows}</section>
+        <section class="panel" aria-label="MCP servers">{rows}</section>
     };
     Ok(Page::new("MCP servers", body))
 }
@@ -101,9 +101,10 @@ pub(crate) fn resource(server: &McpServer) -> AnyView {
 
 /// An address on one line, with a button that copies it.
 pub(super) fn copied(id: String, address: String, words: String) -> AnyView {
+    let parts = breaking_at_slashes(&address);
     html! {
         <span class="copied">
-            <code id=id.clone() title=address.clone()>{address.clone()}</code>
+            <code id=id.clone() title=address>{parts}</code>
             <button type="button" class="button needs-script" data-kind="quiet" data-size="icon" data-copy=id
                 aria-label=words>
                 <Drawing icon=Icon::Copy/>

@@ -43,8 +43,10 @@ pub(crate) fn open_invitations(invitations: Vec<Invitation>, teams: Vec<Team>) -
             gives,
             moment(invitation.expires_at),
             html! {
-                {small_link(again(&invitation), one_of_many("New link", format!(" for {}", invitation.email)))}
-                {ask(true, one_of_many("Withdraw", of), "The link stops working.", withdraw)}
+                <div class="row">
+                    {small_link(again(&invitation), one_of_many("New link", format!(" for {}", invitation.email)))}
+                    {ask(true, one_of_many("Withdraw", of), "The link stops working.", withdraw)}
+                </div>
             },
         ]
     });

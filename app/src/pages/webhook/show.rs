@@ -89,7 +89,7 @@ pub async fn page(id: String, done: Option<&str>, tested: &str) -> Result<Page, 
             <div><dt>"State"</dt><dd>{state(&webhook)}</dd></div>
             <div><dt>"Sends to"</dt><dd>{webhook.host.clone()}</dd></div>
             <div><dt>"Events"</dt><dd>{summary(&webhook.events)}</dd></div>
-            <div><dt>"Added"</dt><dd>{distance(webhook.created_at)}{format!(" by {}", webhook.created_by)}</dd></div>
+            <div><dt>"Added"</dt><dd>{distance(webhook.created_at)}{sub(format!("by {}", webhook.created_by))}</dd></div>
             <div><dt>"Signing secret created"</dt><dd>{distance(webhook.secret_made_at)}</dd></div>
             {old_secret.map(|at| view! { <div><dt>"Previous secret signs until"</dt><dd>{moment(at)}</dd></div> })}
             <div><dt>"Waiting"</dt><dd>{counted(waiting, "delivery", "deliveries")}</dd></div>

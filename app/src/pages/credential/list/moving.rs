@@ -62,7 +62,7 @@ fn choice(visit: &Visit, typed: &Typed, errors: Errors, teams: &[Team], credenti
         .collect();
     let error = errors.at("team");
     let fields = view! {
-        <Select id="team" label="New team" options chosen=typed.team.clone() error/>
+        <div class="body"><Select id="team" label="New team" options chosen=typed.team.clone() error/></div>
         {self::rows(rows, teams)}
     };
     choice_page(typed, errors, title, "The next page says what the move does to each of them.", fields)

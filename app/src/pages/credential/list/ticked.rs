@@ -121,13 +121,17 @@ pub(super) fn choice_page(
 ) -> Page {
     let ids = typed.client_ids.iter().map(|id| hidden("client_id", id.clone())).collect_view();
     let status = errors.status();
+    let list = links::credentials_of_query(&typed.list);
     let body = view! {
         <ErrorSummary errors/>
-        {head((links::credentials_of_query(&typed.list), "Credentials"), title.clone(), lead, ())}
+        {head((list.clone(), "Credentials"), title.clone(), lead, ())}
         <form method="get" action=links::SEVERAL class="stack">
             {hidden("do", typed.action.clone())}{hidden("list", typed.list.clone())}{ids}
-            <section class="panel body" aria-label="Choice">{fields.into_any()}</section>
-            {submit(Some("primary"), "Continue")}
+            <section class="panel" aria-label="Choice">{fields.into_any()}</section>
+            <div class="row">
+                <button class="button" data-kind="primary">"Continue"</button>
+                <a class="button" data-kind="quiet" href=list>"Cancel"</a>
+            </div>
         </form>
     };
     Page::new(title, body).framed(Frame::Narrow).answering(status)
