@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::base::id::{AppClientId, AuthenticatorId, ClientId, FederatedIdentityId};
-use crate::credential::{CredentialError, Result, begin_with, update_ends};
+use crate::credential::{CredentialError, Result, begin_with, keys, update_ends};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft, FederatedIdentity};
 use crate::model::person::authority::Role;
 use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError};
-use crate::store;
 use crate::store::credential::authenticators;
 
 const MOST_IDENTITIES: usize = 10;
@@ -43,13 +42,12 @@ pub(crate) fn check_issuer(context: &Context, identity: &CheckedIdentity) -> Res
 /// Refuses an issuer whose address is the approved document of a credential: its assertions could be of both.
 pub(crate) async fn check_no_document(change: &mut Change<'_>, issuer: &str) -> Result<()> {
     let Some(id) = AppClientId::parse(issuer) else { return Ok(()) };
-    let Some(owner) = store::credential::of_document(&mut *change, &id).await? else { return Ok(()) };
-    match store::credential::find(change, &owner).await? {
-        Some(credential) if credential.revoked_at.is_none() => {
+    match keys::approved(change, &id).await? {
+        Some(_) => {
             let message = "A credential has a client metadata document at this address. Revoke that credential first.";
             Err(FieldError::new("issuer", message).into())
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -137,14 +137,9 @@ async fn check_unused(change: &mut Change<'_>, id: &AppClientId) -> Result<()> {
         let message = "This address is the issuer of a federated identity. Remove that identity first.";
         return Err(FieldError::new("document", message).into());
     }
-    let Some(owner) = store::credential::of_document(&mut *change, id).await? else { return Ok(()) };
-    match store::credential::find(change, &owner).await? {
-        Some(credential) if credential.revoked_at.is_none() => {
-            let message = format!("The credential {} has this document already. Revoke it first.", credential.name);
-            Err(FieldError::new("document", message).into())
-        }
-        _ => Ok(()),
-    }
+    let Some(credential) = keys::approved(change, id).await? else { return Ok(()) };
+    let message = format!("The credential {} has this document already. Revoke it first.", credential.name);
+    Err(FieldError::new("document", message).into())
 }
 
 /// The team that will own the credential: the chosen one, or the only team that the actor may choose. When an

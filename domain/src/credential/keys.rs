@@ -106,11 +106,19 @@ pub(crate) async fn published(context: &Context, actor: &Actor, keys_at: &KeysAt
     Ok(keys.iter().map(named).collect())
 }
 
-/// The credential that works with the keys of this client ID metadata document, if an administrator approved it.
+/// The credential that works with the keys of this client ID metadata document, if an administrator approved it and
+/// `authority` sees it.
 pub async fn of_document(context: &Context, authority: &Authority, id: &AppClientId) -> Result<Option<Credential>> {
     let Some(client_id) = store::credential::of_document(&context.store, id).await? else { return Ok(None) };
     let found = store::credential::find(&context.store, &client_id).await?;
     Ok(found.filter(|one| one.revoked_at.is_none() && authority.role_in(&one.team).is_some()))
+}
+
+/// The same inside a change, whoever sees it.
+pub(crate) async fn approved(change: &mut Change<'_>, id: &AppClientId) -> Result<Option<Credential>, Fault> {
+    let Some(client_id) = store::credential::of_document(&mut *change, id).await? else { return Ok(None) };
+    let found = store::credential::find(change, &client_id).await?;
+    Ok(found.filter(|one| one.revoked_at.is_none()))
 }
 
 /// A published key with its name.
