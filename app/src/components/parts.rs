@@ -193,7 +193,11 @@ pub(crate) fn address(text: &str) -> AnyView {
 
 /// The text of an address, of which a line may break after a slash, and not at a hyphen.
 pub(crate) fn breaking_at_slashes(address: &str) -> AnyView {
-    address.split_inclusive('/').map(|part| view! { <span class="part">{part.to_owned()}</span> }).collect_view().into_any()
+    address
+        .split_inclusive('/')
+        .map(|part| view! { <span class="part">{part.to_owned()}</span> })
+        .collect_view()
+        .into_any()
 }
 
 /// The second line of a cell.

@@ -178,7 +178,7 @@ async fn several_are_disabled_enabled_tagged_moved_and_rotated() {
 
     let asked = |action: &str| format!("/credentials/several?do={action}&client_id={}&client_id={}", ids[0], ids[1]);
     let page = browser.get(&asked("move")).await.body;
-    assert!(page.contains(">Continue</button>") && page.contains("data-label=\"Present team\">Default<"), "{page}");
+    assert!(page.contains(">Continue</button>") && page.contains("data-label=\"Current team\">Default<"), "{page}");
     let page = browser.get(&format!("{}&team={team}", asked("move"))).await.body;
     assert!(page.contains(">Move 2 credentials to Search?</h1>") && page.contains(">Move credentials<"), "{page}");
     let page = browser.get(&asked("disable")).await.body;

@@ -247,12 +247,7 @@ pub(crate) fn keys_panel(shown: &Shown, whole: bool) -> AnyView {
         "State".into(),
         Column::when("", whole),
     ];
-    panel(
-        "keys",
-        "Public keys",
-        beside(shown, whole, add),
-        view! { {source}{table(columns, rows)} },
-    )
+    panel("keys", "Public keys", beside(shown, whole, add), view! { {source}{table(columns, rows)} })
 }
 
 /// The names of published keys.

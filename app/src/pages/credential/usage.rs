@@ -115,7 +115,10 @@ pub(crate) fn most_used(used: Vec<UsedCredential>, period: Period) -> AnyView {
 }
 
 fn share(used: UsedCredential) -> (AnyView, i64) {
-    (html! { <a title=used.name.clone() href=links::credential(&used.client_id)>{used.name.clone()}</a> }, used.exchanges)
+    (
+        html! { <a title=used.name.clone() href=links::credential(&used.client_id)>{used.name.clone()}</a> },
+        used.exchanges,
+    )
 }
 
 /// The panel “Usage” on the overview of an MCP server: the credentials with the most exchanges in seven days. `all`
