@@ -37,10 +37,9 @@ listen("click", ({ target }) => {
   l.parentNode.hidden = !r.dataset.can.includes(l.dataset.do)
   l.href = l.dataset.to.replace("%2A", one("a", r).pathname.split("/")[2])
  })
- const { top, bottom, right } = b.getBoundingClientRect(), height = all("li:not([hidden])", m).length * 36 + 12
- // It opens upwards only where it would leave the window.
- const up = bottom + height > innerHeight && top > height
- m.style.inset = `${up ? "auto" : bottom + "px"} ${innerWidth - right}px ${up ? innerHeight - top + "px" : "auto"} auto`
+ // It opens upwards only where it would leave the window: six lines are 228 pixels high.
+ const { top, bottom, right } = b.getBoundingClientRect(), up = bottom + 228 > innerHeight && top > 228
+ m.style = `inset: ${up ? top : bottom}px ${innerWidth - right}px auto auto; translate: 0 ${up * -100}%`
 })
 listen("keydown", e => {
  const b = opener(e.target), m = id("row-menu"), step = { ArrowDown: 1, ArrowUp: -1 }[e.key]

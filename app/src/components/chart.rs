@@ -65,8 +65,8 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
         let x = position as f64 * step;
         let text = time_below(bar.hour, position, period).filter(|_| x <= 95.0)?;
         // The text of a late bar ends below it: to the right of it there is no room.
-        let class = if x > LATE { "at late" } else { "at" };
-        Some(view! { <text class=class x=percent(x) y="100%">{text}</text> })
+        let anchor = (x > LATE).then_some("end");
+        Some(view! { <text class="at" x=percent(x) y="100%" text-anchor=anchor>{text}</text> })
     });
     let drawing = view! {
         <line x2="100%"/><line x2="100%" y1="50%" y2="50%"/><line x2="100%" y1="100%" y2="100%"/>
@@ -184,7 +184,8 @@ pub(crate) fn strips(
             _ => return None,
         };
         let x = position as f64 * step;
-        Some(view! { <text class=(x > LATE).then_some("late") x=percent(x) y="1em">{text}</text> })
+        let anchor = (x > LATE).then_some("end");
+        Some(view! { <text x=percent(x) y="1em" text-anchor=anchor>{text}</text> })
     });
     html! {
         <ul class="strips">
@@ -307,6 +308,8 @@ mod tests {
         for (x, text) in [("4.17%", "6 Dec"), ("29.17%", "12:00"), ("54.17%", "7 Dec"), ("79.17%", "12:00")] {
             assert!(html.contains(&format!("<text x=\"{x}\" y=\"1em\">{text}</text>")), "{text} at {x}: {html}");
         }
+        let late = strips(Vec::new(), first - 4, 48).to_html();
+        assert!(late.contains("<text x=\"87.5%\" y=\"1em\" text-anchor=\"end\">12:00"), "it ends inside: {late}");
     }
 
     #[test]

@@ -313,9 +313,7 @@ pub(super) fn entry_table(entries: Vec<EntryView>, administers: bool, is_open: b
     });
     let columns = ["Time (UTC)", "Who", "Did what", "To what", "From"];
     let head = columns.map(|column| view! { <th scope="col">{column}</th> });
-    html! {
-        <div class="scroll"><table class="log"><thead><tr>{head}</tr></thead>{rows.collect_view()}</table></div>
-    }
+    html! { <div class="scroll"><table class="log"><thead><tr>{head}</tr></thead>{rows.collect_view()}</table></div> }
 }
 
 /// The row of an entry, and the row below it that opens. The button that opens it stands at the end of the first row.
