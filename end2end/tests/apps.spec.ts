@@ -135,6 +135,7 @@ test('a connected app is found by its name, and loses access on the page of its 
   await page.getByRole('link', { name: 'Built-in server' }).click();
   await page.getByRole('navigation', { name: 'Views of the MCP server' }).getByRole('link', { name: /^Access/ }).click();
   await page.getByRole('navigation', { name: 'Kinds' }).getByRole('link', { name: /^Connected apps/ }).click();
+  await expect(row.first()).toContainText('End access');
   const before = await row.count();
   await row.first().getByText('End access', { exact: false }).first().click();
   await row.first().getByRole('button', { name: /^End access now/ }).click();
