@@ -250,7 +250,7 @@ test('a team gets another name, and is removed after its credentials moved', asy
   await expect(administrator.getByText('Name saved.')).toBeVisible();
 
   await press(administrator, 'Remove');
-  await expect(administrator.getByRole('heading', { name: 'Remove Billing?' })).toBeVisible();
+  await expect(administrator.getByRole('heading', { name: 'Billing cannot be removed yet' })).toBeVisible();
   await expect(administrator.getByText('2 of them revoked')).toBeVisible();
   await expect(administrator.getByRole('button', { name: 'Remove team' })).toHaveCount(0);
   await examine(administrator, 'team-remove-blocked');
