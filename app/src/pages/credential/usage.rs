@@ -152,9 +152,12 @@ pub(crate) fn most_refused(refused: Vec<RefusedCredential>, period: Period, all:
         };
         (name, refused.count)
     };
-    let longer = (period != Period::Day).then(|| muted(list_words(period)));
-    let all = html! { <div class="row">{longer}<a href=all>"See all, last 24 hours"</a></div> };
-    panel("most-refused", "Refused most", all, shares(refused.into_iter().map(row)))
+    // The page of all refused exchanges shows 24 hours. The list may be of more.
+    let (title, words) = match period {
+        Period::Day => ("Refused most", "See all, last 24 hours"),
+        _ => ("Refused most, 7 days", "See last 24 hours"),
+    };
+    panel("most-refused", title, html! { <a href=all>{words}</a> }, shares(refused.into_iter().map(row)))
 }
 
 /// The use of each secret or key by the hour, while one of them is being replaced. Nothing at other times.
