@@ -27,7 +27,7 @@ pub(crate) fn end_also(id: &'static str, access: Access, chosen: Option<EndAlso>
     let chosen = chosen.unwrap_or(EndAlso::ALL);
     let words = counted(access.passkeys, "passkey", "passkeys");
     let passkeys = (access.passkeys > 0).then(|| choice("checkbox", "end_passkeys", "yes", chosen.passkeys, words));
-    boxes(id, access, chosen, "Untick the tokens, apps and passkeys that shall stay.", passkeys)
+    boxes(id, access, chosen, "Untick the tokens, apps and passkeys to keep.", passkeys)
 }
 
 /// The same without passkeys: a person without them signs in with the password alone, so removing them asks again for

@@ -263,7 +263,7 @@ pub async fn under_way(client_id: String, done: Option<&str>, errors: Errors) ->
         {head(back, "Rotation in progress", lead, ())}
         {notice(tone, view! { <p>{advice}</p>{again} })}
         <section class="panel" aria-label="What is replaced, and by what">
-            {table(["Which", "Generated", "Last used", "End"], rows)}
+            {table(["Secret or key", "Generated", "Last used", "End"], rows)}
         </section>
         {by_use}
         {steps(&credential, progress, visit.must_confirm(), &errors)}
@@ -304,7 +304,7 @@ fn steps(credential: &Credential, progress: Progress, asked: bool, errors: &Erro
     let extend = html! {
         <div class="stack dated">
             <Select id="deadline" label options=deadlines(None) chosen="86400" error=errors.at("overlap")
-                hint="At most until its own expiry, and 90 days."/>
+                hint="At most 90 days, and not past its own expiry."/>
             {last_day(String::new(), errors)}
         </div>
         {proof(("your_password", "your_code"))}

@@ -72,7 +72,7 @@ pub async fn page(query: &str) -> Result<Page, ActionError> {
         let words = view! {
             <p>"Nothing matches “"{text.to_owned()}"”."</p>
             <p class="muted">
-                "The search looks at names, client IDs, the last characters of secrets, and addresses. It finds only what \
+                "The search looks at names, client IDs, the last characters of secrets, and web addresses. It finds only what \
                  you may see. To look for a whole secret or token, paste it on the page "
                 <a href=links::LEAKS>"Leaks"</a>". You can also "<a href=credentials>"search the credentials"</a>"."
             </p>

@@ -14,7 +14,7 @@ use crate::prelude::*;
 pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
     let link = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::INVITATION);
     let warning = view! {
-        "Countersign sends no email. The link creates the account of "{invitation.email.clone()}" for whoever opens it first. It works once, until "
+        "Countersign sends no email. The link creates the account of "{invitation.email.clone()}" for the first person who opens it. It works once, until "
         {moment(invitation.expires_at)}"."
     };
     let field = view! {

@@ -78,7 +78,7 @@ pub async fn form(id: String, form: Form<Option<TypedEdit>>) -> Result<Page, Act
             <p class="hint">"The resource is the audience of every token, so it cannot change. For another address, add another MCP server."</p>
         </div>
         {scopes}
-        <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="Keep the present lifetime"/>
+        <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime") default="Keep the current lifetime"/>
         <Select id="alg" label="Signature" options=algorithm_options() chosen=typed.alg otherwise="ES256" error=errors.at("alg")
             hint="How its tokens are signed. Before you change this, make sure that the server accepts the new algorithm and reads the JWKS again."/>
     };

@@ -63,8 +63,8 @@ pub(super) fn algorithm_options() -> Vec<(String, String)> {
     options([
         ("ES256", "ES256 (recommended)"),
         ("EdDSA", "EdDSA"),
-        ("PS256", "PS256, for verifiers that know only RSA"),
-        ("RS256", "RS256, for verifiers that know nothing else"),
+        ("PS256", "PS256: RSA-PSS"),
+        ("RS256", "RS256: RSA, understood everywhere"),
     ])
 }
 

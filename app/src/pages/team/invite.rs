@@ -119,7 +119,7 @@ pub async fn page(into: Option<String>, form: Form<Typed>) -> Result<Page, Actio
         <div class="for-team">{role_choice(typed.role, &errors)}</div>
     };
     let lead = "A person with an account is in the team at once. Everybody else needs an invitation: you get a link to \
-                hand over. The link creates an account with this email address for whoever opens it first. It works once, for \
+                hand over. The link creates an account with this email address for the first person who opens it. It works once, for \
                 seven days.";
     Ok(page.lead(lead).panel("Person", fields).confirm(visit.must_confirm()).page(errors))
 }

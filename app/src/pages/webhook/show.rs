@@ -159,7 +159,7 @@ fn deliveries_panel(id: &WebhookId, deliveries: Vec<Delivery>, paused: bool, now
     let list = if deliveries.is_empty() {
         html! { <div class="body"><p class="muted">"Nothing has been sent yet."</p></div> }
     } else {
-        let columns = ["Event", "When", "Attempts", "Outcome", "Next attempt"].map(Column::from);
+        let columns = ["Event", "When", "Attempts", "Outcome"].map(Column::from);
         let rows = deliveries.into_iter().map(|delivery| row(id, delivery, paused, now));
         table(columns.into_iter().chain([Column::buttons_inline()]), rows)
     };
@@ -176,18 +176,20 @@ fn row(id: &WebhookId, delivery: Delivery, paused: bool, now: Timestamp) -> Vec<
     let detail =
         delivery.last_problem.or_else(|| delivery.last_status.map(|status| format!("Receiver returned {status}.")));
     let next = match delivery.next_attempt_at {
-        Some(_) if paused => muted("When resumed"),
-        Some(at) if at <= now => html! { <span>"Now"</span> },
-        at => distance_or(at, "None"),
+        None => None,
+        Some(_) if paused => Some("Next attempt when resumed.".into_any()),
+        Some(at) if at <= now => Some("Next attempt now.".into_any()),
+        Some(at) => Some(html! { "Next attempt "{distance(at)}"." }),
     };
+    let outcome =
+        (detail.is_some() || next.is_some()).then(|| sub(html! { {detail.map(|text| format!("{text} "))}{next} }));
     let again = if delivery.next_attempt_at.is_some() { "Send now" } else { "Send again" };
     let ids = [("id", id.to_string()), ("delivery", delivery.id.to_string())];
     cells![
         html! { {delivery.event}{sub(delivery.subject)} },
         distance(delivery.created_at),
         html! { <span>{delivery.attempts}</span> },
-        html! { {chip(word, tone)}{detail.map(sub)} },
-        next,
+        html! { {chip(word, tone)}{outcome} },
         (!paused).then(|| post_button(links::SEND_DELIVERY_AGAIN, ids, None, true, again)),
     ]
 }

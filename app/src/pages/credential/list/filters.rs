@@ -142,7 +142,7 @@ pub(super) fn columns(query: &CredentialsQuery, shown: &[&'static ListColumn]) -
                         {kept}
                         {hidden("column", "name")}
                         <div>{boxes.collect_view()}</div>
-                        <p class="muted">"A narrow window leaves some out."</p>
+                        <p class="muted">"Some columns are hidden on narrow screens."</p>
                         <button class="button" data-size="small">"Show columns"</button>
                     </form>
                 </li>

@@ -33,7 +33,7 @@ pub(super) async fn page(
     let losing = foreseen.iter().filter(|one| one.kept.is_none() && one.loses_owner).count();
     let verb = if moves == foreseen.len() { "Move credentials".to_owned() } else { format!("Move {moves} of {count}") };
     let lead =
-        "The people of the new team see them, and its members can stop them. The present team loses sight of them.";
+        "The people of the new team see them, and its members can stop them. The current team can no longer see them.";
     let page = form_page(&typed, format!("Move {count} to {}?", to.name), verb)
         .lead(lead)
         .hidden("team", to.id.to_string())

@@ -108,7 +108,7 @@ async fn fields(
             html! { <Select id="owner" label="Owner" options chosen error hint/> }
         }
         "tag" => html! {
-            <TextField id="add" label="Add tags" hint="Separated by spaces. Small letters, digits and : _ . - are possible."
+            <TextField id="add" label="Add tags" hint="Separated by spaces. Use lower-case letters, digits and : _ . -"
                 value=typed.add.clone() error=errors.at("add")/>
             <TextField id="remove" label="Remove tags" value=typed.remove.clone() error=errors.at("remove")/>
         },
@@ -156,7 +156,7 @@ async fn names(visit: &Visit, credentials: Vec<Credential>, action: &str) -> Res
     let columns = [
         "Name".into(),
         "Team".into(),
-        Column::when("Present owner", action == "owner"),
+        Column::when("Current owner", action == "owner"),
         "Client ID".into(),
         "Status".into(),
         "Last used".into(),
