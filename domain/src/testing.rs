@@ -10,6 +10,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, SqlSafeStr};
+use tokio::sync::Semaphore;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::encoding::base62;
@@ -79,6 +80,7 @@ pub struct FakeIssuers {
     /// `None`: the document was taken away.
     documents: Mutex<HashMap<String, Option<String>>>,
     kept_for: Mutex<HashMap<String, Duration>>,
+    held: Mutex<HashMap<String, HeldAnswer>>,
     asked: Mutex<HashMap<String, usize>>,
 }
 
@@ -98,6 +100,13 @@ impl FakeIssuers {
         self.documents.lock().expect("not poisoned").insert(url.to_owned(), None);
     }
 
+    /// The host answers requests for this document of a client only when the test lets it.
+    pub fn hold(&self, url: &str) -> HeldAnswer {
+        let held = HeldAnswer { asked: Arc::new(Semaphore::new(0)), may_answer: Arc::new(Semaphore::new(0)) };
+        self.held.lock().expect("not poisoned").insert(url.to_owned(), held.clone());
+        held
+    }
+
     /// The host does not answer any more.
     pub fn withdraw(&self, url: &str) {
         self.documents.lock().expect("not poisoned").remove(url);
@@ -106,6 +115,25 @@ impl FakeIssuers {
     /// How often the document was asked for.
     pub fn asked(&self, url: &str) -> usize {
         self.asked.lock().expect("not poisoned").get(url).copied().unwrap_or(0)
+    }
+}
+
+/// The answer of a host that waits for the test; see [`FakeIssuers::hold`].
+#[derive(Debug, Clone)]
+pub struct HeldAnswer {
+    asked: Arc<Semaphore>,
+    may_answer: Arc<Semaphore>,
+}
+
+impl HeldAnswer {
+    /// Resolves when the host was asked.
+    pub async fn asked(&self) {
+        self.asked.acquire().await.expect("not closed").forget();
+    }
+
+    /// Lets the host answer one request.
+    pub fn answer(&self) {
+        self.may_answer.add_permits(1);
     }
 }
 
@@ -123,10 +151,18 @@ impl Fetch for FakeIssuers {
     fn of_client<'call>(&'call self, _: ClientFile<'call>, url: &'call str) -> Answer<'call, ClientAnswer> {
         let is_gone = self.documents.lock().expect("not poisoned").get(url).is_some_and(Option::is_none);
         if is_gone {
+            *self.asked.lock().expect("not poisoned").entry(url.to_owned()).or_default() += 1;
             return Box::pin(async { Ok(ClientAnswer { body: None, max_age: None }) });
         }
         let max_age = self.kept_for.lock().expect("not poisoned").get(url).copied();
-        Box::pin(async move { Ok(ClientAnswer { body: Some(self.get(url, url).await?), max_age }) })
+        let held = self.held.lock().expect("not poisoned").get(url).cloned();
+        Box::pin(async move {
+            if let Some(held) = held {
+                held.asked.add_permits(1);
+                held.may_answer.acquire().await.expect("not closed").forget();
+            }
+            Ok(ClientAnswer { body: Some(self.get(url, url).await?), max_age })
+        })
     }
 }
 

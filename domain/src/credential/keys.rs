@@ -164,7 +164,9 @@ pub(crate) async fn adopt(
     };
     update_ends(&mut change, &credential).await?;
     let details = json!({
-        "keys": added.iter().map(describe).collect::<Vec<_>>(), "removed": removed, "published_at": credential.keys_at.as_ref().map(KeysAt::as_str),
+        "keys": added.iter().map(describe).collect::<Vec<_>>(),
+        "removed": removed,
+        "published_at": credential.keys_at.as_ref().map(KeysAt::as_str),
     });
     change.commit(&actor, &credential.event(Action::CredentialKeyAdded).with(details)).await?;
     Ok(added.into_iter().next().map(|key| key.id))

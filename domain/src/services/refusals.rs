@@ -1,6 +1,7 @@
 //! Counts refused exchanges in the background.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId};
-use crate::model::client::refusal::{AppKey, AppRefusal, CountedOfApp};
+use crate::model::client::refusal::{AppKey, AppRefusal};
 use crate::model::credential::usage::{Counted, Key, RefusalDetail};
 use crate::model::origin::Origin;
 use crate::model::token::Refusal;
@@ -22,26 +23,18 @@ pub(crate) const WRITE_INTERVAL: Duration = Duration::from_millis(500);
 /// or slow the answers down.
 pub(crate) const QUEUE: usize = 4096;
 
-pub(crate) struct Refused {
-    client_id: ClientId,
-    refusal: Refusal,
+/// A refusal: of which credential or client, and why.
+pub(crate) struct Refused<Id, Cause> {
+    id: Id,
+    cause: Cause,
     detail: RefusalDetail,
     origin: Origin,
     at: Timestamp,
 }
 
-/// A refusal of a client that acts for people.
-pub(crate) struct RefusedApp {
-    id: AppClientId,
-    cause: AppRefusal,
-    detail: Option<String>,
-    origin: Origin,
-    at: Timestamp,
-}
-
 pub(crate) enum RefusalMessage {
-    Refused(Refused),
-    RefusedApp(RefusedApp),
+    OfCredential(Refused<ClientId, Refusal>),
+    OfApp(Refused<AppClientId, AppRefusal>),
     Flush(oneshot::Sender<()>),
     Close,
 }
@@ -77,9 +70,9 @@ impl RefusalRecorder {
     ) {
         self.metrics.refusal(refusal);
         if let Some(client_id) = client_id {
-            let refused = Refused { client_id: client_id.clone(), refusal, detail, origin: origin.clone(), at };
+            let refused = Refused { id: client_id.clone(), cause: refusal, detail, origin: origin.clone(), at };
             // The queue may be full or closed. A lost count does no harm: the refusal itself has been answered.
-            let _ = self.queue.try_send(RefusalMessage::Refused(refused));
+            let _ = self.queue.try_send(RefusalMessage::OfCredential(refused));
         }
     }
 
@@ -92,8 +85,9 @@ impl RefusalRecorder {
         origin: &Origin,
         at: Timestamp,
     ) {
-        let refused = RefusedApp { id, cause, detail, origin: origin.clone(), at };
-        let _ = self.queue.try_send(RefusalMessage::RefusedApp(refused));
+        let detail = RefusalDetail { text: detail, received: None };
+        let refused = Refused { id, cause, detail, origin: origin.clone(), at };
+        let _ = self.queue.try_send(RefusalMessage::OfApp(refused));
     }
 
     /// Waits until the refusals recorded before are written.
@@ -114,7 +108,7 @@ impl RefusalRecorder {
 
 pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Store) {
     let mut counted: HashMap<Key, Counted> = HashMap::new();
-    let mut of_apps: HashMap<AppKey, CountedOfApp> = HashMap::new();
+    let mut of_apps: HashMap<AppKey, Counted> = HashMap::new();
     let mut closing = false;
     while !closing {
         // Waits for the first refusal, collects more within the interval, and writes all of them once.
@@ -124,8 +118,8 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Stor
         let mut waiting = None;
         loop {
             match message {
-                RefusalMessage::Refused(refused) => count(&mut counted, refused),
-                RefusalMessage::RefusedApp(refused) => count_app(&mut of_apps, refused),
+                RefusalMessage::OfCredential(refused) => count(&mut counted, refused),
+                RefusalMessage::OfApp(refused) => count(&mut of_apps, refused),
                 RefusalMessage::Flush(written) => waiting = Some(written),
                 RefusalMessage::Close => closing = true,
             }
@@ -156,31 +150,19 @@ pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Stor
     }
 }
 
-/// Adds one refusal of a client that acts for people.
-fn count_app(counted: &mut HashMap<AppKey, CountedOfApp>, refused: RefusedApp) {
-    let RefusedApp { id, cause, detail, origin, at } = refused;
-    let entry = counted.entry((id, at.hour(), cause)).or_insert(CountedOfApp {
+/// Adds one refusal.
+fn count<Id: Eq + Hash, Cause: Eq + Hash>(
+    counted: &mut HashMap<(Id, i64, Cause), Counted>,
+    refused: Refused<Id, Cause>,
+) {
+    let Refused { id, cause, detail, origin, at } = refused;
+    let entry = counted.entry((id, at.hour(), cause)).or_insert(Counted {
         count: 0,
         last_at: at,
-        last_origin: Origin::default(),
-        last_detail: None,
-    });
-    entry.count += 1;
-    entry.last_at = entry.last_at.max(at);
-    (entry.last_origin, entry.last_detail) = (origin, detail);
-}
-
-/// Adds one refusal.
-pub(crate) fn count(counted: &mut HashMap<Key, Counted>, refused: Refused) {
-    let key = (refused.client_id, refused.at.hour(), refused.refusal);
-    let entry = counted.entry(key).or_insert(Counted {
-        count: 0,
-        last_at: refused.at,
         last_origin: Origin::default(),
         last_detail: RefusalDetail::default(),
     });
     entry.count += 1;
-    entry.last_at = entry.last_at.max(refused.at);
-    entry.last_origin = refused.origin;
-    entry.last_detail = refused.detail;
+    entry.last_at = entry.last_at.max(at);
+    (entry.last_origin, entry.last_detail) = (origin, detail);
 }

@@ -470,3 +470,26 @@ async fn a_client_that_an_administrator_adds_proves_itself_with_the_keys_that_it
     let entries = audit::list(&app.instance.context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert!(entries[0].details.contains(KEYS) && entries[0].details.contains(next), "{}", entries[0].details);
 }
+
+#[tokio::test]
+async fn strangers_do_not_make_this_server_read_a_broken_document_again_and_again() {
+    let app = App::new().await;
+    let (issuers, signer) = (&app.instance.issuers, Signer::new());
+    let listed = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": set(&[("one", &signer)]) });
+    issuers.publish(DOCUMENT, &document(listed));
+    let browser = app.signed_in().await;
+    let begun = code(&browser, DOCUMENT, &[]).await;
+    issuers.take_away(DOCUMENT);
+    app.instance.clock.advance(Duration::from_secs(3600));
+    for number in 0..15 {
+        let strange = assertion(&app, &Signer::new(), "one", &number.to_string(), &json!({}));
+        let answer = redeem(&app, redemption(DOCUMENT, &begun, &[]), &strange).await;
+        assert_eq!(error(&answer), (401, "invalid_client".to_owned()));
+    }
+    assert_eq!(issuers.asked(DOCUMENT), 2, "once for the person, and once for all of these");
+    // A person who opens another document of the host is not kept out.
+    let other = "https://editor.example/oauth/other.json";
+    issuers.publish(other, &document(json!({})).replace(DOCUMENT, other));
+    browser.sign_in(PASSWORD).await;
+    assert_eq!(browser.get(&path(&query(other, &[]))).await.status, StatusCode::OK);
+}

@@ -13,13 +13,14 @@ use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
+use domain::person::manage;
 use serde_json::{Value, json};
 
 use crate::assertions::{CLIENT_ASSERTION, Signer};
 use crate::client_documents::{DOCUMENT, document};
 use crate::client_keys::{KEYS, assertion, set};
 use crate::interactive::{code, is_accepted, redemption, text};
-use crate::roles::{joined, signed_in_as};
+use crate::roles::{joined, operator, signed_in_as};
 use crate::support::{Answer, App, claims_of};
 
 /// The document of a program that gets tokens for itself, with these members in place of the usual ones.
@@ -45,6 +46,15 @@ async fn approve(app: &App, address: &str) -> Result<ClientId, CredentialError> 
     let draft = Draft { name: "reports".to_owned(), proof, ..Draft::default() };
     let made = generate(&app.instance.context, &Actor::command_line("operator"), &draft, None).await?;
     Ok(made.credential.client_id)
+}
+
+/// A program whose document was approved, and whose key `one` is at the address that the document names.
+async fn approved_with(signer: &Signer) -> (App, ClientId) {
+    let app = App::new().await;
+    app.instance.issuers.publish(DOCUMENT, &program(json!({})));
+    app.instance.issuers.publish(KEYS, &set(&[("one", signer)]).to_string());
+    let id = approve(&app, DOCUMENT).await.expect("approved");
+    (app, id)
 }
 
 #[tokio::test]
@@ -231,7 +241,7 @@ async fn a_program_may_work_for_people_and_for_itself() {
     );
 
     let stop = browser.get(&format!("{client}/disable")).await.body.replace("<!>", "");
-    assert!(stop.contains("of the same document goes on") && stop.contains(id.as_str()), "{stop}");
+    assert!(stop.contains("has the same document and keeps working") && stop.contains(id.as_str()), "{stop}");
 
     let answer = exchange(&app, &signer, "one", "c").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -330,12 +340,9 @@ async fn a_document_and_a_federated_identity_do_not_share_an_address() {
 
 #[tokio::test]
 async fn a_stopped_credential_makes_this_server_ask_nobody_and_stores_no_key() {
-    let app = App::new().await;
-    let (context, issuers) = (&app.instance.context, &app.instance.issuers);
     let (first, second) = (Signer::new(), Signer::new());
-    issuers.publish(DOCUMENT, &program(json!({})));
-    issuers.publish(KEYS, &set(&[("one", &first)]).to_string());
-    let id = approve(&app, DOCUMENT).await.expect("approved");
+    let (app, id) = approved_with(&first).await;
+    let (context, issuers) = (&app.instance.context, &app.instance.issuers);
     assert_eq!(exchange(&app, &first, "one", "a").await.status, StatusCode::OK);
     revoke::revoke(context, &Actor::command_line("operator"), &id, "").await.expect("revoked");
     issuers.publish(KEYS, &set(&[("two", &second)]).to_string());
@@ -353,12 +360,9 @@ async fn a_stopped_credential_makes_this_server_ask_nobody_and_stores_no_key() {
 
 #[tokio::test]
 async fn an_earlier_key_works_when_it_is_published_again_unless_a_person_removed_it() {
-    let app = App::new().await;
-    let (context, issuers) = (&app.instance.context, &app.instance.issuers);
     let (first, second) = (Signer::new(), Signer::new());
-    issuers.publish(DOCUMENT, &program(json!({})));
-    issuers.publish(KEYS, &set(&[("one", &first)]).to_string());
-    let id = approve(&app, DOCUMENT).await.expect("approved");
+    let (app, id) = approved_with(&first).await;
+    let (context, issuers) = (&app.instance.context, &app.instance.issuers);
     let publish = |kid: &str, signer: &Signer| {
         issuers.publish(KEYS, &set(&[(kid, signer)]).to_string());
         app.instance.clock.advance(Duration::from_secs(60));
@@ -396,8 +400,8 @@ async fn many_unknown_keys_do_not_keep_known_programs_out() {
         let proof = assertion(&app, signer, kid, jti, &json!({ "iss": address, "sub": address }));
         app.token(&[], format!("grant_type=client_credentials&{CLIENT_ASSERTION}{proof}")).await.status
     };
-    // All keys are old. A stranger makes this server look for keys that nobody has.
-    app.instance.clock.advance(Duration::from_secs(2 * 3600));
+    // All keys are too old to serve. A stranger makes this server look for keys that nobody has.
+    app.instance.clock.advance(Duration::from_secs(25 * 3600));
     for number in 0..30 {
         let address = &addresses[number % 12];
         let status = attempt(address, &Signer::new(), &format!("none-{number}"), &format!("x{number}")).await;
@@ -424,4 +428,27 @@ async fn a_program_that_only_names_itself_ends_no_token_of_the_credential() {
     let body = format!("token={token}&client_id={client_id}");
     app.send(request.body(Body::from(body)).expect("a request")).await;
     assert!(is_accepted(&app, &token).await);
+}
+
+#[tokio::test]
+async fn an_administrator_who_lost_the_role_while_the_document_was_fetched_approves_nothing() {
+    let app = App::new().await;
+    let (context, issuers, signer) = (&app.instance.context, &app.instance.issuers, Signer::new());
+    issuers.publish(DOCUMENT, &program(json!({ "jwks_uri": null, "jwks": set(&[("one", &signer)]) })));
+    // Somebody else stays an administrator.
+    let _ada = app.signed_in().await;
+    let role = InvitedRole::Team(TeamId::first(), Role::Manager);
+    let grace = joined(&app, "grace@example.com", role).await;
+    manage::set_administrator(context, &operator(), &grace.id, true).await.expect("promoted");
+    let browser = signed_in_as(&app, &grace).await;
+    let slow = issuers.hold(DOCUMENT);
+    let fields = [("name", "reports"), ("method", "private_key_jwt"), ("document", DOCUMENT), ("scope", "mcp:read")];
+    let (refused, ()) = tokio::join!(browser.submit("/credentials/new", "/credentials/new", &fields), async {
+        slow.asked().await;
+        manage::set_administrator(context, &operator(), &grace.id, false).await.expect("demoted");
+        slow.answer();
+    });
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+    assert!(refused.body.contains("Only an administrator approves a document."), "{}", refused.body);
+    assert_eq!(exchange(&app, &signer, "one", "a").await.status, StatusCode::UNAUTHORIZED);
 }

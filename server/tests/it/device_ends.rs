@@ -326,3 +326,30 @@ async fn a_program_with_keys_begins_before_anybody_read_its_document() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!(asks(&proof(&signer, "f")).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_program_that_changed_from_its_name_to_keys_is_read_again() {
+    let app = App::new().await;
+    let (issuers, signer, none) = (&app.instance.issuers, Signer::new(), json!({}));
+    let mut document = json!({ "client_id": DOCUMENT, "client_name": "Editor", "grant_types": [DEVICE_GRANT] });
+    issuers.publish(DOCUMENT, &document.to_string());
+    let browser = app.signed_in().await;
+    let (_, user_code) = asked(&app, DOCUMENT).await;
+    decide(&browser, &user_code, "allow").await;
+    document["token_endpoint_auth_method"] = json!("private_key_jwt");
+    document["jwks"] = json!({ "keys": [signer.jwk()] });
+    issuers.publish(DOCUMENT, &document.to_string());
+    app.instance.clock.advance(Duration::from_secs(3600));
+    browser.sign_in(crate::support::PASSWORD).await;
+    let proof = assertion(&app, &signer, "one", "a", &none);
+    let kind = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    let pairs = [kind, ("client_assertion", proof.as_str()), ("scope", "mcp:read"), ("resource", RESOURCE)];
+    let begun = ask(&app, &pairs).await;
+    let (code, user_code) = (text(&begun, "device_code"), text(&begun, "user_code"));
+    decide(&browser, &user_code, "allow").await;
+    let grant = DEVICE_GRANT.replace(':', "%3A");
+    let proof = assertion(&app, &signer, "one", "b", &none);
+    let body = format!("grant_type={grant}&device_code={code}&{CLIENT_ASSERTION}{proof}");
+    let answer = app.token(&[], body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}

@@ -36,7 +36,7 @@ pub async fn disable_form(id: String, form: Form) -> Result<Page, ActionError> {
     });
     let machine = keys::of_document(&visit.context, visit.authority()?, &client.id).await?.map(|credential| {
         let href = links::credential(&credential.client_id);
-        view! { <li>"The credential "<a href=href>{credential.name}</a>" of the same document goes on. Stop it on its own page."</li> }
+        view! { <li>"The credential "<a href=href>{credential.name}</a>" has the same document and keeps working. Disable the credential on its own page."</li> }
     });
     let happens = view! {
         {facts(&client, &impact)}

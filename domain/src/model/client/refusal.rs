@@ -3,7 +3,6 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::AppClientId;
 use crate::base::word_enum::word_enum;
-use crate::model::origin::Origin;
 
 word_enum! {
     /// The cause of a refusal at the token endpoint. The client gets a less precise answer (RFC 6749 §5.2): the cause
@@ -71,13 +70,5 @@ pub struct AppRefusalSummary {
     pub last_detail: Option<String>,
 }
 
-/// Refusals of one client in one hour for one cause, not yet written.
-pub(crate) struct CountedOfApp {
-    pub count: i64,
-    pub last_at: Timestamp,
-    pub last_origin: Origin,
-    pub last_detail: Option<String>,
-}
-
-/// The key of such a count: client, hour and cause.
+/// The key of a count: client, hour and cause.
 pub(crate) type AppKey = (AppClientId, i64, AppRefusal);

@@ -163,7 +163,7 @@ pub(crate) struct RefusalDetail {
     pub received: Option<String>,
 }
 
-/// Refusals of one credential in one hour for one cause, not yet written.
+/// Refusals of one credential or client in one hour for one cause, not yet written.
 pub(crate) struct Counted {
     pub count: i64,
     pub last_at: Timestamp,

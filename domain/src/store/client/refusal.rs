@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::base::id::AppClientId;
-use crate::model::client::refusal::{AppKey, AppRefusalSummary, CountedOfApp};
+use crate::model::client::refusal::{AppKey, AppRefusalSummary};
+use crate::model::credential::usage::Counted;
 use crate::store::{Result, Store, composed_sql, row, sql, to_json};
 
 /// Adds counted refusals. Refusals of clients that do not exist are left out.
-pub(crate) async fn count(store: &Store, counted: &HashMap<AppKey, CountedOfApp>) -> Result<()> {
+pub(crate) async fn count(store: &Store, counted: &HashMap<AppKey, Counted>) -> Result<()> {
     let rows = counted.iter().map(|((id, hour, cause), counted)| {
         json!([
             id.as_str(),
@@ -19,7 +20,7 @@ pub(crate) async fn count(store: &Store, counted: &HashMap<AppKey, CountedOfApp>
             counted.last_at.millis(),
             counted.last_origin.address.map(|address| address.to_string()),
             counted.last_origin.agent,
-            counted.last_detail,
+            counted.last_detail.text,
         ])
     });
     let rows = to_json(&rows.collect::<Vec<_>>());

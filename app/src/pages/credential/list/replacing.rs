@@ -76,7 +76,7 @@ fn fields(typed: &Typed, credentials: &[Credential], servers: &[McpServer], erro
         <div class="body">
             <Select id="server" label="MCP server" options=all chosen error=errors.at("server")/>
             <Select id="instead" label="Instead" options=instead chosen=other error=errors.at("instead")
-                hint="For how many of the credentials it can be done. Scopes of the same name stay; otherwise a credential gets the default scope of the new server."/>
+                hint="The number says for how many of the credentials it can be done. Scopes of the same name stay; otherwise a credential gets the default scope of the new server."/>
         </div>
     }
 }

@@ -66,7 +66,7 @@ pub(super) async fn deadline_page(
     let fields = view! {
         <div class="stack dated">
             <Select id="overlap" label="Old secrets and keys stop in" options=deadlines(None) chosen=typed.overlap.clone()
-                otherwise="86400" error=errors.at("overlap") hint="At most until the own expiry of each, and 90 days."/>
+                otherwise="86400" error=errors.at("overlap") hint="At most 90 days, and not past the expiry of each."/>
             {last_day(typed.overlap_until.clone(), &errors)}
         </div>
     };
