@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
 import { row } from '../interoperability';
-import { person, signIn } from './browser';
+import { examine, openUntil, person, signIn } from './browser';
 import { Countersign } from './countersign';
 import { Website } from './website';
 
@@ -38,7 +38,7 @@ test.beforeAll(async () => {
     asked += 1;
     const path = request.url!;
     if (path === '/elsewhere.json') return void response.writeHead(302, { Location: '/client.json' }).end();
-    const document = path === '/program.json' ? program() : editor(path);
+    const document = path.endsWith('/program.json') ? program() : editor(path);
     const keys = [{ ...key.publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'ES256' }];
     response.setHeader('Content-Type', path === '/page.json' ? 'text/html' : 'application/json');
     response.end(JSON.stringify(path === '/keys.json' ? { keys } : { client_id: address + path, ...document }));
@@ -115,11 +115,13 @@ async function openidClient(way: string, CLIENT_ID: string, KEY_FILE: string) {
 
 const itself = 'known by its metadata document, which an administrator approved';
 test(`openid-client: ${itself}`, row('openid-client', itself), async ({ page }, info) => {
-  const CLIENT_ID = `${address}/program.json`;
+  // Longer than a line of a phone.
+  const CLIENT_ID = `${address}/programs/of-the-warehouse-team/program.json`;
   await signIn(page, server);
   await page.goto(`${server.url}/credentials/new?${new URLSearchParams({ document: CLIENT_ID })}`);
   await expect(page.getByRole('radio', { name: 'Public key' })).toBeChecked();
   await expect(page.getByLabel('Client metadata document')).toHaveValue(CLIENT_ID);
+  await examine(page, 'credential-new-document');
   await page.getByLabel('Name', { exact: true }).fill('nightly-reports');
   for (const scope of ['mcp:read', 'tokens:introspect']) await page.getByRole('checkbox', { name: scope }).check();
   await page.getByRole('button', { name: 'Generate credentials' }).click();
@@ -132,12 +134,14 @@ test(`openid-client: ${itself}`, row('openid-client', itself), async ({ page }, 
   await page.goto(`${server.url}/credentials/${id}?view=secrets`);
   await expect(page.getByText('An administrator approved this client ID metadata document.')).toBeVisible();
   await expect(page.getByText('one, ES256')).toBeVisible();
+  await examine(page, 'credential-document');
 });
 
 const publishes = 'a person signs in, the client publishes its keys';
 test(`openid-client: ${publishes}`, row('openid-client', publishes), async ({ page }, info) => {
   await signIn(page, server);
   await page.goto(`${server.url}/apps/clients/new`);
+  await examine(page, 'client-new');
   await page.getByLabel('Name', { exact: true }).fill(`Portal ${info.project.name}`);
   await page.getByLabel('Redirect URIs').fill('http://localhost:3031/callback');
   await page.getByLabel('Kind').selectOption('keys');
@@ -148,4 +152,11 @@ test(`openid-client: ${publishes}`, row('openid-client', publishes), async ({ pa
   expect(await openidClient('person', id, info.outputPath('key.pem'))).toContain(person.name);
   await page.goto(`${server.url}/apps/clients/${id}`);
   await expect(page.getByText('one, ES256')).toBeVisible();
+
+  // What was refused stands on its page, in words.
+  const body = new URLSearchParams({ grant_type: 'authorization_code', code: 'coc_none', client_id: id });
+  expect((await fetch(`${server.url}/mcp/oauth/token`, { method: 'POST', body })).status).toBe(401);
+  await openUntil(() => page.reload(), page.getByText('Did not prove itself'));
+  await expect(page.getByText('Compare the secret or the key of the program with this client.')).toBeVisible();
+  await examine(page, 'client-refused');
 });

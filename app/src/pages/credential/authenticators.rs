@@ -277,7 +277,7 @@ pub(crate) fn published_keys(keys: &ClientKeys) -> AnyView {
             html! { {key_names(&known.keys)}{sub(fetched)}{problem} }
         }
     };
-    html! { <code>{keys.address().to_owned()}</code>{state} }
+    html! { {address(keys.address())}{state} }
 }
 
 /// The identities that stand for a credential. `whole`: as for [`secrets_panel`].

@@ -74,7 +74,7 @@ pub async fn form(id: String, form: Form<Option<TypedEdit>>) -> Result<Page, Act
         <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")/>
         <div class="field">
             <b>"Resource"</b>
-            <p><code>{server.resource.clone()}</code></p>
+            <p>{address(&server.resource)}</p>
             <p class="hint">"The resource is the audience of every token, so it cannot change. For another address, add another MCP server."</p>
         </div>
         {scopes}

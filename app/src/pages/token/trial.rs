@@ -139,7 +139,7 @@ async fn test_page(
     let needs = (credential.auth_method != AuthMethod::ClientSecret).then(|| {
         view! {
             <p class="muted">
-                "Issuer and audience: "<code>{visit.context.settings.public_url.clone()}</code>
+                "Issuer and audience: "{address(&visit.context.settings.public_url)}
                 ". The private key and the issuer stay with the program, so Countersign cannot sign for it."
             </p>
         }
@@ -191,7 +191,7 @@ fn result(visit: &Visit, trial: Trial, server: Option<&McpServer>) -> AnyView {
     };
     let greeted = match greeting {
         Some(Ok(Greeting { name, protocol })) => Step::Worked(html! {
-            {server_name.to_owned()}" at "<code>{resource.clone()}</code>" accepted the token and answered: "{name}", protocol "{protocol}"."
+            {server_name.to_owned()}" at "{address(&resource)}" accepted the token and answered: "{name}", protocol "{protocol}"."
         }),
         Some(Err(problem)) => Step::Failed(call_failed(visit, &resource, server, problem)),
         None => Step::Skipped("The MCP server was not called, because there is no token."),
@@ -271,7 +271,7 @@ fn refused(visit: &Visit, error: &OAuthError) -> AnyView {
 /// What the answer of an MCP server means, and what to check.
 fn call_failed(visit: &Visit, resource: &str, server: Option<&McpServer>, problem: CallProblem) -> AnyView {
     let issuer = &visit.context.settings.public_url;
-    let at = |words: String| html! { "The MCP server at "<code>{resource.to_owned()}</code>" "{words} };
+    let at = |words: String| html! { "The MCP server at "{address(resource)}" "{words} };
     match problem {
         CallProblem::Unreachable(cause) => at(format!(
             "could not be called from Countersign: {cause}. The program may reach it from its own network: try the curl lines."
@@ -305,7 +305,7 @@ fn call_failed(visit: &Visit, resource: &str, server: Option<&McpServer>, proble
                 None => "the server’s page".into_any(),
             };
             html! {
-                "The MCP server at "<code>{resource.to_owned()}</code>" did not answer as an MCP server. An administrator \
+                "The MCP server at "{address(resource)}" did not answer as an MCP server. An administrator \
                 can read why on "{page}". The program may reach it from its own network: try the curl lines."
             }
         }
