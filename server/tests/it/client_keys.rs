@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use crate::assertions::{CLIENT_ASSERTION, ISSUER, Signer};
 use crate::client_documents::{DOCUMENT, document};
-use crate::html::words_of;
 use crate::interactive::{code, error, is_accepted, path, query, redemption, refreshing, text};
 use crate::support::{Answer, App, PASSWORD};
 
@@ -78,8 +77,7 @@ async fn a_client_proves_itself_with_the_keys_at_the_address_of_its_document() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!(issuers.asked(KEYS), 1);
 
-    let page = browser.get("/apps/clients/https%3A%2F%2Feditor.example%2Foauth%2Fclient.json").await.body;
-    let page = words_of(&page);
+    let page = browser.get("/apps/clients/https%3A%2F%2Feditor.example%2Foauth%2Fclient.json").await.words();
     for shown in ["Proves itself with", KEYS, "one, ES256", "Fetched "] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
@@ -368,7 +366,7 @@ async fn a_credential_whose_program_publishes_its_keys_needs_no_visit_when_a_key
     let entries = audit::list(context, &Authority::Everything, &filter, 10).await.expect("reads");
     assert!(entries[0].details.contains(KEYS) && entries[0].actor_kind == "system", "{}", entries[0].details);
 
-    let page = words_of(&browser.get(&format!("/credentials/{id}?view=secrets")).await.body);
+    let page = browser.get(&format!("/credentials/{id}?view=secrets")).await.words();
     for shown in ["The program publishes its keys.", KEYS, "two, ES256", "Fetched ", "Next fetch: not before"] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
@@ -448,7 +446,7 @@ async fn a_client_that_an_administrator_adds_proves_itself_with_the_keys_that_it
     // It proves itself, and an administrator added it: who allowed it is not asked again.
     assert_eq!(browser.get(&path(&query(&id, &[to]))).await.status, StatusCode::SEE_OTHER);
 
-    let page = words_of(&browser.get(&format!("/apps/clients/{id}")).await.body);
+    let page = browser.get(&format!("/apps/clients/{id}")).await.words();
     for shown in ["Added by an administrator, proves itself with keys", KEYS, "one, ES256", "Next fetch: not before"] {
         assert!(page.contains(shown), "{shown}: {page}");
     }

@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use crate::assertions::{CLIENT_ASSERTION, Signer};
 use crate::client_documents::{DOCUMENT, document};
 use crate::client_keys::{KEYS, assertion, set};
-use crate::html::words_of;
 use crate::interactive::{code, is_accepted, redemption, text};
 use crate::roles::{joined, operator, signed_in_as};
 use crate::support::{Answer, App, claims_of};
@@ -98,7 +97,7 @@ async fn a_program_whose_document_was_approved_gets_tokens_without_a_secret() {
     assert_eq!(exchange(&app, &second, "two", "e").await.status, StatusCode::OK);
     assert_eq!(exchange(&app, &first, "one", "f").await.status, StatusCode::UNAUTHORIZED);
 
-    let page = words_of(&browser.get(&format!("/credentials/{id}?view=secrets")).await.body);
+    let page = browser.get(&format!("/credentials/{id}?view=secrets")).await.words();
     for shown in [DOCUMENT, "two, ES256", "Fetched ", "Next fetch: not before", "An administrator approved this"] {
         assert!(page.contains(shown), "{shown}: {page}");
     }

@@ -11,8 +11,3 @@ pub(crate) fn between<'text>(text: &'text str, before: &str, after: &str) -> &'t
     let length = text[start..].find(after).unwrap_or_else(|| panic!("no {after} after {before}"));
     &text[start..start + length]
 }
-
-/// The words of a page, without its tags. An address on a page has tags inside: a line may break after a slash.
-pub(crate) fn words_of(html: &str) -> String {
-    html.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, words)| words)).collect()
-}

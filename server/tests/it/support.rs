@@ -58,6 +58,12 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
+    /// The words of a page, without its tags. An address on a page has tags inside: a line may break after a slash.
+    pub(crate) fn words(&self) -> String {
+        let pieces = self.body.split('<');
+        pieces.map(|piece| piece.split_once('>').map_or(piece, |(_, words)| words)).collect()
+    }
+
     /// The answer as two callers would compare it: everything but the date.
     pub(crate) fn fingerprint(&self) -> (StatusCode, Vec<(String, String)>, String) {
         let headers = self
