@@ -94,7 +94,10 @@ fn compact(style: &str) -> String {
         (" > ", ">"),
         ("(> ", "(>"),
         (" + ", "+"),
+        (" ~ ", "~"),
         (" !", "!"),
+        // The same colour, in fewer bytes.
+        ("transparent", "#0000"),
     ] {
         text = text.replace(long, short);
     }
