@@ -15,7 +15,10 @@ use crate::model::credential::query::Counts;
 use crate::model::credential::usage::{Bar, Leaders};
 use crate::model::ports::{Fetch, Post};
 use crate::model::settings::Settings;
+use crate::model::token::claims::SignatureCheck;
+use crate::services::calls::CallRecorder;
 use crate::services::client_documents::ClientDocuments;
+use crate::services::gateways::Gateways;
 use crate::services::issuer_keys::IssuerKeys;
 use crate::services::keyring::Keys;
 use crate::services::ledger::Ledger;
@@ -23,6 +26,7 @@ use crate::services::ledger::rollup::Rollup;
 use crate::services::metrics::Metrics;
 use crate::services::refusals::RefusalRecorder;
 use crate::services::relying_party::RelyingParty;
+use crate::services::signatures::Signatures;
 use crate::services::status_list::StatusLists;
 use crate::store::{Store, StoreError};
 
@@ -50,6 +54,12 @@ pub struct Context {
     pub rollup: Rollup,
     /// Where refused exchanges are counted.
     pub refusals: RefusalRecorder,
+    /// Access tokens whose signature was checked.
+    pub signatures: Arc<Signatures<SignatureCheck>>,
+    /// Where calls through the gateway are counted.
+    pub calls: CallRecorder,
+    /// The servers behind the gateway.
+    pub gateways: Arc<Gateways>,
     /// Counts of this process.
     pub metrics: Arc<Metrics>,
     /// Keys of other issuers.
@@ -104,6 +114,9 @@ impl Context {
                 .map_err(StoreError::File)?,
             rollup: Rollup::start(store.clone()),
             refusals: RefusalRecorder::start(store.clone(), Arc::clone(&metrics)),
+            signatures: Arc::default(),
+            calls: CallRecorder::start(store.clone(), Arc::clone(&metrics)),
+            gateways: Arc::new(Gateways::new(store.clone(), Arc::clone(&keys))),
             issuer_keys: IssuerKeys::new(Arc::clone(&fetch)),
             documents: ClientDocuments::new(fetch),
             status_lists: StatusLists::new(store.clone(), Arc::clone(&keys), Arc::clone(&settings)),
@@ -140,6 +153,7 @@ impl Context {
         self.ledger.close(Duration::from_secs(5)).await;
         self.rollup.close(Duration::from_secs(5)).await;
         self.refusals.close(Duration::from_secs(5)).await;
+        self.calls.close(Duration::from_secs(5)).await;
         self.store.close().await;
     }
 }

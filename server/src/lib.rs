@@ -13,6 +13,7 @@ mod config;
 mod credential_export;
 mod dashboard;
 pub mod egress;
+mod gateway;
 mod health;
 pub mod http;
 pub mod incident;

@@ -6,12 +6,11 @@
 pub(crate) mod in_process;
 mod transport;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any_service};
@@ -26,7 +25,7 @@ use domain::model::credential::query::Query;
 use domain::model::server::scope::Scopes;
 use domain::model::server::{SCOPE_CREDENTIALS_READ, SCOPE_CREDENTIALS_WRITE, SCOPE_READ};
 use domain::person::authority;
-use domain::token::verify::{Caller, Subject, VerifyError, verify};
+use domain::token::verify::{Caller, Subject};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
@@ -39,8 +38,9 @@ use serde_json::{Value, json};
 
 use crate::http::body::{self, LIMIT};
 use crate::http::client_address::ClientAddress;
-use crate::http::error::{self, unavailable};
+use crate::http::error;
 use crate::http::{cors, text};
+use crate::oauth::bearer::{self, ProtectedResource};
 use crate::state::AppState;
 
 /// The extension with which a server announces that machine clients may call it.
@@ -64,7 +64,18 @@ pub(crate) fn service(context: &Context) -> MethodRouter<AppState> {
 
 /// The guard. It checks host, origin, preflight, token and scope, in this order, before the protocol reads the request.
 pub(crate) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if let Some(refusal) = transport::refuse_host(&state, &request) {
+    surround(&state, request, async |request| authorized(&state, request, next).await.unwrap_or_else(|refusal| refusal))
+        .await
+}
+
+/// What every MCP server of this process does around a request: it checks host and origin, and answers preflight
+/// requests.
+pub(crate) async fn surround(
+    state: &AppState,
+    request: Request,
+    work: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    if let Some(refusal) = transport::refuse_host(state, &request) {
         return refusal;
     }
     // Programs send no Origin. Pages of another origin are refused unless the operator listed that origin.
@@ -72,23 +83,22 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
     if origin.as_ref().is_some_and(|origin| !state.allows_origin(origin.as_bytes())) {
         return error::plain(StatusCode::FORBIDDEN);
     }
-    let mut response = if request.method() == Method::OPTIONS {
-        cors::preflight(request.headers())
-    } else {
-        authorized(state, request, next).await.unwrap_or_else(|refusal| refusal)
-    };
+    let mut response =
+        if request.method() == Method::OPTIONS { cors::preflight(request.headers()) } else { work(request).await };
     if let Some(origin) = origin {
         cors::allow(&mut response, origin);
     }
     response
 }
 
-async fn authorized(state: AppState, request: Request, next: Next) -> Result<Response, Response> {
+async fn authorized(state: &AppState, request: Request, next: Next) -> Result<Response, Response> {
+    let audience = state.context.settings.built_in_resource();
+    let resource = resource(state, &audience);
     // A request without a token is refused before its body arrives. A token is checked after its body: the token may
     // end while the body arrives.
-    let token = bearer(request.headers()).map_err(|invalid| challenge(&state, invalid))?;
+    let token = bearer::token_of(request.headers()).map_err(|invalid| resource.challenge(invalid))?;
     let (mut head, body) = body::split(request, LIMIT).await?;
-    let caller = authenticate(&state, &token, ClientAddress::found(&head.extensions).0).await?;
+    let caller = resource.authenticate(state, &token, ClientAddress::found(&head.extensions).0).await?;
     // A GET asks for the stream of the server's own messages. The library answers that there is none.
     if head.method == Method::POST
         && let Some(refusal) = transport::refuse_accept(&mut head.headers)
@@ -97,76 +107,17 @@ async fn authorized(state: AppState, request: Request, next: Next) -> Result<Res
     }
     let needed = needed_scopes(&body);
     if needed.iter().any(|scope| !caller.scopes.contains(scope)) {
-        return Err(insufficient_scope(&state, &needed, &caller.scopes));
+        let needed: Scopes = caller.scopes.iter().chain(needed).collect();
+        return Err(resource.insufficient_scope(&needed));
     }
     head.extensions.insert(caller);
     Ok(transport::in_json(next.run(Request::from_parts(head, Body::from(body))).await).await)
 }
 
-/// The token of the request. The error says whether the request has the header of a token (RFC 6750 §3).
-fn bearer(headers: &HeaderMap) -> Result<String, bool> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let token = match (values.next(), values.next()) {
-        (None, _) => return Err(false),
-        (Some(value), None) => bearer_of(value),
-        (Some(_), Some(_)) => None,
-    };
-    token.map(str::to_owned).ok_or(true)
-}
-
-fn bearer_of(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-/// The caller with this token, or the challenge.
-async fn authenticate(state: &AppState, token: &str, address: Option<IpAddr>) -> Result<Caller, Response> {
-    match verify(&state.context, token, &state.context.settings.built_in_resource(), address).await {
-        Ok(caller) => Ok(caller),
-        Err(VerifyError::Invalid(reason)) => {
-            tracing::debug!(reason, "a token was refused");
-            Err(challenge(state, true))
-        }
-        Err(VerifyError::Foreign(reason)) => {
-            tracing::debug!(reason, "a token was refused that is not ours");
-            Err(match state.failures.count(address, state.context.now()) {
-                Some(wait) => error::too_many(wait),
-                None => challenge(state, true),
-            })
-        }
-        Err(VerifyError::Fault(fault)) => Err(unavailable!(%fault, "a token could not be checked")),
-    }
-}
-
-fn metadata_url(state: &AppState) -> String {
-    format!("{}/.well-known/oauth-protected-resource/mcp", state.context.settings.public_url)
-}
-
-/// 401, with the address of the metadata. For a bad token it says that the token is bad, never why.
-fn challenge(state: &AppState, invalid: bool) -> Response {
-    let error = if invalid { r#", error="invalid_token", error_description="The token is not valid.""# } else { "" };
-    let value = format!(r#"Bearer resource_metadata="{}", scope="{SCOPE_READ}"{error}"#, metadata_url(state));
-    with_challenge(StatusCode::UNAUTHORIZED, &value)
-}
-
-/// 403, with every scope that the next token needs (RFC 6750 §3.1). The list includes the scopes that the token has,
-/// because clients ask for exactly the scopes in the challenge.
-fn insufficient_scope(state: &AppState, needed: &[&str], held: &Scopes) -> Response {
-    let needed: Scopes = held.iter().chain(needed.iter().copied()).collect();
-    let value = format!(
-        r#"Bearer error="insufficient_scope", scope="{needed}", resource_metadata="{}", error_description="The token lacks a scope.""#,
-        metadata_url(state)
-    );
-    with_challenge(StatusCode::FORBIDDEN, &value)
-}
-
-fn with_challenge(status: StatusCode, value: &str) -> Response {
-    let mut response = error::plain(status);
-    // The parts are our own URL and scope tokens. Both are visible ASCII, so a header can hold them.
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
-    }
-    response
+/// The built-in server as a protected resource.
+fn resource<'of>(state: &AppState, audience: &'of str) -> ProtectedResource<'of> {
+    let metadata_url = format!("{}/.well-known/oauth-protected-resource/mcp", state.context.settings.public_url);
+    ProtectedResource { audience, metadata_url, default_scope: SCOPE_READ }
 }
 
 /// The scopes that the tool calls in the body need.

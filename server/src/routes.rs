@@ -31,7 +31,7 @@ use crate::http::client_address::ClientAddress;
 use crate::http::{error, media_type, middleware, not_found};
 use crate::oauth::{self, authorize, device_authorization, introspect, metadata, register, revoke, token};
 use crate::state::AppState;
-use crate::{health, mcp};
+use crate::{gateway, health, mcp};
 
 use handler::{form, page};
 
@@ -42,8 +42,10 @@ pub enum Access {
     Dashboard(Permission),
     /// An OAuth endpoint: uses no cookie, allows any origin.
     OAuth,
-    /// The MCP server: checks an access token of ours.
+    /// The built-in MCP server: checks an access token of ours.
     Mcp,
+    /// An MCP server behind the gateway: checks an access token of ours.
+    Gateway,
     /// A file or a health check: no checks.
     Open,
 }
@@ -99,8 +101,17 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/mcp/.well-known/openid-configuration", Access::OAuth, get(metadata::authorization_server)),
         row("/.well-known/oauth-protected-resource", Access::OAuth, get(metadata::protected_resource)),
         row("/.well-known/oauth-protected-resource/mcp", Access::OAuth, get(metadata::protected_resource)),
+        row(
+            "/.well-known/oauth-authorization-server/gateway/{slug}",
+            Access::OAuth,
+            get(metadata::authorization_server),
+        ),
+        row("/.well-known/openid-configuration/gateway/{slug}", Access::OAuth, get(metadata::authorization_server)),
+        row("/gateway/{slug}/.well-known/openid-configuration", Access::OAuth, get(metadata::authorization_server)),
+        row("/.well-known/oauth-protected-resource/gateway/{slug}", Access::OAuth, get(gateway::metadata)),
         row("/.well-known/{*rest}", Access::OAuth, any(metadata::unknown)),
         row("/mcp", Access::Mcp, mcp::service(&state.context)),
+        row(gateway::ROUTE, Access::Gateway, any(gateway::endpoint)),
         row("/leaks/report", Access::OAuth, post(crate::incident::report)),
         row("/leaks/github", Access::OAuth, post(crate::incident::github)),
         row("/healthz", Access::Open, get(health::healthz)),
@@ -317,7 +328,8 @@ fn routes(state: &AppState) -> Router {
     let mut dashboard = Router::new();
     for Route { path, access, asks, handler } in table(state) {
         match access {
-            Access::Open => open = open.route(path, handler),
+            // The gateway makes its checks itself: they depend on the server behind it.
+            Access::Open | Access::Gateway => open = open.route(path, handler),
             // The CORS layer answers OPTIONS. The router calls the layer only if a method is there.
             Access::OAuth => oauth = oauth.route(path, handler.options(async || StatusCode::NO_CONTENT)),
             Access::Mcp => protected = protected.route(path, handler),

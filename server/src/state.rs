@@ -16,6 +16,7 @@ use domain::model::ports::{McpConnection, Probe};
 use ipnet::IpNet;
 
 use crate::egress::mcp::McpServers;
+use crate::gateway::Gateway;
 use crate::health::Health;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
@@ -61,6 +62,8 @@ pub struct Shared {
     pub(crate) mcp_servers: Arc<dyn McpConnection>,
     /// Looks at how MCP servers protect themselves.
     pub(crate) probe: Arc<dyn Probe>,
+    /// The gateway in front of MCP servers.
+    pub(crate) gateway: Gateway,
     /// The policy for reports of leaks.
     pub leak_reports: Arc<LeakReports>,
     /// When the server started.
@@ -119,6 +122,7 @@ impl AppState {
             trials: Arc::new(RateLimit::a_minute(30)),
             mcp_servers: Arc::new(McpServers::new(Vec::new())),
             probe: Arc::new(McpServers::new(Vec::new())),
+            gateway: Gateway::new(Vec::new(), 4 * 1024 * 1024, Duration::from_secs(60)),
             leak_reports: Arc::default(),
             stop_batch_size: emergency_stop::BATCH_SIZE,
             health: Arc::default(),
@@ -144,6 +148,13 @@ impl AppState {
     /// The same state, which calls MCP servers in this way.
     pub fn with_mcp_servers(mut self, mcp_servers: Arc<dyn McpConnection>) -> Self {
         Arc::make_mut(&mut self.0).mcp_servers = mcp_servers;
+        self
+    }
+
+    /// The same state with a gateway that reaches private addresses, and plain http, only at these hosts. `message_limit`
+    /// is the maximum size of a message, in bytes; `first_byte` is the deadline for the beginning of an answer.
+    pub fn with_gateway(mut self, private: Vec<String>, message_limit: usize, first_byte: Duration) -> Self {
+        Arc::make_mut(&mut self.0).gateway = Gateway::new(private, message_limit, first_byte);
         self
     }
 

@@ -50,7 +50,7 @@ impl Timestamp {
 
     /// Whether `now` is less than `age` after this moment. A later moment was written while the clock was ahead, so it
     /// says nothing about the age: it is not recent.
-    pub(crate) fn is_recent(self, now: Self, age: Duration) -> bool {
+    pub fn is_recent(self, now: Self, age: Duration) -> bool {
         self <= now && now.since(self) < age
     }
 

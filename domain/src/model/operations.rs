@@ -164,6 +164,8 @@ pub(crate) struct Retention {
     pub invitations: Duration,
     /// Counts by hour.
     pub hours: Duration,
+    /// Single calls through the gateway, since they were made.
+    pub calls: Duration,
     /// Used form tokens, sign-in counts, used setup links.
     pub traces: Duration,
     /// Networks from which a client proved itself with an imported secret, after the last time.

@@ -149,10 +149,10 @@ pub trait ProviderConnection: Fetch {
 
 /// A message to an MCP server, over streamable HTTP.
 pub struct McpRequest {
-    /// The address of the server, which is its resource identifier.
+    /// The address of the server.
     pub url: String,
-    /// The access token.
-    pub token: Zeroizing<String>,
+    /// The header that proves us to the server: its name and its value.
+    pub header: Option<(String, Zeroizing<String>)>,
     /// The method of the message (`Mcp-Method`).
     pub method: &'static str,
     /// The version of the protocol (`MCP-Protocol-Version`), as soon as both sides have agreed on one.

@@ -15,6 +15,7 @@ const RETENTION: Retention = Retention {
     sessions: DAY,
     invitations: Duration::from_secs(90 * 24 * 3600),
     hours: Duration::from_secs(400 * 24 * 3600),
+    calls: Duration::from_secs(90 * 24 * 3600),
     traces: DAY,
     known_networks: Duration::from_secs(90 * 24 * 3600),
     // Longer than the earliest announcement of an end: an alert that is forgotten would be written again.

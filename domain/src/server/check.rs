@@ -14,10 +14,11 @@ use crate::model::server::McpServer;
 use crate::model::server::check::{
     Received, ReceivedAnswer, ServerCheck, StepOutcome, of_metadata, of_no_token, of_other_token,
 };
+use crate::model::token::claims::Claims;
 use crate::prelude::{Action, Actor, Context, Fault, FieldError};
 use crate::server::{McpServerError, begin_for};
 use crate::store;
-use crate::token::access_token::{self, Claims};
+use crate::token::access_token;
 
 /// How long the token of a check lives.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(60);

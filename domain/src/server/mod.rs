@@ -6,13 +6,17 @@
 //! | [`archive`] | archives a server, takes it back, removes it |
 //! | [`callers`] | who may call a server |
 //! | [`check`] | asks a server whether it protects itself |
+//! | [`conversation`] | speaks with a server in its protocol |
 //! | [`edit`] | changes name, scopes, token lifetime and algorithm |
+//! | [`gateway`] | puts a server behind the gateway |
 
 pub mod access;
 pub mod archive;
 pub mod callers;
 pub mod check;
+pub mod conversation;
 pub mod edit;
+pub mod gateway;
 
 use std::time::Duration;
 
@@ -24,6 +28,7 @@ use crate::crypto::keys::TokenAlgorithm;
 use crate::model::credential::draft::{check_description, check_name, check_token_lifetime};
 use crate::model::person::team::Team;
 use crate::model::server::access::ServerAccess;
+use crate::model::server::gateway::{PATH, slug_of};
 use crate::model::server::hierarchy;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
@@ -144,12 +149,30 @@ impl ServerDraft {
 
 /// Registers a protected resource. The first one of an algorithm makes its signing key.
 pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Result<McpServer, McpServerError> {
-    let name = draft.check()?;
-    let now = context.now();
+    draft.check()?;
+    if gateway_slug(context, draft.resource.trim()).is_some() {
+        let problem = "This is an address of the gateway. To put a server behind it, give the address of the server.";
+        return Err(FieldError::new("resource", problem).into());
+    }
+    let mut change = context.begin_change().await?;
+    change.require_administrator(actor, McpServerError::NotFound).await?;
+    let (server, details) = register(&mut change, draft).await?;
+    change.commit(actor, &server.event(Action::McpServerAdded).with(details)).await?;
+    Ok(server)
+}
+
+/// The slug in the resource of a server behind the gateway.
+fn gateway_slug<'resource>(context: &Context, resource: &'resource str) -> Option<&'resource str> {
+    slug_of(&context.settings.public_url, resource)
+}
+
+/// Registers a checked draft. Returns the server, and the details for the audit log.
+async fn register(change: &mut Change<'_>, draft: &ServerDraft) -> Result<(McpServer, Value), McpServerError> {
+    let (context, now) = (change.context(), change.now());
     let server = McpServer {
         id: McpServerId::generate(context.random.as_ref()),
         resource: draft.resource.trim().to_owned(),
-        name,
+        name: draft.check()?,
         scopes: draft.scopes.clone(),
         token_lifetime: draft.token_lifetime.unwrap_or(DEFAULT_TOKEN_LIFETIME),
         alg: draft.alg,
@@ -157,26 +180,22 @@ pub async fn add(context: &Context, actor: &Actor, draft: &ServerDraft) -> Resul
         access: draft.access.clone(),
         archived_at: None,
     };
-    let mut change = context.begin_change().await?;
-    change.require_administrator(actor, McpServerError::NotFound).await?;
-    let teams = store::person::team::list(&mut change, None).await?;
+    let teams = store::person::team::list(&mut *change, None).await?;
     check_teams(&server.access, &teams)?;
-    require_free(&mut change, &server).await?;
-    match store::server::insert(&mut change, &server, now).await {
+    require_free(change, &server).await?;
+    match store::server::insert(change, &server, now).await {
         Err(StoreError::Conflict) => return Err(taken().into()),
         result => result?,
     }
-    let signing = &context.keys.signing;
-    signing.ensure(&mut change, server.alg, now, context.random.as_ref()).await?;
-    let event = server.event(Action::McpServerAdded).with(json!({
+    context.keys.signing.ensure(change, server.alg, now, context.random.as_ref()).await?;
+    let details = json!({
         "resource": server.resource,
         "scopes": server.scope_names().to_string(),
         "token_lifetime": server.token_lifetime.as_secs(),
         "alg": server.alg.as_str(),
         "teams": names(&server.access, &teams),
-    }));
-    change.commit(actor, &event).await?;
-    Ok(server)
+    });
+    Ok((server, details))
 }
 
 /// Every team of the list must exist.
@@ -275,24 +294,32 @@ pub async fn issuer(store: &Store) -> Result<Option<String>, StoreError> {
     Ok(resource.map(|resource| resource.trim_end_matches("/mcp").to_owned()))
 }
 
-/// Gives the instance the issuer `issuer`: from now on, the built-in server is registered under it. Does nothing when
-/// that is its issuer already.
+/// Gives the instance the issuer `issuer`: from now on, the built-in server is registered under it, and so are the
+/// servers behind the gateway. Does nothing when that is its issuer already.
 ///
 /// # Errors
 ///
-/// [`McpServerError::Invalid`] when another server is registered under the new resource.
+/// [`McpServerError::Invalid`] when another server is registered under a new resource.
 pub async fn move_issuer(context: &Context, actor: &Actor, issuer: &str) -> Result<(), McpServerError> {
-    let resource = format!("{issuer}/mcp");
-    let servers = store::server::list(&context.store).await?;
-    let Some(server) = servers.into_iter().find(|server| server.built_in && server.resource != resource) else {
-        return Ok(());
-    };
+    let Some(former) = self::issuer(&context.store).await?.filter(|former| former != issuer) else { return Ok(()) };
     let mut change = context.begin_change().await?;
-    let moved = McpServer { resource, ..server.clone() };
-    require_free(&mut change, &moved).await?;
-    store::server::set_resource(&mut change, &moved.id, &moved.resource).await?;
-    let details = json!({ "resource": { "before": server.resource, "after": moved.resource } });
-    Ok(change.commit(actor, &moved.event(Action::McpServerMoved).with(details)).await?)
+    let mut events = Vec::new();
+    for server in store::server::list(&mut change).await? {
+        let resource = match slug_of(&former, &server.resource) {
+            _ if server.built_in => format!("{issuer}/mcp"),
+            Some(slug) if store::server::gateway::find_by_slug(&mut change, slug).await?.is_some() => {
+                format!("{issuer}{PATH}{slug}")
+            }
+            _ => continue,
+        };
+        let moved = McpServer { resource, ..server.clone() };
+        require_free(&mut change, &moved).await?;
+        store::server::set_resource(&mut change, &moved.id, &moved.resource).await?;
+        let details = json!({ "resource": { "before": server.resource, "after": moved.resource } });
+        events.push(moved.event(Action::McpServerMoved).with(details));
+    }
+    change.commit_all(actor, &events).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::model::server::gateway::call::CallOutcome;
 use crate::model::token::Refusal;
 
 /// Upper bounds of the histogram of exchange times, in seconds.
@@ -67,6 +68,10 @@ pub struct Metrics {
     exchange_time: Histogram,
     batches: Histogram,
     ledger_errors: AtomicU64,
+    /// In the order of [`CallOutcome::ALL`].
+    calls: [AtomicU64; CallOutcome::ALL.len()],
+    call_time: Histogram,
+    calls_not_recorded: AtomicU64,
     /// In milliseconds.
     clock_ahead: AtomicI64,
 }
@@ -79,6 +84,9 @@ impl Default for Metrics {
             exchange_time: Histogram::new(&SECONDS),
             batches: Histogram::new(&REQUESTS),
             ledger_errors: AtomicU64::default(),
+            calls: Default::default(),
+            call_time: Histogram::new(&SECONDS),
+            calls_not_recorded: AtomicU64::default(),
             clock_ahead: AtomicI64::default(),
         }
     }
@@ -114,6 +122,21 @@ impl Metrics {
         }
     }
 
+    /// Records a call through the gateway, and the time until its answer was complete.
+    pub(crate) fn call(&self, outcome: CallOutcome, time: Duration) {
+        if let Some(position) = CallOutcome::ALL.iter().position(|other| *other == outcome) {
+            self.calls[position].fetch_add(1, Ordering::Relaxed);
+        }
+        if outcome.reached() {
+            self.call_time.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Records that a call could not be counted for the pages, because too many waited.
+    pub(crate) fn call_not_recorded(&self) {
+        self.calls_not_recorded.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Records that an exchange was answered, with the time from the request's head to the answer.
     pub fn answered(&self, time: Duration) {
         self.exchange_time.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
@@ -141,6 +164,22 @@ impl Metrics {
         let name = "countersign_ledger_errors_total";
         head(&mut text, name, "counter", "Transactions of the ledger that the database failed.");
         line(&mut text, name, self.ledger_errors.load(Ordering::Relaxed));
+        let name = "countersign_calls_total";
+        head(&mut text, name, "counter", "Calls through the gateway, by how they ended.");
+        for (outcome, count) in CallOutcome::ALL.iter().zip(&self.calls) {
+            line(&mut text, &format!("{name}{{outcome=\"{}\"}}", outcome.as_str()), count.load(Ordering::Relaxed));
+        }
+        let (name, help) =
+            ("countersign_call_seconds", "Time from a call through the gateway to the end of its answer.");
+        self.call_time.write(&mut text, name, help);
+        let name = "countersign_calls_not_recorded_total";
+        head(
+            &mut text,
+            name,
+            "counter",
+            "Calls through the gateway that are missing on pages, because too many waited.",
+        );
+        line(&mut text, name, self.calls_not_recorded.load(Ordering::Relaxed));
         let name = "countersign_clock_ahead_seconds";
         head(&mut text, name, "gauge", "How far this machine's clock is ahead of the PostgreSQL database's.");
         line(&mut text, name, self.clock_ahead.load(Ordering::Relaxed) as f64 / 1e3);

@@ -5,8 +5,6 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId};
 use crate::model::client::refusal::{AppKey, AppRefusal};
@@ -14,17 +12,14 @@ use crate::model::credential::usage::{Counted, Key, RefusalDetail};
 use crate::model::origin::Origin;
 use crate::model::token::Refusal;
 use crate::services::metrics::Metrics;
+use crate::services::recorder::{Batch, Recorder};
 use crate::store::{self, Store};
 
-/// How often counted refusals are written.
-pub(crate) const WRITE_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The most refusals that wait to be counted. Further ones are dropped: a flood of wrong secrets must not use up memory
-/// or slow the answers down.
-pub(crate) const QUEUE: usize = 4096;
+/// The most refusals that wait to be counted.
+const LONGEST_QUEUE: usize = 4096;
 
 /// A refusal: of which credential or client, and why.
-pub(crate) struct Refused<Id, Cause> {
+struct Refused<Id, Cause> {
     id: Id,
     cause: Cause,
     detail: RefusalDetail,
@@ -32,25 +27,22 @@ pub(crate) struct Refused<Id, Cause> {
     at: Timestamp,
 }
 
-pub(crate) enum RefusalMessage {
+/// What is recorded.
+enum Record {
     OfCredential(Refused<ClientId, Refusal>),
     OfApp(Refused<AppClientId, AppRefusal>),
-    Flush(oneshot::Sender<()>),
-    Close,
 }
 
 /// Counts refused exchanges in the background. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RefusalRecorder {
-    queue: mpsc::Sender<RefusalMessage>,
+    queue: Recorder<Record>,
     metrics: Arc<Metrics>,
 }
 
 impl RefusalRecorder {
     pub(crate) fn start(store: Store, metrics: Arc<Metrics>) -> Self {
-        let (queue, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(serve(inbox, store));
-        Self { queue, metrics }
+        Self { queue: Recorder::start::<Refusals>(store, LONGEST_QUEUE), metrics }
     }
 
     /// Counts a refusal for the credential that it concerns. A refusal without a known credential is not counted,
@@ -71,8 +63,8 @@ impl RefusalRecorder {
         self.metrics.refusal(refusal);
         if let Some(client_id) = client_id {
             let refused = Refused { id: client_id.clone(), cause: refusal, detail, origin: origin.clone(), at };
-            // The queue may be full or closed. A lost count does no harm: the refusal itself has been answered.
-            let _ = self.queue.try_send(RefusalMessage::OfCredential(refused));
+            // A lost count does no harm: the refusal itself has been answered.
+            self.queue.record(Record::OfCredential(refused));
         }
     }
 
@@ -87,65 +79,46 @@ impl RefusalRecorder {
     ) {
         let detail = RefusalDetail { text: detail, received: None };
         let refused = Refused { id, cause, detail, origin: origin.clone(), at };
-        let _ = self.queue.try_send(RefusalMessage::OfApp(refused));
+        self.queue.record(Record::OfApp(refused));
     }
 
     /// Waits until the refusals recorded before are written.
     pub async fn flush(&self) {
-        let (written, answer) = oneshot::channel();
-        if self.queue.send(RefusalMessage::Flush(written)).await.is_ok() {
-            // There is no answer when the recorder is closing. It then writes what it has.
-            let _ = answer.await;
-        }
+        self.queue.flush().await;
     }
 
     pub(crate) async fn close(&self, limit: Duration) {
-        if self.queue.send(RefusalMessage::Close).await.is_ok() {
-            let _ = tokio::time::timeout(limit, self.queue.closed()).await;
-        }
+        self.queue.close(limit).await;
     }
 }
 
-pub(crate) async fn serve(mut inbox: mpsc::Receiver<RefusalMessage>, store: Store) {
-    let mut counted: HashMap<Key, Counted> = HashMap::new();
-    let mut of_apps: HashMap<AppKey, Counted> = HashMap::new();
-    let mut closing = false;
-    while !closing {
-        // Waits for the first refusal, collects more within the interval, and writes all of them once.
-        let Some(mut message) = inbox.recv().await else { return };
-        let deadline = tokio::time::sleep(WRITE_INTERVAL);
-        tokio::pin!(deadline);
-        let mut waiting = None;
-        loop {
-            match message {
-                RefusalMessage::OfCredential(refused) => count(&mut counted, refused),
-                RefusalMessage::OfApp(refused) => count(&mut of_apps, refused),
-                RefusalMessage::Flush(written) => waiting = Some(written),
-                RefusalMessage::Close => closing = true,
-            }
-            if closing || waiting.is_some() {
-                break;
-            }
-            message = tokio::select! {
-                () = &mut deadline => break,
-                next = inbox.recv() => next.unwrap_or(RefusalMessage::Close),
-            };
+/// Refusals that are written together.
+#[derive(Default)]
+struct Refusals {
+    of_credentials: HashMap<Key, Counted>,
+    of_apps: HashMap<AppKey, Counted>,
+}
+
+impl Batch for Refusals {
+    type Record = Record;
+
+    fn add(&mut self, record: Record) {
+        match record {
+            Record::OfCredential(refused) => count(&mut self.of_credentials, refused),
+            Record::OfApp(refused) => count(&mut self.of_apps, refused),
         }
-        if !counted.is_empty()
-            && let Err(error) = store::token::usage::count_refusals(&store, &counted).await
+    }
+
+    async fn write(self, store: &Store) {
+        if !self.of_credentials.is_empty()
+            && let Err(error) = store::token::usage::count_refusals(store, &self.of_credentials).await
         {
             tracing::warn!(%error, "refused exchanges could not be counted");
         }
-        counted.clear();
-        if !of_apps.is_empty()
-            && let Err(error) = store::client::refusal::count(&store, &of_apps).await
+        if !self.of_apps.is_empty()
+            && let Err(error) = store::client::refusal::count(store, &self.of_apps).await
         {
             tracing::warn!(%error, "refused requests of apps could not be counted");
-        }
-        of_apps.clear();
-        if let Some(written) = waiting {
-            // The request that asked may be gone.
-            let _ = written.send(());
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::model::credential::AuthMethod;
 use crate::model::operations::ChecklistMark;
 use crate::model::person::authority::Role;
 use crate::model::person::session::CookieHash;
+use crate::model::server::gateway::ChangePolicy;
+use crate::model::server::gateway::call::{CallKind, CallOutcome};
 use crate::model::server::scope::Scopes;
 use crate::model::token::Refusal;
 use crate::model::webhook::EventKind;
@@ -63,7 +65,7 @@ impl<'row> Columns<'row> {
 
     /// The fault of this row, which it names by the identifier that was read.
     pub(crate) fn inconsistent(&self, detail: String) -> StoreError {
-        let id = ["id", "client_id", "jti", "kid", "person_id"]
+        let id = ["id", "client_id", "server_id", "jti", "kid", "person_id"]
             .into_iter()
             .find_map(|column| self.row.try_get::<Option<String>, _>(column).ok().flatten());
         let row = id.map_or_else(String::new, |id| format!(" (row {id:?})"));
@@ -267,7 +269,7 @@ macro_rules! texts {
 texts! {
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
     McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
-    AppRefusal, AuthMethod, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
+    AppRefusal, AuthMethod, CallKind, CallOutcome, ChangePolicy, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
     |value| value.as_str(), |text| Self::parse(&text)
 }
 texts! { Scopes: |scopes| scopes.to_string(), |text| Self::parse(&text) }

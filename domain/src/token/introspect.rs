@@ -6,10 +6,10 @@ use crate::client::personal_token;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::client::personal_token::PersonalToken;
 use crate::model::origin::Origin;
+use crate::model::token::claims::Claims;
 use crate::model::token::oauth_error::{OAuthError, Result};
 use crate::prelude::{Context, Fault};
 use crate::store;
-use crate::token::access_token::Claims;
 use crate::token::client_authentication::Client;
 use crate::token::verify::{VerifyError, if_valid, verify_for_any};
 

@@ -14,11 +14,12 @@ use crate::model::client::consent::EndCause;
 use crate::model::client::personal_token::ListedToken;
 use crate::model::credential::Credential;
 use crate::model::person::authority::{Authority, Role};
+use crate::model::token::claims::SignatureCheck;
 use crate::prelude::{Context, Fault, Timestamp};
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::store::token::ledger::LedgerToken;
-use crate::token::verify::{SignatureCheck, check_signature, if_valid};
+use crate::token::verify::{check_signature, if_valid};
 
 /// The most claims of a foreign token that are shown.
 const MOST_CLAIMS: usize = 40;

@@ -11,10 +11,11 @@ use crate::crypto::keys::KeyError;
 use crate::crypto::secret::{PlainSecret, SecretKind};
 use crate::model::actor::ActorProof;
 use crate::model::client::personal_token::ListedToken;
+use crate::model::server::gateway::call::CallerKey;
 use crate::model::server::scope::Scopes;
+use crate::model::token::claims::{Claims, SignatureCheck};
 use crate::prelude::{Actor, Context, Fault, Timestamp, operation_error};
 use crate::store;
-use crate::token::access_token::Claims;
 
 /// Longest token that is read, in bytes.
 const LONGEST_TOKEN: usize = 8 * 1024;
@@ -60,6 +61,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whose calls are counted together with those of this caller.
+    pub fn key(&self) -> CallerKey {
+        let of = |id: &str, person: &str| CallerKey { id: id.to_owned(), person: person.to_owned() };
+        match &self.subject {
+            Subject::Credential(id) => of(id.as_str(), ""),
+            Subject::Person { id, client_id, .. } => of(client_id.as_str(), id.as_str()),
+            Subject::PersonalToken { id, .. } => of(id.as_str(), ""),
+        }
+    }
+
     /// The caller as the actor of changes.
     pub fn actor(&self) -> Actor {
         let proof = self.proof.clone();
@@ -74,6 +85,16 @@ impl Caller {
             }
         }
     }
+}
+
+/// Whether the token of this caller is still accepted: for an answer that takes long.
+pub async fn is_live(context: &Context, caller: &Caller) -> Result<bool, Fault> {
+    let now = context.now();
+    if caller.expires_at <= now.seconds() {
+        return Ok(false);
+    }
+    let mut transaction = context.store.begin_read().await?;
+    Ok(store::person::proof::is_live(&mut transaction, &caller.actor(), &caller.proof, now).await?)
 }
 
 operation_error! {
@@ -232,17 +253,6 @@ async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String)
     Ok((subject, state.client_name))
 }
 
-/// A token of ours: its signature is right. Whether the token is accepted is another question.
-#[derive(Debug, Clone)]
-pub struct SignatureCheck {
-    /// The claims.
-    pub claims: Claims,
-    /// The name of the key.
-    pub kid: String,
-    /// The algorithm.
-    pub algorithm: &'static str,
-}
-
 async fn verify_signature(context: &Context, token: &str) -> Result<Claims, VerifyError> {
     Ok(check_signature(context, token).await?.claims)
 }
@@ -250,6 +260,11 @@ async fn verify_signature(context: &Context, token: &str) -> Result<Claims, Veri
 /// Checks form, type, key and signature. We choose the algorithm, never the token. The `kid` only selects one of our
 /// published keys.
 pub(crate) async fn check_signature(context: &Context, token: &str) -> Result<SignatureCheck, VerifyError> {
+    if let Some(check) = context.signatures.get(token) {
+        // The key may have been retired since.
+        context.keys.signing.get(&context.store, &check.kid, context.now()).await.map_err(unknown_key)?;
+        return Ok(check);
+    }
     if token.len() > LONGEST_TOKEN || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
         return Err(VerifyError::Foreign("not a compact JWS"));
     }
@@ -259,18 +274,22 @@ pub(crate) async fn check_signature(context: &Context, token: &str) -> Result<Si
     }
     let kid = header.kid.ok_or(VerifyError::Foreign("no kid"))?;
     // An invented `kid` costs a read; many at once share one.
-    let key = match context.keys.signing.get(&context.store, &kid, context.now()).await {
-        Ok(key) => key,
-        Err(Fault::Keys(KeyError::Missing(_))) => return Err(VerifyError::Foreign("unknown kid")),
-        Err(error) => return Err(VerifyError::Fault(error)),
-    };
+    let key = context.keys.signing.get(&context.store, &kid, context.now()).await.map_err(unknown_key)?;
     let mut validation = Validation::new(key.algorithm());
     // The caller compares issuer, audience and time, against exact strings and our own clock.
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    match jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation) {
-        Ok(data) => Ok(SignatureCheck { claims: data.claims, kid, algorithm: key.algorithm_name() }),
-        Err(_) => Err(VerifyError::Foreign("bad signature")),
+    let data = jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation);
+    let data = data.map_err(|_| VerifyError::Foreign("bad signature"))?;
+    let check = SignatureCheck { claims: data.claims, kid, algorithm: key.algorithm_name() };
+    context.signatures.insert(token, check.clone());
+    Ok(check)
+}
+
+fn unknown_key(fault: Fault) -> VerifyError {
+    match fault {
+        Fault::Keys(KeyError::Missing(_)) => VerifyError::Foreign("unknown kid"),
+        fault => VerifyError::Fault(fault),
     }
 }

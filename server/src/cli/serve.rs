@@ -80,12 +80,14 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
     }
     log_panics();
     let (proxies, origins) = (config.network.trusted_proxies.clone(), config.network.allowed_origins.clone());
-    let mcp_servers = Arc::new(McpServers::new(config.egress.private_hosts().upstreams));
+    let upstreams = config.egress.private_hosts().upstreams;
+    let mcp_servers = Arc::new(McpServers::new(upstreams.clone()));
     let state = AppState::new(context.clone(), proxies, origins)
         .with_leak_reports(config.incident.leak_reports())
         .with_settings(config.in_force.clone())
         .with_probe(Arc::clone(&mcp_servers) as Arc<dyn Probe>)
         .with_mcp_servers(mcp_servers)
+        .with_gateway(upstreams, config.gateway.gateway_message_limit, config.gateway.gateway_first_byte)
         .comparing_clocks();
     let stop = stop_signal(state.clone(), config.network.drain_delay)?;
     announce(&context, address).await?;

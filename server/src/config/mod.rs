@@ -16,7 +16,7 @@ use clap::Args;
 pub(crate) use error::ConfigError;
 use openid::OpenIdConnect;
 pub(crate) use sections::DocumentClients;
-use sections::{Client, Egress, Incident, Log, Network, Storage, Token};
+use sections::{Client, Egress, Gateway, Incident, Log, Network, Storage, Token};
 pub(crate) use values::is_loopback;
 
 /// All settings, checked. The order here is the order in `--help`.
@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) client: Client,
     #[command(flatten)]
     pub(crate) egress: Egress,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
     #[command(flatten)]
     pub(crate) incident: Incident,
     #[command(flatten)]

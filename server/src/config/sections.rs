@@ -273,6 +273,24 @@ impl Egress {
     }
 }
 
+/// The gateway in front of MCP servers.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Gateway {
+    /// Maximum size of a message to an MCP server behind the gateway, in bytes (1024 to 67108864)
+    #[arg(long, value_name = "BYTES", value_parser = message_limit)]
+    pub(crate) gateway_message_limit: usize,
+    /// Seconds for which the gateway waits until an MCP server begins its answer (1 to 3600)
+    #[arg(long, value_name = "SECONDS", value_parser = keep_alive)]
+    pub(crate) gateway_first_byte: Duration,
+}
+
+fn message_limit(text: &str) -> Result<usize, String> {
+    match number(text)? {
+        bytes @ 1024..=67_108_864 => Ok(bytes),
+        bytes => Err(format!("{bytes} is not between 1024 and 67108864 bytes")),
+    }
+}
+
 /// Reports of leaked secrets.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Incident {

@@ -1,6 +1,7 @@
 //! One request to another server, and its answer.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -35,23 +36,39 @@ impl Connector {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Answer, String> {
+        let stream = self.connect(&permission, url).await?;
+        ask(stream, url, method, headers, body).await
+    }
+
+    /// Connects to the host of this address, with TLS if its scheme is https.
+    pub(super) async fn connect(
+        &self,
+        permission: &EgressPermission<'_>,
+        url: &Url,
+    ) -> Result<Pin<Box<dyn Stream>>, String> {
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err("no host".to_owned());
         };
         let https = permission.scheme(url)?;
-        let connected = connect(&host, port, &permission).await;
+        let connected = connect(&host, port, permission).await;
         let stream = connected.map_err(|cause| permission.no_connection(&host.to_string(), cause))?;
+        // Messages are small and written at once. To wait until a packet is full would only add delay.
+        let _ = stream.set_nodelay(true);
         if !https {
-            return ask(stream, url, method, headers, body).await;
+            return Ok(Box::pin(stream));
         }
         let tls = self.tls.get_or_init(tls_connector).as_ref().map_err(Clone::clone)?;
         // A URL writes an IPv6 address in brackets. A certificate has it without brackets.
         let name = host.to_string();
         let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned()).map_err(|_| "not a host name")?;
-        let stream = tls.connect(name, stream).await.map_err(|error| cause::of_tls(&error))?;
-        ask(stream, url, method, headers, body).await
+        Ok(Box::pin(tls.connect(name, stream).await.map_err(|error| cause::of_tls(&error))?))
     }
 }
+
+/// A connection, plain or with TLS.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 
 /// An answer whose body was not read yet.
 pub(super) struct Answer {
@@ -93,7 +110,7 @@ fn tls_connector() -> Result<TlsConnector, String> {
 }
 
 async fn ask(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: Pin<Box<dyn Stream>>,
     url: &Url,
     method: Method,
     headers: HeaderMap,

@@ -31,7 +31,7 @@ const INITIALIZE: &str = concat!(
     r#""}}}"#
 );
 /// The type of an event stream.
-const EVENT_STREAM: &str = "text/event-stream";
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 /// The header of the session.
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -131,15 +131,18 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Countersign/",
 /// The headers of a message.
 pub(crate) fn headers(request: &McpRequest) -> Result<HeaderMap, String> {
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "not a header".to_owned());
-    let mut token = value(&format!("Bearer {}", *request.token))?;
-    token.set_sensitive(true);
     let mut headers = HeaderMap::from_iter([
-        (header::AUTHORIZATION, token),
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type::JSON)),
         (header::ACCEPT, JSON_OR_EVENTS),
         (header::USER_AGENT, USER_AGENT),
         (HeaderName::from_static("mcp-method"), HeaderValue::from_static(request.method)),
     ]);
+    if let Some((name, secret)) = &request.header {
+        let name = HeaderName::try_from(name).map_err(|_| "not a header".to_owned())?;
+        let mut secret = value(secret)?;
+        secret.set_sensitive(true);
+        headers.insert(name, secret);
+    }
     if let Some(version) = &request.version {
         headers.insert("mcp-protocol-version", value(version)?);
     }
@@ -178,7 +181,7 @@ mod tests {
     fn request(url: &str) -> McpRequest {
         McpRequest {
             url: url.to_owned(),
-            token: "token".to_owned().into(),
+            header: Some(("authorization".to_owned(), "Bearer token".to_owned().into())),
             method: "tools/list",
             version: Some("2025-11-25".to_owned()),
             session: Some("s1".to_owned()),

@@ -10,3 +10,4 @@ mod event_stream;
 pub mod mcp;
 pub mod policy;
 pub mod ports;
+pub(crate) mod upstream;

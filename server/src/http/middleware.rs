@@ -7,6 +7,7 @@ use app::links;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::Response;
+use domain::model::server::gateway::PATH;
 use domain::model::token::oauth_error::OAuthError;
 use futures::FutureExt;
 
@@ -78,7 +79,8 @@ async fn wrapped<Work: Future<Output = Response>>(
         Some(status) => close(error::plain(status)),
         None => {
             let (request, remainder) = body::with_remainder(request);
-            let response = caught(DEADLINE, work(request, address)).await.unwrap_or_else(error::plain);
+            let deadline = deadline(state, request.uri().path());
+            let response = caught(deadline, work(request, address)).await.unwrap_or_else(error::plain);
             let is_over = match remainder {
                 Some(remainder) => remainder.drain().await,
                 None => true,
@@ -124,6 +126,11 @@ fn refusal(request: &Request) -> Option<StatusCode> {
     } else {
         None
     }
+}
+
+/// The deadline for the answer to a request of this path. The gateway waits for another server, and limits that itself.
+fn deadline(state: &AppState, path: &str) -> Duration {
+    if path.starts_with(PATH) { DEADLINE + state.gateway.first_byte * 2 } else { DEADLINE }
 }
 
 /// The longest target of this path. The log never has the query, so a long one costs its memory only.

@@ -25,6 +25,11 @@ pub struct RequestId {
 }
 
 impl RequestId {
+    /// The request whose work runs now.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT.try_with(|id| *id).ok()
+    }
+
     /// Runs `work` as the work of this request.
     pub(crate) fn around<Work: Future>(self, work: Work) -> TaskLocalFuture<Self, Work> {
         CURRENT.scope(self, work)

@@ -1,6 +1,7 @@
 //! The endpoints of the authorization server: parse, call the domain, encode.
 
 pub(crate) mod authorize;
+pub(crate) mod bearer;
 pub(crate) mod device_authorization;
 pub(crate) mod introspect;
 pub(crate) mod metadata;

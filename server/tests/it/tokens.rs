@@ -41,7 +41,8 @@ impl FakeMcp {
 
 impl McpConnection for FakeMcp {
     fn call<'call>(&'call self, request: &'call McpRequest) -> PortAnswer<'call, McpAnswer> {
-        let asked = (request.method, request.token.to_string(), request.session.clone());
+        let bearer = request.header.as_ref().and_then(|(_, value)| value.strip_prefix("Bearer "));
+        let asked = (request.method, bearer.unwrap_or_default().to_owned(), request.session.clone());
         self.asked.lock().expect("a lock").push(asked);
         let answer = self.answers.lock().expect("a lock").pop_front();
         Box::pin(async { answer.unwrap_or_else(|| Err("nothing more".to_owned())) })

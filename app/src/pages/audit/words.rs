@@ -73,6 +73,10 @@ texts! {
     McpServerUnarchived "MCP server unarchived";
     McpServerRemoved "MCP server removed";
     McpServerChecked "MCP server checked";
+    McpServerRulesChanged "Tool rules changed";
+    McpServerToolsChanged "Tool definitions changed";
+    McpServerToolsAccepted "Tool definitions accepted";
+    DestructiveToolUsed "Destructive tool used for the first time";
     McpServerMoved "MCP server moved";
     WebhookAdded "Webhook added";
     WebhookEdited "Webhook changed";

@@ -3,7 +3,7 @@
 pub mod look_up;
 pub mod trial;
 
-use domain::token::verify::SignatureCheck;
+use domain::model::token::claims::SignatureCheck;
 
 use crate::prelude::*;
 

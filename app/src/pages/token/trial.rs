@@ -7,7 +7,8 @@ use domain::model::server::McpServer;
 use domain::model::token::Refusal;
 use domain::model::token::oauth_error::{OAuthError, OAuthErrorCode};
 use domain::server;
-use domain::token::trial::{CallProblem, Greeting, Trial, TrialProof, demanded_scope};
+use domain::server::conversation::{CallProblem, Greeting};
+use domain::token::trial::{Trial, TrialProof, demanded_scope};
 
 use crate::pages::credential::find;
 use crate::pages::credential::reveal::{NewSecret, Occasion};

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod callers;
 pub mod check;
+pub mod gateway;
 pub(crate) mod hierarchy;
 pub mod resource;
 pub mod scope;

@@ -1,6 +1,7 @@
 //! An exchange: the request, its proof, the issued token, the causes of a refusal, and the place of a token in the
 //! status lists.
 
+pub mod claims;
 pub mod oauth_error;
 
 use std::net::IpAddr;

@@ -43,7 +43,10 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::RecoveryCodeUsed => &[People],
         Action::TeamRoleChanged => &[Roles],
         Action::TeamRemoved => &[Roles, Servers],
-        Action::McpServerEdited | Action::McpServerArchived | Action::McpServerRemoved => &[Servers],
+        Action::McpServerEdited
+        | Action::McpServerArchived
+        | Action::McpServerRemoved
+        | Action::McpServerRulesChanged => &[Servers],
         Action::ClientChanged
         | Action::ClientSecretEnded
         | Action::ClientSecretReplaced
@@ -83,6 +86,9 @@ pub(super) fn ends(action: Action) -> &'static [EndingKind] {
         | Action::McpServerMoved
         | Action::McpServerUnarchived
         | Action::McpServerChecked
+        | Action::McpServerToolsChanged
+        | Action::McpServerToolsAccepted
+        | Action::DestructiveToolUsed
         | Action::WebhookAdded
         | Action::WebhookResumed
         | Action::ChecklistChanged

@@ -85,6 +85,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(40, "disabled clients", include_str!("../../../../migrations/0040_disabled_clients.sql")),
         migration(41, "keys at an address", include_str!("../../../../migrations/0041_keys_at_an_address.sql")),
         migration(42, "refusals of apps", include_str!("../../../../migrations/0042_refusals_of_apps.sql")),
+        migration(43, "gateway", include_str!("../../../../migrations/0043_gateway.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

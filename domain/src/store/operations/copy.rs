@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 55] = [
+const TABLES: [&str; 60] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -27,6 +27,8 @@ const TABLES: [&str; 55] = [
     "mcp_servers",
     "server_teams",
     "server_checks",
+    "server_gateways",
+    "gateway_tools",
     // Before the credentials: triggers add what is missing as they arrive, and rows that are there already stay.
     "credential_access",
     "credentials",
@@ -41,6 +43,9 @@ const TABLES: [&str; 55] = [
     "exchange_hours",
     "team_exchange_hours",
     "team_refusal_hours",
+    "call_hours",
+    "calls",
+    "destructive_uses",
     "audit",
     "audit_head",
     "audit_readers",

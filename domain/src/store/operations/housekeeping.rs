@@ -35,6 +35,8 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("exchange_hours", "client_id, hour, authenticator_id, server_id", "hour", hours),
         ("team_exchange_hours", "hour, team_id, server_id", "hour", hours),
         ("team_refusal_hours", "hour, team_id, cause", "hour", hours),
+        ("call_hours", "caller, person, hour, server_id, kind, name, outcome", "hour", hours),
+        ("calls", "caller, person, at, request_id, place", "at", before(retention.calls)),
         ("webhook_deliveries", "id", "created_at", alerts),
         ("alerts", "client_id, kind, about", "written_at", alerts),
         ("authorization_codes", "code_hash", "expires_at", traces),

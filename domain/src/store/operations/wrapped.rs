@@ -4,12 +4,13 @@ use crate::crypto::keys::purpose;
 use crate::store::{Result, Store, StoreError, Transaction, composed_sql};
 
 /// A table, its key, a column of wrapped values, and their purpose; [`None`]: the key of the row is the purpose.
-const COLUMNS: [(&str, &str, &str, Option<&'static str>); 6] = [
+const COLUMNS: [(&str, &str, &str, Option<&'static str>); 7] = [
     ("instance_keys", "purpose", "wrapped", None),
     ("signing_keys", "kid", "wrapped", Some(purpose::SIGNING_KEY)),
     ("webhooks", "id", "url", Some(purpose::WEBHOOK_URL)),
     ("webhooks", "id", "secret", Some(purpose::WEBHOOK_SECRET)),
     ("webhooks", "id", "previous_secret", Some(purpose::WEBHOOK_SECRET)),
+    ("server_gateways", "server_id", "header_value", Some(purpose::UPSTREAM_HEADER)),
     ("authenticator_apps", "person_id", "secret", Some(purpose::AUTHENTICATOR_APP)),
 ];
 

@@ -5,10 +5,14 @@
 //! | [`access`] | `credential_access`, and what belongs to teams that may use a server |
 //! | [`callers`] | `credential_access`, and the consents and personal tokens of a server |
 //! | [`check`] | `server_checks` |
+//! | [`gateway`] | `server_gateways` and `gateway_tools` |
+//! | [`calls`] | `call_hours` and `calls` |
 
 pub mod access;
 pub mod callers;
+pub mod calls;
 pub mod check;
+pub mod gateway;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -143,11 +147,13 @@ pub(crate) async fn set_archived(
     sql!("UPDATE mcp_servers SET archived_at = $1 WHERE id = $2"; archived_at, id).execute(transaction).await
 }
 
-/// Removes the server, with its list of teams and its check.
+/// Removes the server, with its list of teams, its check and its gateway. What was called stays on record.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &McpServerId) -> Result<()> {
     for sql in [
         "DELETE FROM server_teams WHERE server_id = $1",
         "DELETE FROM server_checks WHERE server_id = $1",
+        "DELETE FROM gateway_tools WHERE server_id = $1",
+        "DELETE FROM server_gateways WHERE server_id = $1",
         "DELETE FROM mcp_servers WHERE id = $1",
     ] {
         sql!(sql; id).execute(&mut *transaction).await?;

@@ -12,11 +12,12 @@ use crate::model::server::McpServer;
 use crate::model::server::resource;
 use crate::model::server::scope::Scopes;
 use crate::model::token::StatusReference;
+use crate::model::token::claims::Claims;
 use crate::model::token::oauth_error::{OAuthError, OAuthErrorCode, Result};
 use crate::prelude::{Change, Context, Fault};
 use crate::store;
 use crate::store::client::consent::ConsentToken;
-use crate::token::access_token::{self, AccessToken, Claims};
+use crate::token::access_token::{self, AccessToken};
 
 /// The answer is the same for every problem with a code or token. Only the log gets the detail.
 pub(super) fn invalid_grant(cause: AppRefusal, detail: &'static str) -> OAuthError {

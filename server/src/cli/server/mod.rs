@@ -1,8 +1,10 @@
 //! `countersign server`
 
+mod gateway;
 mod show;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -12,6 +14,7 @@ use domain::model::server::access::ServerAccess;
 use domain::model::server::check::StepOutcome;
 use domain::model::server::{DEFAULT_SCOPE, McpServer, ScopeDescription};
 use domain::server::edit::ServerEdit;
+use domain::server::gateway::GatewayDraft;
 use domain::server::{self, ServerDraft, archive, check};
 
 use super::shared::{CliError, Format, duration, instance, operator, team_named, token_algorithm};
@@ -26,8 +29,17 @@ pub(super) enum Command {
         #[arg(long)]
         name: String,
         /// The URL that clients call: the audience of its tokens
-        #[arg(long, value_name = "URI")]
-        resource: String,
+        #[arg(long, value_name = "URI", required_unless_present = "upstream", conflicts_with = "upstream")]
+        resource: Option<String>,
+        /// The address of an MCP server that checks no tokens itself. Clients call it through the gateway
+        #[arg(long, value_name = "URL")]
+        upstream: Option<String>,
+        /// The last part of the address of the gateway: /gateway/SLUG. It is made of the name when not given
+        #[arg(long, requires = "upstream")]
+        slug: Option<String>,
+        /// A file with the header that proves Countersign to that MCP server: "Authorization: Bearer KEY"
+        #[arg(long, value_name = "FILE", requires = "upstream")]
+        upstream_header_file: Option<PathBuf>,
         /// A scope that it understands, and after a space what the scope allows; the first is the default. A scope can
         /// imply others: "docs:write (implies docs:read) Change pages."
         #[arg(long = "scope", value_name = "SCOPE", default_value = DEFAULT_SCOPE)]
@@ -61,6 +73,12 @@ pub(super) enum Command {
     },
     /// Change name, scopes, token lifetime or signature
     Edit(EditArguments),
+    /// Change how the gateway calls an MCP server, and how much it may be called
+    Gateway(gateway::GatewayArguments),
+    /// Look at an MCP server behind the gateway, and show its tools
+    Tools(gateway::ToolsArguments),
+    /// Set what a scope of an MCP server behind the gateway allows
+    Allow(gateway::AllowArguments),
     /// Archive it: it gets no new tokens
     Archive(OneServer),
     /// Take it back from the archive
@@ -117,17 +135,38 @@ pub(super) struct EditArguments {
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| match command {
-        Command::Add { name, resource, scopes, token_lifetime, alg, teams } => {
+        Command::Add {
+            name,
+            resource,
+            upstream,
+            slug,
+            upstream_header_file,
+            scopes,
+            token_lifetime,
+            alg,
+            teams,
+        } => {
             let scopes = scopes.iter().map(|text| ScopeDescription::parse(text)).collect();
             let access = access(context, &teams).await?;
+            let resource = resource.unwrap_or_default();
             let draft = ServerDraft { name, resource, scopes, token_lifetime, alg, access };
-            let server = server::add(context, &operator(), &draft).await?;
+            let Some(upstream) = upstream else {
+                let server = server::add(context, &operator(), &draft).await?;
+                println!("Added {} {}", server.id, server.resource);
+                return Ok(());
+            };
+            let header = gateway::header_in(upstream_header_file.as_deref())?;
+            let behind = GatewayDraft { upstream, slug, header };
+            let server = server::gateway::add(context, &operator(), &draft, &behind).await?;
             println!("Added {} {}", server.id, server.resource);
-            Ok(())
+            gateway::look_after_adding(config, context, &server).await
         }
         Command::List { archived, format } => show::list(context, archived, format).await,
         Command::Show { server, format } => show::show(context, &server.find(context).await?, format).await,
         Command::Edit(arguments) => edit(context, arguments).await,
+        Command::Gateway(arguments) => gateway::edit(context, arguments).await,
+        Command::Tools(arguments) => gateway::tools(config, context, arguments).await,
+        Command::Allow(arguments) => gateway::allow(context, arguments).await,
         Command::Archive(server) => {
             let server = server.find(context).await?;
             archive::archive(context, &operator(), &server.id).await?;

@@ -1,0 +1,108 @@
+//! `call_hours` and `calls`: what was called through the gateway.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::json;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::McpServerId;
+use crate::model::server::gateway::call::{Call, CallKind, CallOutcome, CallerKey};
+use crate::store::{Result, Store, composed_sql, to_json};
+
+/// The latest calls of a caller that are kept one by one.
+pub(crate) const KEPT: i64 = 200;
+
+/// What is counted together: caller, hour, server, kind, name, outcome.
+pub(crate) type CallHour = (CallerKey, i64, McpServerId, CallKind, String, CallOutcome);
+
+/// The counts of a [`CallHour`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CountedCalls {
+    pub(crate) calls: i64,
+    pub(crate) total_ms: i64,
+    pub(crate) longest_ms: i64,
+    pub(crate) last_at: Timestamp,
+}
+
+/// Adds counts and calls. `place` distinguishes calls of one batch.
+pub(crate) async fn record(store: &Store, counted: &HashMap<CallHour, CountedCalls>, calls: &[Call]) -> Result<()> {
+    let hours = counted.iter().map(|((caller, hour, server, kind, name, outcome), counted)| {
+        json!([
+            caller.id,
+            caller.person,
+            hour,
+            server.as_str(),
+            kind.as_str(),
+            name,
+            outcome.as_str(),
+            counted.calls,
+            counted.total_ms,
+            counted.longest_ms,
+            counted.last_at.millis(),
+        ])
+    });
+    let hours = to_json(&hours.collect::<Vec<_>>());
+    let singles = calls.iter().enumerate().map(|(place, call)| {
+        json!([
+            call.caller.id,
+            call.caller.person,
+            call.at.millis(),
+            call.request_id,
+            place,
+            call.server.as_str(),
+            call.kind.as_str(),
+            call.name,
+            call.outcome.as_str(),
+            call.milliseconds,
+            call.address,
+        ])
+    });
+    let singles = to_json(&singles.collect::<Vec<_>>());
+    let callers: BTreeSet<&CallerKey> = calls.iter().map(|call| &call.caller).collect();
+    let callers = to_json(&callers.iter().map(|caller| [&caller.id, &caller.person]).collect::<Vec<_>>());
+    // This uses the ledger's connection: these counts need not survive a power cut.
+    let mut transaction = store.begin_exchange().await?;
+    let elements = store.engine().elements("$1", "counted");
+    composed_sql!(
+        "INSERT INTO call_hours (caller, person, hour, server_id, kind, name, outcome, calls, total_ms, longest_ms,
+                                 last_at)
+         SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, value ->> 4, value ->> 5,
+                value ->> 6, CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT),
+                CAST(value ->> 10 AS BIGINT)
+         FROM {elements} WHERE EXISTS (SELECT 1 FROM server_gateways WHERE server_id = value ->> 3)
+         ORDER BY 1, 2, 3, 4, 5, 6, 7
+         ON CONFLICT (caller, person, hour, server_id, kind, name, outcome) DO UPDATE SET
+            calls = call_hours.calls + excluded.calls, total_ms = call_hours.total_ms + excluded.total_ms,
+            longest_ms = CASE WHEN excluded.longest_ms > call_hours.longest_ms THEN excluded.longest_ms
+                              ELSE call_hours.longest_ms END,
+            last_at = CASE WHEN excluded.last_at > call_hours.last_at THEN excluded.last_at
+                           ELSE call_hours.last_at END";
+        hours
+    )
+    .execute(&mut transaction)
+    .await?;
+    composed_sql!(
+        "INSERT INTO calls (caller, person, at, request_id, place, server_id, kind, name, outcome, milliseconds, address)
+         SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, CAST(value ->> 4 AS BIGINT),
+                value ->> 5, value ->> 6, value ->> 7, value ->> 8, CAST(value ->> 9 AS BIGINT), value ->> 10
+         FROM {elements} WHERE EXISTS (SELECT 1 FROM server_gateways WHERE server_id = value ->> 5)
+         ON CONFLICT (caller, person, at, request_id, place) DO NOTHING";
+        singles
+    )
+    .execute(&mut transaction)
+    .await?;
+    // Two batches of one moment can have the same request identifier only if they are of one request, and a request is
+    // in one batch.
+    composed_sql!(
+        "DELETE FROM calls WHERE (caller, person, at, request_id, place) IN (
+             SELECT old.caller, old.person, old.at, old.request_id, old.place
+             FROM {elements} JOIN calls AS old ON old.caller = value ->> 0 AND old.person = value ->> 1
+             WHERE old.at <= (SELECT edge.at FROM calls AS edge
+                             WHERE edge.caller = value ->> 0 AND edge.person = value ->> 1
+                             ORDER BY edge.at DESC LIMIT 1 OFFSET {KEPT}))";
+        callers
+    )
+    .execute(&mut transaction)
+    .await?;
+    transaction.commit().await
+}

@@ -1,0 +1,84 @@
+//! Takes out of an answer what the token may not use, and finds the definitions of tools in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::model::server::gateway::ChangePolicy;
+use domain::model::server::gateway::rules::Item;
+use domain::model::server::gateway::tools::Definition;
+use domain::model::server::scope::Scopes;
+use domain::services::gateways::Snapshot;
+use serde_json::Value;
+
+/// What a token may use of a server.
+#[derive(Clone)]
+pub(super) struct Filter {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) scopes: Scopes,
+}
+
+/// The definitions of tools in an answer, and whether the answer says that there are more.
+pub(super) type Sent = (BTreeMap<String, Definition>, bool);
+
+impl Filter {
+    /// Whether something may have to be taken out.
+    pub(super) fn is_needed(&self) -> bool {
+        !self.snapshot.gateway.rules.allow_all(&self.scopes) || self.snapshot.gateway.on_change == ChangePolicy::Block
+    }
+
+    /// Whether the token may use the item.
+    pub(super) fn allows(&self, item: Item<'_>) -> bool {
+        self.snapshot.gateway.rules.allow(&self.scopes, item)
+    }
+
+    /// Takes out of a message, or of a list of messages, what the token may not use. Returns the definitions of tools
+    /// in it, also those that were taken out.
+    pub(super) fn apply(&self, message: &mut Value) -> Option<Sent> {
+        if let Value::Array(messages) = message {
+            return messages.iter_mut().fold(None, |found, message| self.apply(message).or(found));
+        }
+        let result = message.get_mut("result")?.as_object_mut()?;
+        let by_name = |entry: &Value, item: fn(&str) -> Item<'_>| {
+            entry["name"].as_str().is_some_and(|name| self.allows(item(name)))
+        };
+        let by_uri =
+            |entry: &Value, member: &str| entry[member].as_str().is_some_and(|uri| self.allows(Item::Resource(uri)));
+        if let Some(Value::Array(prompts)) = result.get_mut("prompts") {
+            prompts.retain(|prompt| by_name(prompt, |name| Item::Prompt(name)));
+        }
+        if let Some(Value::Array(resources)) = result.get_mut("resources") {
+            resources.retain(|resource| by_uri(resource, "uri"));
+        }
+        if let Some(Value::Array(templates)) = result.get_mut("resourceTemplates") {
+            templates.retain(|template| by_uri(template, "uriTemplate"));
+        }
+        let has_more = result.get("nextCursor").is_some_and(|cursor| !cursor.is_null());
+        let Some(Value::Array(tools)) = result.get_mut("tools") else { return None };
+        let mut sent = BTreeMap::new();
+        tools.retain(|tool| {
+            // Without a usable name nobody could call it.
+            let Some((name, definition)) = Definition::of(tool) else { return false };
+            let is_allowed = self.allows(Item::Tool(&name)) && !self.blocks(&name, &definition);
+            sent.insert(name, definition);
+            is_allowed
+        });
+        Some((sent, has_more))
+    }
+
+    /// Whether a tool with this definition must be accepted first.
+    fn blocks(&self, name: &str, definition: &Definition) -> bool {
+        let accepted = self.snapshot.tools.get(name).and_then(|tool| tool.accepted.as_ref());
+        self.snapshot.gateway.on_change == ChangePolicy::Block
+            && accepted.is_some_and(|accepted| accepted != definition)
+    }
+
+    /// Whether these definitions are news.
+    pub(super) fn is_news(&self, (sent, has_more): &Sent, is_first_page: bool) -> bool {
+        let known = &self.snapshot.tools;
+        let is_new = |(name, definition): (&String, &Definition)| {
+            known.get(name).and_then(|tool| tool.seen.as_ref()) != Some(definition)
+        };
+        let is_gone = || known.values().any(|tool| tool.seen.is_some() && !sent.contains_key(&tool.name));
+        sent.iter().any(is_new) || (is_first_page && !has_more && is_gone())
+    }
+}

@@ -1,0 +1,70 @@
+//! Definitions of tools that passed: what is news goes to the database, behind the answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::base::clock::Timestamp;
+use domain::base::id::McpServerId;
+use domain::server::gateway::tools::{note_refusal, note_sent};
+
+use crate::gateway::filter::{Filter, Sent};
+use crate::state::AppState;
+
+/// How often news of one server are written: a server whose definitions change with each answer must not fill the audit
+/// log.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// When news of each server were written last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NewsTimes(Arc<Mutex<HashMap<(McpServerId, &'static str), Timestamp>>>);
+
+impl NewsTimes {
+    /// Whether news of this kind may be written now. They then count as written.
+    fn begin(&self, server: &McpServerId, kind: &'static str, now: Timestamp) -> bool {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (server.clone(), kind);
+        if times.get(&key).is_some_and(|last| last.is_recent(now, INTERVAL)) {
+            return false;
+        }
+        times.insert(key, now);
+        true
+    }
+}
+
+/// Stores definitions that are news.
+pub(super) fn note(state: &AppState, filter: &Filter, sent: Sent, is_first_page: bool) {
+    if !filter.is_news(&sent, is_first_page) {
+        return;
+    }
+    let server = filter.snapshot.server.id.clone();
+    if !state.gateway.news.begin(&server, "tools", state.context.now()) {
+        return;
+    }
+    let (context, slug) = (state.context.clone(), filter.snapshot.gateway.slug.clone());
+    tokio::spawn(async move {
+        let (sent, has_more) = sent;
+        if let Err(fault) = note_sent(&context, &server, &sent, is_first_page && !has_more).await {
+            tracing::warn!(%fault, %server, "definitions of tools could not be stored");
+        }
+        context.gateways.forget(&slug);
+    });
+}
+
+/// Stores that the server refused our header, or takes it again, if that is news.
+pub(super) fn note_status(state: &AppState, filter: &Filter, status: u16) {
+    let refused = matches!(status, 401 | 403).then_some(status);
+    let known = filter.snapshot.gateway.refusal.is_some();
+    let server = filter.snapshot.server.id.clone();
+    let kind = if refused.is_some() { "refused" } else { "taken" };
+    if refused.is_some() == known || !state.gateway.news.begin(&server, kind, state.context.now()) {
+        return;
+    }
+    let (context, slug) = (state.context.clone(), filter.snapshot.gateway.slug.clone());
+    tokio::spawn(async move {
+        if let Err(fault) = note_refusal(&context, &server, refused).await {
+            tracing::warn!(%fault, %server, "the answer of an MCP server to our header could not be stored");
+        }
+        context.gateways.forget(&slug);
+    });
+}
