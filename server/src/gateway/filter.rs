@@ -17,8 +17,8 @@ pub(super) struct Filter {
     pub(super) scopes: Scopes,
 }
 
-/// The definitions of tools in an answer, and whether the answer says that there are more.
-pub(super) type Sent = (BTreeMap<String, Definition>, bool);
+/// The definitions of tools in an answer.
+pub(super) type Sent = BTreeMap<String, Definition>;
 
 impl Filter {
     /// Whether something may have to be taken out.
@@ -52,7 +52,6 @@ impl Filter {
         if let Some(Value::Array(templates)) = result.get_mut("resourceTemplates") {
             templates.retain(|template| by_uri(template, "uriTemplate"));
         }
-        let has_more = result.get("nextCursor").is_some_and(|cursor| !cursor.is_null());
         let Some(Value::Array(tools)) = result.get_mut("tools") else { return None };
         let mut sent = BTreeMap::new();
         tools.retain(|tool| {
@@ -62,7 +61,7 @@ impl Filter {
             sent.insert(name, definition);
             is_allowed
         });
-        Some((sent, has_more))
+        Some(sent)
     }
 
     /// Whether a tool with this definition must be accepted first.
@@ -73,12 +72,8 @@ impl Filter {
     }
 
     /// Whether these definitions are news.
-    pub(super) fn is_news(&self, (sent, has_more): &Sent, is_first_page: bool) -> bool {
-        let known = &self.snapshot.tools;
-        let is_new = |(name, definition): (&String, &Definition)| {
-            known.get(name).and_then(|tool| tool.seen.as_ref()) != Some(definition)
-        };
-        let is_gone = || known.values().any(|tool| tool.seen.is_some() && !sent.contains_key(&tool.name));
-        sent.iter().any(is_new) || (is_first_page && !has_more && is_gone())
+    pub(super) fn is_news(&self, sent: &Sent) -> bool {
+        let known = |name: &String| self.snapshot.tools.get(name).and_then(|tool| tool.seen.as_ref());
+        sent.iter().any(|(name, definition)| known(name) != Some(definition))
     }
 }

@@ -37,7 +37,6 @@ struct Params {
     uri: Option<String>,
     /// What a completion is for.
     reference: Option<(String, String)>,
-    has_cursor: bool,
 }
 
 /// Why a body is refused.
@@ -47,14 +46,6 @@ pub(super) enum MessageError {
     NotMessage(&'static str),
     /// A message for which rules exist does not say what it wants (code -32602).
     NoName,
-}
-
-/// Which list a message asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ListKind {
-    Tools,
-    Prompts,
-    Resources,
 }
 
 impl Messages {
@@ -103,19 +94,10 @@ impl Message {
         self.item().ok().flatten().map(|item| (kind, item))
     }
 
-    /// The list that the message asks for.
-    pub(super) fn list(&self) -> Option<ListKind> {
-        match self.method.as_deref()? {
-            "tools/list" => Some(ListKind::Tools),
-            "prompts/list" => Some(ListKind::Prompts),
-            "resources/list" | "resources/templates/list" => Some(ListKind::Resources),
-            _ => None,
-        }
-    }
-
-    /// Whether it asks for a list from its beginning on.
-    pub(super) fn is_first_page(&self) -> bool {
-        !self.params.has_cursor
+    /// Whether it asks for a list, out of which something may have to be taken.
+    pub(super) fn is_list(&self) -> bool {
+        let method = self.method.as_deref();
+        matches!(method, Some("tools/list" | "prompts/list" | "resources/list" | "resources/templates/list"))
     }
 
     /// The name that `Mcp-Name` must have: what the message is about (SEP-2243).
@@ -243,14 +225,13 @@ impl<'de> Deserialize<'de> for Params {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Params, A::Error> {
-                const KNOWN: [&str; 4] = ["name", "uri", "ref", "cursor"];
-                let (mut name, mut uri, mut reference, mut cursor) = (None, None, None, None);
+                const KNOWN: [&str; 3] = ["name", "uri", "ref"];
+                let (mut name, mut uri, mut reference) = (None, None, None);
                 while let Some(member) = members.next_key::<String>()? {
                     match member.as_str() {
                         "name" => set(&mut name, members.next_value::<TextOrOther>()?)?,
                         "uri" => set(&mut uri, members.next_value::<TextOrOther>()?)?,
                         "ref" => set(&mut reference, members.next_value::<Reference>()?)?,
-                        "cursor" => set(&mut cursor, members.next_value::<IgnoredAny>()?)?,
                         other => {
                             refuse_twin(other, &KNOWN)?;
                             members.next_value::<IgnoredAny>()?;
@@ -261,7 +242,6 @@ impl<'de> Deserialize<'de> for Params {
                     name: name.and_then(|name| name.0),
                     uri: uri.and_then(|uri| uri.0),
                     reference: reference.and_then(|reference| reference.0),
-                    has_cursor: cursor.is_some(),
                 })
             }
 
@@ -360,8 +340,7 @@ mod tests {
             assert_eq!(one(&text).item(), Ok(Some(item)), "{text}");
         }
         let listing = one(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"2"}}"#);
-        assert_eq!((listing.list(), listing.is_first_page(), listing.item()), (Some(ListKind::Tools), false, Ok(None)));
-        assert!(one(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).is_first_page());
+        assert_eq!((listing.is_list(), listing.item()), (true, Ok(None)));
         let answer = one(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
         assert_eq!((answer.method, answer.id), (None, Some(json!(1))));
         let batch = Messages::parse(br#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","id":1,"error":{}}]"#);

@@ -40,6 +40,7 @@ use domain::model::server::scope::Scopes;
 use domain::server::gateway::identity;
 use domain::services::gateways::Snapshot;
 use domain::token::verify::{Caller, is_live};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ use crate::egress::mcp::{EVENT_STREAM, SESSION};
 use crate::egress::upstream::{UpstreamError, Upstreams};
 use crate::gateway::filter::Filter;
 use crate::gateway::limits::CallCounters;
-use crate::gateway::message::{ListKind, MessageError, Messages};
+use crate::gateway::message::{Message, MessageError, Messages};
 use crate::gateway::news::NewsTimes;
 use crate::gateway::record::Record;
 use crate::gateway::relay::{Mode, Relay, over};
@@ -207,15 +208,15 @@ impl Exchange<'_> {
                 }
             }
         }
-        let list = messages.list.iter().find_map(|message| message.list().map(|list| (list, message.is_first_page())));
-        self.pass(&head, body, record, list).await
+        let has_list = messages.list.iter().any(Message::is_list);
+        self.pass(&head, body, record, has_list).await
     }
 
     async fn bare(self, head: Parts) -> Result<Response, Response> {
         let at = self.state.context.now();
         let record =
             Record::of(self.state, &self.filter.snapshot, self.caller.key(), self.address, &[], (at, self.started));
-        self.pass(&head, Bytes::new(), record, None).await
+        self.pass(&head, Bytes::new(), record, false).await
     }
 
     /// Whether the token is still valid. A request may take long before it reaches the server.
@@ -266,13 +267,7 @@ impl Exchange<'_> {
     }
 
     /// Sends the request on, and the answer back.
-    async fn pass(
-        self,
-        head: &Parts,
-        body: Bytes,
-        mut record: Record,
-        list: Option<(ListKind, bool)>,
-    ) -> Result<Response, Response> {
+    async fn pass(self, head: &Parts, body: Bytes, mut record: Record, has_list: bool) -> Result<Response, Response> {
         let state = self.state;
         let snapshot = Arc::clone(&self.filter.snapshot);
         let request = self.request(head, body).await?;
@@ -289,7 +284,7 @@ impl Exchange<'_> {
             unanswered(&snapshot, &refused)
         })?;
         news::note_status(state, &self.filter, answer.status().as_u16());
-        let (mut answer, upstream) = self.head(&answer, &mut record).map(|head| (head, answer.into_body()))?;
+        let (mut answer, upstream) = self.head(&head.method, &answer, &mut record).map(|head| (head, answer.into_body()))?;
         let is_stream = media_type::of_body(&answer.headers) == EVENT_STREAM;
         let is_json = media_type::of_body(&answer.headers) == media_type::JSON;
         if !is_stream && !is_json {
@@ -305,8 +300,7 @@ impl Exchange<'_> {
             record.end(CallOutcome::Error);
         }
         let is_get = head.method == Method::GET;
-        let is_first_page = list.is_some_and(|(_, is_first)| is_first);
-        if is_json && list.is_some() {
+        if is_json && has_list {
             let whole = self.whole(upstream, &mut record).await?;
             let mut message: Value = serde_json::from_slice(&whole).map_err(|_| {
                 record.end(CallOutcome::Unreachable);
@@ -317,20 +311,15 @@ impl Exchange<'_> {
                 )
             })?;
             if let Some(sent) = self.filter.apply(&mut message) {
-                news::note(state, &self.filter, sent, is_first_page);
+                news::note(state, &self.filter, sent);
             }
             record.end(CallOutcome::Ok);
             return Ok(answer.with(Body::from(message.to_string())));
         }
         // Lists can come over any stream: a client may resume the stream of an earlier request.
-        let is_filtered = is_stream && (list.is_some() || (is_get && self.filter.is_needed()));
+        let is_filtered = is_stream && (has_list || (is_get && self.filter.is_needed()));
         let mode = match (is_filtered, is_stream) {
-            (true, _) => Mode::Filtered(
-                Default::default(),
-                Box::new(self.filter.clone()),
-                state.gateway.message_limit,
-                is_first_page,
-            ),
+            (true, _) => Mode::Filtered(Default::default(), Box::new(self.filter.clone()), state.gateway.message_limit),
             (false, true) => Mode::Stream(Some(Default::default())),
             (false, false) => Mode::Document(Vec::new()),
         };
@@ -392,7 +381,12 @@ impl Exchange<'_> {
     }
 
     /// The head of the answer to the client, or what stands in its place.
-    fn head(&self, answer: &axum::http::Response<Incoming>, record: &mut Record) -> Result<Head, Response> {
+    fn head(
+        &self,
+        method: &Method,
+        answer: &axum::http::Response<Incoming>,
+        record: &mut Record,
+    ) -> Result<Head, Response> {
         let (snapshot, status) = (&self.filter.snapshot, answer.status());
         let mut refuse = |detail: &str, words: &str| {
             record.end(CallOutcome::Unreachable);
@@ -420,8 +414,10 @@ impl Exchange<'_> {
             return Err(refuse("it compresses", words));
         }
         let media_type = media_type::of_body(answer.headers());
+        // Nothing reads what a server says when a session ends.
         let is_empty = matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT)
-            || text(answer.headers(), header::CONTENT_LENGTH) == Some("0");
+            || answer.body().is_end_stream()
+            || *method == Method::DELETE;
         let is_known = [media_type::JSON, EVENT_STREAM].contains(&media_type.as_str());
         if status.is_success() && !is_empty && !is_known {
             let words = "The MCP server behind the gateway answered with something that is no MCP message.";
@@ -488,7 +484,7 @@ fn check_headers(headers: &HeaderMap, messages: &Messages) -> Result<(), Respons
     let message = messages.list.first().filter(|_| !messages.is_batch);
     for (header, stated) in [
         ("mcp-method", message.and_then(|message| message.method.as_deref())),
-        ("mcp-name", message.and_then(message::Message::header_name)),
+        ("mcp-name", message.and_then(Message::header_name)),
     ] {
         let values: Vec<&HeaderValue> = headers.get_all(header).iter().collect();
         let is_right = match values.as_slice() {

@@ -33,8 +33,8 @@ impl NewsTimes {
 }
 
 /// Stores definitions that are news.
-pub(super) fn note(state: &AppState, filter: &Filter, sent: Sent, is_first_page: bool) {
-    if !filter.is_news(&sent, is_first_page) {
+pub(super) fn note(state: &AppState, filter: &Filter, sent: Sent) {
+    if !filter.is_news(&sent) {
         return;
     }
     let server = filter.snapshot.server.id.clone();
@@ -43,8 +43,7 @@ pub(super) fn note(state: &AppState, filter: &Filter, sent: Sent, is_first_page:
     }
     let (context, slug) = (state.context.clone(), filter.snapshot.gateway.slug.clone());
     tokio::spawn(async move {
-        let (sent, has_more) = sent;
-        if let Err(fault) = note_sent(&context, &server, &sent, is_first_page && !has_more).await {
+        if let Err(fault) = note_sent(&context, &server, &sent).await {
             tracing::warn!(%fault, %server, "definitions of tools could not be stored");
         }
         context.gateways.forget(&slug);

@@ -29,9 +29,8 @@ pub(super) enum Mode {
     Document(Vec<u8>),
     /// A stream passes as it comes. `None`: an event was too long to look for an outcome.
     Stream(Option<Splitter>),
-    /// A stream passes event by event. The number is the longest event, in bytes; the last value says whether the client
-    /// asked for a list from its beginning on.
-    Filtered(Splitter, Box<Filter>, usize, bool),
+    /// A stream passes event by event. The number is the longest event, in bytes.
+    Filtered(Splitter, Box<Filter>, usize),
 }
 
 impl Mode {
@@ -81,7 +80,7 @@ impl Relay {
                 }
                 Ok(Some(piece))
             }
-            Mode::Filtered(splitter, filter, longest, is_first_page) => {
+            Mode::Filtered(splitter, filter, longest) => {
                 let events = splitter.read(&piece, *longest).map_err(|_| {
                     tracing::warn!(longest, "an event of an MCP server is too long to be filtered");
                     BrokenOff("an event is too long")
@@ -91,7 +90,7 @@ impl Relay {
                         self.record.note(data);
                         if let Ok(mut message) = serde_json::from_str(data) {
                             if let Some(sent) = filter.apply(&mut message) {
-                                news::note(&self.state, filter, sent, *is_first_page);
+                                news::note(&self.state, filter, sent);
                             }
                             *data = message.to_string();
                         }

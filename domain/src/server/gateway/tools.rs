@@ -171,21 +171,16 @@ async fn note(
     Ok(news)
 }
 
-/// Stores definitions that the server sent to a client. `is_all` says whether they are all that the server has. When
-/// some are news, the audit log says so, and the webhooks.
-pub async fn note_sent(
-    context: &Context,
-    id: &McpServerId,
-    sent: &BTreeMap<String, Definition>,
-    is_all: bool,
-) -> Result<(), Fault> {
+/// Stores definitions that the server sent to a client. When some are news, the audit log says so, and the webhooks. A tool
+/// that is not among them may still be there: some servers offer each client other tools.
+pub async fn note_sent(context: &Context, id: &McpServerId, sent: &BTreeMap<String, Definition>) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let servers = store::server::list(&mut change).await?;
     // The server may have been removed meanwhile.
     let Some(server) = servers.into_iter().find(|server| server.id == *id) else { return Ok(()) };
     let before = store::server::gateway::tools(&mut change, id).await?;
     let now = change.now();
-    let news = note(&mut change, id, (&before, now), sent, is_all).await?;
+    let news = note(&mut change, id, (&before, now), sent, false).await?;
     let event = server.event(Action::McpServerToolsChanged).with(news.details());
     let events = if news.is_empty() { &[][..] } else { std::slice::from_ref(&event) };
     change.commit_all(&Actor::system(), events).await.map(drop)

@@ -135,17 +135,7 @@ pub(super) struct EditArguments {
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), CliError> {
     instance::with(config, async |context| match command {
-        Command::Add {
-            name,
-            resource,
-            upstream,
-            slug,
-            upstream_header_file,
-            scopes,
-            token_lifetime,
-            alg,
-            teams,
-        } => {
+        Command::Add { name, resource, upstream, slug, upstream_header_file, scopes, token_lifetime, alg, teams } => {
             let scopes = scopes.iter().map(|text| ScopeDescription::parse(text)).collect();
             let access = access(context, &teams).await?;
             let resource = resource.unwrap_or_default();
