@@ -554,7 +554,7 @@ fn who(access: Access) -> &'static str {
         Access::Dashboard(Permission::Role(Role::Manager)) => "manager",
         Access::Dashboard(Permission::Administrator) => "administrator",
         Access::OAuth => "client",
-        Access::Mcp => "token",
+        Access::Mcp | Access::Gateway => "token",
         Access::Open => "open",
     }
 }

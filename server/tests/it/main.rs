@@ -17,6 +17,7 @@ mod disabled_clients;
 mod documents;
 mod emergency;
 mod ended;
+mod gateway;
 mod headers;
 mod health;
 mod html;

@@ -678,6 +678,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         }
         Action::ClientChanged => ["restore", "a_redirect_uri_that_was_removed_stays_removed"],
         Action::McpServerEdited => ["restore", "a_server_that_was_narrowed_stays_narrow"],
+        Action::McpServerRulesChanged => ["gateway", "rules_that_were_narrowed_stay_narrow_after_a_restore"],
         Action::McpServerArchived | Action::McpServerRemoved => ["restore", "an_archived_server_stays_archived"],
         Action::TokenRevoked => ["restore", "a_token_that_was_revoked_stays_revoked"],
         Action::CredentialDisabled | Action::EmergencyStopped | Action::TeamRemoved | Action::SigningKeyRotated => {
@@ -717,6 +718,9 @@ fn test_of(action: Action) -> [&'static str; 2] {
         | Action::EmergencyUndone
         | Action::McpServerAdded
         | Action::McpServerMoved
+        | Action::McpServerToolsChanged
+        | Action::McpServerToolsAccepted
+        | Action::DestructiveToolUsed
         | Action::McpServerUnarchived
         | Action::McpServerChecked
         | Action::ChecklistChanged

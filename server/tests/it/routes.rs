@@ -140,6 +140,8 @@ async fn nobody_gets_through_a_row_that_needs_somebody() {
                 }
             }
             Access::Mcp => assert_eq!((get.status, post.status), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)),
+            // There is no server behind the gateway.
+            Access::Gateway => assert_eq!((get.status, post.status), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND)),
             Access::Dashboard(Permission::Anybody) | Access::OAuth | Access::Open => {
                 assert!(!get.status.is_server_error() && !post.status.is_server_error(), "{path}");
             }

@@ -6,10 +6,12 @@
 //! | [`identity`] | tells a server who calls |
 //! | [`rules`] | says which scope allows what |
 //! | [`tools`] | looks at the server, and accepts the definitions of its tools |
+//! | [`usage`] | tells what was called |
 
 pub mod identity;
 pub mod rules;
 pub mod tools;
+pub mod usage;
 
 use serde_json::{Value, json};
 use url::Url;

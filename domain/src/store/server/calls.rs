@@ -6,8 +6,11 @@ use serde_json::json;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
-use crate::model::server::gateway::call::{Call, CallKind, CallOutcome, CallerKey};
-use crate::store::{Result, Store, composed_sql, to_json};
+use crate::model::server::gateway::call::{
+    Call, CallKind, CallOutcome, CallSum, CallerKey, CallerSum, RecordedCall,
+};
+use crate::store::person::team;
+use crate::store::{Columns, Result, Store, composed_sql, row, sql, to_json};
 
 /// The latest calls of a caller that are kept one by one.
 pub(crate) const KEPT: i64 = 200;
@@ -105,4 +108,95 @@ pub(crate) async fn record(store: &Store, counted: &HashMap<CallHour, CountedCal
     .execute(&mut transaction)
     .await?;
     transaction.commit().await
+}
+
+row! { "call_hours" => CallSum {
+    server = "server_id", kind, name, outcome, calls = "n", total_ms, longest_ms, first_at: first_at, last_at
+} }
+
+fn first_at(columns: &Columns<'_>) -> Result<Timestamp> {
+    let hour: i64 = columns.get("first_hour")?;
+    Ok(Timestamp::from_millis(hour.saturating_mul(3_600_000)))
+}
+
+/// The columns of sums.
+const SUMS: &str = "CAST(SUM(calls) AS BIGINT) AS n, CAST(SUM(total_ms) AS BIGINT) AS total_ms,
+     MAX(longest_ms) AS longest_ms, MIN(hour) AS first_hour, MAX(last_at) AS last_at";
+
+/// The condition for callers whom the key `$3` may see: credentials of its teams, and what belongs to the person.
+const OF_KEY: &str = concat!(
+    "(CAST($3 AS TEXT) IS NULL OR h.person = $3
+      OR EXISTS (SELECT 1 FROM personal_tokens AS t WHERE t.id = h.caller AND t.person_id = $3)
+      OR EXISTS (SELECT 1 FROM credentials AS c WHERE c.client_id = h.caller AND c.team_id IN ",
+    team::of!("$3"),
+    "))"
+);
+
+/// What was called at a server from an hour on, by name and outcome.
+pub(crate) async fn of_server(store: &Store, id: &McpServerId, key: Option<&str>, since: i64) -> Result<Vec<CallSum>> {
+    composed_sql!(
+        "SELECT server_id, kind, name, outcome, {SUMS} FROM call_hours AS h
+         WHERE server_id = $1 AND hour >= $2 AND {OF_KEY}
+         GROUP BY server_id, kind, name, outcome ORDER BY n DESC, kind, name, outcome";
+        id, since, key
+    )
+    .all(store)
+    .await
+}
+
+/// What a caller called from an hour on, by server, name and outcome.
+pub(crate) async fn of_caller(store: &Store, caller: &str, person: &str, since: i64) -> Result<Vec<CallSum>> {
+    composed_sql!(
+        "SELECT server_id, kind, name, outcome, {SUMS} FROM call_hours
+         WHERE caller = $1 AND person = $2 AND hour >= $3
+         GROUP BY server_id, kind, name, outcome ORDER BY n DESC, server_id, kind, name, outcome";
+        caller, person, since
+    )
+    .all(store)
+    .await
+}
+
+row! { "call_hours" => CallerSum { caller, person, name, person_name, calls = "n", failed, last_at } }
+
+/// Who called a server from an hour on.
+pub(crate) async fn callers(
+    store: &Store,
+    id: &McpServerId,
+    key: Option<&str>,
+    since: i64,
+    limit: i64,
+) -> Result<Vec<CallerSum>> {
+    composed_sql!(
+        "SELECT s.caller AS caller, s.person AS person, COALESCE(c.name, a.name, t.name) AS name,
+                COALESCE(p.name, o.name) AS person_name, s.n AS n, s.failed AS failed, s.last_at AS last_at
+         FROM (SELECT caller, person, CAST(SUM(calls) AS BIGINT) AS n,
+                      CAST(SUM(CASE WHEN outcome = 'ok' THEN 0 ELSE calls END) AS BIGINT) AS failed,
+                      MAX(last_at) AS last_at
+               FROM call_hours AS h WHERE server_id = $1 AND hour >= $2 AND {OF_KEY}
+               GROUP BY caller, person ORDER BY n DESC, caller, person LIMIT $4) AS s
+              LEFT JOIN credentials AS c ON c.client_id = s.caller
+              LEFT JOIN clients AS a ON a.client_id = s.caller
+              LEFT JOIN personal_tokens AS t ON t.id = s.caller
+              LEFT JOIN people AS p ON p.id = s.person
+              LEFT JOIN people AS o ON o.id = t.person_id
+         ORDER BY s.n DESC, s.caller, s.person";
+        id, since, key, limit
+    )
+    .all(store)
+    .await
+}
+
+row! { "calls" => RecordedCall {
+    at, server = "server_id", kind, name, outcome, milliseconds, request_id, address
+} }
+
+/// The latest calls of a caller, the newest first.
+pub(crate) async fn latest(store: &Store, caller: &str, person: &str, limit: i64) -> Result<Vec<RecordedCall>> {
+    sql!(
+        "SELECT at, server_id, kind, name, outcome, milliseconds, request_id, address FROM calls
+         WHERE caller = $1 AND person = $2 ORDER BY at DESC, request_id DESC, place DESC LIMIT $3";
+        caller, person, limit
+    )
+    .all(store)
+    .await
 }

@@ -87,3 +87,66 @@ pub struct Call {
     /// The address of the client, if it is known.
     pub address: Option<String>,
 }
+
+/// Calls of one thing that ended in one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSum {
+    /// The server.
+    pub server: McpServerId,
+    /// What was called.
+    pub kind: CallKind,
+    /// The name of the tool or prompt; empty for resources.
+    pub name: String,
+    /// How the calls ended.
+    pub outcome: CallOutcome,
+    /// How many there were.
+    pub calls: i64,
+    /// How long they took together, in milliseconds.
+    pub total_ms: i64,
+    /// How long the longest took, in milliseconds.
+    pub longest_ms: i64,
+    /// When the first of them came, to the hour.
+    pub first_at: Timestamp,
+    /// When the last of them came.
+    pub last_at: Timestamp,
+}
+
+/// The calls of one caller at one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerSum {
+    /// The client ID of the credential or of the app, or the identifier of the personal token.
+    pub caller: String,
+    /// The person for whom an app acts; otherwise empty.
+    pub person: String,
+    /// The present name of the credential, the app or the personal token; `None` when it is gone.
+    pub name: Option<String>,
+    /// The present name of the person behind an app or a personal token.
+    pub person_name: Option<String>,
+    /// How many calls there were.
+    pub calls: i64,
+    /// How many of them did not work.
+    pub failed: i64,
+    /// When the last one came.
+    pub last_at: Timestamp,
+}
+
+/// One call that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedCall {
+    /// When the request came.
+    pub at: Timestamp,
+    /// The server.
+    pub server: McpServerId,
+    /// What was called.
+    pub kind: CallKind,
+    /// The name of the tool or prompt; empty for a resource.
+    pub name: String,
+    /// How it ended.
+    pub outcome: CallOutcome,
+    /// How long it took, in milliseconds.
+    pub milliseconds: i64,
+    /// The identifier of the request in the log.
+    pub request_id: String,
+    /// The address of the client, if it is known.
+    pub address: Option<String>,
+}

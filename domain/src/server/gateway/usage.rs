@@ -1,0 +1,45 @@
+//! What was called through the gateway, and by whom.
+
+use crate::base::id::McpServerId;
+use crate::model::person::authority::Authority;
+use crate::model::server::gateway::call::{CallSum, CallerSum, RecordedCall};
+use crate::prelude::{Context, Fault};
+use crate::store::server::calls;
+
+/// What was called at this server from the hour `since` on, by name and outcome, most calls first. People who are no
+/// administrators see the calls of credentials of their teams, and their own.
+pub async fn by_name(
+    context: &Context,
+    authority: &Authority,
+    id: &McpServerId,
+    since: i64,
+) -> Result<Vec<CallSum>, Fault> {
+    context.calls.flush().await;
+    Ok(calls::of_server(&context.store, id, authority.key(), since).await?)
+}
+
+/// Who called this server from the hour `since` on, most calls first, at most `limit`. People who are no administrators
+/// see credentials of their teams, and themselves.
+pub async fn by_caller(
+    context: &Context,
+    authority: &Authority,
+    id: &McpServerId,
+    since: i64,
+    limit: u16,
+) -> Result<Vec<CallerSum>, Fault> {
+    Ok(calls::callers(&context.store, id, authority.key(), since, i64::from(limit)).await?)
+}
+
+/// What this caller called from the hour `since` on, by server, name and outcome, most calls first. `person` is empty
+/// unless the caller is an app. Whoever asks must have been allowed to see the caller.
+pub async fn of_caller(context: &Context, caller: &str, person: &str, since: i64) -> Result<Vec<CallSum>, Fault> {
+    context.calls.flush().await;
+    Ok(calls::of_caller(&context.store, caller, person, since).await?)
+}
+
+/// The latest calls of this caller, the newest first, at most `limit`. Whoever asks must have been allowed to see the
+/// caller.
+pub async fn latest(context: &Context, caller: &str, person: &str, limit: u16) -> Result<Vec<RecordedCall>, Fault> {
+    context.calls.flush().await;
+    Ok(calls::latest(&context.store, caller, person, i64::from(limit)).await?)
+}
