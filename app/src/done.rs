@@ -107,6 +107,11 @@ receipts! {
         ServerAppEnded = "app-ended": "Access ended. The app and its tokens no longer work.";
         ServerTokenRevoked = "token-revoked": "Token revoked. It no longer works.";
         ServerChecked = "checked": "Check finished.";
+        ServerLookedAt = "looked-at": "The server answered.";
+        ServerRulesSaved = "rules": "Rules saved. They count from the next call.";
+        ServerToolsAccepted = "accepted": "Definitions accepted. Clients see and call these tools.";
+        ServerScopeAdded = "scope": "Scope added. Credentials can get it now.";
+        ServerGatewaySaved = "gateway": "Changes saved. They count from the next call.";
     }
     Servers "The list of MCP servers." {
         ServersRemoved = "removed": "MCP server removed.";

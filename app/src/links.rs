@@ -126,6 +126,11 @@ links! {
         unarchive_server(id) = "/servers/{id}/unarchive": "Taking it back from the archive.";
         remove_server(id) = "/servers/{id}/remove": "Removing it.";
         check_server(id) = "/servers/{id}/check": "Checking whether it protects itself.";
+        gateway_settings(id) = "/servers/{id}/gateway": "How the gateway calls it.";
+        server_tools(id) = "/servers/{id}/tools": "Which scope allows which tool.";
+        look_at_tools(id) = "/servers/{id}/tools/look": "Looking at its tools.";
+        accept_tools(id) = "/servers/{id}/tools/accept": "Accepting the definitions of its tools.";
+        ready_scope(id) = "/servers/{id}/tools/scope": "Adding a scope made of its tools.";
         team(team_id) = "/teams/{team_id}": "A team.";
         remove_team(team_id) = "/teams/{team_id}/remove": "Asking before it is removed.";
         rename_team(team_id) = "/teams/{team_id}/name": "Changing its name.";

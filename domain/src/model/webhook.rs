@@ -54,6 +54,10 @@ word_enum! {
         Expiring = "credential.expiring",
         /// A client presented a secret or key that was revoked, replaced or expired.
         RetiredSecretTried = "credential.retired_secret_tried",
+        /// An MCP server behind the gateway sends definitions of tools that nobody accepted.
+        ToolsChanged = "server.tools_changed",
+        /// A caller used a destructive tool behind the gateway for the first time.
+        DestructiveTool = "server.destructive_tool_used",
     }
 }
 

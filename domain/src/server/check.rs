@@ -14,6 +14,7 @@ use crate::model::server::McpServer;
 use crate::model::server::check::{
     Received, ReceivedAnswer, ServerCheck, StepOutcome, of_metadata, of_no_token, of_other_token,
 };
+use crate::model::server::gateway::slug_of;
 use crate::model::token::claims::Claims;
 use crate::prelude::{Action, Actor, Context, Fault, FieldError};
 use crate::server::{McpServerError, begin_for};
@@ -52,6 +53,10 @@ pub async fn run(
         return Err(FieldError::new("main", problem).into());
     }
     let issuer = &context.settings.public_url;
+    if slug_of(issuer, &server.resource).is_some() {
+        let problem = "Countersign stands in front of this server and checks each token. There is nothing to check.";
+        return Err(FieldError::new("main", problem).into());
+    }
     let token = token_for_another_server(context, &server).await?;
     let metadata = ProbeRequest { url: server.metadata_url(), method: ProbeMethod::Get, token: None };
     let bare = ProbeRequest { url: server.resource.clone(), method: ProbeMethod::Initialize, token: None };

@@ -33,6 +33,8 @@ fn rule(action: Action) -> Option<Rule> {
         Action::CredentialRetiredSecretTried => {
             of(EventKind::RetiredSecretTried, &["cause", "tried_at", "address", "agent"])
         }
+        Action::McpServerToolsChanged => of(EventKind::ToolsChanged, &["changed", "new", "gone"]),
+        Action::DestructiveToolUsed => of(EventKind::DestructiveTool, &["tool", "caller", "caller_name", "address"]),
         // A stop of very many credentials has no entry for each credential. The entry of the stop itself is sent
         // instead.
         Action::EmergencyStopped => under_own_name(
@@ -74,6 +76,8 @@ pub(crate) fn message_of(settings: &Settings, entry: &AuditEntry, team: Option<&
     let (mut data, path) = if entry.target_kind == Target::Credential.as_str() {
         let data = json!({ "client_id": entry.target_id, "name": entry.target_name, "team": team });
         (data, format!("credentials/{}", entry.target_id))
+    } else if entry.target_kind == Target::McpServer.as_str() {
+        (json!({ "id": entry.target_id, "name": entry.target_name }), format!("servers/{}", entry.target_id))
     } else if entry.action == Action::LeakReported.as_str() {
         (json!({ "kind": entry.target_kind, "name": entry.target_name }), "apps".to_owned())
     } else {

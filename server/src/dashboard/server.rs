@@ -1,22 +1,29 @@
 //! MCP servers.
 
+use app::form::Errors;
 use app::pages::audit::receipt::recorded;
 use app::pages::credential::usage::read_period;
 use app::pages::server::access::{self, TypedAccess};
 use app::pages::server::edit::TypedEdit;
+use app::pages::server::gateway::{self as gateway_page, TypedGateway};
+use app::pages::server::tools::{self, TypedRule};
 use app::pages::server::{CallersQuery, archive, check, edit, list, new, show};
 use domain::base::id::McpServerId;
+use domain::model::field_error::FieldError;
 use domain::model::server::McpServer;
-use domain::server::{self, edit::ServerEdit};
+use domain::server::{self, edit::ServerEdit, gateway};
 
 use crate::dashboard::prelude::{
-    ActionError, Answer, Done, Fields, PageResult, Refused, Response, Submission, links, read,
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read,
 };
 use crate::http::fields::FromFields;
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::server::archive::{archive_form, remove_form, unarchive_form};
-pub(crate) use app::pages::server::{check::form as check_form, edit::form as edit_form, new::form as new_form};
+pub(crate) use app::pages::server::{
+    check::form as check_form, edit::form as edit_form, gateway::form as gateway_form, new::form as new_form,
+    tools::look_form,
+};
 
 /// `GET /servers`
 pub(crate) async fn list(fields: Fields) -> PageResult {
@@ -40,11 +47,119 @@ async fn find(form: &Submission, id: &McpServerId) -> Result<McpServer, Refused>
 
 /// `POST /servers/new`
 pub(crate) async fn add(form: Submission) -> Response {
-    let typed = read!(form.fields => new::Typed { name, resource, scopes, token_lifetime, alg, access });
+    let typed = read!(form.fields => new::Typed {
+        name, mode, resource, upstream, slug, header_name, header_value, scopes, token_lifetime, alg, access
+    });
     form.run(typed, new::form, async |form, typed| {
         let draft = typed.draft().map_err(Refused::Invalid)?;
-        let server = server::add(form.context(), &form.actor().await?, &draft).await?;
-        Ok(Answer::Next(Done::ServerAdded.at(links::server(&server.id))))
+        let Some(gateway) = typed.gateway() else {
+            let server = server::add(form.context(), &form.actor().await?, &draft).await?;
+            return Ok(Answer::Next(Done::ServerAdded.at(links::server(&server.id))));
+        };
+        let server = gateway::add(form.context(), &form.actor().await?, &draft, &gateway).await?;
+        look(form, &server, Done::ServerAdded, "The server is behind the gateway, but it gave no answer yet. ").await
+    })
+    .await
+}
+
+/// Looks at the server behind the gateway. When it gives no answer, the page says why, after `before`.
+async fn look(form: &Submission, server: &McpServer, done: Done, before: &str) -> Result<Answer, Refused> {
+    let actor = form.visit.actor()?;
+    match gateway::tools::look(form.context(), &*form.state.mcp_servers, &actor, &server.id).await? {
+        Ok(_) => Ok(Answer::Next(format!("{}&view=tools", done.at(links::server(&server.id))))),
+        Err(problem) => {
+            let upstream = gateway::find(form.context(), &server.id).await?.map(|gateway| gateway.upstream);
+            let words = tools::problem_words(&problem, &upstream.unwrap_or_default());
+            let error = FieldError::new("main", format!("{before}{words}"));
+            let id = server.id.to_string();
+            let page = async move { tools::look_form(id, Form { errors: Errors(vec![error]), ..Form::new(()) }).await };
+            let page = page.await;
+            Ok(Answer::Page(Box::new(|| page)))
+        }
+    }
+}
+
+/// `POST /servers/{id}/tools/look`
+pub(crate) async fn look_at_tools(form: Submission, id: String) -> Response {
+    form.run_of(id, (), tools::look_form, async |form, id, ()| {
+        let server = find(form, &read_id(id)?).await?;
+        look(form, &server, Done::ServerLookedAt, "").await
+    })
+    .await
+}
+
+/// `POST /servers/{id}/tools/accept`
+pub(crate) async fn accept_tools(form: Submission, id: String) -> Response {
+    let seen = form.get("seen");
+    form.run_of(id, (), tools::look_form, async |form, id, ()| {
+        let id = read_id(id)?;
+        gateway::tools::accept(form.context(), &form.actor().await?, &id, &seen).await?;
+        Ok(Answer::Next(format!("{}&view=tools", Done::ServerToolsAccepted.at(links::server(&id)))))
+    })
+    .await
+}
+
+/// The rules of a form: one for each scope that it is about.
+fn typed_rules(fields: &Fields) -> Vec<TypedRule> {
+    let of = |name: &str, scope: &String| fields.all(name).contains(scope);
+    let rule = |scope: String| {
+        let beginning = format!("{scope} ");
+        let tools =
+            fields.all("tool").into_iter().filter_map(|value| value.strip_prefix(&beginning).map(str::to_owned));
+        TypedRule {
+            all_tools: of("all_tools", &scope),
+            tools: tools.collect(),
+            all_prompts: of("all_prompts", &scope),
+            prompts: fields.get(&format!("prompts {scope}")),
+            all_resources: of("all_resources", &scope),
+            resources: fields.get(&format!("resources {scope}")),
+            scope,
+        }
+    };
+    fields.all("scope").into_iter().map(rule).collect()
+}
+
+/// `POST /servers/{id}/tools`. Rules that allow more need the password when that is due.
+pub(crate) async fn set_rules(form: Submission, id: String) -> Response {
+    let typed = typed_rules(&form.fields);
+    form.run_of(id, typed, tools::rules_form, async |form, id, typed| {
+        let id = read_id(id)?;
+        let before = gateway::find(form.context(), &id).await?.ok_or(ActionError::NotFound)?.rules;
+        let rules: Vec<_> = typed.iter().map(TypedRule::rule).collect();
+        if gateway::rules::widen(&before, &rules) {
+            form.confirm().await?;
+        }
+        gateway::rules::set(form.context(), &form.actor().await?, &id, &rules).await?;
+        Ok(Answer::Next(format!("{}&view=tools", Done::ServerRulesSaved.at(links::server(&id)))))
+    })
+    .await
+}
+
+/// `POST /servers/{id}/tools/scope`
+pub(crate) async fn add_ready_scope(form: Submission, id: String) -> Response {
+    let kind = form.get("kind");
+    form.run_of(id, (), tools::look_form, async |form, id, ()| {
+        let id = read_id(id)?;
+        let gateway = gateway::find(form.context(), &id).await?.ok_or(ActionError::NotFound)?;
+        let [read, all] = tools::ready_names(&gateway);
+        let (name, only_reads) = if kind == "read" { (read, true) } else { (all, false) };
+        gateway::rules::add_ready_scope(form.context(), &form.actor().await?, &id, &name, only_reads).await?;
+        Ok(Answer::Next(format!("{}&view=tools", Done::ServerScopeAdded.at(links::server(&id)))))
+    })
+    .await
+}
+
+/// `POST /servers/{id}/gateway`
+pub(crate) async fn edit_gateway(form: Submission, id: String) -> Response {
+    let typed = read!(form.fields => TypedGateway {
+        upstream, header, header_name, header_value, identity, on_change, reports, per_minute, concurrent,
+        per_minute_each, concurrent_each, limits
+    });
+    form.run_of(id, typed, gateway_page::form, async |form, id, typed| {
+        let id = read_id(id)?;
+        let edit = typed.edit()?;
+        gateway::edit(form.context(), &form.actor().await?, &id, &edit).await?;
+        Ok(Answer::Next(Done::ServerGatewaySaved.at(links::server(&id))))
     })
     .await
 }

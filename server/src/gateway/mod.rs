@@ -50,7 +50,7 @@ use crate::egress::upstream::{UpstreamError, Upstreams};
 use crate::gateway::filter::Filter;
 use crate::gateway::limits::CallCounters;
 use crate::gateway::message::{Message, MessageError, Messages};
-use crate::gateway::news::NewsTimes;
+use crate::gateway::news::{DestructiveUses, NewsTimes};
 use crate::gateway::record::Record;
 use crate::gateway::relay::{Mode, Relay, over};
 use crate::http::client_address::ClientAddress;
@@ -78,6 +78,7 @@ pub(crate) struct Gateway {
     pub(crate) first_byte: Duration,
     counters: CallCounters,
     news: NewsTimes,
+    uses: DestructiveUses,
 }
 
 impl Gateway {
@@ -89,6 +90,7 @@ impl Gateway {
             first_byte,
             counters: CallCounters::default(),
             news: NewsTimes::default(),
+            uses: DestructiveUses::default(),
         }
     }
 }
@@ -208,6 +210,11 @@ impl Exchange<'_> {
                 }
             }
         }
+        for message in &messages.list {
+            if let Ok(Some(Item::Tool(tool))) = message.item() {
+                news::note_destructive(state, &self.filter, &self.caller, tool, self.address);
+            }
+        }
         let has_list = messages.list.iter().any(Message::is_list);
         self.pass(&head, body, record, has_list).await
     }
@@ -284,7 +291,8 @@ impl Exchange<'_> {
             unanswered(&snapshot, &refused)
         })?;
         news::note_status(state, &self.filter, answer.status().as_u16());
-        let (mut answer, upstream) = self.head(&head.method, &answer, &mut record).map(|head| (head, answer.into_body()))?;
+        let (mut answer, upstream) =
+            self.head(&head.method, &answer, &mut record).map(|head| (head, answer.into_body()))?;
         let is_stream = media_type::of_body(&answer.headers) == EVENT_STREAM;
         let is_json = media_type::of_body(&answer.headers) == media_type::JSON;
         if !is_stream && !is_json {

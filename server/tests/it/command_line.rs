@@ -660,9 +660,8 @@ fn call(command: &str) -> Vec<&str> {
         "client show" | "client disable" | "client enable" | "client remove" => vec!["app_0000000000000000000000"],
         "client create" => vec!["--name", "x", "--redirect-uri", "https://x.example/callback"],
         "server add" => vec!["--name", "x", "--resource", "https://x.example/mcp", "--scope", "x:read"],
-        "server show" | "server edit" | "server archive" | "server unarchive" | "server remove" | "server check" => {
-            vec!["https://x.example/mcp"]
-        }
+        "server allow" => vec!["https://x.example/mcp", "--scope", "x:read"],
+        command if command.starts_with("server ") && command != "server list" => vec!["https://x.example/mcp"],
         "leak" | "token show" => vec!["text"],
         "import" => vec!["text", "--dry-run"],
         "backup" => vec!["copy.db"],

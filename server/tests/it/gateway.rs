@@ -289,10 +289,7 @@ async fn a_call_reaches_the_server_with_our_header_and_without_the_token() {
     let metadata = "http://localhost:8080/.well-known/oauth-protected-resource/gateway/docs";
     let bare = stage.send("", call(1, "search").to_string(), &[]).await;
     assert_eq!(bare.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(
-        bare.header("www-authenticate"),
-        format!(r#"Bearer resource_metadata="{metadata}", scope="docs:read""#)
-    );
+    assert_eq!(bare.header("www-authenticate"), format!(r#"Bearer resource_metadata="{metadata}", scope="docs:read""#));
     let document = stage.app.get("/.well-known/oauth-protected-resource/gateway/docs").await.json();
     assert_eq!(document["resource"], "http://localhost:8080/gateway/docs");
     assert_eq!(document["scopes_supported"], json!(["docs:read", "docs:write", "docs:all"]));
@@ -347,7 +344,10 @@ async fn a_server_learns_who_calls_if_it_wants() {
     assert_eq!((&part(0)["typ"], &part(0)["alg"]), (&json!("countersign-identity+jwt"), &json!("ES256")));
     let claims = part(1);
     assert_eq!(claims["aud"], stage.upstream.url());
-    assert_eq!((&claims["client_id"], &claims["sub"]), (&claims["sub"], &json!(credential.credential.client_id.as_str())));
+    assert_eq!(
+        (&claims["client_id"], &claims["sub"]),
+        (&claims["sub"], &json!(credential.credential.client_id.as_str()))
+    );
     assert_eq!(claims["scope"], "docs:read");
     assert_eq!(claims["exp"].as_i64().zip(claims["iat"].as_i64()).map(|(exp, iat)| exp - iat), Some(60));
     let keys = stage.app.get("/mcp/oauth/jwks").await.json();
@@ -367,7 +367,9 @@ async fn a_token_neither_sees_nor_calls_what_its_scopes_do_not_allow() {
     {
         assert_eq!(names(&stage.send(token, listing(), &[]).await.json()["result"]["tools"]), seen);
         stage.upstream.answers(|received| {
-            as_stream(&json!({ "jsonrpc": "2.0", "id": received.message()["id"], "result": { "tools": usual_tools() } }))
+            as_stream(
+                &json!({ "jsonrpc": "2.0", "id": received.message()["id"], "result": { "tools": usual_tools() } }),
+            )
         });
         let stream = stage.send(token, listing(), &[]).await;
         assert_eq!(stream.header("content-type"), "text/event-stream");
@@ -383,13 +385,19 @@ async fn a_token_neither_sees_nor_calls_what_its_scopes_do_not_allow() {
     let challenge = refused.header("www-authenticate");
     assert!(challenge.contains(r#"error="insufficient_scope", scope="docs:read docs:write", resource_metadata=""#));
     let refused = stage.call(&write, "delete").await;
-    assert!(refused.header("www-authenticate").contains(r#"scope="docs:write docs:all""#), "all that the next one needs");
+    assert!(
+        refused.header("www-authenticate").contains(r#"scope="docs:write docs:all""#),
+        "all that the next one needs"
+    );
 
     // A batch is allowed as a whole or not at all.
     let batch = json!([call(1, "search"), call(2, "update")]).to_string();
     assert_eq!(stage.send(&read, batch.clone(), &[]).await.status, StatusCode::FORBIDDEN);
     assert!(stage.upstream.taken().is_empty());
-    assert_eq!(stage.send(&write, batch.clone(), &[("mcp-protocol-version", "2025-03-26")]).await.status, StatusCode::OK);
+    assert_eq!(
+        stage.send(&write, batch.clone(), &[("mcp-protocol-version", "2025-03-26")]).await.status,
+        StatusCode::OK
+    );
     let later = stage.send(&write, batch, &[("mcp-protocol-version", "2025-11-25")]).await;
     assert_eq!((later.status, later.json()["error"]["code"].clone()), (StatusCode::BAD_REQUEST, json!(-32600)));
     assert_eq!(stage.upstream.taken().len(), 1);
@@ -462,7 +470,10 @@ async fn a_session_belongs_to_the_client_that_began_it() {
     let ended = stage.app.send(request(Method::DELETE, &token, "", &[("mcp-session-id", &session)])).await;
     assert_eq!(ended.status, StatusCode::ACCEPTED);
     let received = stage.upstream.taken();
-    assert_eq!((&received[0].method, &received[0].headers["mcp-session-id"]), (&Method::DELETE, &"s-1".parse().expect("a value")));
+    assert_eq!(
+        (&received[0].method, &received[0].headers["mcp-session-id"]),
+        (&Method::DELETE, &"s-1".parse().expect("a value"))
+    );
 }
 
 #[tokio::test]
@@ -495,7 +506,8 @@ async fn unclear_requests_are_refused_before_they_reach_the_server() {
     let other_page = stage.send(&token, good.clone(), &[("origin", "https://evil.example")]).await;
     assert_eq!(other_page.status, StatusCode::FORBIDDEN);
     assert!(stage.upstream.taken().is_empty());
-    let headers = [("mcp-method", "tools/call"), ("mcp-name", "=?base64?c2VhcmNo?="), ("origin", "https://app.example")];
+    let headers =
+        [("mcp-method", "tools/call"), ("mcp-name", "=?base64?c2VhcmNo?="), ("origin", "https://app.example")];
     let answer = stage.send(&token, good, &headers).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::OK, "https://app.example"));
 }
@@ -510,7 +522,8 @@ async fn a_revoked_credential_is_refused_at_once_and_its_stream_is_cut() {
     });
     let credential = stage.credential(&["docs:read"]).await;
     let token = stage.exchange(&credential).await;
-    let open = stage.app.router.clone().oneshot(with_peer(request(Method::GET, &token, "", &[]))).await.expect("an answer");
+    let open =
+        stage.app.router.clone().oneshot(with_peer(request(Method::GET, &token, "", &[]))).await.expect("an answer");
     let mut body = open.into_body();
     let first = body.frame().await.expect("a frame").expect("data");
     assert_eq!(first.into_data().expect("data"), "data: {}\n\n");
@@ -550,7 +563,8 @@ async fn a_client_that_hangs_up_ends_the_request_to_the_server() {
     let header = HeaderEdit::Remove;
     stage.edit(GatewayEdit { upstream: Some(format!("http://{host}/mcp")), header, ..GatewayEdit::default() }).await;
     let token = stage.token(&["docs:read"]).await;
-    let waiting = app.router.clone().oneshot(with_peer(request(Method::POST, &token, call(1, "search").to_string(), &[])));
+    let waiting =
+        app.router.clone().oneshot(with_peer(request(Method::POST, &token, call(1, "search").to_string(), &[])));
     let waiting = tokio::spawn(waiting);
     let (mut stream, _) = listener.accept().await.expect("a connection");
     let mut head = [0; 4096];
@@ -566,7 +580,8 @@ async fn faults_of_the_server_have_answers_that_tell_nothing_of_it() {
     let stage = Stage::with(16 * 1024, Duration::from_millis(300)).await;
     let token = stage.token(&["docs:read"]).await;
     let listing = || message(1, "tools/list", json!({})).to_string();
-    let json_of = |status: StatusCode, body: Body| (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    let json_of =
+        |status: StatusCode, body: Body| (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
     let endless = || {
         let piece = Bytes::from(vec![b' '; 4096]);
         Body::from_stream(futures::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone())))
@@ -578,13 +593,36 @@ async fn faults_of_the_server_have_answers_that_tell_nothing_of_it() {
         ("a redirect", Arc::new(|_| (StatusCode::FOUND, [("location", "http://127.0.0.1/")]).into_response()), 502),
         ("our header is refused", Arc::new(|_| StatusCode::UNAUTHORIZED.into_response()), 502),
         ("our header is too weak", Arc::new(|_| StatusCode::FORBIDDEN.into_response()), 502),
-        ("compressed", Arc::new(|_| ([("content-encoding", "gzip"), ("content-type", "application/json")], "x").into_response()), 502),
+        (
+            "compressed",
+            Arc::new(|_| ([("content-encoding", "gzip"), ("content-type", "application/json")], "x").into_response()),
+            502,
+        ),
         ("a list that is not JSON", Arc::new(move |_| json_of(StatusCode::OK, Body::from("{"))), 502),
         ("a list without an end", Arc::new(move |_| json_of(StatusCode::OK, endless())), 502),
-        ("a huge header", Arc::new(|_| ([("x-long", "x".repeat(200_000)), ("content-type", "application/json".to_owned())], "{}").into_response()), 502),
-        ("an error with a page", Arc::new(|_| (StatusCode::INTERNAL_SERVER_ERROR, "Traceback: secret").into_response()), 500),
-        ("an error in JSON", Arc::new(move |_| json_of(StatusCode::NOT_FOUND, Body::from(r#"{"jsonrpc":"2.0","id":1,"error":{}}"#))), 404),
-        ("a session that is none", Arc::new(|_| ([("mcp-session-id", "a b"), ("content-type", "application/json")], "{}").into_response()), 502),
+        (
+            "a huge header",
+            Arc::new(|_| {
+                ([("x-long", "x".repeat(200_000)), ("content-type", "application/json".to_owned())], "{}")
+                    .into_response()
+            }),
+            502,
+        ),
+        (
+            "an error with a page",
+            Arc::new(|_| (StatusCode::INTERNAL_SERVER_ERROR, "Traceback: secret").into_response()),
+            500,
+        ),
+        (
+            "an error in JSON",
+            Arc::new(move |_| json_of(StatusCode::NOT_FOUND, Body::from(r#"{"jsonrpc":"2.0","id":1,"error":{}}"#))),
+            404,
+        ),
+        (
+            "a session that is none",
+            Arc::new(|_| ([("mcp-session-id", "a b"), ("content-type", "application/json")], "{}").into_response()),
+            502,
+        ),
     ];
     for (name, answering, status) in cases {
         *stage.upstream.answering.lock().expect("a lock") = answering;
@@ -729,7 +767,9 @@ async fn limits_are_watched_or_enforced() {
         assert_eq!(stage.call(&token, "search").await.status, StatusCode::OK, "only watched");
     }
     stage.app.instance.clock.advance(Duration::from_secs(60));
-    stage.edit(GatewayEdit { limits: Some(CallLimits { is_enforced: true, ..limits }), ..GatewayEdit::default() }).await;
+    stage
+        .edit(GatewayEdit { limits: Some(CallLimits { is_enforced: true, ..limits }), ..GatewayEdit::default() })
+        .await;
     for _ in 0..2 {
         assert_eq!(stage.call(&token, "search").await.status, StatusCode::OK);
     }
@@ -743,10 +783,14 @@ async fn limits_are_watched_or_enforced() {
     assert_eq!(stage.send(&token, listing, &[]).await.status, StatusCode::OK, "a list is no call");
     assert_eq!(
         stage.recorded().await,
-        [("tool search limited".to_owned(), 1), ("tool search ok".to_owned(), 5 + 1), ("tool search over_limit".to_owned(), 1)]
-            .into_iter()
-            .filter(|(line, _)| !line.contains("over_limit"))
-            .collect::<Vec<_>>()
+        [
+            ("tool search limited".to_owned(), 1),
+            ("tool search ok".to_owned(), 5 + 1),
+            ("tool search over_limit".to_owned(), 1)
+        ]
+        .into_iter()
+        .filter(|(line, _)| !line.contains("over_limit"))
+        .collect::<Vec<_>>()
     );
 }
 
@@ -807,7 +851,8 @@ async fn an_address_and_its_header_are_checked() {
     let moved = GatewayEdit { upstream: Some("https://evil.example/mcp".to_owned()), ..GatewayEdit::default() };
     let refused = gateway::edit(context, &operator(), stage.id(), &moved).await;
     assert!(matches!(refused, Err(server::McpServerError::Invalid(errors)) if errors[0].field == "header_value"));
-    let same = GatewayEdit { upstream: Some(format!("http://{}/other", stage.upstream.host)), ..GatewayEdit::default() };
+    let same =
+        GatewayEdit { upstream: Some(format!("http://{}/other", stage.upstream.host)), ..GatewayEdit::default() };
     stage.edit(same).await;
     // A server that checks tokens itself cannot have an address of the gateway.
     let squatting = ServerDraft { resource: "http://localhost:8080/gateway/other".to_owned(), ..draft("Squatter") };

@@ -33,6 +33,8 @@ use domain::model::person::team::InvitedRole;
 use domain::model::ports::{Fetch, Post};
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
+use domain::model::server::gateway::rules::{Item, ScopeRule};
+use domain::model::server::gateway::{CallLimits, ChangePolicy};
 use domain::model::webhook::EventKind;
 use domain::operations::housekeeping::Housekeeping;
 use domain::operations::instance::open_instance;
@@ -40,6 +42,7 @@ use domain::operations::key_rotation::{self, RotationMode};
 use domain::operations::restore::{self, Difference};
 use domain::person::{self, invitation, manage, team};
 use domain::server::edit::ServerEdit;
+use domain::server::gateway::{self, GatewayDraft, GatewayEdit, rules};
 use domain::server::{self, ServerDraft};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use domain::testing::{FakeIssuers, FakeReceiver, FixedClock, SeededRandom};
@@ -570,6 +573,43 @@ async fn a_server_that_was_narrowed_stays_narrow() {
 }
 
 #[tokio::test]
+async fn rules_of_the_gateway_that_were_narrowed_stay_narrow() {
+    let app = App::new().await;
+    let context = app.instance.context.clone();
+    let scopes = ["read", "write"].map(ScopeDescription::parse).to_vec();
+    let draft = ServerDraft { name: "docs".to_owned(), scopes, ..ServerDraft::default() };
+    let behind = GatewayDraft { upstream: "https://docs.example/mcp".to_owned(), ..GatewayDraft::default() };
+    let docs = gateway::add(&context, &operator(), &draft, &behind).await.expect("added").id;
+    let set = async |read: &[&str], write: Option<&[&str]>| {
+        let tools = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let rule = |tools| ScopeRule { tools, ..ScopeRule::default() };
+        let rules = [("read".to_owned(), rule(tools(read))), ("write".to_owned(), rule(write.and_then(tools)))];
+        rules::set(&context, &operator(), &docs, &rules).await.expect("set");
+    };
+    set(&["search", "export"], None).await;
+    let backup = Backup::of(&app).await;
+    set(&["search", "new"], Some(&["update"])).await;
+    let limits = CallLimits { per_minute_each: Some(7), is_enforced: true, ..CallLimits::default() };
+    let edit = GatewayEdit {
+        on_change: Some(ChangePolicy::Block),
+        limits: Some(limits),
+        sends_identity: Some(true),
+        ..GatewayEdit::default()
+    };
+    gateway::edit(&context, &operator(), &docs, &edit).await.expect("edits");
+
+    let (app, difference) = backup.restored(app, true).await;
+    let told: Vec<(&str, How)> = difference.ended.iter().map(|one| (one.name.as_str(), one.how)).collect();
+    assert_eq!(told, [("docs", How::ServerNarrowed)]);
+    let restored = gateway::find(&app.instance.context, &docs).await.expect("reads").expect("a gateway");
+    let allows = |scope: &str, tool| restored.rules.scope_allows(scope, Item::Tool(tool));
+    assert!(allows("read", "search") && !allows("read", "export") && !allows("read", "new"));
+    assert!(allows("write", "update") && !allows("write", "search"));
+    assert_eq!((restored.on_change, restored.limits), (ChangePolicy::Block, limits));
+    assert!(!restored.sends_identity, "what is no right of a client is as in the backup");
+}
+
+#[tokio::test]
 async fn an_archived_server_stays_archived() {
     let app = App::new().await;
     let context = app.instance.context.clone();
@@ -678,7 +718,7 @@ fn test_of(action: Action) -> [&'static str; 2] {
         }
         Action::ClientChanged => ["restore", "a_redirect_uri_that_was_removed_stays_removed"],
         Action::McpServerEdited => ["restore", "a_server_that_was_narrowed_stays_narrow"],
-        Action::McpServerRulesChanged => ["gateway", "rules_that_were_narrowed_stay_narrow_after_a_restore"],
+        Action::McpServerRulesChanged => ["restore", "rules_of_the_gateway_that_were_narrowed_stay_narrow"],
         Action::McpServerArchived | Action::McpServerRemoved => ["restore", "an_archived_server_stays_archived"],
         Action::TokenRevoked => ["restore", "a_token_that_was_revoked_stays_revoked"],
         Action::CredentialDisabled | Action::EmergencyStopped | Action::TeamRemoved | Action::SigningKeyRotated => {

@@ -90,7 +90,7 @@ pub(crate) fn TextArea(
 
 /// The content of a `<textarea>`. Leptos does not escape the text of that element. A line break is put first, because
 /// browsers drop the first line break after the tag.
-fn text_area_content(value: &str) -> String {
+pub(crate) fn text_area_content(value: &str) -> String {
     format!("\n{}", escaped(value))
 }
 

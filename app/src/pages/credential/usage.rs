@@ -10,10 +10,11 @@ use domain::model::credential::{AuthMethod, Credential, Impact};
 use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::model::token::Refusal;
-use domain::server;
+use domain::server::{self, gateway};
 
 use crate::components::chart::{Chart, chart, period_pills, period_words, shares, strips};
 use crate::pages::credential::list::short_resource;
+use crate::pages::server::calls::{calls_table, latest_table};
 use crate::prelude::*;
 
 /// The period that an address asks for. A word that names none is the shortest period.
@@ -69,7 +70,34 @@ pub(crate) async fn usage_view(
     let refusals = refused(credential, usage::refusals(context, id).await?, manages);
     let servers = server::list(context).await?;
     let recent = recent(usage::recent_exchanges(context, id).await?, &servers);
-    Ok(html! { {exchanges}{by_secret}{refusals}{recent} })
+    let calls = tools_called(visit, id.as_str(), "", &servers).await?;
+    Ok(html! { {exchanges}{by_secret}{calls}{refusals}{recent} })
+}
+
+/// What a caller called through the gateway: by tool, and the latest calls one by one. Nothing when there are no calls.
+/// `person` is empty unless the caller is an app.
+pub(crate) async fn tools_called(
+    visit: &Visit,
+    caller: &str,
+    person: &str,
+    servers: &[McpServer],
+) -> Result<Option<AnyView>, ActionError> {
+    const KEPT: u16 = 200;
+    let (context, period) = (&visit.context, Period::Quarter);
+    let sums = gateway::usage::of_caller(context, caller, person, period.first_hour(visit.now())).await?;
+    if sums.is_empty() {
+        return Ok(None);
+    }
+    let latest = gateway::usage::latest(context, caller, person, KEPT).await?;
+    let count = latest.len();
+    let content = html! {
+        {calls_table(sums, Some(servers))}
+        <details class="more">
+            <summary>{format!("The latest {}, one by one", counted(count, "call", "calls"))}</summary>
+            {latest_table(latest, servers)}
+        </details>
+    };
+    Ok(Some(panel("calls", "Tools called", muted(format!("last {}", period_words(period).1)), content)))
 }
 
 /// The view “Usage” of an MCP server: exchanges for it, and the credentials with the most of them.

@@ -5,20 +5,26 @@ use domain::model::person::authority::Role;
 use domain::model::server::McpServer;
 use domain::model::server::callers::Callers;
 use domain::model::server::check::ServerCheck;
+use domain::model::server::gateway::tools::{Tool, ToolState};
+use domain::model::server::gateway::{ChangePolicy, Gateway};
+use domain::server::gateway::{self, tools as gateway_tools, usage};
 use domain::server::{callers, check};
 
+use crate::components::chart::period_words;
 use crate::components::parts::{View, key_figures, view_links};
 use crate::pages::audit::entry::latest_changes;
 use crate::pages::audit::receipt::receipt;
 use crate::pages::credential::usage::{server_summary, server_usage};
 use crate::pages::server::access::{access_panel, find};
 use crate::pages::server::callers::CallersQuery;
+use crate::pages::server::calls::{callers_table, calls_table};
 use crate::pages::server::list::{copied, marks, resource};
-use crate::pages::server::{callers as who, check as checks};
+use crate::pages::server::{callers as who, check as checks, tools as tools_view};
 use crate::prelude::*;
 use crate::snippets;
 
-/// The page of one server. `view` names the view: `access`, `usage`, `activity`, `protect`, `check`, or the overview.
+/// The page of one server. `view` names the view: `tools`, `access`, `usage`, `activity`, `protect`, `check`, or the
+/// overview.
 /// `default` is the scope that the edit of the receipt made the default.
 pub async fn page(
     id: String,
@@ -35,10 +41,13 @@ pub async fn page(
     let callers = callers::count(&visit.context, authority, &server).await?;
     let check = check::last(&visit.context, &server.id).await?;
     let all = callers.all.credentials + callers.all.apps + callers.all.personal_tokens;
-    // The built-in server protects itself.
-    let outside = !server.built_in;
+    let gateway = gateway::find(&visit.context, &server.id).await?;
+    let tools = if gateway.is_some() { gateway_tools::list(&visit.context, &server.id).await? } else { Vec::new() };
+    // The built-in server protects itself, and the gateway protects the servers behind it.
+    let outside = !server.built_in && gateway.is_none();
     let views = [
         ("", "Overview", None, true),
+        ("tools", "Tools", i64::try_from(tools.len()).ok(), gateway.is_some()),
         ("access", "Access", Some(all), true),
         ("usage", "Usage", None, true),
         ("activity", "Activity", None, true),
@@ -50,9 +59,17 @@ pub async fn page(
         "access" => {
             html! { {access_panel(&visit, &server).await?}{who::view(&visit, &server, &callers, &query).await?} }
         }
+        "tools" => match &gateway {
+            Some(gateway) => tools_view::view(&visit, &server, gateway).await?,
+            None => ().into_any(),
+        },
         "usage" => {
             let address = links::server_view(&server.id, &[("view", "usage")]);
-            server_usage(&visit, &server.id, period, &address).await?
+            let calls = match gateway.is_some() {
+                true => calls(&visit, &server, period).await?,
+                false => ().into_any(),
+            };
+            html! { {calls}{server_usage(&visit, &server.id, period, &address).await?} }
         }
         "activity" => latest_changes(&visit, &server.id, 20).await?,
         // The setup for the server's operator: the document that leads clients here, and the token check.
@@ -61,7 +78,7 @@ pub async fn page(
             let about = format!("Serve the document at {} and check every token.", server.metadata_url());
             html! { <Texts title="Protect the server" about texts/> }
         }
-        "check" => checks::panel_of(&server, &issuer, check.clone(), administers),
+        "check" if outside => checks::panel_of(&server, &issuer, check.clone(), administers),
         _ => {
             let usage = links::server_view(&server.id, &[("view", "usage")]);
             html! {
@@ -70,7 +87,7 @@ pub async fn page(
                     {access_panel(&visit, &server).await?}
                     {server_summary(&visit, &server.id, usage).await?}
                 </div>
-                {technical(&server, &issuer)}
+                {technical(&server, &issuer, gateway.as_ref())}
             }
         }
     };
@@ -81,14 +98,18 @@ pub async fn page(
         is_current: word == shown,
     });
     let may_generate = authority.has_anywhere(Role::Member) && server.admits(authority);
-    let next = (Done::read(On::Server, done) == Some(Done::ServerAdded)).then(|| next_steps(&server));
-    let title = html! { <span class="named">{server.name.clone()}{marks(&server)}</span> };
+    let is_new = Done::read(On::Server, done) == Some(Done::ServerAdded);
+    let next = is_new.then(|| next_steps(&server, gateway.is_some()));
+    let behind = gateway.is_some().then(|| chip("Protected here", "ok"));
+    let title = html! { <span class="named">{server.name.clone()}{behind}{marks(&server)}</span> };
+    let lead = html! { {resource(&server)}{gateway.as_ref().filter(|_| administers).map(upstream)} };
     let body = view! {
         {what_was_done(&visit, &server, done, default, check.as_ref()).await?}
-        {head((links::SERVERS, "MCP servers"), title, resource(&server), actions(&server, administers, may_generate))}
+        {head((links::SERVERS, "MCP servers"), title, lead, actions(&server, gateway.is_some(), administers, may_generate))}
         {next}
+        {gateway.as_ref().map(|gateway| gateway_condition(&server, gateway, &tools, shown, administers))}
         {condition(&server, check.as_ref().filter(|_| shown != "check"), administers)}
-        {figures(&server, &callers, check, administers)}
+        {figures(&server, &callers, check, gateway.is_some(), administers)}
         {view_links("Views of the MCP server", tabs)}
         {content}
     };
@@ -119,15 +140,100 @@ async fn what_was_done(
 }
 
 /// What to do with a server that was just added.
-fn next_steps(server: &McpServer) -> AnyView {
+fn next_steps(server: &McpServer, is_behind: bool) -> AnyView {
     let generate =
         primary_link(links::credential_for_server(&server.id), format!("Generate a credential for {}", server.name));
-    let protect = button_link(links::server_view(&server.id, &[("view", "protect")]), "Protect the server");
-    let content = view! { <div class="body"><div class="row">{generate}{protect}{checks::button(server)}</div></div> };
-    panel("next", "Next steps", (), content)
+    let more = match is_behind {
+        true => {
+            button_link(links::server_view(&server.id, &[("view", "tools")]), "Choose which scope allows which tool")
+        }
+        false => html! {
+            {button_link(links::server_view(&server.id, &[("view", "protect")]), "Protect the server")}
+            {checks::button(server)}
+        },
+    };
+    panel("next", "Next steps", (), view! { <div class="body"><div class="row">{generate}{more}</div></div> })
 }
 
-fn actions(server: &McpServer, administers: bool, may_generate: bool) -> AnyView {
+/// The server behind the gateway, and when it last answered a look.
+fn upstream(gateway: &Gateway) -> AnyView {
+    let answered = match &gateway.greeting {
+        Some(greeting) => {
+            html! { {format!(", {}, protocol {}, answered ", greeting.name, greeting.protocol)}{distance(greeting.at)} }
+        }
+        None => html! { ", not answered yet" },
+    };
+    html! { <span class="muted">"Behind it: "{address(&gateway.upstream)}{answered}</span> }
+}
+
+/// What needs attention at the gateway of the server.
+fn gateway_condition(server: &McpServer, gateway: &Gateway, tools: &[Tool], shown: &str, administers: bool) -> AnyView {
+    let refused = gateway.refusal.filter(|_| administers).map(|refusal| {
+        notice("danger", view! {
+            <p>
+                <b>{format!("The server behind the gateway refuses it: {}. ", refusal.status)}</b>
+                "Calls are answered with 502 since "{moment(refusal.at)}". Enter the header that the server expects. "
+                <a href=links::gateway_settings(&server.id)>"Gateway settings"</a>
+            </p>
+        })
+    });
+    let of =
+        |state| tools.iter().filter(|tool| tool.state() == state).map(|tool| tool.name.as_str()).collect::<Vec<_>>();
+    let changed = of(ToolState::Changed);
+    let changed = (!changed.is_empty() && shown != "tools").then(|| {
+        let what = if changed.len() == 1 { "A tool changed its definition" } else { "Tools changed their definition" };
+        let effect = match gateway.on_change {
+            ChangePolicy::Warn => "Clients get the new definition.",
+            ChangePolicy::Block => "Calls are blocked until somebody accepts it.",
+        };
+        notice(
+            "warn",
+            view! {
+                <p>
+                    <b>{format!("{what}: {}. ", changed.join(", "))}</b>{effect}" "
+                    <a href=links::server_view(&server.id, &[("view", "tools")])>"See the difference"</a>
+                </p>
+            },
+        )
+    });
+    let silent = (gateway.greeting.is_none() && administers && shown != "tools").then(|| {
+        notice(
+            "warn",
+            view! {
+                <p>
+                    <b>"The server behind the gateway has not answered yet. "</b>
+                    "Look at it to see why, and to see its tools. "
+                    <a href=links::look_at_tools(&server.id)>"Look at the server"</a>
+                </p>
+            },
+        )
+    });
+    html! { {refused}{silent}{changed} }
+}
+
+/// The calls of a server behind the gateway, and who made them.
+async fn calls(visit: &Visit, server: &McpServer, period: Period) -> Result<AnyView, ActionError> {
+    const MOST_CALLERS: u16 = 20;
+    let (context, authority) = (&visit.context, visit.authority()?);
+    let since = period.first_hour(visit.now());
+    let sums = usage::by_name(context, authority, &server.id, since).await?;
+    let callers = usage::by_caller(context, authority, &server.id, since, MOST_CALLERS).await?;
+    let words = format!("last {}", period_words(period).1);
+    if sums.is_empty() {
+        return Ok(panel(
+            "calls",
+            "Calls",
+            muted(words),
+            empty(muted("Nobody called this server through the gateway.")),
+        ));
+    }
+    Ok(html! {
+        {panel("calls", "Calls", muted(words.clone()), calls_table(sums, None))}
+        {panel("callers", "Who calls it", muted(words), callers_table(callers))}
+    })
+}
+
+fn actions(server: &McpServer, is_behind: bool, administers: bool, may_generate: bool) -> AnyView {
     let change = administers.then(|| {
         let end = match server.is_archived() {
             _ if server.built_in => ().into_any(),
@@ -137,7 +243,10 @@ fn actions(server: &McpServer, administers: bool, may_generate: bool) -> AnyView
                 {button_link(links::remove_server(&server.id), "Remove")}
             },
         };
-        let check = (!server.built_in).then(|| checks::button(server));
+        let check = match is_behind {
+            true => Some(button_link(links::gateway_settings(&server.id), "Gateway settings")),
+            false => (!server.built_in).then(|| checks::button(server)),
+        };
         view! { {check}{button_link(links::edit_server(&server.id), "Edit")}{end} }
     });
     let generate = may_generate.then(|| primary_link(links::credential_for_server(&server.id), "Generate credential"));
@@ -182,7 +291,13 @@ fn condition(server: &McpServer, check: Option<&ServerCheck>, administers: bool)
 }
 
 /// The most important numbers. A person who is no administrator reads whose callers they count.
-fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>, administers: bool) -> AnyView {
+fn figures(
+    server: &McpServer,
+    callers: &Callers,
+    check: Option<ServerCheck>,
+    is_behind: bool,
+    administers: bool,
+) -> AnyView {
     let linked = |kind: &'static str, count: i64| {
         let href = links::server_view(&server.id, &[("view", "access"), ("kind", kind)]);
         if count == 0 {
@@ -192,6 +307,7 @@ fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>, ad
         }
     };
     let checked = match (check, server.built_in) {
+        _ if is_behind => (html! { "Gateway" }, html! { "checks each token" }),
         (Some(check), _) => (checks::verdict(&check), distance(check.at)),
         (None, true) => (html! { "Built in" }, html! { "nothing to check" }),
         (None, false) => (html! { "Never" }, html! { "" }),
@@ -206,7 +322,7 @@ fn figures(server: &McpServer, callers: &Callers, check: Option<ServerCheck>, ad
         (apps, linked("apps", all.apps), html! { "" }),
         (tokens, linked("tokens", all.personal_tokens), html! { "" }),
         ("Token lifetime", html! { {duration(server.token_lifetime)} }, html! { {server.alg.as_str()} }),
-        ("Last check", checked.0, checked.1),
+        (if is_behind { "Protected by" } else { "Last check" }, checked.0, checked.1),
     ])
 }
 
@@ -245,9 +361,14 @@ fn scopes(server: &McpServer, callers: &Callers, administers: bool) -> AnyView {
 }
 
 /// What the operator of the server configures.
-fn technical(server: &McpServer, issuer: &str) -> AnyView {
+fn technical(server: &McpServer, issuer: &str, gateway: Option<&Gateway>) -> AnyView {
+    let identity = gateway.map(|gateway| {
+        let words = if gateway.sends_identity { "Sent to the server" } else { "Not sent to the server" };
+        view! { <div><dt>"Identity of the caller"</dt><dd>{words}</dd></div> }
+    });
     let content = view! {
         <dl class="facts">
+            {identity}
             <div><dt>"Issuer"</dt><dd>{issuer.to_owned()}</dd></div>
             <div><dt>"Signature"</dt><dd>{server.alg.as_str()}</dd></div>
             <div><dt>"Keys"</dt><dd><a href=links::JWKS>"JWKS"</a></dd></div>

@@ -18,6 +18,13 @@ pub fn words(kind: EventKind) -> (&'static str, &'static str) {
         EventKind::RetiredSecretTried => {
             ("Ended secret tried", "A secret was tried after it was revoked or replaced, or after it had expired.")
         }
+        EventKind::ToolsChanged => {
+            ("Tools changed", "An MCP server behind the gateway sends definitions of tools that nobody accepted.")
+        }
+        EventKind::DestructiveTool => (
+            "Destructive tool used",
+            "A caller used a destructive tool for the first time, at a server whose gateway settings ask for that.",
+        ),
     }
 }
 

@@ -52,7 +52,7 @@ impl Period {
     }
 
     /// The first hour of the first bar.
-    pub(crate) fn first_hour(self, now: Timestamp) -> i64 {
+    pub fn first_hour(self, now: Timestamp) -> i64 {
         let length = self.hours_of_bar();
         now.hour().div_euclid(length) * length - (self.bars() - 1) * length
     }

@@ -157,7 +157,20 @@ pub(super) fn unknown_fields(action: Action, entry: &AuditEntry) -> Vec<String> 
         Action::WebhookEdited => &["name", "host", "events", "address"],
         Action::ClientChanged => &["name", "redirect_uris", "keys", "device_grant", "by"],
         // The algorithm is no right: the one of the backup holds again.
-        Action::McpServerEdited => &["teams", "name", "scopes", "token_lifetime", "alg"],
+        // How we prove ourselves to a server, and what it learns, are no rights of clients.
+        Action::McpServerEdited => &[
+            "teams",
+            "name",
+            "scopes",
+            "token_lifetime",
+            "alg",
+            "upstream",
+            "header",
+            "identity",
+            "on_change",
+            "reports_destructive",
+            "limits",
+        ],
         _ => return Vec::new(),
     };
     let fields: Map<String, Value> = serde_json::from_str(&entry.details).unwrap_or_default();

@@ -46,10 +46,15 @@ pub struct UpstreamHeader {
 debug_as!(UpstreamHeader, |header| "UpstreamHeader({}, redacted)", header.name);
 
 impl UpstreamHeader {
+    /// The header of this name and value, as people type them.
+    pub fn new(name: &str, value: &str) -> Self {
+        Self { name: name.trim().to_owned(), value: Zeroizing::new(value.trim().to_owned()) }
+    }
+
     /// Reads `Name: value`, as a file holds it.
     pub fn parse(line: &str) -> Option<Self> {
         let (name, value) = line.trim().split_once(':')?;
-        Some(Self { name: name.trim().to_owned(), value: Zeroizing::new(value.trim().to_owned()) })
+        Some(Self::new(name, value))
     }
 
     fn check(&self, errors: &mut Errors) {

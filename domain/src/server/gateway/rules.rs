@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::base::id::McpServerId;
+use crate::model::server::ScopeDescription;
 use crate::model::server::gateway::rules::{Rules, ScopeRule};
-use crate::model::server::gateway::tools::is_name;
-use crate::prelude::{Action, Actor, Changes, Context, FieldError};
-use crate::server::McpServerError;
+use crate::model::server::gateway::tools::{Hint, is_name};
+use crate::prelude::{Action, Actor, AtField, Changes, Context, FieldError};
 use crate::server::gateway::begin_for_gateway;
+use crate::server::{McpServerError, check_scopes};
 use crate::store;
 
 /// The most names in one list of a rule.
@@ -86,4 +87,39 @@ pub fn widen(before: &Rules, rules: &[(String, ScopeRule)]) -> bool {
             || is_wider(&before.prompts, &after.prompts)
             || is_wider(&before.resources, &after.resources)
     })
+}
+
+/// Adds a scope that allows the tools that say that they only read, or all tools. It comes after the other scopes, so the
+/// default scope stays. Only administrators may do this.
+pub async fn add_ready_scope(
+    context: &Context,
+    actor: &Actor,
+    id: &McpServerId,
+    name: &str,
+    only_reads: bool,
+) -> Result<(), McpServerError> {
+    let (mut change, mut server, gateway) = begin_for_gateway(context, actor, id).await?;
+    let description = if only_reads { "Use the tools that only read." } else { "Use all tools." };
+    let before: Vec<String> = server.scopes.iter().map(|scope| scope.name.clone()).collect();
+    server.scopes.push(ScopeDescription {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        implies: Vec::new(),
+    });
+    check_scopes(&server.scopes).at("main")?;
+    let mut rules = gateway.rules;
+    let mut allowed = None;
+    if only_reads {
+        let tools = store::server::gateway::tools(&mut change, id).await?;
+        let reading = tools.into_iter().filter(|tool| tool.hint() == Hint::Reads).map(|tool| tool.name);
+        allowed = Some(reading.collect::<BTreeSet<_>>());
+    }
+    rules.set(name, ScopeRule { tools: allowed.clone(), ..ScopeRule::default() });
+    let after: Vec<String> = server.scopes.iter().map(|scope| scope.name.clone()).collect();
+    let mut changes = Changes::default();
+    changes.note("scopes", before, after);
+    changes.add("tools", allowed.map_or_else(|| json!("all"), |names| json!(names)));
+    store::server::update(&mut change, &server).await?;
+    store::server::gateway::set_rules(&mut change, id, &rules).await?;
+    Ok(change.commit(actor, &server.event(Action::McpServerRulesChanged).with(changes.into())).await?)
 }

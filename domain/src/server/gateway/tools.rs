@@ -1,6 +1,7 @@
 //! Looks at the server behind the gateway, and keeps the definitions of its tools.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -8,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::base::digest;
 use crate::base::id::McpServerId;
 use crate::model::ports::McpConnection;
+use crate::model::server::gateway::call::CallerKey;
 use crate::model::server::gateway::tools::{Definition, MOST_TOOLS, Tool, ToolState, is_name};
 use crate::model::server::gateway::{UpstreamGreeting, UpstreamRefusal};
 use crate::prelude::{Action, Actor, Context, Fault, FieldError, Timestamp};
@@ -216,4 +218,32 @@ pub async fn note_refusal(context: &Context, id: &McpServerId, status: Option<u1
     let mut change = context.begin_change().await?;
     store::server::gateway::set_refusal(&mut change, id, refusal).await?;
     Ok(change.commit_without_event().await?)
+}
+
+/// Notes that a caller used a destructive tool, which is in the audit log once for each caller and tool. Returns whether
+/// it was the first time.
+pub async fn note_destructive(
+    context: &Context,
+    id: &McpServerId,
+    caller: &CallerKey,
+    name: &str,
+    tool: &str,
+    address: Option<IpAddr>,
+) -> Result<bool, Fault> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if !store::server::gateway::insert_destructive_use(&mut change, id, caller, tool, now).await? {
+        return Ok(false);
+    }
+    let servers = store::server::list(&mut change).await?;
+    let Some(server) = servers.into_iter().find(|server| server.id == *id) else { return Ok(false) };
+    let event = server.event(Action::DestructiveToolUsed).with(json!({
+        "tool": tool,
+        "caller": caller.id,
+        "caller_name": name,
+        "person": Some(&caller.person).filter(|person| !person.is_empty()),
+        "address": address.map(|address| address.to_string()),
+    }));
+    change.commit(&Actor::system(), &event).await?;
+    Ok(true)
 }

@@ -6,9 +6,7 @@ use serde_json::json;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
-use crate::model::server::gateway::call::{
-    Call, CallKind, CallOutcome, CallSum, CallerKey, CallerSum, RecordedCall,
-};
+use crate::model::server::gateway::call::{Call, CallKind, CallOutcome, CallSum, CallerKey, CallerSum, RecordedCall};
 use crate::store::person::team;
 use crate::store::{Columns, Result, Store, composed_sql, row, sql, to_json};
 

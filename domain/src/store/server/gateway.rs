@@ -1,7 +1,8 @@
-//! `server_gateways` and `gateway_tools`.
+//! `server_gateways`, `gateway_tools` and `destructive_uses`.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
+use crate::model::server::gateway::call::CallerKey;
 use crate::model::server::gateway::rules::Rules;
 use crate::model::server::gateway::tools::{Definition, Tool};
 use crate::model::server::gateway::{CallLimits, Gateway, UpstreamGreeting, UpstreamRefusal};
@@ -187,4 +188,17 @@ pub(crate) async fn accept(transaction: &mut Transaction, id: &McpServerId, now:
     let sql = "UPDATE gateway_tools SET accepted = seen, accepted_at = $1
                WHERE server_id = $2 AND (accepted IS NULL OR accepted <> seen)";
     sql!(sql; now, id).execute(transaction).await
+}
+
+/// Stores the first use of a destructive tool by a caller; false when there was one before.
+pub(crate) async fn insert_destructive_use(
+    transaction: &mut Transaction,
+    id: &McpServerId,
+    caller: &CallerKey,
+    name: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "INSERT INTO destructive_uses (caller, person, server_id, name, first_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (caller, person, server_id, name) DO NOTHING";
+    sql!(sql; caller.id, caller.person, id, name, now).changed(transaction).await
 }

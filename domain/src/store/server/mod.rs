@@ -5,7 +5,7 @@
 //! | [`access`] | `credential_access`, and what belongs to teams that may use a server |
 //! | [`callers`] | `credential_access`, and the consents and personal tokens of a server |
 //! | [`check`] | `server_checks` |
-//! | [`gateway`] | `server_gateways` and `gateway_tools` |
+//! | [`gateway`] | `server_gateways`, `gateway_tools` and `destructive_uses` |
 //! | [`calls`] | `call_hours` and `calls` |
 
 pub mod access;
@@ -153,6 +153,7 @@ pub(crate) async fn remove(transaction: &mut Transaction, id: &McpServerId) -> R
         "DELETE FROM server_teams WHERE server_id = $1",
         "DELETE FROM server_checks WHERE server_id = $1",
         "DELETE FROM gateway_tools WHERE server_id = $1",
+        "DELETE FROM destructive_uses WHERE server_id = $1",
         "DELETE FROM server_gateways WHERE server_id = $1",
         "DELETE FROM mcp_servers WHERE id = $1",
     ] {

@@ -35,6 +35,29 @@ impl ScopeRule {
         *self == Self::default()
     }
 
+    /// What both rules allow.
+    pub(crate) fn in_both(&self, other: &Self) -> Self {
+        let names = |one: &Option<BTreeSet<String>>, other: &Option<BTreeSet<String>>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.intersection(other).cloned().collect()),
+            (only, None) | (None, only) => only.clone(),
+        };
+        let beginnings = match (&self.resources, &other.resources) {
+            (Some(one), Some(other)) => {
+                let within =
+                    |all: &BTreeSet<String>, uri: &&String| all.iter().any(|wide| uri.starts_with(wide.as_str()));
+                let (first, second) =
+                    (one.iter().filter(|uri| within(other, uri)), other.iter().filter(|uri| within(one, uri)));
+                Some(first.chain(second).cloned().collect())
+            }
+            (only, None) | (None, only) => only.clone(),
+        };
+        Self {
+            tools: names(&self.tools, &other.tools),
+            prompts: names(&self.prompts, &other.prompts),
+            resources: beginnings,
+        }
+    }
+
     fn allows(&self, item: Item<'_>) -> bool {
         match item {
             Item::Tool(name) => self.tools.as_ref().is_none_or(|names| names.contains(name)),
@@ -74,9 +97,13 @@ impl Rules {
         }
     }
 
-    /// The scopes with a rule, and their rules.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &ScopeRule)> {
-        self.0.iter().map(|(scope, rule)| (scope.as_str(), rule))
+    /// What both allow.
+    pub(crate) fn in_both(&self, other: &Self) -> Self {
+        let mut both = Self::default();
+        for scope in self.0.keys().chain(other.0.keys()) {
+            both.set(scope, self.of(scope).in_both(&other.of(scope)));
+        }
+        both
     }
 
     /// Whether the scope allows the item.
@@ -155,6 +182,20 @@ mod tests {
         assert_eq!(needed(&["read"], Item::Tool("delete")).as_deref(), Some("read admin"));
         let narrow = described(&["write", "read"]);
         assert_eq!(rules.needed(&narrow, &scopes(&["read"]), Item::Tool("delete")), None);
+    }
+
+    #[test]
+    fn what_two_rules_allow_is_what_both_allow() {
+        let rule = |tools: Option<&[&str]>, resources: Option<&[&str]>| ScopeRule {
+            tools: tools.and_then(set),
+            prompts: None,
+            resources: resources.and_then(set),
+        };
+        let one = rule(Some(&["a", "b"]), Some(&["file:///docs/", "file:///x/y/"]));
+        let other = rule(Some(&["b", "c"]), Some(&["file:///docs/a/", "file:///x/", "file:///z/"]));
+        let both = rule(Some(&["b"]), Some(&["file:///docs/a/", "file:///x/y/"]));
+        assert_eq!((one.in_both(&other), other.in_both(&one)), (both.clone(), both));
+        assert_eq!((one.in_both(&ScopeRule::default()), ScopeRule::default().in_both(&one)), (one.clone(), one));
     }
 
     #[test]

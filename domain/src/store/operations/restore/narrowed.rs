@@ -10,12 +10,13 @@ use crate::base::id::ClientId;
 use crate::model::audit::Target;
 use crate::model::operations::{ChangedThings, Ended, How, LaterValue, SinceBackup};
 use crate::model::server::access::ServerAccess;
+use crate::model::server::gateway::{CallLimits, ChangePolicy, Gateway};
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, ScopeDescription};
 use crate::store::operations::keys::instance_keys;
 use crate::store::operations::restore::PAGE;
 use crate::store::person::team;
-use crate::store::server;
+use crate::store::server::{self, gateway};
 use crate::store::{Engine, Result, Store, StoreError, composed_sql, sql, to_json};
 
 /// Which of two values of a column is carried over.
@@ -259,11 +260,38 @@ pub(super) async fn servers((former, backup): (&Store, &Store), since: &SinceBac
             let seconds = json!(now.token_lifetime.as_secs());
             values.push(later("mcp_servers", "id", "token_lifetime", seconds, true));
         }
+        let gateways = [gateway::find(backup, &older.id).await?, gateway::find(former, &older.id).await?];
+        if let [Some(older), Some(now)] = &gateways {
+            for (column, value, is_number) in narrower_gateway(now, older, at) {
+                values.push(later("server_gateways", "server_id", column, value, is_number));
+            }
+        }
         if !values.is_empty() {
             found.push(ended(None, &now.name, id, at, How::ServerNarrowed, values));
         }
     }
     Ok(found)
+}
+
+/// What clients may do less at a server behind the gateway: rules, tools that must be accepted first, limits.
+fn narrower_gateway(now: &Gateway, older: &Gateway, at: Timestamp) -> Vec<(&'static str, Value, bool)> {
+    let mut values = Vec::new();
+    let rules = now.rules.in_both(&older.rules);
+    if rules != older.rules {
+        values.push(("rules", json!(to_json(&rules)), false));
+    }
+    if now.on_change == ChangePolicy::Block && older.on_change != ChangePolicy::Block {
+        values.push(("on_change", json!(now.on_change.as_str()), false));
+    }
+    if now.limits.is_enforced && now.limits != older.limits {
+        let CallLimits { per_minute, concurrent, per_minute_each, concurrent_each, .. } = now.limits;
+        values.push(("calls_per_minute", json!(per_minute), true));
+        values.push(("concurrent_calls", json!(concurrent), true));
+        values.push(("calls_per_minute_each", json!(per_minute_each), true));
+        values.push(("concurrent_calls_each", json!(concurrent_each), true));
+        values.push(("limits_enforced_since", json!(at.millis()), true));
+    }
+    values
 }
 
 /// The teams that both lists have, if the present list lets fewer in.
