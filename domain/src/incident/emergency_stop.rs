@@ -8,6 +8,7 @@ use crate::credential::{CredentialError, Result};
 use crate::model::credential::draft::check_reason;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
+use crate::model::server::gateway::call::CallSum;
 use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target, Timestamp};
 use crate::store::{self, Store, StoreError};
 
@@ -19,6 +20,12 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
     let now = context.now();
     let longest_ago = now.minus(LONGEST_TOKEN_LIFETIME);
     Ok(store::incident::emergency_stop::preview(&context.store, selection, means, now, longest_ago).await?)
+}
+
+/// What the credentials of the selection called through the gateway from the hour `since` on.
+pub async fn calls(context: &Context, selection: &Selection, means: Means, since: i64) -> Result<Vec<CallSum>, Fault> {
+    context.calls.flush().await;
+    Ok(store::incident::emergency_stop::calls(&context.store, selection, means, context.now(), since).await?)
 }
 
 /// Stops every credential of the selection that exists now, `batch_size` of them in a transaction. Between the batches,

@@ -4,12 +4,14 @@ use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, PersonId};
 use domain::incident::emergency_stop;
 use domain::model::audit::Action;
+use domain::model::credential::usage::Period;
 use domain::model::field_error::FieldError;
 use domain::model::incident::{Means, Preview, Selection};
 use domain::person::{manage, team};
 use domain::server;
 
 use crate::pages::credential::fields::{read_optional, read_team};
+use crate::pages::server::calls::calls_table;
 use crate::prelude::*;
 
 /// The word that the person types before many credentials are stopped.
@@ -236,6 +238,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
     let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
+    let called = called_panel(&visit, &selection, means).await?;
     let all = everything(&preview);
     let (verb, consequence) = match means {
         Means::Disable => (
@@ -290,8 +293,21 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
                 {form}
             </div>
         </section>
+        {called}
     };
     Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
+}
+
+/// What the credentials called through the gateway, if they did.
+async fn called_panel(visit: &Visit, selection: &Selection, means: Means) -> Result<Option<AnyView>, ActionError> {
+    let since = Period::Week.first_hour(visit.now());
+    let calls = emergency_stop::calls(&visit.context, selection, means, since).await?;
+    if calls.is_empty() {
+        return Ok(None);
+    }
+    let servers = server::list(&visit.context).await?;
+    let table = calls_table(calls, Some(&servers));
+    Ok(Some(panel("calls", "What these credentials called", muted("last 7 days, through the gateway"), table)))
 }
 
 /// What a stop would end, in words: the credentials, and what acts for people if there is any.

@@ -18,6 +18,7 @@ use domain::server;
 
 use crate::components::parts::address;
 use crate::pages::credential::head::rotate_link;
+use crate::pages::server::calls::blast_radius;
 use crate::pages::team::who_may_act;
 use crate::prelude::*;
 
@@ -360,7 +361,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
 
 /// One credential: what was found of it, the actions, and how it was used.
 fn one(visit: &Visit, leak: Leak, names: &Names) -> AnyView {
-    let Leak { credential, evidence, impact, reach } = leak;
+    let Leak { credential, evidence, impact, reach, calls, called_from } = leak;
     let status = credential.status(visit.now());
     let page = links::credential(&credential.client_id);
     let like = links::credential_like(&credential.client_id);
@@ -412,6 +413,7 @@ fn one(visit: &Visit, leak: Leak, names: &Names) -> AnyView {
             </dl>
             {use_table("Used from", "From", &reach.addresses, address_of)}
             {use_table("MCP servers used", "MCP server", &reach.servers, server)}
+            {blast_radius(calls, called_from, &names.servers)}
         </section>
     }
 }

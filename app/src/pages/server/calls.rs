@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::model::server::McpServer;
-use domain::model::server::gateway::call::{CallKind, CallOutcome, CallSum, CallerSum, RecordedCall};
+use domain::model::server::gateway::call::{CallKind, CallOutcome, CallSum, CalledFrom, CallerSum, RecordedCall};
 
 use crate::pages::credential::list::short_resource;
 use crate::prelude::*;
@@ -140,6 +140,41 @@ pub(crate) fn callers_table(callers: Vec<CallerSum>) -> AnyView {
     });
     let columns = ["Caller".into(), Column::number("Calls"), Column::number("Did not work"), Column::from("Last call")];
     table(columns, rows)
+}
+
+/// What a caller called, and from which addresses: for a person who asks what a stranger did with a secret.
+pub(crate) fn blast_radius(calls: Vec<CallSum>, from: Vec<CalledFrom>, servers: &[McpServer]) -> AnyView {
+    if calls.is_empty() {
+        return ().into_any();
+    }
+    let rows = from.into_iter().map(|row| {
+        let address = match row.address.as_str() {
+            "" => muted("Unknown address"),
+            address => html! { <code>{address.to_owned()}</code> },
+        };
+        cells![
+            address,
+            called(row.kind, &row.name),
+            server_link(servers, row.server.as_str()),
+            grouped(row.calls),
+            moment(row.first_at),
+            moment(row.last_at),
+        ]
+    });
+    let columns = [
+        Column::from("From"),
+        Column::from("Called"),
+        Column::from("MCP server"),
+        Column::number("Calls"),
+        Column::from("First call"),
+        Column::from("Last call"),
+    ];
+    html! {
+        <h3 class="under">"Tools called through the gateway"</h3>
+        {calls_table(calls, Some(servers))}
+        <h3 class="under">"Tools called, by address (the latest 200 calls)"</h3>
+        {table(columns, rows)}
+    }
 }
 
 /// The latest calls of a caller, one by one.

@@ -22,7 +22,9 @@ use crate::credential::{Result, inspect};
 use crate::crypto::secret::{PlainSecret, SecretKind, secret_like};
 use crate::model::credential::{ClientSecret, Credential, Impact};
 use crate::model::person::authority::Authority;
+use crate::model::server::gateway::call::{CallSum, CalledFrom};
 use crate::prelude::{Context, Fault, Timestamp};
+use crate::server::gateway::usage;
 use crate::store;
 use crate::store::client::consent::ConsentTokenRef;
 use crate::token::verify::{self, SignedToken};
@@ -194,6 +196,10 @@ pub struct Leak {
     pub impact: Impact,
     /// Its use since each of the moments that were asked for.
     pub reach: Reach,
+    /// What it called through the gateway since the earliest of these moments.
+    pub calls: Vec<CallSum>,
+    /// What its latest calls called, by address.
+    pub called_from: Vec<CalledFrom>,
 }
 
 /// The result of the search in a text.
@@ -288,7 +294,10 @@ pub async fn find(
     for (credential, evidence) in given_away.into_iter().take(MOST_CREDENTIALS) {
         let impact = inspect::impact(context, &credential).await?;
         let reach = store::token::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
-        leaks.push(Leak { credential, evidence, impact, reach });
+        let caller = credential.client_id.as_str();
+        let calls = usage::of_caller(context, caller, "", since[0].hour()).await?;
+        let called_from = usage::by_address(context, caller, "").await?;
+        leaks.push(Leak { credential, evidence, impact, reach, calls, called_from });
     }
     Ok(Findings { leaks, delegated, unknown, damaged: found.damaged, elsewhere, more })
 }

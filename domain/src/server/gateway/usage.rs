@@ -2,7 +2,7 @@
 
 use crate::base::id::McpServerId;
 use crate::model::person::authority::Authority;
-use crate::model::server::gateway::call::{CallSum, CallerSum, RecordedCall};
+use crate::model::server::gateway::call::{CallSum, CalledFrom, CallerSum, RecordedCall};
 use crate::prelude::{Context, Fault};
 use crate::store::server::calls;
 
@@ -42,4 +42,10 @@ pub async fn of_caller(context: &Context, caller: &str, person: &str, since: i64
 pub async fn latest(context: &Context, caller: &str, person: &str, limit: u16) -> Result<Vec<RecordedCall>, Fault> {
     context.calls.flush().await;
     Ok(calls::latest(&context.store, caller, person, i64::from(limit)).await?)
+}
+
+/// What the latest calls of this caller called, by address. Whoever asks must have been allowed to see the caller.
+pub async fn by_address(context: &Context, caller: &str, person: &str) -> Result<Vec<CalledFrom>, Fault> {
+    context.calls.flush().await;
+    Ok(calls::by_address(&context.store, caller, person).await?)
 }

@@ -4,8 +4,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId};
 use crate::model::client::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection};
+use crate::model::server::gateway::call::CallSum;
 use crate::store::columns::millis;
 use crate::store::credential::authenticators;
+use crate::store::server::calls::SUMS;
 use crate::store::token::ledger;
 use crate::store::{Result, Statement, Store, Transaction, sql};
 
@@ -72,6 +74,23 @@ pub(crate) async fn preview(
         personal_tokens,
         clients,
     })
+}
+
+/// What the credentials of a selection called through the gateway from the hour `since` on.
+pub(crate) async fn calls(
+    store: &Store,
+    selection: &Selection,
+    means: Means,
+    now: Timestamp,
+    since: i64,
+) -> Result<Vec<CallSum>> {
+    let condition = condition(selection, means);
+    let sql = format!(
+        "SELECT server_id, kind, name, outcome, {SUMS} FROM call_hours
+         WHERE hour >= $6 AND caller IN (SELECT client_id FROM credentials WHERE {condition})
+         GROUP BY server_id, kind, name, outcome ORDER BY n DESC, server_id, kind, name, outcome"
+    );
+    query(&sql, selection, now).bind(&since).all(store).await
 }
 
 /// The tables of what acts for people.

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
-use crate::model::server::gateway::call::{Call, CallKind, CallOutcome, CallSum, CallerKey, CallerSum, RecordedCall};
+use crate::model::server::gateway::call::{
+    Call, CallKind, CallOutcome, CallSum, CalledFrom, CallerKey, CallerSum, RecordedCall,
+};
 use crate::store::person::team;
 use crate::store::{Columns, Result, Store, composed_sql, row, sql, to_json};
 
@@ -118,7 +120,7 @@ fn first_at(columns: &Columns<'_>) -> Result<Timestamp> {
 }
 
 /// The columns of sums.
-const SUMS: &str = "CAST(SUM(calls) AS BIGINT) AS n, CAST(SUM(total_ms) AS BIGINT) AS total_ms,
+pub(crate) const SUMS: &str = "CAST(SUM(calls) AS BIGINT) AS n, CAST(SUM(total_ms) AS BIGINT) AS total_ms,
      MAX(longest_ms) AS longest_ms, MIN(hour) AS first_hour, MAX(last_at) AS last_at";
 
 /// The condition for callers whom the key `$3` may see: credentials of its teams, and what belongs to the person.
@@ -179,6 +181,22 @@ pub(crate) async fn callers(
               LEFT JOIN people AS o ON o.id = t.person_id
          ORDER BY s.n DESC, s.caller, s.person";
         id, since, key, limit
+    )
+    .all(store)
+    .await
+}
+
+row! { "calls" => CalledFrom { address, server = "server_id", kind, name, calls = "n", first_at, last_at } }
+
+/// What the latest calls of a caller called, by address, most calls first. Calls that did not reach a server are left
+/// out.
+pub(crate) async fn by_address(store: &Store, caller: &str, person: &str) -> Result<Vec<CalledFrom>> {
+    sql!(
+        "SELECT COALESCE(address, '') AS address, server_id, kind, name, COUNT(*) AS n, MIN(at) AS first_at,
+                MAX(at) AS last_at
+         FROM calls WHERE caller = $1 AND person = $2 AND outcome NOT IN ('forbidden', 'blocked', 'limited')
+         GROUP BY COALESCE(address, ''), server_id, kind, name ORDER BY n DESC, 1, server_id, kind, name";
+        caller, person
     )
     .all(store)
     .await

@@ -4,10 +4,12 @@ use domain::base::clock::Timestamp;
 use domain::base::id::ClientId;
 use domain::context::Context;
 use domain::credential::{CredentialError, federated, inspect, keys};
+use domain::model::credential::usage::Period;
 use domain::model::person::authority::Authority;
+use domain::server::{self, gateway};
 use serde_json::{Value, json};
 
-use crate::cli::shared::{CliError, Format, line};
+use crate::cli::shared::{CliError, Format, call_objects, line};
 use crate::credential_export::Names;
 
 /// `credential show`
@@ -22,11 +24,19 @@ pub(super) async fn show(context: &Context, id: &ClientId, format: Format) -> Re
     object["secrets"] = secrets(context, id).await?;
     object["keys"] = public_keys(context, id).await?;
     object["identities"] = identities(context, id).await?;
+    object["calls"] = calls(context, id).await?;
     match format {
         Format::Json => println!("{object:#}"),
         Format::Text => print!("{}", text(&object)),
     }
     Ok(())
+}
+
+/// What the credential called through the gateway in 90 days.
+async fn calls(context: &Context, id: &ClientId) -> Result<Value, CliError> {
+    let since = Period::Quarter.first_hour(context.now());
+    let calls = gateway::usage::of_caller(context, id.as_str(), "", since).await?;
+    Ok(call_objects(&calls, &server::list(context).await?))
 }
 
 async fn secrets(context: &Context, id: &ClientId) -> Result<Value, CliError> {
@@ -76,10 +86,11 @@ async fn identities(context: &Context, id: &ClientId) -> Result<Value, CliError>
 }
 
 /// Lists of the credential, printed in text with one row a line, and the text of a row.
-const LISTS: [(&str, &str, &[&str]); 3] = [
+const LISTS: [(&str, &str, &[&str]); 4] = [
     ("secrets", "secret", &["hint", "id"]),
     ("keys", "key", &["id", "alg", "label"]),
     ("identities", "identity", &["issuer", "subject"]),
+    ("calls", "called", &["calls", "name", "mcp_server", "outcome", "last_at"]),
 ];
 
 /// Prints an object as aligned lines, then its lists.

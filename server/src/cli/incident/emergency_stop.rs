@@ -1,6 +1,7 @@
 //! `countersign emergency-stop`
 
 use std::io::{BufRead, Write};
+use std::time::Duration;
 
 use app::pages::incident::emergency_stop::CONFIRMATION;
 use clap::Args;
@@ -11,7 +12,7 @@ use domain::incident::emergency_stop::{self, BATCH_SIZE};
 use domain::model::incident::{Means, Preview, Selection, StopRequest};
 use domain::{person, server};
 
-use crate::cli::shared::{CliError, Progress, instance, operator, team_named};
+use crate::cli::shared::{CliError, Progress, call_lines, instance, operator, team_named};
 use crate::config::{Config, ConfigError};
 
 /// The word that confirms the undo.
@@ -76,6 +77,12 @@ async fn stop(context: &Context, arguments: &Arguments) -> Result<(), CliError> 
         "The stop {verb} {credentials} credentials with {live_tokens} live tokens, and ends for good {grants} connected \
          apps, {personal_tokens} personal tokens and {clients} clients."
     );
+    let week_ago = context.now().minus(Duration::from_secs(7 * 24 * 3600)).hour();
+    let calls = emergency_stop::calls(context, &selection, means, week_ago).await?;
+    if !calls.is_empty() {
+        println!("In the last 7 days these credentials called through the gateway:");
+        call_lines(&calls, &server::list(context).await?).iter().for_each(|line| println!("{line}"));
+    }
     if arguments.dry_run {
         println!("Nothing was stopped.");
         return Ok(());

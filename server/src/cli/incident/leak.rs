@@ -13,7 +13,7 @@ use domain::model::person::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
 
-use crate::cli::shared::{CliError, duration, in_file, instance, operator};
+use crate::cli::shared::{CliError, call_lines, called, duration, in_file, instance, operator};
 use crate::config::Config;
 use crate::mcp::status_word;
 
@@ -65,7 +65,7 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
 async fn print(context: &Context, findings: &Findings) -> Result<(), CliError> {
     let servers = server::list(context).await?;
     let name = |id: &str| servers.iter().find(|server| server.id.as_str() == id).map(|server| server.resource.as_str());
-    for Leak { credential, evidence, impact, reach } in &findings.leaks {
+    for Leak { credential, evidence, impact, reach, calls, called_from } in &findings.leaks {
         println!("{}  {}  {}", credential.client_id, status_word(credential.status(context.now())), credential.name);
         evidence.iter().for_each(|evidence| println!("  {}", describe(evidence)));
         println!("  live tokens: {}; exchanges: {}", impact.live_tokens, reach.exchanges[0]);
@@ -75,6 +75,11 @@ async fn print(context: &Context, findings: &Findings) -> Result<(), CliError> {
         }
         for address in &reach.addresses {
             println!("  {} × from {}", address.exchanges[0], address.name);
+        }
+        call_lines(calls, &servers).iter().for_each(|line| println!("{line}"));
+        for from in called_from {
+            let server = name(from.server.as_str()).unwrap_or_default();
+            println!("  {} × {} at {server} from {}", from.calls, called(from.kind, &from.name), from.address);
         }
     }
     for leak in &findings.delegated {

@@ -130,6 +130,25 @@ pub struct CallerSum {
     pub last_at: Timestamp,
 }
 
+/// What was called from one address, among the latest calls of a caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledFrom {
+    /// The address of the client; empty when it is not known.
+    pub address: String,
+    /// The server.
+    pub server: McpServerId,
+    /// What was called.
+    pub kind: CallKind,
+    /// The name of the tool or prompt; empty for resources.
+    pub name: String,
+    /// How many calls there were.
+    pub calls: i64,
+    /// When the first of them came.
+    pub first_at: Timestamp,
+    /// When the last of them came.
+    pub last_at: Timestamp,
+}
+
 /// One call that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedCall {
