@@ -10,6 +10,7 @@
 mod audit_export;
 pub mod cli;
 mod config;
+mod connect;
 mod credential_export;
 mod dashboard;
 pub mod egress;

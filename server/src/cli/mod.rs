@@ -18,10 +18,12 @@ mod shared;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::shared::{CliError, log};
 use crate::config::{Config, ConfigError, layers};
+use crate::connect::{self, ConnectError};
 
 /// Self-hosted machine credentials for MCP servers.
 #[derive(Parser)]
@@ -82,6 +84,16 @@ enum Command {
     MigrateTo(backup::MigrateTo),
     /// Ask the running server whether it is ready
     Healthcheck,
+    /// Connect an MCP client that knows only a command or a fixed header to an MCP server. Needs no settings
+    Connect(connect::Arguments),
+}
+
+/// What the command line asks for.
+enum Asked {
+    /// A command that needs the settings.
+    Command(Box<Config>, Command),
+    /// The one command that runs where no server is.
+    Connect(connect::Arguments),
 }
 
 /// Reads the command line and runs it.
@@ -94,13 +106,23 @@ pub fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode, CliError> {
     match read()? {
-        Ok((config, command)) => run(&config, command).map(|()| ExitCode::SUCCESS),
+        Ok(Asked::Command(config, command)) => run(&config, command).map(|()| ExitCode::SUCCESS),
+        Ok(Asked::Connect(arguments)) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let ended = runtime.block_on(connect::run(arguments));
+            // A read of standard input cannot be interrupted.
+            runtime.shutdown_background();
+            ended.map(|()| ExitCode::SUCCESS).map_err(|error| match error {
+                ConnectError::Usage(problem) => ConfigError::new("connect", problem).into(),
+                ConnectError::Failed(problem) => CliError::Failed(problem),
+            })
+        }
         Err(error) => explain(&error),
     }
 }
 
 /// Reads the command and the settings. This is outside [`start`], so that a server does not keep the parser in memory.
-fn read() -> Result<Result<(Config, Command), clap::Error>, CliError> {
+fn read() -> Result<Result<Asked, clap::Error>, CliError> {
     let mut command = layers::add_settings(Cli::command())?;
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
@@ -110,8 +132,15 @@ fn read() -> Result<Result<(Config, Command), clap::Error>, CliError> {
         Ok(cli) => cli,
         Err(error) => return Ok(Err(error.format(&mut command))),
     };
+    if let Some(Command::Connect(mut arguments)) = cli.command {
+        // The setting of the same name has a default, and may be in the environment. It is about the server.
+        let source = matches.subcommand_matches("connect").and_then(|own| own.value_source("listen"));
+        arguments.listen = arguments.listen.filter(|_| source == Some(ValueSource::CommandLine));
+        return Ok(Ok(Asked::Connect(arguments)));
+    }
     let config = layers::resolve(&matches, cli.config.as_deref())?;
-    Ok(Ok((config, cli.command.unwrap_or_else(|| Command::Serve(serve::Arguments::default())))))
+    let command = cli.command.unwrap_or_else(|| Command::Serve(serve::Arguments::default()));
+    Ok(Ok(Asked::Command(Box::new(config), command)))
 }
 
 /// Prints the message of `clap`: help, version, or what is wrong with the arguments.
@@ -147,6 +176,8 @@ fn run(config: &Config, command: Command) -> Result<(), CliError> {
             Command::Issuer(command) => issuer::run(config, command).await,
             Command::MigrateTo(arguments) => backup::migrate_to(config, &arguments).await,
             Command::Healthcheck => healthcheck::run(config).await,
+            // It was run without settings.
+            Command::Connect(_) => Ok(()),
         }
     })
 }

@@ -121,11 +121,11 @@ fn typed_rules(fields: &Fields) -> Vec<TypedRule> {
 
 /// `POST /servers/{id}/tools`. Rules that allow more need the password when that is due.
 pub(crate) async fn set_rules(form: Submission, id: String) -> Response {
-    let typed = typed_rules(&form.fields);
+    let (typed, shown) = (typed_rules(&form.fields), form.fields.all("shown"));
     form.run_of(id, typed, tools::rules_form, async |form, id, typed| {
         let id = read_id(id)?;
         let before = gateway::find(form.context(), &id).await?.ok_or(ActionError::NotFound)?.rules;
-        let rules: Vec<_> = typed.iter().map(TypedRule::rule).collect();
+        let rules = typed.iter().map(|rule| rule.rule(&shown)).collect::<Result<Vec<_>, _>>()?;
         if gateway::rules::widen(&before, &rules) {
             form.confirm().await?;
         }

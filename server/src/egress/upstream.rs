@@ -61,9 +61,10 @@ pub(crate) struct Upstreams {
 impl Upstreams {
     /// Allows plain http and private addresses only for these hosts.
     pub(crate) fn new(private: Vec<String>) -> Self {
-        let exceptions =
-            Exceptions { hosts: private, setting: "private_upstreams", reader: CauseReader::Administrators };
-        let connect = Connect(Arc::new((exceptions, Connector::default())));
+        Self::with(Connect { shared: Arc::new((exceptions(private), Connector::default())), is_everywhere: false })
+    }
+
+    fn with(connect: Connect) -> Self {
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -73,6 +74,11 @@ impl Upstreams {
             .http1_max_headers(MOST_HEADERS)
             .build(connect);
         Self { client }
+    }
+
+    /// The same for a command that a person runs: it reaches each address that the machine reaches.
+    pub(crate) fn to_any_address() -> Self {
+        Self::with(Connect { shared: Arc::new((exceptions(Vec::new()), Connector::default())), is_everywhere: true })
     }
 
     /// Sends a request and returns the answer, whose body was not read yet. The body ends the request when it is
@@ -102,7 +108,15 @@ fn cause_of(error: &dyn std::error::Error) -> String {
 
 /// Makes connections, to checked addresses only.
 #[derive(Clone)]
-struct Connect(Arc<(Exceptions, Connector)>);
+struct Connect {
+    shared: Arc<(Exceptions, Connector)>,
+    /// Whether private addresses may be reached too.
+    is_everywhere: bool,
+}
+
+fn exceptions(private: Vec<String>) -> Exceptions {
+    Exceptions { hosts: private, setting: "private_upstreams", reader: CauseReader::Administrators }
+}
 
 impl tower::Service<Uri> for Connect {
     type Response = TokioIo<UpstreamStream>;
@@ -114,11 +128,12 @@ impl tower::Service<Uri> for Connect {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self(shared) = self.clone();
+        let Self { shared, is_everywhere } = self.clone();
         Box::pin(async move {
             let (exceptions, connector) = &*shared;
             let url = Url::parse(&uri.to_string()).map_err(|_| io::Error::other("not a URL"))?;
-            let permission = exceptions.permission(&url);
+            let mut permission = exceptions.permission(&url);
+            permission.is_private |= is_everywhere;
             let connected = connector.connect(&permission, &url);
             match tokio::time::timeout(CONNECT_DEADLINE, connected).await {
                 Ok(Ok(stream)) => Ok(TokioIo::new(UpstreamStream(stream))),

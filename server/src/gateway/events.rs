@@ -4,16 +4,25 @@ use std::fmt::Write;
 
 /// One event.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Event {
+pub(crate) struct Event {
     /// Its lines, except those with data: its type, its identifier, comments.
     others: Vec<String>,
     /// Its data; `None` without a line of data.
-    pub(super) data: Option<String>,
+    pub(crate) data: Option<String>,
 }
 
 impl Event {
+    /// The value of a field other than its data, such as `id`.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let value = |line: &'_ String| -> Option<usize> {
+            let rest = line.strip_prefix(name)?.strip_prefix(':')?;
+            Some(line.len() - rest.strip_prefix(' ').unwrap_or(rest).len())
+        };
+        self.others.iter().find_map(|line| Some(&line[value(line)?..]))
+    }
+
     /// The event as it is sent on.
-    pub(super) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         for line in &self.others {
             text.push_str(line);
@@ -30,7 +39,7 @@ impl Event {
 
 /// Cuts a stream into events.
 #[derive(Debug, Default)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     line: Vec<u8>,
     event: Event,
     /// Bytes of the event so far.
@@ -43,11 +52,11 @@ pub(super) struct Splitter {
 
 /// An event that is longer than allowed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(crate) struct TooLong;
 
 impl Splitter {
     /// Reads the next piece. Returns the events that it completes.
-    pub(super) fn read(&mut self, piece: &[u8], longest: usize) -> Result<Vec<Event>, TooLong> {
+    pub(crate) fn read(&mut self, piece: &[u8], longest: usize) -> Result<Vec<Event>, TooLong> {
         let mut events = Vec::new();
         for byte in piece {
             let follows_return = std::mem::take(&mut self.after_return);

@@ -13,7 +13,7 @@
 //! | [`relay`] | the body of an answer |
 //! | [`record`], [`news`] | what is recorded of calls, and of definitions that changed |
 
-mod events;
+pub(crate) mod events;
 mod filter;
 mod headers;
 mod limits;

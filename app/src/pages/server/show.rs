@@ -99,7 +99,7 @@ pub async fn page(
     });
     let may_generate = authority.has_anywhere(Role::Member) && server.admits(authority);
     let is_new = Done::read(On::Server, done) == Some(Done::ServerAdded);
-    let next = is_new.then(|| next_steps(&server, gateway.is_some()));
+    let next = is_new.then(|| next_steps(&server, gateway.is_some(), shown));
     let behind = gateway.is_some().then(|| chip("Protected here", "ok"));
     let title = html! { <span class="named">{server.name.clone()}{behind}{marks(&server)}</span> };
     let lead = html! { {resource(&server)}{gateway.as_ref().filter(|_| administers).map(upstream)} };
@@ -140,10 +140,11 @@ async fn what_was_done(
 }
 
 /// What to do with a server that was just added.
-fn next_steps(server: &McpServer, is_behind: bool) -> AnyView {
+fn next_steps(server: &McpServer, is_behind: bool, shown: &str) -> AnyView {
     let generate =
         primary_link(links::credential_for_server(&server.id), format!("Generate a credential for {}", server.name));
     let more = match is_behind {
+        true if shown == "tools" => muted("Below, choose which scope allows which tool."),
         true => {
             button_link(links::server_view(&server.id, &[("view", "tools")]), "Choose which scope allows which tool")
         }

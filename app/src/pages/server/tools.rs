@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::model::credential::usage::Period;
+use domain::model::field_error::FieldError;
 use domain::model::person::authority::Authority;
 use domain::model::server::McpServer;
 use domain::model::server::gateway::rules::ScopeRule;
@@ -54,8 +55,19 @@ impl TypedRule {
         }
     }
 
-    /// Converts the fields to a rule.
-    pub fn rule(&self) -> (String, ScopeRule) {
+    /// Converts the fields to a rule. `shown` are the tools that the form showed.
+    ///
+    /// # Errors
+    ///
+    /// All tools are ticked together, and one of them is not: the person may mean either.
+    pub fn rule(&self, shown: &[String]) -> Result<(String, ScopeRule), FieldError> {
+        if let Some(tool) = shown.iter().find(|tool| self.all_tools && !self.tools.contains(tool)) {
+            let problem = format!(
+                "{}: “All tools” is ticked, and {tool} is not. Untick “All tools” to allow only the ticked tools.",
+                self.scope
+            );
+            return Err(FieldError::new("rules", problem));
+        }
         let lines =
             |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
         let rule = ScopeRule {
@@ -63,7 +75,7 @@ impl TypedRule {
             prompts: (!self.all_prompts).then(|| lines(&self.prompts)),
             resources: (!self.all_resources).then(|| lines(&self.resources)),
         };
-        (self.scope.clone(), rule)
+        Ok((self.scope.clone(), rule))
     }
 }
 
@@ -173,7 +185,7 @@ fn matrix(
     });
     let rows = tools.iter().filter(|tool| tool.state() != ToolState::Gone).map(|tool| {
         let cells = typed.iter().map(|rule| {
-            let is_on = rule.all_tools || rule.tools.contains(&tool.name);
+            let is_on = rule.tools.contains(&tool.name);
             let words = format!("{} allows {}", rule.scope, tool.name);
             cell(&rule.scope, is_on, "tool", format!("{} {}", rule.scope, tool.name), words)
         });
@@ -183,7 +195,7 @@ fn matrix(
         let count = calls.get(&tool.name).copied().unwrap_or_default();
         view! {
             <tr>
-                <th scope="row"><span class="named">{tool.name.clone()}{state_chip(tool.state())}{hint_words(tool.hint())}</span>{sub(short)}</th>
+                <th scope="row">{can_change.then(|| hidden("shown", tool.name.clone()))}<span class="named">{tool.name.clone()}{state_chip(tool.state())}{hint_words(tool.hint())}</span>{sub(short)}</th>
                 {cells.collect_view()}
                 {can_change.then(|| view! { <td class="number" data-label="Calls, 7 d">{grouped(count)}</td> })}
             </tr>

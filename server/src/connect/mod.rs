@@ -1,0 +1,102 @@
+//! `countersign connect`: a bridge for MCP clients that know only a command or a fixed header. It gets tokens, renews
+//! them, and passes messages on to an MCP server over streamable HTTP. It works with any authorization server that follows
+//! the specification, and needs no database and no settings.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`discovery`] | finds the authorization server of an MCP server |
+//! | [`proof`] | what proves the client: a secret, a key, a token of the platform |
+//! | [`tokens`] | gets access tokens, and renews them |
+//! | [`client`] | requests over HTTP |
+//! | [`stdio`] | the bridge from standard input and output |
+//! | [`listen`] | the bridge from an address of this machine |
+
+mod client;
+mod discovery;
+mod listen;
+mod proof;
+mod stdio;
+mod tokens;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, value_parser};
+use url::Url;
+
+use crate::config::is_loopback;
+use crate::connect::client::Client;
+use crate::connect::proof::Proof;
+use crate::connect::tokens::Tokens;
+
+/// The arguments of the command.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The address of the MCP server
+    #[arg(value_name = "RESOURCE", value_parser = resource)]
+    resource: Url,
+    /// Offer the MCP server at this address of this machine, over HTTP, for clients that know only an address. Without
+    /// it, messages come from standard input
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value_parser!(OsString))]
+    pub(crate) listen: Option<OsString>,
+    /// File of the private key (PEM) that proves the client MCP_CLIENT_ID
+    #[arg(long, value_name = "FILE", conflicts_with = "identity_token_file")]
+    key: Option<PathBuf>,
+    /// File of a token of the platform, as Kubernetes and CI systems make one. It is read again for each new token
+    #[arg(long, value_name = "FILE")]
+    identity_token_file: Option<PathBuf>,
+    /// A scope to ask for; the MCP server says which ones when none is given
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+}
+
+fn resource(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text)
+        .map_err(|_| format!("“{text}” is not a URL, such as https://auth.example.com/gateway/docs"))?;
+    if !url.has_host() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err("write the URL of the MCP server without user name, password and #".to_owned());
+    }
+    check_scheme(&url)?;
+    Ok(url)
+}
+
+/// Tokens and secrets go over https only, except on this machine.
+fn check_scheme(url: &Url) -> Result<(), String> {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(url) => Ok(()),
+        _ => Err(format!("{url} must be https: only this machine may use http")),
+    }
+}
+
+/// Why the command ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// An argument or a variable is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The connection cannot be made, or it broke.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Runs the command until its standard input ends, or until it is interrupted.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), ConnectError> {
+    let proof = Proof::read(arguments.key.as_deref(), arguments.identity_token_file.as_deref())?;
+    let address = arguments.listen.map(|text| local_address(&text)).transpose()?;
+    let client = Client::new();
+    let tokens = Arc::new(Tokens::new(client.clone(), arguments.resource.clone(), proof, arguments.scopes));
+    match address {
+        Some(address) => listen::run(client, tokens, arguments.resource, address).await,
+        None => stdio::run(client, tokens, arguments.resource).await,
+    }
+}
+
+/// The address to offer the server at. Whoever reaches it can call the server, so it is of this machine.
+fn local_address(text: &OsString) -> Result<SocketAddr, ConnectError> {
+    let address = text.to_str().and_then(|text| text.parse::<SocketAddr>().ok());
+    let problem = "--listen: write an address of this machine and a port, such as 127.0.0.1:9000";
+    address.filter(|address| address.ip().is_loopback()).ok_or_else(|| ConnectError::Usage(problem.to_owned()))
+}
