@@ -16,7 +16,7 @@ use domain::model::ports::{McpConnection, Probe};
 use ipnet::IpNet;
 
 use crate::egress::mcp::McpServers;
-use crate::gateway::Gateway;
+use crate::gateway::parts::Gateway;
 use crate::health::Health;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestId;
@@ -151,8 +151,9 @@ impl AppState {
         self
     }
 
-    /// The same state with a gateway that reaches private addresses, and plain http, only at these hosts. `message_limit`
-    /// is the maximum size of a message, in bytes; `first_byte` is the deadline for the beginning of an answer.
+    /// The same state with a gateway that reaches private addresses, and plain http, only at these hosts.
+    /// `message_limit` is the maximum size of a message, in bytes; `first_byte` is the deadline for the beginning of
+    /// an answer.
     pub fn with_gateway(mut self, private: Vec<String>, message_limit: usize, first_byte: Duration) -> Self {
         Arc::make_mut(&mut self.0).gateway = Gateway::new(private, message_limit, first_byte);
         self

@@ -1,5 +1,6 @@
-//! Remembers tokens whose signature was checked. A program sends one token for ten minutes, and the signature is the most
-//! expensive part of its check. Only the signature is remembered: each use asks the database about the token's state.
+//! Remembers tokens whose signature was checked. A program sends one token for ten minutes, and the signature is the
+//! most expensive part of its check. Only the signature is remembered: each use asks the database about the token's
+//! state.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

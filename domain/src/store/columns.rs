@@ -65,7 +65,7 @@ impl<'row> Columns<'row> {
 
     /// The fault of this row, which it names by the identifier that was read.
     pub(crate) fn inconsistent(&self, detail: String) -> StoreError {
-        let id = ["id", "client_id", "server_id", "jti", "kid", "person_id"]
+        let id = ["id", "client_id", "jti", "kid", "person_id", "server_id"]
             .into_iter()
             .find_map(|column| self.row.try_get::<Option<String>, _>(column).ok().flatten());
         let row = id.map_or_else(String::new, |id| format!(" (row {id:?})"));

@@ -45,8 +45,8 @@ pub struct Trial {
 }
 
 /// The problem as `authority` may read it. Why no MCP server answers tells whether an internal name exists, and which
-/// addresses and ports answer. That is for administrators; the log has it too. What an MCP server says about the token is
-/// for everybody who may test the credential.
+/// addresses and ports answer. That is for administrators; the log has it too. What an MCP server says about the token
+/// is for everybody who may test the credential.
 fn for_reader(problem: CallProblem, authority: &Authority, resource: &str) -> CallProblem {
     let cause = match &problem {
         _ if authority.is_administrator() => return problem,

@@ -23,7 +23,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::shared::{CliError, log};
 use crate::config::{Config, ConfigError, layers};
-use crate::connect::{self, ConnectError};
+use crate::connect;
+use crate::connect::problem::ConnectError;
 
 /// Self-hosted machine credentials for MCP servers.
 #[derive(Parser)]

@@ -33,7 +33,15 @@ pub(crate) fn add_settings(command: Command) -> Result<Command, ConfigError> {
     let defaults = Defaults::read()?;
     let settings =
         settings().get_arguments().map(|setting| option(setting, &defaults)).collect::<Result<Vec<_>, _>>()?;
-    Ok(command.args(settings))
+    // A command that needs no settings has them as its own, hidden options: so the global ones do not reach it.
+    let hidden: Vec<Arg> = settings
+        .iter()
+        .filter(|setting| setting.get_id() != "listen")
+        .cloned()
+        .chain([Arg::new("config").long("config")])
+        .map(|setting| setting.global(false).hide(true))
+        .collect();
+    Ok(command.args(settings).mut_subcommand("connect", |connect| connect.args(hidden)))
 }
 
 /// A setting as an optional option. `--help` shows the default. Values are checked later.

@@ -8,7 +8,7 @@ use hyper::body::{Bytes, Incoming};
 use serde_json::Value;
 use url::Url;
 
-use crate::connect::check_scheme;
+use crate::connect::problem::check_scheme;
 use crate::egress::upstream::Upstreams;
 
 /// Deadline for documents and tokens.

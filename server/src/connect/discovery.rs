@@ -1,13 +1,13 @@
-//! Finds the authorization server of an MCP server: the MCP server's metadata (RFC 9728), then that of the authorization
-//! server (RFC 8414).
+//! Finds the authorization server of an MCP server: the MCP server's metadata (RFC 9728), then that of the
+//! authorization server (RFC 8414).
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::body::Bytes;
 use serde_json::Value;
 use url::Url;
 
-use crate::connect::check_scheme;
 use crate::connect::client::{Client, Document};
+use crate::connect::problem::check_scheme;
 use crate::http::media_type::JSON;
 
 /// What is known of the authorization server.
@@ -101,8 +101,8 @@ fn same_issuer(left: &str, right: &str) -> bool {
     left.trim_end_matches('/') == right.trim_end_matches('/')
 }
 
-/// The metadata must be about this server: otherwise another one could ask for tokens in its name (RFC 9728 §3.3). It may
-/// be about a path above.
+/// The metadata must be about this server: otherwise another one could ask for tokens in its name (RFC 9728 §3.3). It
+/// may be about a path above.
 fn check_identifier(resource: &Url, identifier: &str) -> Result<(), String> {
     let own = Url::parse(identifier).ok().filter(|own| own.origin() == resource.origin());
     let is_above = own.is_some_and(|own| {

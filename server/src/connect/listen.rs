@@ -16,9 +16,9 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::connect::ConnectError;
 use crate::connect::client::Client;
 use crate::connect::discovery::{challenge_of, parameter};
+use crate::connect::problem::ConnectError;
 use crate::connect::tokens::Tokens;
 
 /// Maximum size of a message, in bytes.
@@ -114,8 +114,8 @@ fn cloned((name, value): (&HeaderName, &HeaderValue)) -> (HeaderName, HeaderValu
     (name.clone(), value.clone())
 }
 
-/// Refuses web pages: a page of any website could otherwise call the server with the rights of this client. A page sends
-/// its origin, and by DNS rebinding its own name as `Host`.
+/// Refuses web pages: a page of any website could otherwise call the server with the rights of this client. A page
+/// sends its origin, and by DNS rebinding its own name as `Host`.
 fn refuse_pages(headers: &HeaderMap) -> Result<(), Response> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let is_this_machine = |host: &str| {

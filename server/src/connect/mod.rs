@@ -1,6 +1,6 @@
 //! `countersign connect`: a bridge for MCP clients that know only a command or a fixed header. It gets tokens, renews
-//! them, and passes messages on to an MCP server over streamable HTTP. It works with any authorization server that follows
-//! the specification, and needs no database and no settings.
+//! them, and passes messages on to an MCP server over streamable HTTP. It works with any authorization server that
+//! follows the specification, and needs no database and no settings.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -8,12 +8,14 @@
 //! | [`proof`] | what proves the client: a secret, a key, a token of the platform |
 //! | [`tokens`] | gets access tokens, and renews them |
 //! | [`client`] | requests over HTTP |
+//! | [`problem`] | why the command ends |
 //! | [`stdio`] | the bridge from standard input and output |
 //! | [`listen`] | the bridge from an address of this machine |
 
 mod client;
 mod discovery;
 mod listen;
+pub(crate) mod problem;
 mod proof;
 mod stdio;
 mod tokens;
@@ -26,8 +28,8 @@ use std::sync::Arc;
 use clap::{Args, value_parser};
 use url::Url;
 
-use crate::config::is_loopback;
 use crate::connect::client::Client;
+use crate::connect::problem::{ConnectError, check_scheme};
 use crate::connect::proof::Proof;
 use crate::connect::tokens::Tokens;
 
@@ -60,26 +62,6 @@ fn resource(text: &str) -> Result<Url, String> {
     }
     check_scheme(&url)?;
     Ok(url)
-}
-
-/// Tokens and secrets go over https only, except on this machine.
-fn check_scheme(url: &Url) -> Result<(), String> {
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback(url) => Ok(()),
-        _ => Err(format!("{url} must be https: only this machine may use http")),
-    }
-}
-
-/// Why the command ended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    /// An argument or a variable is wrong.
-    #[error("{0}")]
-    Usage(String),
-    /// The connection cannot be made, or it broke.
-    #[error("{0}")]
-    Failed(String),
 }
 
 /// Runs the command until its standard input ends, or until it is interrupted.

@@ -11,8 +11,8 @@ use serde_json::json;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-use crate::connect::ConnectError;
 use crate::connect::discovery::AuthorizationServer;
+use crate::connect::problem::ConnectError;
 
 const CLIENT_ID: &str = "MCP_CLIENT_ID";
 const CLIENT_SECRET: &str = "MCP_CLIENT_SECRET";

@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::connect::ConnectError;
 use crate::connect::client::{Client, whole};
 use crate::connect::discovery::{challenge_of, parameter};
+use crate::connect::problem::ConnectError;
 use crate::connect::tokens::Tokens;
 use crate::egress::mcp::{EVENT_STREAM, SESSION};
 use crate::gateway::events::Splitter;

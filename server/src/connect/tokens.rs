@@ -72,8 +72,8 @@ impl Tokens {
         Ok(header)
     }
 
-    /// A token with the scopes that the MCP server demanded (403, `insufficient_scope`). `refused` is the token that did
-    /// not have them.
+    /// A token with the scopes that the MCP server demanded (403, `insufficient_scope`). `refused` is the token that
+    /// did not have them.
     pub(super) async fn step_up(&self, scope: &str, refused: &HeaderValue) -> Result<HeaderValue, String> {
         {
             let mut state = self.state.lock().await;

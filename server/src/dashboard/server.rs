@@ -22,7 +22,7 @@ use crate::http::fields::FromFields;
 pub(crate) use app::pages::server::archive::{archive_form, remove_form, unarchive_form};
 pub(crate) use app::pages::server::{
     check::form as check_form, edit::form as edit_form, gateway::form as gateway_form, new::form as new_form,
-    tools::look_form,
+    tools::look_form, tools::rules_form,
 };
 
 /// `GET /servers`

@@ -43,8 +43,8 @@ pub(super) struct Reached {
 }
 
 impl CallCounters {
-    /// Begins this number of calls. With enforced limits, calls over a limit do not begin. Otherwise they begin, and the
-    /// second value says that a limit was reached.
+    /// Begins this number of calls. With enforced limits, calls over a limit do not begin. Otherwise they begin, and
+    /// the second value says that a limit was reached.
     pub(super) fn begin(
         &self,
         server: &McpServerId,

@@ -1,6 +1,6 @@
 //! The messages of a request (JSON-RPC 2.0), as far as a decision needs them. The body goes on to the server behind the
-//! gateway byte for byte. So everything that two readers could read differently is refused: repeated members, and members
-//! that differ from known ones only in case.
+//! gateway byte for byte. So everything that two readers could read differently is refused: repeated members, and
+//! members that differ from known ones only in case.
 
 use std::fmt;
 

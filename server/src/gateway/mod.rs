@@ -3,7 +3,9 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | this one | the order of the steps |
+//! | this one | the address, its metadata, the token |
+//! | [`exchange`] | one request with a valid token, step by step |
+//! | [`parts`] | what the gateway of this process has |
 //! | [`message`] | reads messages |
 //! | [`headers`] | which headers pass |
 //! | [`session`] | binds sessions to clients |
@@ -11,89 +13,45 @@
 //! | [`filter`] | takes out of an answer what the token may not use |
 //! | [`events`] | reads event streams |
 //! | [`relay`] | the body of an answer |
-//! | [`record`], [`news`] | what is recorded of calls, and of definitions that changed |
+//! | [`answers`] | errors |
+//! | [`record`], [`news`], [`remembered`] | what is recorded of calls, and of definitions that changed |
 
+mod answers;
 pub(crate) mod events;
+mod exchange;
 mod filter;
 mod headers;
 mod limits;
 mod message;
 mod news;
+pub(crate) mod parts;
 mod record;
 mod relay;
+mod remembered;
 mod session;
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::model::server::gateway::call::CallOutcome;
-use domain::model::server::gateway::rules::Item;
-use domain::model::server::gateway::{IDENTITY_HEADER, PATH};
-use domain::model::server::scope::Scopes;
-use domain::server::gateway::identity;
+use domain::model::server::gateway::PATH;
 use domain::services::gateways::Snapshot;
-use domain::token::verify::{Caller, is_live};
-use http_body::Body as _;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::egress::mcp::{EVENT_STREAM, SESSION};
-use crate::egress::upstream::{UpstreamError, Upstreams};
+use crate::gateway::answers::problem;
+use crate::gateway::exchange::Exchange;
 use crate::gateway::filter::Filter;
-use crate::gateway::limits::CallCounters;
-use crate::gateway::message::{Message, MessageError, Messages};
-use crate::gateway::news::{DestructiveUses, NewsTimes};
-use crate::gateway::record::Record;
-use crate::gateway::relay::{Mode, Relay, over};
 use crate::http::client_address::ClientAddress;
 use crate::http::error::{self, unavailable};
-use crate::http::{body, media_type, text};
 use crate::mcp;
 use crate::oauth::bearer::{self, ProtectedResource};
 use crate::state::AppState;
 
 /// The route of the gateway.
 pub(crate) const ROUTE: &str = "/gateway/{slug}";
-/// A body that took longer than this to arrive: the token is looked at once more.
-const SLOW_BODY: Duration = Duration::from_secs(1);
-/// The first version of the protocol over streamable HTTP, and the only one with batches.
-const WITH_BATCHES: &str = "2025-03-26";
-
-/// What the gateway of this process has.
-#[derive(Clone)]
-pub(crate) struct Gateway {
-    /// Connections to the servers.
-    pub(crate) upstreams: Upstreams,
-    /// Maximum size of a message, in bytes.
-    pub(crate) message_limit: usize,
-    /// Deadline for the beginning of an answer.
-    pub(crate) first_byte: Duration,
-    counters: CallCounters,
-    news: NewsTimes,
-    uses: DestructiveUses,
-}
-
-impl Gateway {
-    /// A gateway that reaches private addresses, and plain http, only at these hosts.
-    pub(crate) fn new(private: Vec<String>, message_limit: usize, first_byte: Duration) -> Self {
-        Self {
-            upstreams: Upstreams::new(private),
-            message_limit,
-            first_byte,
-            counters: CallCounters::default(),
-            news: NewsTimes::default(),
-            uses: DestructiveUses::default(),
-        }
-    }
-}
 
 /// The server behind the gateway as a protected resource.
 fn resource<'of>(state: &AppState, snapshot: &'of Snapshot) -> ProtectedResource<'of> {
@@ -158,384 +116,6 @@ async fn serve(state: &AppState, slug: &str, request: Request) -> Result<Respons
             let mut response = error::plain(StatusCode::METHOD_NOT_ALLOWED);
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
             Err(response)
-        }
-    }
-}
-
-/// One request with a valid token.
-struct Exchange<'of> {
-    state: &'of AppState,
-    filter: Filter,
-    caller: Caller,
-    address: Option<IpAddr>,
-    started: Instant,
-}
-
-impl Exchange<'_> {
-    async fn post(self, head: Parts, body: Body) -> Result<Response, Response> {
-        let state = self.state;
-        if media_type::of_body(&head.headers) != media_type::JSON {
-            return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json."));
-        }
-        let body = body::read(body, state.gateway.message_limit).await.map_err(|refused| match refused {
-            body::BodyError::TooLarge => {
-                let words = format!("A message has at most {} bytes here.", state.gateway.message_limit);
-                problem(StatusCode::PAYLOAD_TOO_LARGE, &words)
-            }
-            refused => refused.into(),
-        })?;
-        if self.started.elapsed() > SLOW_BODY {
-            self.require_live().await?;
-        }
-        let messages = Messages::parse(&body).map_err(|refused| match refused {
-            MessageError::NotMessage(words) => rpc_problem(-32700, words),
-            MessageError::NoName => rpc_problem(-32602, "The parameters do not say what the message is for."),
-        })?;
-        check_headers(&head.headers, &messages)?;
-        self.check_rules(&messages)?;
-        let at = state.context.now();
-        let snapshot = &self.filter.snapshot;
-        let mut record =
-            Record::of(state, snapshot, self.caller.key(), self.address, &messages.list, (at, self.started));
-        self.check_blocked(&messages, &mut record)?;
-        if record.calls() > 0 {
-            let limits = &snapshot.gateway.limits;
-            let counters = &state.gateway.counters;
-            let (begun, reached) = counters.begin(&snapshot.server.id, &self.caller.key(), limits, record.calls(), at);
-            match (begun, reached) {
-                (Some(begun), _) => record.hold(begun),
-                (None, reached) => {
-                    record.end(CallOutcome::Limited);
-                    return Err(error::too_many(reached.map_or(Duration::from_secs(1), |reached| reached.wait)));
-                }
-            }
-        }
-        for message in &messages.list {
-            if let Ok(Some(Item::Tool(tool))) = message.item() {
-                news::note_destructive(state, &self.filter, &self.caller, tool, self.address);
-            }
-        }
-        let has_list = messages.list.iter().any(Message::is_list);
-        self.pass(&head, body, record, has_list).await
-    }
-
-    async fn bare(self, head: Parts) -> Result<Response, Response> {
-        let at = self.state.context.now();
-        let record =
-            Record::of(self.state, &self.filter.snapshot, self.caller.key(), self.address, &[], (at, self.started));
-        self.pass(&head, Bytes::new(), record, false).await
-    }
-
-    /// Whether the token is still valid. A request may take long before it reaches the server.
-    async fn require_live(&self) -> Result<(), Response> {
-        match is_live(&self.state.context, &self.caller).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(resource(self.state, &self.filter.snapshot).challenge(true)),
-            Err(fault) => Err(unavailable!(%fault, "a token could not be checked")),
-        }
-    }
-
-    /// Refuses messages that the token has no scope for: all of them or none.
-    fn check_rules(&self, messages: &Messages) -> Result<(), Response> {
-        let snapshot = &self.filter.snapshot;
-        let items: Vec<Item<'_>> = messages.list.iter().filter_map(|message| message.item().ok().flatten()).collect();
-        let forbidden: Vec<Item<'_>> = items.into_iter().filter(|item| !self.filter.allows(*item)).collect();
-        if forbidden.is_empty() {
-            return Ok(());
-        }
-        let at = self.state.context.now();
-        let mut record =
-            Record::of(self.state, snapshot, self.caller.key(), self.address, &messages.list, (at, self.started));
-        record.end(CallOutcome::Forbidden);
-        let mut needed: Scopes = self.filter.scopes.clone();
-        for item in forbidden {
-            needed = snapshot.gateway.rules.needed(&snapshot.server.scopes, &needed, item).unwrap_or(needed);
-        }
-        Err(resource(self.state, snapshot).insufficient_scope(&needed))
-    }
-
-    /// Refuses calls of tools whose definition must be accepted first.
-    fn check_blocked(&self, messages: &Messages, record: &mut Record) -> Result<(), Response> {
-        let blocked = messages.list.iter().find(
-            |message| matches!(message.item(), Ok(Some(Item::Tool(name))) if self.filter.snapshot.is_blocked(name)),
-        );
-        let Some(blocked) = blocked else { return Ok(()) };
-        record.end(CallOutcome::Blocked);
-        let words = "The definition of this tool changed. It is blocked until an administrator accepts the change.";
-        let answer = |id: &Value| rpc_error(id, -32_000, words);
-        let id = blocked.id.clone().unwrap_or_default();
-        let body = if messages.is_batch {
-            let ids = messages.list.iter().filter_map(|message| message.id.as_ref());
-            Value::Array(ids.map(answer).collect())
-        } else {
-            answer(&id)
-        };
-        Err(Json(body).into_response())
-    }
-
-    /// Sends the request on, and the answer back.
-    async fn pass(self, head: &Parts, body: Bytes, mut record: Record, has_list: bool) -> Result<Response, Response> {
-        let state = self.state;
-        let snapshot = Arc::clone(&self.filter.snapshot);
-        let request = self.request(head, body).await?;
-        let sent = state.gateway.upstreams.send(request, state.gateway.first_byte);
-        let answered = tokio::select! {
-            answered = sent => answered,
-            () = over(state.clone(), self.caller.clone()) => {
-                record.end(CallOutcome::Cut);
-                return Err(resource(state, &snapshot).challenge(true));
-            }
-        };
-        let answer = answered.map_err(|refused| {
-            record.end(CallOutcome::Unreachable);
-            unanswered(&snapshot, &refused)
-        })?;
-        news::note_status(state, &self.filter, answer.status().as_u16());
-        let (mut answer, upstream) =
-            self.head(&head.method, &answer, &mut record).map(|head| (head, answer.into_body()))?;
-        let is_stream = media_type::of_body(&answer.headers) == EVENT_STREAM;
-        let is_json = media_type::of_body(&answer.headers) == media_type::JSON;
-        if !is_stream && !is_json {
-            // There is no body that a client would read.
-            record.end(if answer.status.is_success() { CallOutcome::Ok } else { CallOutcome::Error });
-            let body = if answer.status.is_success() { Body::empty() } else { error::plain(answer.status).into_body() };
-            if !answer.status.is_success() {
-                answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::JSON));
-            }
-            return Ok(answer.with(body));
-        }
-        if !answer.status.is_success() {
-            record.end(CallOutcome::Error);
-        }
-        let is_get = head.method == Method::GET;
-        if is_json && has_list {
-            let whole = self.whole(upstream, &mut record).await?;
-            let mut message: Value = serde_json::from_slice(&whole).map_err(|_| {
-                record.end(CallOutcome::Unreachable);
-                tracing::warn!(server = %snapshot.server.id, "an MCP server answered with a list that is not JSON");
-                problem(
-                    StatusCode::BAD_GATEWAY,
-                    "The MCP server behind the gateway answered with something that is not JSON.",
-                )
-            })?;
-            if let Some(sent) = self.filter.apply(&mut message) {
-                news::note(state, &self.filter, sent);
-            }
-            record.end(CallOutcome::Ok);
-            return Ok(answer.with(Body::from(message.to_string())));
-        }
-        // Lists can come over any stream: a client may resume the stream of an earlier request.
-        let is_filtered = is_stream && (has_list || (is_get && self.filter.is_needed()));
-        let mode = match (is_filtered, is_stream) {
-            (true, _) => Mode::Filtered(Default::default(), Box::new(self.filter.clone()), state.gateway.message_limit),
-            (false, true) => Mode::Stream(Some(Default::default())),
-            (false, false) => Mode::Document(Vec::new()),
-        };
-        if is_stream {
-            answer.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        }
-        let relay = Relay::new(upstream, mode, record, state.clone(), self.caller);
-        Ok(answer.with(Body::new(relay)))
-    }
-
-    /// The request to the server.
-    async fn request(&self, head: &Parts, body: Bytes) -> Result<axum::http::Request<Full<Bytes>>, Response> {
-        let (state, snapshot) = (self.state, &self.filter.snapshot);
-        let mut passed = headers::to_server(&head.headers, head.method == Method::POST);
-        if let Some(session) = self.session(&head.headers)? {
-            passed.insert(SESSION, session);
-        }
-        if let Some((name, value)) = &snapshot.header {
-            let name = axum::http::HeaderName::try_from(name);
-            let value = HeaderValue::from_str(value);
-            let (Ok(name), Ok(mut value)) = (name, value) else {
-                return Err(unavailable!(server = %snapshot.server.id, "the stored header of a server is no header"));
-            };
-            value.set_sensitive(true);
-            passed.insert(name, value);
-        }
-        if snapshot.gateway.sends_identity {
-            let identity = identity::token(&state.context, snapshot, &self.caller).await;
-            let identity = identity.map_err(|fault| unavailable!(%fault, "no identity could be signed"))?;
-            let value = HeaderValue::from_str(&identity);
-            let mut value = value.map_err(|_| error::plain(StatusCode::INTERNAL_SERVER_ERROR))?;
-            value.set_sensitive(true);
-            passed.insert(IDENTITY_HEADER, value);
-        }
-        let mut request = axum::http::Request::new(Full::new(body));
-        *request.method_mut() = head.method.clone();
-        *request.uri_mut() =
-            snapshot.gateway.upstream.parse().map_err(
-                |_| unavailable!(server = %snapshot.server.id, "the stored address of a server is no address"),
-            )?;
-        *request.headers_mut() = passed;
-        Ok(request)
-    }
-
-    /// The session of the request, as the server knows it. The session of another client is not found.
-    fn session(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Response> {
-        let mut values = headers.get_all(SESSION).iter();
-        let (first, second) = (values.next(), values.next());
-        let Some(bound) = first else { return Ok(None) };
-        let key = &self.state.context.keys.forms;
-        let server = &self.filter.snapshot.server.id;
-        let bound = bound.to_str().ok().filter(|_| second.is_none());
-        let caller = self.caller.key();
-        let session = bound.and_then(|bound| session::unbind(key, server, &caller, bound));
-        match session.map(HeaderValue::from_str) {
-            Some(Ok(session)) => Ok(Some(session)),
-            _ => Err(problem(StatusCode::NOT_FOUND, "There is no such session. Begin a new one.")),
-        }
-    }
-
-    /// The head of the answer to the client, or what stands in its place.
-    fn head(
-        &self,
-        method: &Method,
-        answer: &axum::http::Response<Incoming>,
-        record: &mut Record,
-    ) -> Result<Head, Response> {
-        let (snapshot, status) = (&self.filter.snapshot, answer.status());
-        let mut refuse = |detail: &str, words: &str| {
-            record.end(CallOutcome::Unreachable);
-            tracing::warn!(server = %snapshot.server.id, status = status.as_u16(), detail, "an MCP server behind the gateway");
-            problem(StatusCode::BAD_GATEWAY, words)
-        };
-        if matches!(
-            status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED
-        ) {
-            let words =
-                "The MCP server behind the gateway refuses the gateway. An administrator must check its header.";
-            return Err(refuse("it refused our header", words));
-        }
-        if status.is_informational() || status.is_redirection() {
-            return Err(refuse(
-                "it redirects",
-                "The MCP server behind the gateway redirects. The gateway does not follow.",
-            ));
-        }
-        let encoding = text(answer.headers(), header::CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            let words =
-                "The MCP server behind the gateway compresses answers although the gateway does not accept that.";
-            return Err(refuse("it compresses", words));
-        }
-        let media_type = media_type::of_body(answer.headers());
-        // Nothing reads what a server says when a session ends.
-        let is_empty = matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT)
-            || answer.body().is_end_stream()
-            || *method == Method::DELETE;
-        let is_known = [media_type::JSON, EVENT_STREAM].contains(&media_type.as_str());
-        if status.is_success() && !is_empty && !is_known {
-            let words = "The MCP server behind the gateway answered with something that is no MCP message.";
-            return Err(refuse(&format!("its answer is {media_type:?}"), words));
-        }
-        let mut headers = headers::to_client(answer.headers());
-        if !is_known || is_empty {
-            headers.remove(header::CONTENT_TYPE);
-        }
-        if let Some(session) = text(answer.headers(), SESSION) {
-            let key = &self.state.context.keys.forms;
-            let bound = session::bind(key, &snapshot.server.id, &self.caller.key(), session);
-            let bound = bound.and_then(|bound| HeaderValue::from_str(&bound).ok()).ok_or_else(|| {
-                refuse(
-                    "its session has a wrong identifier",
-                    "The MCP server behind the gateway began a session that is none.",
-                )
-            })?;
-            headers.insert(SESSION, bound);
-        }
-        Ok(Head { status, headers })
-    }
-
-    /// A whole answer, which must be filtered.
-    async fn whole(&self, body: Incoming, record: &mut Record) -> Result<Bytes, Response> {
-        let limit = self.state.gateway.message_limit;
-        let collected = tokio::time::timeout(self.state.gateway.first_byte, Limited::new(body, limit).collect());
-        let (status, words) = match collected.await {
-            Ok(Ok(whole)) => return Ok(whole.to_bytes()),
-            Ok(Err(_)) => {
-                (StatusCode::BAD_GATEWAY, "The list of the MCP server behind the gateway is too long, or broke off.")
-            }
-            Err(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, "The MCP server behind the gateway did not finish its list in time.")
-            }
-        };
-        record.end(CallOutcome::Unreachable);
-        tracing::warn!(server = %self.filter.snapshot.server.id, limit, "an MCP server sent no complete list");
-        Err(problem(status, words))
-    }
-}
-
-/// The head of an answer.
-struct Head {
-    status: StatusCode,
-    headers: HeaderMap,
-}
-
-impl Head {
-    fn with(self, body: Body) -> Response {
-        let mut response = Response::new(body);
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response
-    }
-}
-
-/// Checks what the headers say about the body. Proxies and rules of operators may believe them.
-fn check_headers(headers: &HeaderMap, messages: &Messages) -> Result<(), Response> {
-    let version = text(headers, "mcp-protocol-version");
-    if messages.is_batch && version.is_some_and(|version| version != WITH_BATCHES) {
-        return Err(rpc_problem(-32600, "This version of the protocol has no batches. Send one message."));
-    }
-    let message = messages.list.first().filter(|_| !messages.is_batch);
-    for (header, stated) in [
-        ("mcp-method", message.and_then(|message| message.method.as_deref())),
-        ("mcp-name", message.and_then(Message::header_name)),
-    ] {
-        let values: Vec<&HeaderValue> = headers.get_all(header).iter().collect();
-        let is_right = match values.as_slice() {
-            [] => true,
-            [value] => stated.is_some_and(|stated| headers::says(value, stated)),
-            _ => false,
-        };
-        if !is_right {
-            return Err(rpc_problem(-32600, "Mcp-Method or Mcp-Name says something else than the body."));
-        }
-    }
-    Ok(())
-}
-
-/// An error of the request, in the words of JSON-RPC.
-fn rpc_problem(code: i64, words: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(rpc_error(&Value::Null, code, words))).into_response()
-}
-
-fn rpc_error(id: &Value, code: i64, words: &str) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": words } })
-}
-
-/// An error with words for the person who reads the log of the client.
-fn problem(status: StatusCode, words: &str) -> Response {
-    let body = json!({ "error": status.canonical_reason().unwrap_or("Error"), "error_description": words });
-    let mut response = (status, Json(body)).into_response();
-    error::retry_if_unavailable(&mut response);
-    response
-}
-
-/// The answer when the server gave none. The cause tells of the inner network, so only the log has it.
-fn unanswered(snapshot: &Snapshot, cause: &UpstreamError) -> Response {
-    tracing::warn!(server = %snapshot.server.id, %cause, "an MCP server behind the gateway gave no answer");
-    match cause {
-        UpstreamError::Unreachable(_) => {
-            problem(StatusCode::BAD_GATEWAY, "The MCP server behind the gateway cannot be reached.")
-        }
-        UpstreamError::Late => {
-            problem(StatusCode::GATEWAY_TIMEOUT, "The MCP server behind the gateway did not answer in time.")
-        }
-        UpstreamError::Broken(_) => {
-            problem(StatusCode::BAD_GATEWAY, "The MCP server behind the gateway broke off, or its answer is not HTTP.")
         }
     }
 }

@@ -1,58 +1,13 @@
 //! Definitions of tools that passed: what is news goes to the database, behind the answer.
 
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use domain::base::clock::Timestamp;
-use domain::base::id::McpServerId;
-use domain::model::server::gateway::call::CallerKey;
 use domain::model::server::gateway::tools::Hint;
 use domain::server::gateway::tools::{self, note_refusal, note_sent};
 use domain::token::verify::Caller;
 
 use crate::gateway::filter::{Filter, Sent};
 use crate::state::AppState;
-
-/// How often news of one server are written: a server whose definitions change with each answer must not fill the audit
-/// log.
-const INTERVAL: Duration = Duration::from_secs(60);
-
-/// The most first uses of destructive tools that are remembered.
-const MOST_USES: usize = 8192;
-
-/// When news of each server were written last.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NewsTimes(Arc<Mutex<HashMap<(McpServerId, &'static str), Timestamp>>>);
-
-/// Who used which destructive tool: they are in the database already.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DestructiveUses(Arc<Mutex<HashSet<(McpServerId, CallerKey, String)>>>);
-
-impl DestructiveUses {
-    /// Whether the use may be the first one. It then counts as known.
-    fn begin(&self, server: &McpServerId, caller: CallerKey, tool: &str) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_USES {
-            known.clear();
-        }
-        known.insert((server.clone(), caller, tool.to_owned()))
-    }
-}
-
-impl NewsTimes {
-    /// Whether news of this kind may be written now. They then count as written.
-    fn begin(&self, server: &McpServerId, kind: &'static str, now: Timestamp) -> bool {
-        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (server.clone(), kind);
-        if times.get(&key).is_some_and(|last| last.is_recent(now, INTERVAL)) {
-            return false;
-        }
-        times.insert(key, now);
-        true
-    }
-}
 
 /// Stores definitions that are news.
 pub(super) fn note(state: &AppState, filter: &Filter, sent: Sent) {

@@ -70,8 +70,8 @@ impl ProtectedResource<'_> {
         with_challenge(StatusCode::UNAUTHORIZED, &value)
     }
 
-    /// 403, with every scope that the next token needs (RFC 6750 §3.1). The list includes the scopes that the token has,
-    /// because clients ask for exactly the scopes in the challenge.
+    /// 403, with every scope that the next token needs (RFC 6750 §3.1). The list includes the scopes that the token
+    /// has, because clients ask for exactly the scopes in the challenge.
     pub(crate) fn insufficient_scope(&self, needed: &Scopes) -> Response {
         let value = format!(
             r#"Bearer error="insufficient_scope", scope="{needed}", resource_metadata="{}", error_description="The token lacks a scope.""#,

@@ -701,92 +701,74 @@ async fn without_a_former_database_no_position_of_a_status_list_is_given_out_twi
     assert_ne!(position(&restored).await, taken, "what was given out after the backup is not known");
 }
 
-/// The test of each action that ends something: a file of this folder and a function there. An empty name: a restore
-/// need not carry it over, because the action only gives, makes or tells something, or because every restore ends it.
-/// A new action needs a line here, and a test.
-fn test_of(action: Action) -> [&'static str; 2] {
-    match action {
-        Action::CredentialRotationStarted
-        | Action::CredentialRotationExtended
-        | Action::CredentialRotationCancelled => ["restore", "a_secret_that_a_rotation_ended_stays_ended"],
-        Action::CredentialEdited => ["restore", "narrower_rights_and_limits_stay_narrow"],
-        Action::CredentialSecretRemoved => ["restore", "what_an_edit_or_a_removal_ended_stays_ended"],
-        Action::PersonPasswordChanged => ["restore", "a_later_password_holds_without_a_question"],
-        Action::PersonOpenIdConnected => ["restore", "a_password_removed_for_the_owner_of_the_address_stays_removed"],
-        Action::WebhookEdited | Action::WebhookPaused | Action::WebhookSecretReplaced | Action::WebhookRemoved => {
-            ["restore", "webhooks_that_were_removed_paused_or_changed_stay_so"]
+macro_rules! tests {
+    ($(#[$doc:meta])* $([$file:literal, $test:literal]: $($action:ident)+;)*) => {
+        $(#[$doc])*
+        fn test_of(action: Action) -> [&'static str; 2] {
+            match action {
+                $($(Action::$action)|+ => [$file, $test],)*
+            }
         }
-        Action::ClientChanged => ["restore", "a_redirect_uri_that_was_removed_stays_removed"],
-        Action::McpServerEdited => ["restore", "a_server_that_was_narrowed_stays_narrow"],
-        Action::McpServerRulesChanged => ["restore", "rules_of_the_gateway_that_were_narrowed_stay_narrow"],
-        Action::McpServerArchived | Action::McpServerRemoved => ["restore", "an_archived_server_stays_archived"],
-        Action::TokenRevoked => ["restore", "a_token_that_was_revoked_stays_revoked"],
-        Action::CredentialDisabled | Action::EmergencyStopped | Action::TeamRemoved | Action::SigningKeyRotated => {
-            ["restore", "a_stop_of_many_a_role_and_a_signing_key_stay_ended"]
-        }
-        Action::CredentialRevoked
-        | Action::CredentialKeyRemoved
-        | Action::CredentialIdentityRemoved
-        | Action::CredentialRotationFinished
-        | Action::CredentialLeaked
-        | Action::PersonDisabled => ["restore", "what_was_ended_for_good_stays_ended"],
-        Action::ClientRemoved | Action::ClientSecretEnded | Action::ClientSecretReplaced | Action::LeakReported => {
-            ["client_documents", "a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back"]
-        }
-        Action::ClientDisabled => {
-            ["client_documents", "a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back"]
-        }
-        Action::PersonOpenIdDisconnected => {
-            ["openid", "a_restore_tells_what_was_disconnected_since_and_does_not_bring_it_back"]
-        }
-        Action::SecondFactorRemoved | Action::RecoveryCodeUsed | Action::RecoveryCodesReplaced => {
-            ["second_factor", "a_backup_brings_back_neither_a_removed_app_nor_spent_codes"]
-        }
-        Action::PasskeyRemoved => ["passkeys", "a_backup_does_not_bring_a_removed_passkey_back_unnoticed"],
-        Action::PersonAdministratorChanged | Action::TeamRoleChanged => {
-            ["roles", "a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in"]
-        }
-        Action::MasterKeyReplaced => ["command_line", "a_restore_tells_what_ended_what_is_lost_and_what_is_left"],
-        Action::PersonCreated
-        | Action::PersonRenamed
-        | Action::PersonEnabled
-        | Action::SecondFactorAdded
-        | Action::PasskeyAdded
-        | Action::TeamCreated
-        | Action::TeamRenamed
-        | Action::InstanceRestored
-        | Action::EmergencyUndone
-        | Action::McpServerAdded
-        | Action::McpServerMoved
-        | Action::McpServerToolsChanged
-        | Action::McpServerToolsAccepted
-        | Action::DestructiveToolUsed
-        | Action::McpServerUnarchived
-        | Action::McpServerChecked
-        | Action::ChecklistChanged
-        | Action::CredentialGenerated
-        | Action::CredentialImported
-        | Action::CredentialSecretAdded
-        | Action::CredentialKeyAdded
-        | Action::CredentialIdentityAdded
-        | Action::CredentialEnabled
-        | Action::CredentialExpiring
-        | Action::CredentialsExported
-        | Action::CredentialRetiredSecretTried
-        | Action::InvitationCreated
-        | Action::InvitationAccepted
-        | Action::InvitationWithdrawn
-        | Action::SessionStarted
-        | Action::SessionRefused
-        | Action::SessionSecondStepAsked
-        | Action::SessionEnded
-        | Action::GrantAllowed
-        | Action::GrantDenied
-        | Action::GrantEnded => ["", ""],
-        Action::PersonalTokenGenerated | Action::PersonalTokenRevoked => ["", ""],
-        Action::WebhookAdded | Action::WebhookResumed => ["", ""],
-        Action::ClientAdded | Action::ClientEnabled | Action::ClientsPruned => ["", ""],
-    }
+    };
+}
+
+tests! {
+    /// The test of each action that ends something: a file of this folder and a function there. An empty name: a restore
+    /// need not carry it over, because the action only gives, makes or tells something, or because every restore ends it.
+    /// A new action needs a line here, and a test.
+    ["restore", "a_secret_that_a_rotation_ended_stays_ended"]:
+        CredentialRotationStarted CredentialRotationExtended CredentialRotationCancelled;
+    ["restore", "narrower_rights_and_limits_stay_narrow"]:
+        CredentialEdited;
+    ["restore", "what_an_edit_or_a_removal_ended_stays_ended"]:
+        CredentialSecretRemoved;
+    ["restore", "a_later_password_holds_without_a_question"]:
+        PersonPasswordChanged;
+    ["restore", "a_password_removed_for_the_owner_of_the_address_stays_removed"]:
+        PersonOpenIdConnected;
+    ["restore", "webhooks_that_were_removed_paused_or_changed_stay_so"]:
+        WebhookEdited WebhookPaused WebhookSecretReplaced WebhookRemoved;
+    ["restore", "a_redirect_uri_that_was_removed_stays_removed"]:
+        ClientChanged;
+    ["restore", "a_server_that_was_narrowed_stays_narrow"]:
+        McpServerEdited;
+    ["restore", "rules_of_the_gateway_that_were_narrowed_stay_narrow"]:
+        McpServerRulesChanged;
+    ["restore", "an_archived_server_stays_archived"]:
+        McpServerArchived McpServerRemoved;
+    ["restore", "a_token_that_was_revoked_stays_revoked"]:
+        TokenRevoked;
+    ["restore", "a_stop_of_many_a_role_and_a_signing_key_stay_ended"]:
+        CredentialDisabled EmergencyStopped TeamRemoved SigningKeyRotated;
+    ["restore", "what_was_ended_for_good_stays_ended"]:
+        CredentialRevoked CredentialKeyRemoved CredentialIdentityRemoved CredentialRotationFinished
+        CredentialLeaked PersonDisabled;
+    ["client_documents", "a_restore_tells_which_clients_ended_since_and_does_not_bring_them_back"]:
+        ClientDisabled ClientRemoved ClientSecretEnded ClientSecretReplaced LeakReported;
+    ["openid", "a_restore_tells_what_was_disconnected_since_and_does_not_bring_it_back"]:
+        PersonOpenIdDisconnected;
+    ["second_factor", "a_backup_brings_back_neither_a_removed_app_nor_spent_codes"]:
+        SecondFactorRemoved RecoveryCodeUsed RecoveryCodesReplaced;
+    ["passkeys", "a_backup_does_not_bring_a_removed_passkey_back_unnoticed"]:
+        PasskeyRemoved;
+    ["roles", "a_restore_tells_which_roles_were_taken_since_and_lets_no_invitation_in"]:
+        PersonAdministratorChanged TeamRoleChanged;
+    ["command_line", "a_restore_tells_what_ended_what_is_lost_and_what_is_left"]:
+        MasterKeyReplaced;
+    ["", ""]:
+        PersonCreated PersonRenamed PersonEnabled SecondFactorAdded PasskeyAdded TeamCreated TeamRenamed
+        InstanceRestored EmergencyUndone McpServerAdded McpServerMoved McpServerToolsChanged McpServerToolsAccepted
+        DestructiveToolUsed McpServerUnarchived McpServerChecked ChecklistChanged CredentialGenerated
+        CredentialImported CredentialSecretAdded CredentialKeyAdded CredentialIdentityAdded CredentialEnabled
+        CredentialExpiring CredentialsExported CredentialRetiredSecretTried InvitationCreated InvitationAccepted
+        InvitationWithdrawn SessionStarted SessionRefused SessionSecondStepAsked SessionEnded GrantAllowed
+        GrantDenied GrantEnded;
+    ["", ""]:
+        PersonalTokenGenerated PersonalTokenRevoked;
+    ["", ""]:
+        WebhookAdded WebhookResumed;
+    ["", ""]:
+        ClientAdded ClientEnabled ClientsPruned;
 }
 
 #[test]

@@ -8,8 +8,9 @@ use About::{Nothing, Team};
 use Needs::{Administrator, Manager, Member, Viewer};
 use axum::http::{Method, StatusCode};
 use domain::audit;
-use domain::base::id::{PersonId, SessionId, TeamId};
+use domain::base::id::{McpServerId, PersonId, SessionId, TeamId};
 use domain::client::{self, ClientDraft};
+use domain::context::Context;
 use domain::credential::generate::{Generated, generate};
 use domain::credential::keys;
 use domain::credential::list;
@@ -34,6 +35,7 @@ use domain::model::webhook::EventKind;
 use domain::operations::restore;
 use domain::person::invitation;
 use domain::person::{manage, team};
+use domain::server::gateway::{self, GatewayDraft};
 use domain::server::{ServerDraft, add as add_server};
 use domain::token::verify::verify;
 use domain::webhook::{self, WebhookDraft};
@@ -160,6 +162,24 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/servers/{id}/unarchive", POST, Administrator, Nothing, 303, &[]),
         ("/servers/{id}/remove", GET, Administrator, Nothing, 200, &[]),
         ("/servers/{id}/remove", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{gateway_id}/gateway", GET, Administrator, Nothing, 200, &[]),
+        (
+            "/servers/{gateway_id}/gateway",
+            POST,
+            Administrator,
+            Nothing,
+            303,
+            &[("upstream", "https://docs.example/mcp"), ("header", "keep"), ("on_change", "warn")],
+        ),
+        ("/servers/{gateway_id}/tools", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{gateway_id}/tools", POST, Administrator, Nothing, 303, &[]),
+        ("/servers/{gateway_id}/tools/look", GET, Administrator, Nothing, 200, &[]),
+        // The server does not answer.
+        ("/servers/{gateway_id}/tools/look", POST, Administrator, Nothing, 422, &[]),
+        ("/servers/{gateway_id}/tools/accept", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{gateway_id}/tools/accept", POST, Administrator, Nothing, 422, &[("seen", "other")]),
+        ("/servers/{gateway_id}/tools/scope", GET, Administrator, Nothing, 200, &[]),
+        ("/servers/{gateway_id}/tools/scope", POST, Administrator, Nothing, 303, &[("kind", "all")]),
         ("/servers/{id}/check", GET, Administrator, Nothing, 200, &[]),
         ("/servers/{id}/check", POST, Administrator, Nothing, 422, &[]),
         ("/leaks", GET, PERSON, Nothing, 200, &[]),
@@ -420,6 +440,13 @@ impl<'app> Stage<'app> {
             stopped_at = stop.expect("stops").1.millis();
         }
         let servers = domain::server::list(context).await.expect("reads");
+        let behind = match is_asked("all") {
+            true => behind(context, &format!("Ready {round}")).await,
+            false => match gateway::list(context).await.expect("reads").into_iter().next() {
+                Some((id, _)) => id,
+                None => behind(context, "Docs").await,
+            },
+        };
         for webhook in webhook::list(context).await.expect("reads") {
             webhook::remove(context, &operator(), &webhook.id).await.expect("removes");
         }
@@ -455,6 +482,7 @@ impl<'app> Stage<'app> {
             ("{person_id}", self.target.to_string()),
             ("{stopped_at}", stopped_at.to_string()),
             ("{id}", servers[0].id.to_string()),
+            ("{gateway_id}", behind.to_string()),
         ])
     }
 
@@ -467,6 +495,14 @@ impl<'app> Stage<'app> {
 
 pub(crate) fn filled(template: &str, things: &BTreeMap<&'static str, String>) -> String {
     things.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+/// A server behind the gateway.
+async fn behind(context: &Context, name: &str) -> McpServerId {
+    let scopes = vec![ScopeDescription::parse("docs:read")];
+    let draft = ServerDraft { name: name.to_owned(), scopes, ..ServerDraft::default() };
+    let behind = GatewayDraft { upstream: "https://docs.example/mcp".to_owned(), ..GatewayDraft::default() };
+    gateway::add(context, &operator(), &draft, &behind).await.expect("added").id
 }
 
 async fn request(browser: &Browser<'_>, row: &Row, things: &BTreeMap<&'static str, String>, token: &str) -> Answer {
@@ -485,7 +521,7 @@ async fn request(browser: &Browser<'_>, row: &Row, things: &BTreeMap<&'static st
 fn path_of(row: &Row) -> String {
     let path = row.0.split('?').next().unwrap_or_default();
     let path = path.replace("{key_client_id}", "{client_id}").replace("{identity_client_id}", "{client_id}");
-    path.replace("{webhook_id}", "{id}").replace("{interactive_id}", "{id}")
+    path.replace("{webhook_id}", "{id}").replace("{interactive_id}", "{id}").replace("{gateway_id}", "{id}")
 }
 
 #[tokio::test]
@@ -564,7 +600,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 34] = [
+const ASK_AGAIN: [&str; 37] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -592,6 +628,9 @@ const ASK_AGAIN: [&str; 34] = [
     "/people/invite",
     "/people/{person_id}/teams",
     "/servers/new",
+    "/servers/{id}/gateway",
+    "/servers/{id}/tools/accept",
+    "/servers/{id}/tools/scope",
     "/servers/{id}/unarchive",
     "/settings/keys",
     "/settings/webhooks/new",
@@ -601,13 +640,14 @@ const ASK_AGAIN: [&str; 34] = [
     "/teams/{team_id}/members/{person_id}",
 ];
 /// Those that ask for some of what can be sent.
-const ASK_SOMETIMES: [&str; 7] = [
+const ASK_SOMETIMES: [&str; 8] = [
     "/account/passkeys/new",
     "/credentials/several",
     "/credentials/{client_id}/rotation",
     "/people/{person_id}/change",
     "/servers/{id}/access",
     "/servers/{id}/edit",
+    "/servers/{id}/tools",
     "/settings/webhooks/{id}/edit",
 ];
 

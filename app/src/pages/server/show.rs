@@ -100,9 +100,7 @@ pub async fn page(
     let may_generate = authority.has_anywhere(Role::Member) && server.admits(authority);
     let is_new = Done::read(On::Server, done) == Some(Done::ServerAdded);
     let next = is_new.then(|| next_steps(&server, gateway.is_some(), shown));
-    let behind = gateway.is_some().then(|| chip("Protected here", "ok"));
-    let title = html! { <span class="named">{server.name.clone()}{behind}{marks(&server)}</span> };
-    let lead = html! { {resource(&server)}{gateway.as_ref().filter(|_| administers).map(upstream)} };
+    let (title, lead) = title_and_lead(&server, gateway.as_ref(), administers);
     let body = view! {
         {what_was_done(&visit, &server, done, default, check.as_ref()).await?}
         {head((links::SERVERS, "MCP servers"), title, lead, actions(&server, gateway.is_some(), administers, may_generate))}
@@ -114,6 +112,13 @@ pub async fn page(
         {content}
     };
     Ok(Page::new(server.name, body))
+}
+
+/// The heading of the page, and the addresses below it.
+fn title_and_lead(server: &McpServer, gateway: Option<&Gateway>, administers: bool) -> (AnyView, AnyView) {
+    let behind = gateway.is_some().then(|| chip("Protected here", "ok"));
+    let title = html! { <span class="named">{server.name.clone()}{behind}{marks(server)}</span> };
+    (title, html! { {resource(server)}{gateway.filter(|_| administers).map(upstream)} })
 }
 
 /// What the numbers of credentials count for people who are no administrators.

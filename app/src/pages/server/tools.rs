@@ -85,13 +85,15 @@ fn present(server: &McpServer, gateway: &Gateway, tools: &[Tool]) -> Vec<TypedRu
     server.scopes.iter().map(|scope| of(&scope.name)).collect()
 }
 
-/// The form of the rules after it was sent with something wrong in it, or when the person must prove who they are.
-pub async fn rules_form(id: String, form: Form<Vec<TypedRule>>) -> Result<Page, ActionError> {
+/// The form of the rules on a page of its own: after it was sent with something wrong in it, and when the person must
+/// prove who they are.
+pub async fn rules_form(id: String, form: Form<Option<Vec<TypedRule>>>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let server = find(&visit, &id).await?;
     let gateway = gateway::find(&visit.context, &server.id).await?.ok_or(ActionError::NotFound)?;
     let tools = tools::list(&visit.context, &server.id).await?;
     let Form { typed, errors, confirm } = form;
+    let typed = typed.unwrap_or_else(|| present(&server, &gateway, &tools));
     let page = FormPage::new(format!("Tools of {}", server.name), links::server_tools(&id), "Save rules")
         .back(links::server_view(&id, &[("view", "tools")]), server.name.clone())
         .lead("The rules count from the next call.")
@@ -398,6 +400,7 @@ fn written(value: &Value) -> String {
 pub async fn look_form(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let server = find(&visit, &id).await?;
+    gateway::find(&visit.context, &server.id).await?.ok_or(ActionError::NotFound)?;
     let page = FormPage::new(format!("Look at {}", server.name), links::look_at_tools(&id), "Look again")
         .back(links::server_view(&id, &[("view", "tools")]), server.name.clone())
         .question(

@@ -6,100 +6,111 @@ use crate::model::audit::AuditEntry;
 use crate::model::operations::EndingKind;
 use crate::prelude::Action;
 
-/// The kinds of things that an action ends or narrows; the comparison looks for them in both databases. Empty: it
-/// tells or gives something, or it is about sessions, consents, personal tokens or invitations, and every restore ends
-/// all of those.
-///
-/// An edit of a credential may end live tokens. The lists of MCP servers lose a team that is removed. For a replaced
-/// master key see `left`. The issuer, to which an MCP server moved, comes with the settings.
-///
-/// There is no arm for "all others": who adds an action says here what it ends, and `server/tests/it/restore.rs` says
-/// with which test.
-pub(super) fn ends(action: Action) -> &'static [EndingKind] {
-    use EndingKind::{Clients, Credentials, People, Roles, Servers, SigningKeys, Tokens, Webhooks};
-    match action {
-        Action::CredentialRevoked
-        | Action::CredentialDisabled
-        | Action::CredentialSecretRemoved
-        | Action::CredentialKeyRemoved
-        | Action::CredentialIdentityRemoved
-        | Action::CredentialRotationStarted
-        | Action::CredentialRotationExtended
-        | Action::CredentialRotationFinished
-        | Action::CredentialRotationCancelled
-        | Action::CredentialLeaked => &[Credentials],
-        Action::CredentialEdited => &[Credentials, Tokens],
-        Action::EmergencyStopped => &[Credentials, Clients],
-        Action::PersonDisabled
-        | Action::PersonAdministratorChanged
-        | Action::PersonPasswordChanged
-        | Action::PersonOpenIdConnected
-        | Action::PersonOpenIdDisconnected
-        | Action::SecondFactorAdded
-        | Action::SecondFactorRemoved
-        | Action::PasskeyAdded
-        | Action::PasskeyRemoved
-        | Action::RecoveryCodesReplaced
-        | Action::RecoveryCodeUsed => &[People],
-        Action::TeamRoleChanged => &[Roles],
-        Action::TeamRemoved => &[Roles, Servers],
-        Action::McpServerEdited
-        | Action::McpServerArchived
-        | Action::McpServerRemoved
-        | Action::McpServerRulesChanged => &[Servers],
-        Action::ClientChanged
-        | Action::ClientSecretEnded
-        | Action::ClientSecretReplaced
-        | Action::ClientDisabled
-        | Action::ClientRemoved
-        | Action::LeakReported => &[Clients],
-        Action::WebhookEdited | Action::WebhookPaused | Action::WebhookRemoved | Action::WebhookSecretReplaced => {
-            &[Webhooks]
+macro_rules! ends {
+    ($(#[$doc:meta])* $($action:ident: $($kind:ident)*;)*) => {
+        $(#[$doc])*
+        pub(super) fn ends(action: Action) -> &'static [EndingKind] {
+            match action {
+                $(Action::$action => &[$(EndingKind::$kind),*],)*
+            }
         }
-        Action::TokenRevoked => &[Tokens],
-        Action::SigningKeyRotated => &[SigningKeys],
-        Action::PersonCreated
-        | Action::PersonRenamed
-        | Action::PersonEnabled
-        | Action::TeamCreated
-        | Action::TeamRenamed
-        | Action::InvitationCreated
-        | Action::InvitationAccepted
-        | Action::InvitationWithdrawn
-        | Action::SessionStarted
-        | Action::SessionRefused
-        | Action::SessionSecondStepAsked
-        | Action::SessionEnded
-        | Action::CredentialGenerated
-        | Action::CredentialImported
-        | Action::CredentialSecretAdded
-        | Action::CredentialKeyAdded
-        | Action::CredentialIdentityAdded
-        | Action::CredentialEnabled
-        | Action::CredentialExpiring
-        | Action::CredentialsExported
-        | Action::CredentialRetiredSecretTried
-        | Action::InstanceRestored
-        | Action::EmergencyUndone
-        | Action::MasterKeyReplaced
-        | Action::McpServerAdded
-        | Action::McpServerMoved
-        | Action::McpServerUnarchived
-        | Action::McpServerChecked
-        | Action::McpServerToolsChanged
-        | Action::McpServerToolsAccepted
-        | Action::DestructiveToolUsed
-        | Action::WebhookAdded
-        | Action::WebhookResumed
-        | Action::ChecklistChanged
-        | Action::GrantAllowed
-        | Action::GrantDenied
-        | Action::GrantEnded
-        | Action::PersonalTokenGenerated
-        | Action::PersonalTokenRevoked => &[],
-        // Nobody used the clients that were pruned, and each may register again.
-        Action::ClientAdded | Action::ClientEnabled | Action::ClientsPruned => &[],
-    }
+    };
+}
+
+ends! {
+    /// The kinds of things that an action ends or narrows; the comparison looks for them in both databases. Empty: it
+    /// tells or gives something, or it is about sessions, consents, personal tokens or invitations, and every restore
+    /// ends all of those.
+    ///
+    /// An edit of a credential may end live tokens. The lists of MCP servers lose a team that is removed. For a
+    /// replaced master key see `left`. The issuer, to which an MCP server moved, comes with the settings. Nobody used
+    /// the clients that were pruned, and each may register again.
+    ///
+    /// There is no row for "all others": who adds an action says here what it ends, and `server/tests/it/restore.rs`
+    /// says with which test.
+    CredentialRevoked: Credentials;
+    CredentialDisabled: Credentials;
+    CredentialSecretRemoved: Credentials;
+    CredentialKeyRemoved: Credentials;
+    CredentialIdentityRemoved: Credentials;
+    CredentialRotationStarted: Credentials;
+    CredentialRotationExtended: Credentials;
+    CredentialRotationFinished: Credentials;
+    CredentialRotationCancelled: Credentials;
+    CredentialLeaked: Credentials;
+    CredentialEdited: Credentials Tokens;
+    EmergencyStopped: Credentials Clients;
+    PersonDisabled: People;
+    PersonAdministratorChanged: People;
+    PersonPasswordChanged: People;
+    PersonOpenIdConnected: People;
+    PersonOpenIdDisconnected: People;
+    SecondFactorAdded: People;
+    SecondFactorRemoved: People;
+    PasskeyAdded: People;
+    PasskeyRemoved: People;
+    RecoveryCodesReplaced: People;
+    RecoveryCodeUsed: People;
+    TeamRoleChanged: Roles;
+    TeamRemoved: Roles Servers;
+    McpServerEdited: Servers;
+    McpServerArchived: Servers;
+    McpServerRemoved: Servers;
+    McpServerRulesChanged: Servers;
+    ClientChanged: Clients;
+    ClientSecretEnded: Clients;
+    ClientSecretReplaced: Clients;
+    ClientDisabled: Clients;
+    ClientRemoved: Clients;
+    LeakReported: Clients;
+    WebhookEdited: Webhooks;
+    WebhookPaused: Webhooks;
+    WebhookRemoved: Webhooks;
+    WebhookSecretReplaced: Webhooks;
+    TokenRevoked: Tokens;
+    SigningKeyRotated: SigningKeys;
+    PersonCreated:;
+    PersonRenamed:;
+    PersonEnabled:;
+    TeamCreated:;
+    TeamRenamed:;
+    InvitationCreated:;
+    InvitationAccepted:;
+    InvitationWithdrawn:;
+    SessionStarted:;
+    SessionRefused:;
+    SessionSecondStepAsked:;
+    SessionEnded:;
+    CredentialGenerated:;
+    CredentialImported:;
+    CredentialSecretAdded:;
+    CredentialKeyAdded:;
+    CredentialIdentityAdded:;
+    CredentialEnabled:;
+    CredentialExpiring:;
+    CredentialsExported:;
+    CredentialRetiredSecretTried:;
+    InstanceRestored:;
+    EmergencyUndone:;
+    MasterKeyReplaced:;
+    McpServerAdded:;
+    McpServerMoved:;
+    McpServerUnarchived:;
+    McpServerChecked:;
+    McpServerToolsChanged:;
+    McpServerToolsAccepted:;
+    DestructiveToolUsed:;
+    WebhookAdded:;
+    WebhookResumed:;
+    ChecklistChanged:;
+    GrantAllowed:;
+    GrantDenied:;
+    GrantEnded:;
+    PersonalTokenGenerated:;
+    PersonalTokenRevoked:;
+    ClientAdded:;
+    ClientEnabled:;
+    ClientsPruned:;
 }
 
 /// For an action that makes something: what it means that the backup does not have it.

@@ -13,7 +13,7 @@ use crate::store;
 use crate::token::verify::{Caller, Subject};
 
 /// The type of the token (RFC 7515 §4.1.9).
-pub const TYPE: &str = "countersign-identity+jwt";
+pub(crate) const TYPE: &str = "countersign-identity+jwt";
 /// How long it is valid.
 const LIFETIME: Duration = Duration::from_secs(60);
 

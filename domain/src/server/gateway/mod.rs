@@ -266,8 +266,8 @@ fn audited(limits: CallLimits) -> Value {
     })
 }
 
-/// Applies `edit`. Returns whether anything changed. When this returns, each further call obeys the new values, on every
-/// node. Only administrators may do this.
+/// Applies `edit`. Returns whether anything changed. When this returns, each further call obeys the new values, on
+/// every node. Only administrators may do this.
 ///
 /// A header does not follow to another host: nobody can read it, and a new address must not be the way to read it.
 pub async fn edit(

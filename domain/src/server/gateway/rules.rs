@@ -89,8 +89,8 @@ pub fn widen(before: &Rules, rules: &[(String, ScopeRule)]) -> bool {
     })
 }
 
-/// Adds a scope that allows the tools that say that they only read, or all tools. It comes after the other scopes, so the
-/// default scope stays. Only administrators may do this.
+/// Adds a scope that allows the tools that say that they only read, or all tools. It comes after the other scopes, so
+/// the default scope stays. Only administrators may do this.
 pub async fn add_ready_scope(
     context: &Context,
     actor: &Actor,

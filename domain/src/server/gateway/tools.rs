@@ -73,9 +73,9 @@ async fn ask(
     })
 }
 
-/// Looks at the server: what it says about itself, and its tools. The first definitions are accepted as they are, because
-/// an administrator has just put this server here; each later change must be accepted. Only administrators may do this:
-/// the result says which addresses answer.
+/// Looks at the server: what it says about itself, and its tools. The first definitions are accepted as they are,
+/// because an administrator has just put this server here; each later change must be accepted. Only administrators may
+/// do this: the result says which addresses answer.
 ///
 /// # Errors
 ///
@@ -173,8 +173,8 @@ async fn note(
     Ok(news)
 }
 
-/// Stores definitions that the server sent to a client. When some are news, the audit log says so, and the webhooks. A tool
-/// that is not among them may still be there: some servers offer each client other tools.
+/// Stores definitions that the server sent to a client. When some are news, the audit log says so, and the webhooks. A
+/// tool that is not among them may still be there: some servers offer each client other tools.
 pub async fn note_sent(context: &Context, id: &McpServerId, sent: &BTreeMap<String, Definition>) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let servers = store::server::list(&mut change).await?;
@@ -188,8 +188,8 @@ pub async fn note_sent(context: &Context, id: &McpServerId, sent: &BTreeMap<Stri
     change.commit_all(&Actor::system(), events).await.map(drop)
 }
 
-/// Accepts the definitions that the server sends now. `seen` is the [`version`] that the person saw. Only administrators
-/// may do this.
+/// Accepts the definitions that the server sends now. `seen` is the [`version`] that the person saw. Only
+/// administrators may do this.
 ///
 /// # Errors
 ///
@@ -220,8 +220,8 @@ pub async fn note_refusal(context: &Context, id: &McpServerId, status: Option<u1
     Ok(change.commit_without_event().await?)
 }
 
-/// Notes that a caller used a destructive tool, which is in the audit log once for each caller and tool. Returns whether
-/// it was the first time.
+/// Notes that a caller used a destructive tool, which is in the audit log once for each caller and tool. Returns
+/// whether it was the first time.
 pub async fn note_destructive(
     context: &Context,
     id: &McpServerId,

@@ -97,7 +97,7 @@ pub const PATH: &str = "/gateway/";
 const LONGEST_SLUG: usize = 60;
 
 /// The slug in a resource identifier of this issuer, if it is one of the gateway.
-pub fn slug_of<'resource>(issuer: &str, resource: &'resource str) -> Option<&'resource str> {
+pub(crate) fn slug_of<'resource>(issuer: &str, resource: &'resource str) -> Option<&'resource str> {
     resource.strip_prefix(issuer)?.strip_prefix(PATH)
 }
 
@@ -106,7 +106,7 @@ pub fn slug_of<'resource>(issuer: &str, resource: &'resource str) -> Option<&'re
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn check_slug(slug: &str) -> Result<(), String> {
+pub(crate) fn check_slug(slug: &str) -> Result<(), String> {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_outer = |byte: Option<u8>| byte.is_some_and(|byte| byte != b'-');
     let bytes = slug.as_bytes();
@@ -122,7 +122,7 @@ pub fn check_slug(slug: &str) -> Result<(), String> {
 
 /// The slug that a server of this name gets unless another one is chosen: its letters and digits, with hyphens between
 /// the words. Empty when the name has none of them.
-pub fn suggested_slug(name: &str) -> String {
+pub(crate) fn suggested_slug(name: &str) -> String {
     let mut slug = String::new();
     for letter in name.chars() {
         match letter.to_ascii_lowercase() {
@@ -165,7 +165,7 @@ const TAKEN_HEADERS: [&str; 18] = [
 /// # Errors
 ///
 /// What is wrong with its name, and what is wrong with its value.
-pub fn check_header(name: &str, value: &str) -> (Result<(), String>, Result<(), String>) {
+pub(crate) fn check_header(name: &str, value: &str) -> (Result<(), String>, Result<(), String>) {
     const LONGEST: usize = 8 * 1024;
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let lower = name.to_ascii_lowercase();

@@ -31,7 +31,7 @@ pub struct ScopeRule {
 
 impl ScopeRule {
     /// Whether it allows everything.
-    pub fn allows_all(&self) -> bool {
+    pub(crate) fn allows_all(&self) -> bool {
         *self == Self::default()
     }
 

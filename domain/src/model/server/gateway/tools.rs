@@ -10,9 +10,9 @@ use crate::base::digest;
 /// must look like.
 const MEMBERS: [&str; 6] = ["annotations", "description", "inputSchema", "name", "outputSchema", "title"];
 /// The longest definition that is kept, in bytes. Of a longer one, the beginning and a digest are kept.
-pub const LONGEST_DEFINITION: usize = 64 * 1024;
+pub(crate) const LONGEST_DEFINITION: usize = 64 * 1024;
 /// The most tools of a server whose definitions are kept.
-pub const MOST_TOOLS: usize = 1000;
+pub(crate) const MOST_TOOLS: usize = 1000;
 /// The longest name of a tool, in bytes.
 pub const LONGEST_NAME: usize = 200;
 
