@@ -713,9 +713,9 @@ macro_rules! tests {
 }
 
 tests! {
-    /// The test of each action that ends something: a file of this folder and a function there. An empty name: a restore
-    /// need not carry it over, because the action only gives, makes or tells something, or because every restore ends it.
-    /// A new action needs a line here, and a test.
+    /// The test of each action that ends something: a file of this folder and a function there. An empty name: a
+    /// restore need not carry it over, because the action only gives, makes or tells something, or because every
+    /// restore ends it. A new action needs a line here, and a test.
     ["restore", "a_secret_that_a_rotation_ended_stays_ended"]:
         CredentialRotationStarted CredentialRotationExtended CredentialRotationCancelled;
     ["restore", "narrower_rights_and_limits_stay_narrow"]:
