@@ -5,8 +5,8 @@ import { defineConfig } from '@playwright/test';
 const debian = '/usr/bin/chromium';
 /** Tests that open no browser. */
 const programs = [
-  'clients.spec.ts', 'conformance.spec.ts', 'documents.spec.ts', 'interactive.spec.ts', 'interoperability.spec.ts',
-  'matrix.spec.ts', 'products.spec.ts',
+  'clients.spec.ts', 'conformance.spec.ts', 'documents.spec.ts', 'gateway.spec.ts', 'interactive.spec.ts',
+  'interoperability.spec.ts', 'matrix.spec.ts', 'products.spec.ts',
 ];
 const browser = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 

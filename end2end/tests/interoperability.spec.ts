@@ -1,6 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,7 +9,7 @@ import { row } from '../interoperability';
 import { allow } from '../clients/browser.mjs';
 import { person } from './browser';
 import { Countersign } from './countersign';
-import { freePort, stop } from './programs';
+import { freePort, serving, stop } from './programs';
 
 /** Libraries and programs that other people wrote, unmodified. Each test is a row of `docs/interoperability.md`. */
 let server: Countersign;
@@ -194,22 +193,6 @@ async function guarded(name: string) {
   return { port, resource, read, write, other: await server.accessToken(other.client_id, other.client_secret) };
 }
 
-/** Runs a server while `use` uses it. */
-async function serving(command: string, args: string[], of: Record<string, string>, use: () => Promise<void>) {
-  const child = spawn(command, args, { env: await environment(of), stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`the server ended with ${code}: ${said}`);
-  });
-  try {
-    await Promise.race([ended, use()]);
-  } finally {
-    ended.catch(() => {});
-    await stop(child);
-  }
-}
-
 test(
   'express-oauth2-jwt-bearer: a server that checks tokens',
   row('express-oauth2-jwt-bearer', 'a server that checks tokens'),
@@ -221,7 +204,7 @@ test(
         String,
       );
     const of = { RESOURCE: resource, PORT: `${port}` };
-    await serving(process.execPath, ['clients/libraries/express-server.mjs'], of, async () => {
+    await serving(process.execPath, ['clients/libraries/express-server.mjs'], { env: await environment(of) }, async () => {
       await expect.poll(() => status('/read'), { timeout: 30_000 }).toBe(401);
       expect(await status('/read', read)).toBe(200);
       expect(await status('/read', write)).toBe(403);
@@ -254,7 +237,7 @@ for (const way of ['JWTVerifier', 'RemoteAuthProvider', 'introspection'])
         }),
       });
     const status = (token?: string) => ask(token).then((answer) => answer.status, String);
-    await serving('.venv/bin/python', ['clients/libraries/fastmcp_server.py', way], of, async () => {
+    await serving('.venv/bin/python', ['clients/libraries/fastmcp_server.py', way], { env: await environment(of) }, async () => {
       await expect.poll(() => status(), { timeout: 60_000 }).toBe(401);
       expect(await status(read)).toBe(200);
       expect([401, 403]).toContain(await status(write));

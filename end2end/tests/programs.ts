@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -28,6 +28,30 @@ export async function stop(program: ChildProcess, signal: NodeJS.Signals = 'SIGT
     await ended;
   }
   return program.exitCode;
+}
+
+/** Runs a server, with all programs that it starts, while `use` uses it. It fails when the server ends before. */
+export async function serving(command: string, args: string[], options: SpawnOptions, use: () => Promise<void>) {
+  const child = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (text) => (said += text));
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the server ended with ${code}: ${said}`);
+  });
+  // The whole group: a launcher such as npx may end before the program that it started.
+  const kill = () => process.kill(-child.pid!, 'SIGTERM');
+  process.once('exit', kill);
+  try {
+    await Promise.race([ended, use()]);
+  } finally {
+    process.off('exit', kill);
+    ended.catch(() => {});
+    if (child.exitCode === null && child.signalCode === null) {
+      const left = once(child, 'exit');
+      kill();
+      await left;
+    }
+  }
 }
 
 /** The command that starts the MCP Inspector: its window or, with `--cli` as the first option, its command line. */

@@ -109,10 +109,15 @@ export class Proxy {
     private readonly process: ChildProcess,
   ) {}
 
-  /** Starts it in a new folder below `below`, where its output is kept too, and waits until it listens. */
-  static async start(kind: Kind, lines: string, below: string, upstream: number, authority: Authority): Promise<Proxy> {
+  /**
+   * Starts it in a new folder below `below`, where its output is kept too, and waits until it listens. Without `at`, it
+   * takes a free port.
+   */
+  static async start(
+    kind: Kind, lines: string, below: string, upstream: number, authority: Authority, at?: number,
+  ): Promise<Proxy> {
     const own = mkdtempSync(join(below, `${kind}-`));
-    const port = await freePort();
+    const port = at ?? (await freePort());
     const { configuration, command } = starts[kind](lines, { folder: own, port, upstream, authority });
     const file = join(own, 'configuration');
     writeFileSync(file, configuration);

@@ -117,7 +117,7 @@ async fn authorized(state: &AppState, request: Request, next: Next) -> Result<Re
 /// The built-in server as a protected resource.
 fn resource<'of>(state: &AppState, audience: &'of str) -> ProtectedResource<'of> {
     let metadata_url = format!("{}/.well-known/oauth-protected-resource/mcp", state.context.settings.public_url);
-    ProtectedResource { audience, metadata_url, default_scope: SCOPE_READ }
+    ProtectedResource { audience, metadata_url, scope: SCOPE_READ.into() }
 }
 
 /// The scopes that the tool calls in the body need.

@@ -72,6 +72,7 @@ pub struct Metrics {
     calls: [AtomicU64; CallOutcome::ALL.len()],
     call_time: Histogram,
     calls_not_recorded: AtomicU64,
+    calls_over_limit: AtomicU64,
     /// In milliseconds.
     clock_ahead: AtomicI64,
 }
@@ -87,6 +88,7 @@ impl Default for Metrics {
             calls: Default::default(),
             call_time: Histogram::new(&SECONDS),
             calls_not_recorded: AtomicU64::default(),
+            calls_over_limit: AtomicU64::default(),
             clock_ahead: AtomicI64::default(),
         }
     }
@@ -137,6 +139,11 @@ impl Metrics {
         self.calls_not_recorded.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Records that calls through the gateway were let through over a limit, which is observed and not enforced.
+    pub fn over_limit(&self, calls: u32) {
+        self.calls_over_limit.fetch_add(u64::from(calls), Ordering::Relaxed);
+    }
+
     /// Records that an exchange was answered, with the time from the request's head to the answer.
     pub fn answered(&self, time: Duration) {
         self.exchange_time.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
@@ -180,6 +187,9 @@ impl Metrics {
             "Calls through the gateway that are missing on pages, because too many waited.",
         );
         line(&mut text, name, self.calls_not_recorded.load(Ordering::Relaxed));
+        let name = "countersign_calls_over_limit_total";
+        head(&mut text, name, "counter", "Calls through the gateway that were over a limit and let through.");
+        line(&mut text, name, self.calls_over_limit.load(Ordering::Relaxed));
         let name = "countersign_clock_ahead_seconds";
         head(&mut text, name, "gauge", "How far this machine's clock is ahead of the PostgreSQL database's.");
         line(&mut text, name, self.clock_ahead.load(Ordering::Relaxed) as f64 / 1e3);

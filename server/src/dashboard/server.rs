@@ -14,7 +14,7 @@ use domain::model::server::McpServer;
 use domain::server::{self, edit::ServerEdit, gateway};
 
 use crate::dashboard::prelude::{
-    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read,
+    ActionError, Answer, Done, Fields, PageResult, Refused, Response, Submission, links, read,
 };
 use crate::http::fields::FromFields;
 
@@ -71,10 +71,8 @@ async fn look(form: &Submission, server: &McpServer, done: Done, before: &str) -
             let upstream = gateway::find(form.context(), &server.id).await?.map(|gateway| gateway.upstream);
             let words = tools::problem_words(&problem, &upstream.unwrap_or_default());
             let error = FieldError::new("main", format!("{before}{words}"));
-            let id = server.id.to_string();
-            let page = async move { tools::look_form(id, Form { errors: Errors(vec![error]), ..Form::new(()) }).await };
-            let page = page.await;
-            Ok(Answer::Page(Box::new(|| page)))
+            let server = server.clone();
+            Ok(Answer::page(move || tools::look_again(&server, Errors(vec![error]))))
         }
     }
 }

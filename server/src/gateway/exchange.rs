@@ -77,7 +77,12 @@ impl Exchange<'_> {
             let counters = &state.gateway.counters;
             let (begun, reached) = counters.begin(&snapshot.server.id, &self.caller.key(), limits, record.calls(), at);
             match (begun, reached) {
-                (Some(begun), _) => record.hold(begun),
+                (Some(begun), reached) => {
+                    if reached.is_some() {
+                        state.context.metrics.over_limit(record.calls());
+                    }
+                    record.hold(begun);
+                }
                 (None, reached) => {
                     record.end(CallOutcome::Limited);
                     return Err(error::too_many(reached.map_or(Duration::from_secs(1), |reached| reached.wait)));

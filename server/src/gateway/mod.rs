@@ -59,7 +59,9 @@ fn resource<'of>(state: &AppState, snapshot: &'of Snapshot) -> ProtectedResource
     ProtectedResource {
         audience: &snapshot.server.resource,
         metadata_url: format!("{public_url}/.well-known/oauth-protected-resource{PATH}{slug}"),
-        default_scope: snapshot.server.default_scope_names().next().unwrap_or_default(),
+        // All of them: clients ask for what the challenge names, and a credential gets the part that it has. With the
+        // first scope alone, an SDK with a credential for another scope would get no token.
+        scope: snapshot.server.scopes.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>().join(" ").into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Access tokens of requests to a protected resource (RFC 6750), and what the resource answers without one.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,8 +17,8 @@ pub(crate) struct ProtectedResource<'of> {
     pub(crate) audience: &'of str,
     /// Where its metadata is (RFC 9728).
     pub(crate) metadata_url: String,
-    /// The scope that a client without a token should ask for.
-    pub(crate) default_scope: &'of str,
+    /// The scopes that a client without a token should ask for, separated by spaces.
+    pub(crate) scope: Cow<'of, str>,
 }
 
 /// The token of the request. The error says whether the request has the header of a token (RFC 6750 §3).
@@ -65,7 +66,7 @@ impl ProtectedResource<'_> {
     pub(crate) fn challenge(&self, invalid: bool) -> Response {
         let error =
             if invalid { r#", error="invalid_token", error_description="The token is not valid.""# } else { "" };
-        let scope = self.default_scope;
+        let scope = &self.scope;
         let value = format!(r#"Bearer resource_metadata="{}", scope="{scope}"{error}"#, self.metadata_url);
         with_challenge(StatusCode::UNAUTHORIZED, &value)
     }

@@ -503,7 +503,8 @@ fn options(help: &str) -> BTreeMap<String, Option<String>> {
     let settings = settings();
     let is_own = |name: &String| {
         let flag = name.split(' ').next().unwrap_or_default().trim_start_matches("--").replace('-', "_");
-        !settings.contains_key(&flag) && !["config", "help", "version"].contains(&flag.as_str())
+        let is_setting = help.contains("\nSettings:\n") && settings.contains_key(&flag);
+        !is_setting && !["config", "help", "version"].contains(&flag.as_str())
     };
     found.into_iter().filter(|(name, _)| is_own(name)).collect()
 }

@@ -111,7 +111,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/", GET, PERSON, Nothing, 200, &[]),
         ("/credentials", GET, PERSON, Nothing, 200, &[]),
         ("/credentials/new", GET, Member, Nothing, 200, &[]),
-        ("/credentials/new", POST, Member, Team, 200, &[("name", "job"), ("team", "{team_id}")]),
+        ("/credentials/new", POST, Member, Team, 200, &[("name", "job"), ("team", "{team_id}"), ("server", "{id}")]),
         ("/credentials/several", GET, Member, Nothing, 422, &[]),
         ("/credentials/several", POST, Member, Team, 303, &[("do", "disable"), ("client_id", "{client_id}")]),
         // Without an entry there is no receipt.
@@ -567,7 +567,12 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                 continue;
             } else if name == "outsider" && *about == Team {
                 // What one may not see is not there: the answer is the one about a thing that never was.
-                let made_up = things.iter().map(|(name, value)| (*name, unknown(value))).collect();
+                // MCP servers are no things of a team.
+                let known = |name: &str| name == "{id}" && path == "/credentials/new";
+                let made_up = things
+                    .iter()
+                    .map(|(name, value)| (*name, if known(name) { value.clone() } else { unknown(value) }))
+                    .collect();
                 let never = request(browser, row, &made_up, &token).await.status.as_u16();
                 assert_eq!(status, never, "{what}, {name}");
                 assert!(status == 404 || (status == 403 && *needs == Manager), "{what}, {name}: {status}");
@@ -722,7 +727,13 @@ async fn a_form_of_an_earlier_session_is_shown_again_and_changes_nothing() {
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(again.body.contains("value=\"job 17\"") && again.body.contains("typed &lt;once&gt;"), "{}", again.body);
     let token = form_token(&again.body);
-    let fields = [("form_token", token.as_str()), ("name", "job 17"), ("team", stage.team.as_str())];
+    let server = domain::server::list(&app.instance.context).await.expect("reads").remove(0).id;
+    let fields = [
+        ("form_token", token.as_str()),
+        ("name", "job 17"),
+        ("team", stage.team.as_str()),
+        ("server", server.as_str()),
+    ];
     assert_eq!(administrator.post("/credentials/new", &fields).await.status, StatusCode::OK);
     // A page of another origin gets nothing of it.
     let fields = [("form_token", old.as_str()), ("name", "job 17")];

@@ -115,8 +115,10 @@ pub async fn form(id: String, form: Form<Option<TypedGateway>>) -> Result<Page, 
         ("block", "Block: clients neither see nor call the tool until an administrator accepts its definition"),
     ];
     let policies = policies.map(|(value, words)| choice("radio", "on_change", value, typed.on_change == value, words));
-    let modes =
-        [("observe", "Count calls over a limit, and let them pass"), ("enforce", "Refuse calls over a limit (429)")];
+    let modes = [
+        ("observe", "Let calls over a limit pass, and count them in the metrics"),
+        ("enforce", "Refuse calls over a limit (429)"),
+    ];
     let modes = modes.map(|(value, words)| choice("radio", "limits", value, typed.limits == value, words));
     let called = view! {
         <TextField id="upstream" label="Address of the MCP server" value=typed.upstream required=true error=errors.at("upstream")

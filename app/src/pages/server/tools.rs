@@ -401,13 +401,19 @@ pub async fn look_form(id: String, form: Form) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let server = find(&visit, &id).await?;
     gateway::find(&visit.context, &server.id).await?.ok_or(ActionError::NotFound)?;
-    let page = FormPage::new(format!("Look at {}", server.name), links::look_at_tools(&id), "Look again")
-        .back(links::server_view(&id, &[("view", "tools")]), server.name.clone())
+    Ok(look_again(&server, form.errors))
+}
+
+/// The same page for a server that was just looked at.
+pub fn look_again(server: &McpServer, errors: Errors) -> Page {
+    let id = &server.id;
+    FormPage::new(format!("Look at {}", server.name), links::look_at_tools(id), "Look again")
+        .back(links::server_view(id, &[("view", "tools")]), server.name.clone())
         .question(
             "Countersign asks the server about itself, its tools and its prompts, with the header that is set for it. \
              The server is behind the gateway already: as soon as it answers, clients can call it.",
-        );
-    Ok(page.page(form.errors))
+        )
+        .page(errors)
 }
 
 /// Why a server behind the gateway gave no answer, and what to do.

@@ -1,4 +1,5 @@
-//! Connects in one way with the official SDK for Rust, and prints the tools and what `whoami` answers.
+//! Connects in one way with the official SDK for Rust, and prints the tools and what one of them answers: `whoami`, or
+//! the one that `MCP_TOOL` names. It asks for the scope `mcp:read`, or for the one of `MCP_SCOPE`.
 
 use std::env::var;
 
@@ -13,7 +14,8 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 async fn main() -> anyhow::Result<()> {
     let way = std::env::args().nth(1).context("a way")?;
     let (url, client_id) = (var("MCP_SERVER_URL")?, var("MCP_CLIENT_ID")?);
-    let scopes = vec!["mcp:read".to_owned()];
+    let scopes = vec![var("MCP_SCOPE").unwrap_or_else(|_| "mcp:read".to_owned())];
+    let tool = var("MCP_TOOL").unwrap_or_else(|_| "whoami".to_owned());
     let resource = Some(url.clone());
     let config = match way.as_str() {
         "secret" => {
@@ -43,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
     let client = ().serve(transport).await?;
     let tools = client.list_all_tools().await?;
     println!("{:?}", tools.iter().map(|tool| &tool.name).collect::<Vec<_>>());
-    println!("{:?}", client.call_tool(CallToolRequestParams::new("whoami")).await?);
+    println!("{:?}", client.call_tool(CallToolRequestParams::new(tool)).await?);
     client.cancel().await?;
     Ok(())
 }

@@ -56,7 +56,7 @@ pub(in crate::cli) struct GatewayArguments {
     /// Most calls at the same time of each caller; 0: no limit
     #[arg(long, value_name = "NUMBER")]
     concurrent_calls_each: Option<u32>,
-    /// Refuse calls over a limit: true or false
+    /// Refuse calls over a limit: true, or false to let them pass and count them in the metrics
     #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set)]
     enforce_limits: Option<bool>,
 }
