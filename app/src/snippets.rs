@@ -140,11 +140,11 @@ const SECRET_TEXTS: &[Text] = texts! {
     "kubernetes" "Kubernetes" "secret.yaml" "connect/secret.yaml": "kubectl apply -f secret.yaml";
     "json" "JSON" "countersign.json" "connect/secret.json": "For a program that reads JSON";
     "claude" "Claude" "claude_desktop_config.json" "connect/desktop.json":
-        "Settings, Developer, Edit config. mcp-remote exchanges the secret itself";
+        "Settings, Developer, Edit config. The program countersign of this computer gets the tokens";
     "cursor" "Cursor" "mcp.json" "connect/desktop.json":
-        "In .cursor/mcp.json. mcp-remote exchanges the secret itself";
+        "In .cursor/mcp.json. The program countersign of this computer gets the tokens";
     "vscode" "VS Code" "mcp.json" "connect/vscode.json":
-        "In .vscode/mcp.json. mcp-remote exchanges the secret itself";
+        "In .vscode/mcp.json. The program countersign of this computer gets the tokens";
     "python-v1" "Python (mcp 1)" "client.py" "client_v1.py": "pip install 'mcp<2', with the variables of the .env tab";
     "typescript-v1" "TypeScript (sdk 1)" "client.mjs" "client_v1.mjs":
         "npm install @modelcontextprotocol/sdk, with the variables of the .env tab";
@@ -157,6 +157,8 @@ const KEY_TEXTS: &[Text] = texts! {
     "python" "Python" "client.py" "client_key.py": "pip install mcp, with the variables of the .env tab";
     "typescript" "TypeScript" "client.mjs" "client_key.mjs":
         "npm install @modelcontextprotocol/client, with the variables of the .env tab";
+    "claude" "Claude" "claude_desktop_config.json" "connect/desktop_key.json":
+        "Settings, Developer, Edit config. The program countersign of this computer signs, with the whole path of the key";
     "python-v1" "Python (mcp 1)" "client.py" "client_key_v1.py":
         "pip install 'mcp<2', with the variables of the .env tab";
     "typescript-v1" "TypeScript (sdk 1)" "client.mjs" "client_key_v1.mjs":

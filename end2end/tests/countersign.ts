@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 import { stop } from './programs';
 
-const binary = resolve(process.env.COUNTERSIGN_BIN ?? '../target/debug/countersign');
+/** The program that is tested. */
+export const binary = resolve(process.env.COUNTERSIGN_BIN ?? '../target/debug/countersign');
 
 export type Credential = {
   client_id: string;

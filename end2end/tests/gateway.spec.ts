@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
-import { Countersign, type Credential } from './countersign';
+import { binary, Countersign, type Credential } from './countersign';
 import { changed, file, line, program } from './documents';
 import { freePort, node, serving } from './programs';
 import { Authority, Proxy } from './proxies';
@@ -65,7 +65,7 @@ async function upstream(port: number, command: string, use: () => Promise<void>)
 
 const documentedServer = (use: () => Promise<void>) => {
   const path = join(folder, 'server.py');
-  writeFileSync(path, changed(file('server.py'), 'port=9000', `port=${ports.docs}`));
+  writeFileSync(path, changed(program('gateway-fastmcp'), 'port=9000', `port=${ports.docs}`));
   return upstream(ports.docs, `exec ${resolve('.venv/bin/python')} ${path}`, use);
 };
 const everythingServer = (use: () => Promise<void>) =>
@@ -198,23 +198,30 @@ test('the official SDK for Rust, with a secret and with keys', async () => {
 
 test('a desktop client works for more than ten lifetimes of a token, with what the server asks of it', async () => {
   // It sets the clock of the client alone, so that its tokens of 60 seconds end after three.
-  const [library] = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1');
+  const library = readdirSync('/usr/lib')
+    .map((name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`)
+    .find((path) => existsSync(path));
   if (!library) throw new Error('libfaketime is missing: install it');
   await everythingServer(async () => {
     const credential = await server.createCredential('desktop', '--mcp-server', everything);
-    const desktop = JSON.parse(file('desktop.json')).mcpServers.docs;
+    // What the page that shows the secret says, as the guide does.
+    const desktop = (url: string, id: string, secret: string) =>
+      JSON.parse(
+        readFileSync('../app/snippets/connect/desktop.json', 'utf8')
+          .replace('__OBJECT__', 'docs')
+          .replace('__SERVER_URL__', url)
+          .replace('__CLIENT_ID__', id)
+          .replace('__SECRET__', secret),
+      );
+    const inGuide = JSON.parse(file('desktop.json'));
+    expect(inGuide).toEqual(desktop('https://auth.example.com/gateway/docs', 'csc_…', 'css_…'));
+    const shown = desktop(everything, credential.client_id, credential.client_secret).mcpServers.docs;
+    expect(shown.command).toBe('countersign');
     const start = {
-      command: resolve(process.env.COUNTERSIGN_BIN ?? '../target/debug/countersign'),
-      args: desktop.args.map((text: string) => text.replace('https://auth.example.com/gateway/docs', everything)),
-      env: {
-        ...desktop.env,
-        MCP_CLIENT_ID: credential.client_id,
-        MCP_CLIENT_SECRET: credential.client_secret,
-        LD_PRELOAD: library,
-        FAKETIME: '+0 x20',
-      },
+      command: binary,
+      args: shown.args,
+      env: { ...shown.env, LD_PRELOAD: library, FAKETIME: '+0 x20' },
     };
-    expect(start.args).toEqual(['connect', everything]);
     const before = await exchanges();
     const output = await new Promise<string>((done, failed) => {
       const args = ['clients/gateway/everything.mjs', 'command'];
@@ -246,7 +253,7 @@ test('progress, sampling and elicitation reach the official SDK over HTTP, also 
     { COUNTERSIGN_PRIVATE_UPSTREAMS: hosts },
     '--listen', `127.0.0.1:${listen}`, '--public-url', url, '--trusted-proxies', '127.0.0.1',
   );
-  let lines = changed(program('nginx'), '    location / {', `${file('gateway-nginx.conf')}\n    location / {`);
+  let lines = changed(program('nginx'), '    location / {', `${program('gateway-nginx')}\n    location / {`);
   lines = changed(lines, 'listen 443 ssl http2;', line('listen 80;'));
   lines = changed(lines, '    ssl_certificate /etc/ssl/auth.example.com.pem;\n', '');
   lines = changed(lines, '    ssl_certificate_key /etc/ssl/auth.example.com.key;\n', '');

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from '@playwright/test';
 import { createAdministrator, examine, generate, javaScript, press, watch } from './browser';
-import { Countersign } from './countersign';
+import { binary, Countersign } from './countersign';
 
 const execute = promisify(execFile);
 
@@ -35,6 +35,19 @@ test('a credential is tested, its tokens are looked up and revoked', async ({ pa
     await label.click();
     await expect(page.locator('#code-vscode')).toContainText('"servers"');
     await examine(page, 'reveal-more');
+    // A desktop client starts what the text says, and speaks to it.
+    const settings = JSON.parse((await page.locator('#code-claude').textContent())!).mcpServers;
+    const [start] = Object.values(settings) as { command: string; args: string[]; env: Record<string, string> }[];
+    expect(start.command).toBe('countersign');
+    const hello = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'desktop', version: '1' } };
+    const messages = [
+      { id: 1, method: 'initialize', params: hello },
+      { method: 'notifications/initialized' },
+      { id: 2, method: 'tools/call', params: { name: 'whoami', arguments: {} } },
+    ];
+    const said = execute(binary, start.args, { env: start.env });
+    said.child.stdin!.end(messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''));
+    expect((await said).stdout).toContain(credential.id);
   });
 
   await test.step('says what failed', async () => {

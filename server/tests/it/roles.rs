@@ -120,7 +120,14 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/credentials/export", POST, PERSON, Nothing, 200, &[("format", "csv")]),
         ("/credentials/{client_id}", GET, Viewer, Team, 200, &[]),
         ("/credentials/{client_id}/edit", GET, Manager, Team, 200, &[]),
-        ("/credentials/{client_id}/edit", POST, Manager, Team, 303, &[("name", "other")]),
+        (
+            "/credentials/{client_id}/edit",
+            POST,
+            Manager,
+            Team,
+            303,
+            &[("name", "other"), ("server", "http://localhost:8080/mcp")],
+        ),
         ("/credentials/{client_id}/rotate", GET, Member, Team, 200, &[]),
         ("/credentials/{client_id}/rotate", POST, Member, Team, 200, &[("overlap", "3600")]),
         ("/credentials/{client_id}/rotation", POST, Member, Team, 303, &[("step", "finish")]),
@@ -568,7 +575,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
             } else if name == "outsider" && *about == Team {
                 // What one may not see is not there: the answer is the one about a thing that never was.
                 // MCP servers are no things of a team.
-                let known = |name: &str| name == "{id}" && path == "/credentials/new";
+                let known = |name: &str| name == "{id}" && *path == "/credentials/new";
                 let made_up = things
                     .iter()
                     .map(|(name, value)| (*name, if known(name) { value.clone() } else { unknown(value) }))
