@@ -79,9 +79,10 @@ async fn of_issuer(
     check_scheme(&url)?;
     let mut places: Vec<Url> =
         ["oauth-authorization-server", "openid-configuration"].map(|name| with_inserted_path(&url, name)).into();
-    if url.path().trim_end_matches('/') != "" {
+    let path = url.path().trim_end_matches('/');
+    if !path.is_empty() {
         let mut appended = url.clone();
-        appended.set_path(&format!("{}/.well-known/openid-configuration", url.path().trim_end_matches('/')));
+        appended.set_path(&format!("{path}/.well-known/openid-configuration"));
         places.push(appended);
     }
     let is_right = |document: &Value| document["issuer"].as_str().is_some_and(|own| same_issuer(own, issuer));

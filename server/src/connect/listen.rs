@@ -70,7 +70,9 @@ pub(super) async fn run(
 
 impl Bridge {
     async fn answer(&self, request: Request) -> Result<Response, Response> {
-        refuse_pages(request.headers())?;
+        if is_of_a_page(request.headers()) {
+            return Err(problem(StatusCode::FORBIDDEN, "Web pages may not call this address."));
+        }
         let (head, body) = request.into_parts();
         let body = Limited::new(body, LONGEST_MESSAGE).collect().await;
         let body = body.map_err(|_| problem(StatusCode::PAYLOAD_TOO_LARGE, "The message is too long."))?.to_bytes();
@@ -114,9 +116,9 @@ fn cloned((name, value): (&HeaderName, &HeaderValue)) -> (HeaderName, HeaderValu
     (name.clone(), value.clone())
 }
 
-/// Refuses web pages: a page of any website could otherwise call the server with the rights of this client. A page
-/// sends its origin, and by DNS rebinding its own name as `Host`.
-fn refuse_pages(headers: &HeaderMap) -> Result<(), Response> {
+/// Whether a web page may have sent these headers: a page of any website could otherwise call the server with the rights
+/// of this client. A page sends its origin, and by DNS rebinding its own name as `Host`.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let is_this_machine = |host: &str| {
         let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
@@ -126,7 +128,7 @@ fn refuse_pages(headers: &HeaderMap) -> Result<(), Response> {
     let of_page = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     let is_own = of_page
         .is_none_or(|origin| Url::parse(origin).is_ok_and(|origin| origin.host_str().is_some_and(is_this_machine)));
-    if is_here && is_own { Ok(()) } else { Err(problem(StatusCode::FORBIDDEN, "Web pages may not call this address.")) }
+    !(is_here && is_own)
 }
 
 fn problem(status: StatusCode, words: &str) -> Response {

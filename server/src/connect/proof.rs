@@ -2,10 +2,10 @@
 //! arguments, which every process of the machine can read.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::base::clock::{Clock, SystemClock};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use url::form_urlencoded::Serializer;
@@ -19,7 +19,7 @@ const CLIENT_SECRET: &str = "MCP_CLIENT_SECRET";
 /// The type of an assertion that proves a client (RFC 7523 §2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How long an assertion is valid.
-const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
+const ASSERTION_LIFETIME: i64 = 60;
 
 /// What proves the client.
 pub(super) enum Proof {
@@ -116,13 +116,13 @@ impl Proof {
 
 /// An assertion for one token request (RFC 7523 §3).
 fn assertion(client_id: &str, key: &EncodingKey, algorithm: Algorithm, issuer: &str) -> Result<String, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| "The clock is before 1970.")?;
+    let now = SystemClock::default().now().millis() / 1000;
     let claims = json!({
         "iss": client_id,
         "sub": client_id,
         "aud": issuer,
-        "iat": now.as_secs(),
-        "exp": now.saturating_add(ASSERTION_LIFETIME).as_secs(),
+        "iat": now,
+        "exp": now + ASSERTION_LIFETIME,
         "jti": unique(),
     });
     jsonwebtoken::encode(&Header::new(algorithm), &claims, key).map_err(|_| "The key does not sign.".to_owned())

@@ -65,13 +65,19 @@ impl Exchange<'_> {
             MessageError::NotMessage(words) => rpc_problem(-32700, words),
             MessageError::NoName => rpc_problem(-32602, "The parameters do not say what the message is for."),
         })?;
-        check_headers(&head.headers, &messages)?;
-        self.check_rules(&messages)?;
+        if let Some(refusal) = contradiction(&head.headers, &messages) {
+            return Err(refusal);
+        }
+        if let Some(refusal) = self.forbidden(&messages) {
+            return Err(refusal);
+        }
         let at = state.context.now();
         let snapshot = &self.filter.snapshot;
         let mut record =
             Record::of(state, snapshot, self.caller.key(), self.address, &messages.list, (at, self.started));
-        self.check_blocked(&messages, &mut record)?;
+        if let Some(refusal) = self.blocked(&messages, &mut record) {
+            return Err(refusal);
+        }
         if record.calls() > 0 {
             let limits = &snapshot.gateway.limits;
             let counters = &state.gateway.counters;
@@ -114,13 +120,13 @@ impl Exchange<'_> {
         }
     }
 
-    /// Refuses messages that the token has no scope for: all of them or none.
-    fn check_rules(&self, messages: &Messages) -> Result<(), Response> {
+    /// The refusal of messages that the token has no scope for: of all of them or of none.
+    fn forbidden(&self, messages: &Messages) -> Option<Response> {
         let snapshot = &self.filter.snapshot;
         let items: Vec<Item<'_>> = messages.list.iter().filter_map(|message| message.item().ok().flatten()).collect();
         let forbidden: Vec<Item<'_>> = items.into_iter().filter(|item| !self.filter.allows(*item)).collect();
         if forbidden.is_empty() {
-            return Ok(());
+            return None;
         }
         let at = self.state.context.now();
         let mut record =
@@ -130,15 +136,14 @@ impl Exchange<'_> {
         for item in forbidden {
             needed = snapshot.gateway.rules.needed(&snapshot.server.scopes, &needed, item).unwrap_or(needed);
         }
-        Err(resource(self.state, snapshot).insufficient_scope(&needed))
+        Some(resource(self.state, snapshot).insufficient_scope(&needed))
     }
 
-    /// Refuses calls of tools whose definition must be accepted first.
-    fn check_blocked(&self, messages: &Messages, record: &mut Record) -> Result<(), Response> {
+    /// The refusal of calls of tools whose definition must be accepted first.
+    fn blocked(&self, messages: &Messages, record: &mut Record) -> Option<Response> {
         let blocked = messages.list.iter().find(
             |message| matches!(message.item(), Ok(Some(Item::Tool(name))) if self.filter.snapshot.is_blocked(name)),
-        );
-        let Some(blocked) = blocked else { return Ok(()) };
+        )?;
         record.end(CallOutcome::Blocked);
         let words = "The definition of this tool changed. It is blocked until an administrator accepts the change.";
         let answer = |id: &Value| rpc_error(id, -32_000, words);
@@ -149,7 +154,7 @@ impl Exchange<'_> {
         } else {
             answer(&id)
         };
-        Err(Json(body).into_response())
+        Some(Json(body).into_response())
     }
 
     /// Sends the request on, and the answer back.
@@ -170,8 +175,10 @@ impl Exchange<'_> {
             unanswered(&snapshot, &refused)
         })?;
         news::note_status(state, &self.filter, answer.status().as_u16());
-        let (mut answer, upstream) =
-            self.head(&head.method, &answer, &mut record).map(|head| (head, answer.into_body()))?;
+        let (mut answer, upstream) = self
+            .head(&head.method, &answer, &mut record)
+            .map(|head| (head, answer.into_body()))
+            .map_err(|refusal| *refusal)?;
         let is_stream = media_type::of_body(&answer.headers) == EVENT_STREAM;
         let is_json = media_type::of_body(&answer.headers) == media_type::JSON;
         if !is_stream && !is_json {
@@ -221,7 +228,7 @@ impl Exchange<'_> {
     async fn request(&self, head: &Parts, body: Bytes) -> Result<Request<Full<Bytes>>, Response> {
         let (state, snapshot) = (self.state, &self.filter.snapshot);
         let mut passed = headers::to_server(&head.headers, head.method == Method::POST);
-        if let Some(session) = self.session(&head.headers)? {
+        if let Some(session) = self.session(&head.headers).map_err(NoSuchSession::answer)? {
             passed.insert(SESSION, session);
         }
         if let Some((name, value)) = &snapshot.header {
@@ -252,7 +259,7 @@ impl Exchange<'_> {
     }
 
     /// The session of the request, as the server knows it. The session of another client is not found.
-    fn session(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Response> {
+    fn session(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, NoSuchSession> {
         let mut values = headers.get_all(SESSION).iter();
         let (first, second) = (values.next(), values.next());
         let Some(bound) = first else { return Ok(None) };
@@ -263,7 +270,7 @@ impl Exchange<'_> {
         let session = bound.and_then(|bound| session::unbind(key, server, &caller, bound));
         match session.map(HeaderValue::from_str) {
             Some(Ok(session)) => Ok(Some(session)),
-            _ => Err(problem(StatusCode::NOT_FOUND, "There is no such session. Begin a new one.")),
+            _ => Err(NoSuchSession),
         }
     }
 
@@ -273,12 +280,12 @@ impl Exchange<'_> {
         method: &Method,
         answer: &axum::http::Response<Incoming>,
         record: &mut Record,
-    ) -> Result<Head, Response> {
+    ) -> Result<Head, Box<Response>> {
         let (snapshot, status) = (&self.filter.snapshot, answer.status());
         let mut refuse = |detail: &str, words: &str| {
             record.end(CallOutcome::Unreachable);
             tracing::warn!(server = %snapshot.server.id, status = status.as_u16(), detail, "an MCP server behind the gateway");
-            problem(StatusCode::BAD_GATEWAY, words)
+            Box::new(problem(StatusCode::BAD_GATEWAY, words))
         };
         if matches!(
             status,
@@ -362,11 +369,20 @@ impl Head {
     }
 }
 
-/// Checks what the headers say about the body. Proxies and rules of operators may believe them.
-fn check_headers(headers: &HeaderMap, messages: &Messages) -> Result<(), Response> {
+/// A session that does not exist, or that another client began.
+struct NoSuchSession;
+
+impl NoSuchSession {
+    fn answer(self) -> Response {
+        problem(StatusCode::NOT_FOUND, "There is no such session. Begin a new one.")
+    }
+}
+
+/// The refusal of headers that say something else than the body. Proxies and rules of operators may believe them.
+fn contradiction(headers: &HeaderMap, messages: &Messages) -> Option<Response> {
     let version = text(headers, "mcp-protocol-version");
     if messages.is_batch && version.is_some_and(|version| version != WITH_BATCHES) {
-        return Err(rpc_problem(-32600, "This version of the protocol has no batches. Send one message."));
+        return Some(rpc_problem(-32600, "This version of the protocol has no batches. Send one message."));
     }
     let message = messages.list.first().filter(|_| !messages.is_batch);
     for (header, stated) in [
@@ -380,8 +396,8 @@ fn check_headers(headers: &HeaderMap, messages: &Messages) -> Result<(), Respons
             _ => false,
         };
         if !is_right {
-            return Err(rpc_problem(-32600, "Mcp-Method or Mcp-Name says something else than the body."));
+            return Some(rpc_problem(-32600, "Mcp-Method or Mcp-Name says something else than the body."));
         }
     }
-    Ok(())
+    None
 }
