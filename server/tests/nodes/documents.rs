@@ -51,7 +51,7 @@ fn a_server_starts_on_postgresql_as_the_document_says() {
 #[test]
 fn an_instance_moves_as_the_document_says() {
     let target = Site::new();
-    let file = Site { folder: target.folder.join("old"), database_url: String::new() };
+    let file = Site::of(target.folder.join("old"), String::new());
     fs::create_dir_all(&file.folder).expect("a folder");
     file.begin();
     let credential = file.credential("nightly");

@@ -4,6 +4,7 @@
 
 mod documents;
 mod faults;
+mod gateway;
 #[path = "../it/html.rs"]
 mod html;
 mod moving;

@@ -7,7 +7,7 @@ use crate::support::{Site, text};
 #[test]
 fn an_instance_moves_with_everything_and_only_into_an_empty_database() {
     let target = Site::new();
-    let file = Site { folder: target.folder.join("old"), database_url: String::new() };
+    let file = Site::of(target.folder.join("old"), String::new());
     fs::create_dir_all(&file.folder).expect("a folder");
     file.begin();
     file.administrator();
@@ -54,10 +54,7 @@ fn a_backup_is_a_file_that_serves_alone() {
     assert!(said.contains("the file is whole") && said.contains("audit entries are unbroken"), "{said}");
     assert_eq!(site.run(&["backup", "copy.db"]).status.code(), Some(2), "it never overwrites");
 
-    let file = Site {
-        folder: site.folder.join("elsewhere"),
-        database_url: format!("sqlite://{}", site.folder.join("copy.db").display()),
-    };
+    let file = Site::of(site.folder.join("elsewhere"), format!("sqlite://{}", site.folder.join("copy.db").display()));
     fs::create_dir_all(&file.folder).expect("a folder");
     let alone = file.serve();
     assert_eq!(alone.exchange(&credential).status, 200);
@@ -96,7 +93,7 @@ fn restores(site: &Site, target: &Site, arguments: &[&str]) {
 #[test]
 fn a_restored_file_does_not_bring_back_what_was_revoked() {
     let outer = Site::new();
-    let site = Site { folder: outer.folder.join("site"), database_url: String::new() };
+    let site = Site::of(outer.folder.join("site"), String::new());
     fs::create_dir_all(&site.folder).expect("a folder");
     site.begin();
     restores(&site, &site, &[]);

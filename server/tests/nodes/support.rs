@@ -32,6 +32,8 @@ impl Drop for Stop<'_> {
 pub(crate) struct Site {
     pub folder: PathBuf,
     pub database_url: String,
+    /// A variable of the environment that all of them have besides the usual ones, and its value.
+    variable: Option<(&'static str, String)>,
 }
 
 impl Site {
@@ -48,7 +50,18 @@ impl Site {
         let folder = std::env::temp_dir().join(format!("countersign-{name}"));
         fs::create_dir_all(&folder).expect("a folder");
         sql(server, &format!("CREATE SCHEMA {name}"));
-        Self { folder, database_url: format!("{server}?options[search_path]={name}") }
+        Self::of(folder, format!("{server}?options[search_path]={name}"))
+    }
+
+    /// In this folder; on SQLite when the address is empty.
+    pub(crate) fn of(folder: PathBuf, database_url: String) -> Self {
+        Self { folder, database_url, variable: None }
+    }
+
+    /// The same, where all programs have this variable.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variable = Some((name, value.to_owned()));
+        self
     }
 
     /// A command of the program on this database.
@@ -63,6 +76,9 @@ impl Site {
             .env("COUNTERSIGN_MASTER_KEY", MASTER_KEY);
         if !self.database_url.is_empty() {
             command.env("COUNTERSIGN_DATABASE_URL", &self.database_url);
+        }
+        if let Some((name, value)) = &self.variable {
+            command.env(name, value);
         }
         command
     }
