@@ -6,7 +6,7 @@ import { BenchError, folder, freePort, output, startServer } from './processes.j
 const binary = resolve(process.env.COUNTERSIGN_BIN ?? join(import.meta.dirname, '../../target/release/countersign'));
 
 /** One Countersign with default settings on a database of its own. */
-export async function countersign({ databaseUrl, durability = 'process', trustedProxies } = {}) {
+export async function countersign({ databaseUrl, durability = 'process', trustedProxies, privateUpstreams } = {}) {
   try {
     accessSync(binary, constants.X_OK);
   } catch {
@@ -22,6 +22,7 @@ export async function countersign({ databaseUrl, durability = 'process', trusted
     COUNTERSIGN_DATA_DIR: dataDir,
     COUNTERSIGN_LEDGER_DURABILITY: durability,
     ...(databaseUrl ? { COUNTERSIGN_DATABASE_URL: databaseUrl } : {}),
+    ...(privateUpstreams ? { COUNTERSIGN_PRIVATE_UPSTREAMS: privateUpstreams } : {}),
     ...(trustedProxies ? { COUNTERSIGN_TRUSTED_PROXIES: trustedProxies } : {}),
   };
   const run = (args, options) => output(binary, args, { env, ...options });

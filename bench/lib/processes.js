@@ -53,8 +53,11 @@ export async function freePort() {
   return port;
 }
 
-/** Starts a server and resolves once it prints a line that begins with `readyLine`. */
-export async function startServer(name, command, args, { readyLine, ...options }) {
+/**
+ * Starts a server and resolves once it prints a line that begins with `readyLine`, which `onReady` gets, or once the
+ * promise of `readyWhen` does.
+ */
+export async function startServer(name, command, args, { readyLine, onReady, readyWhen, ...options }) {
   const logFile = join(folder, `${name}.log`);
   const log = openSync(logFile, 'a');
   const startedAt = performance.now();
@@ -68,8 +71,11 @@ export async function startServer(name, command, args, { readyLine, ...options }
 
   const ready = new Promise((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.startsWith(readyLine)) resolve(performance.now() - startedAt);
+      if (!readyLine || !line.startsWith(readyLine)) return;
+      onReady?.(line);
+      resolve(performance.now() - startedAt);
     });
+    readyWhen?.().then(() => resolve(performance.now() - startedAt));
   });
   const readyAfter = await Promise.race([ready, exited.then((why) => {
     throw new BenchError(`${name} did not start (${why}):\n${lastLines(logFile)}`);

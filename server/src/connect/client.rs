@@ -12,7 +12,7 @@ use crate::connect::problem::check_scheme;
 use crate::egress::upstream::Upstreams;
 
 /// Deadline for documents and tokens.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// Deadline for the beginning of an answer to a message: tools may take long.
 const LONGEST_CALL: Duration = Duration::from_secs(3600);
 /// Maximum size of a document, in bytes.

@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use serde_json::Value;
 use url::Url;
 
-use crate::connect::client::{Client, Document};
+use crate::connect::client::{Client, DEADLINE, Document};
 use crate::connect::problem::check_scheme;
 use crate::http::media_type::JSON;
 
@@ -31,7 +31,7 @@ pub(super) async fn find(client: &Client, resource: &Url) -> Result<Authorizatio
     let mut headers = accepting_json();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    let bare = client.send(Method::POST, resource, headers, Bytes::from_static(INITIALIZE), None).await?;
+    let bare = client.send(Method::POST, resource, headers, Bytes::from_static(INITIALIZE), Some(DEADLINE)).await?;
     let challenge = match bare.status() {
         StatusCode::UNAUTHORIZED => challenge_of(bare.headers()),
         status if status.is_success() => {

@@ -105,7 +105,11 @@ impl Bridge {
             let mut response = Response::new(Body::new(body));
             *response.status_mut() = head.status;
             // The client of this bridge cannot answer a challenge.
-            let is_passed = |name: &HeaderName| !KEPT_BACK.contains(name) && *name != header::WWW_AUTHENTICATE;
+            let is_passed = |name: &HeaderName| {
+                !KEPT_BACK.contains(name)
+                    && ![header::WWW_AUTHENTICATE, header::SET_COOKIE].contains(name)
+                    && !name.as_str().starts_with("access-control-")
+            };
             *response.headers_mut() = head.headers.iter().filter(|(name, _)| is_passed(name)).map(cloned).collect();
             return Ok(response);
         }
@@ -119,16 +123,20 @@ fn cloned((name, value): (&HeaderName, &HeaderValue)) -> (HeaderName, HeaderValu
 /// Whether a web page may have sent these headers: a page of any website could otherwise call the server with the rights
 /// of this client. A page sends its origin, and by DNS rebinding its own name as `Host`.
 fn is_of_a_page(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());
     let is_this_machine = |host: &str| {
         let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
         host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     };
-    let is_here = host.is_some_and(|host| is_this_machine(&host.host().to_ascii_lowercase()));
-    let of_page = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    let is_own = of_page
-        .is_none_or(|origin| Url::parse(origin).is_ok_and(|origin| origin.host_str().is_some_and(is_this_machine)));
-    !(is_here && is_own)
+    let is_here = host.as_ref().is_some_and(|host| is_this_machine(&host.host().to_ascii_lowercase()));
+    // Pages of other servers of this machine are pages, too.
+    let is_own = text(header::ORIGIN).is_none_or(|origin| {
+        origin.strip_prefix("http://").is_some_and(|origin| host.as_ref().is_some_and(|host| host == origin))
+    });
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    let is_no_page = site.is_none_or(|site| ["none", "same-origin"].contains(&site));
+    !(is_here && is_own && is_no_page)
 }
 
 fn problem(status: StatusCode, words: &str) -> Response {

@@ -19,6 +19,8 @@ const RENEW_SHARE: u32 = 5;
 const RENEW_BEFORE: Duration = Duration::from_secs(30);
 /// The lifetime of a token whose answer states none.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
+/// The longest lifetime that is believed, in seconds.
+const LONGEST_LIFETIME: u64 = 24 * 3600;
 
 /// Gets tokens for one MCP server. Many callers share one token, and one request for it.
 pub(super) struct Tokens {
@@ -32,6 +34,8 @@ pub(super) struct Tokens {
 #[derive(Default)]
 struct State {
     server: Option<AuthorizationServer>,
+    /// The issuer that has seen the proof of the client. Another one never sees it.
+    issuer: Option<String>,
     token: Option<Token>,
     /// The scopes that the MCP server demanded.
     demanded: Option<String>,
@@ -58,6 +62,13 @@ impl Tokens {
             Some(server) => server.clone(),
             None => discovery::find(&self.client, &self.resource).await?,
         };
+        let issuer = state.issuer.get_or_insert_with(|| server.issuer.clone());
+        if *issuer != server.issuer {
+            return Err(format!(
+                "The MCP server now names the authorization server {}; it was {issuer}. If that is right, start again.",
+                server.issuer
+            ));
+        }
         let scope = state.demanded.clone().or_else(|| (!self.scopes.is_empty()).then(|| self.scopes.join(" ")));
         let mut asked = self.ask(&server, scope.as_deref()).await;
         // Without a scope, most servers give what the client has. Some demand one.
@@ -75,14 +86,22 @@ impl Tokens {
     /// A token with the scopes that the MCP server demanded (403, `insufficient_scope`). `refused` is the token that
     /// did not have them.
     pub(super) async fn step_up(&self, scope: &str, refused: &HeaderValue) -> Result<HeaderValue, String> {
-        {
+        if !self.scopes.is_empty() {
+            return Err(format!("The MCP server demands other scopes than --scope says: {scope}"));
+        }
+        let before = {
             let mut state = self.state.lock().await;
             if state.demanded.as_deref() == Some(scope) {
                 return Err(format!("The client does not have the scopes that the MCP server demands: {scope}"));
             }
-            state.demanded = Some(scope.to_owned());
+            state.demanded.replace(scope.to_owned())
+        };
+        let wider = self.get(Some(refused)).await;
+        if wider.is_err() {
+            // The next renewal must not fail for the sake of this one call.
+            self.state.lock().await.demanded = before;
         }
-        self.get(Some(refused)).await
+        wider
     }
 
     /// The form of a token request, and the value of `Authorization`.
@@ -115,7 +134,8 @@ impl Tokens {
         let Some(token) = answer.json["access_token"].as_str() else {
             return Err(refusal(&answer.json, answer.status.as_u16(), server));
         };
-        let lifetime = answer.json["expires_in"].as_u64().map_or(UNKNOWN_LIFETIME, Duration::from_secs);
+        let stated = answer.json["expires_in"].as_u64();
+        let lifetime = stated.map_or(UNKNOWN_LIFETIME, |seconds| Duration::from_secs(seconds.min(LONGEST_LIFETIME)));
         let early = (lifetime / RENEW_SHARE).min(RENEW_BEFORE);
         let renew_at = Instant::now() + lifetime.saturating_sub(early);
         Ok(Token { header: sensitive(&Zeroizing::new(format!("Bearer {token}")))?, renew_at })

@@ -96,6 +96,8 @@ impl Splitter {
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         if field != "data" {
+            // A short line costs more memory than its bytes.
+            self.length = self.length.saturating_add(64);
             self.event.others.push(line.to_owned());
             return None;
         }
@@ -154,5 +156,7 @@ mod tests {
             assert_eq!(splitter.read(b"data: 12345\n\n", 11).map(|events| events.len()), Ok(1));
         }
         assert_eq!(splitter.read(b"data: 123456\n\n", 11), Err(TooLong));
+        let lines = "a\n".repeat(1000);
+        assert_eq!(Splitter::default().read(lines.as_bytes(), 10_000), Err(TooLong), "short lines cost memory, too");
     }
 }

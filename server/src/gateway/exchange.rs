@@ -22,17 +22,17 @@ use serde_json::Value;
 
 use crate::egress::mcp::{EVENT_STREAM, SESSION};
 use crate::gateway::answers::{problem, rpc_error, rpc_problem, unanswered};
-use crate::gateway::filter::Filter;
+use crate::gateway::filter::{Filter, Unreadable};
 use crate::gateway::message::{Message, MessageError, Messages};
 use crate::gateway::record::Record;
 use crate::gateway::relay::{Mode, Relay, over};
-use crate::gateway::{headers, news, resource, session};
+use crate::gateway::{find, headers, news, resource, session};
 use crate::http::error::{self, unavailable};
 use crate::http::{body, media_type, text};
 use crate::state::AppState;
 
-/// A body that took longer than this to arrive: the token is looked at once more.
-const SLOW_BODY: Duration = Duration::from_secs(1);
+/// A body that took longer than this to arrive: the token and the rules are looked at once more.
+const SLOW_BODY: Duration = Duration::from_millis(50);
 /// The first version of the protocol over streamable HTTP, and the only one with batches.
 const WITH_BATCHES: &str = "2025-03-26";
 
@@ -46,7 +46,7 @@ pub(super) struct Exchange<'of> {
 }
 
 impl Exchange<'_> {
-    pub(super) async fn post(self, head: Parts, body: Body) -> Result<Response, Response> {
+    pub(super) async fn post(mut self, head: Parts, body: Body) -> Result<Response, Response> {
         let state = self.state;
         if media_type::of_body(&head.headers) != media_type::JSON {
             return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json."));
@@ -60,6 +60,7 @@ impl Exchange<'_> {
         })?;
         if self.started.elapsed() > SLOW_BODY {
             self.require_live().await?;
+            self.filter.snapshot = find(state, &self.filter.snapshot.gateway.slug).await?;
         }
         let messages = Messages::parse(&body).map_err(|refused| match refused {
             MessageError::NotMessage(words) => rpc_problem(-32700, words),
@@ -123,7 +124,7 @@ impl Exchange<'_> {
     /// The refusal of messages that the token has no scope for: of all of them or of none.
     fn forbidden(&self, messages: &Messages) -> Option<Response> {
         let snapshot = &self.filter.snapshot;
-        let items: Vec<Item<'_>> = messages.list.iter().filter_map(|message| message.item().ok().flatten()).collect();
+        let items: Vec<Item<'_>> = messages.list.iter().flat_map(Message::items).collect();
         let forbidden: Vec<Item<'_>> = items.into_iter().filter(|item| !self.filter.allows(*item)).collect();
         if forbidden.is_empty() {
             return None;
@@ -193,29 +194,32 @@ impl Exchange<'_> {
         if !answer.status.is_success() {
             record.end(CallOutcome::Error);
         }
-        let is_get = head.method == Method::GET;
-        if is_json && has_list {
+        // A list can come in any answer: the client finds it by its identifier.
+        let is_filtered = has_list || self.filter.is_needed();
+        if is_json && is_filtered {
             let whole = self.whole(upstream, &mut record).await?;
-            let mut message: Value = serde_json::from_slice(&whole).map_err(|_| {
+            let filtered = self.filter.filtered(&whole).map_err(|Unreadable| {
                 record.end(CallOutcome::Unreachable);
-                tracing::warn!(server = %snapshot.server.id, "an MCP server answered with a list that is not JSON");
+                tracing::warn!(server = %snapshot.server.id, "an answer of an MCP server cannot be read, so not be filtered");
                 problem(
                     StatusCode::BAD_GATEWAY,
                     "The MCP server behind the gateway answered with something that is not JSON.",
                 )
             })?;
-            if let Some(sent) = self.filter.apply(&mut message) {
-                news::note(state, &self.filter, sent);
+            if let Ok(text) = std::str::from_utf8(&whole) {
+                record.note(text);
             }
             record.end(CallOutcome::Ok);
-            return Ok(answer.with(Body::from(message.to_string())));
+            let Some((message, sent)) = filtered else { return Ok(answer.with(Body::from(whole))) };
+            news::note(state, &self.filter, sent);
+            return Ok(answer.with(Body::from(message)));
         }
-        // Lists can come over any stream: a client may resume the stream of an earlier request.
-        let is_filtered = is_stream && (has_list || (is_get && self.filter.is_needed()));
         let mode = match (is_filtered, is_stream) {
-            (true, _) => Mode::Filtered(Default::default(), Box::new(self.filter.clone()), state.gateway.message_limit),
+            (true, true) => {
+                Mode::Filtered(Default::default(), Box::new(self.filter.clone()), state.gateway.message_limit)
+            }
             (false, true) => Mode::Stream(Some(Default::default())),
-            (false, false) => Mode::Document(Vec::new()),
+            (_, false) => Mode::Document(Vec::new()),
         };
         if is_stream {
             answer.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -339,17 +343,24 @@ impl Exchange<'_> {
     async fn whole(&self, body: Incoming, record: &mut Record) -> Result<Bytes, Response> {
         let limit = self.state.gateway.message_limit;
         let collected = tokio::time::timeout(self.state.gateway.first_byte, Limited::new(body, limit).collect());
-        let (status, words) = match collected.await {
+        let collected = tokio::select! {
+            collected = collected => collected,
+            () = over(self.state.clone(), self.caller.clone()) => {
+                record.end(CallOutcome::Cut);
+                return Err(resource(self.state, &self.filter.snapshot).challenge(true));
+            }
+        };
+        let (status, words) = match collected {
             Ok(Ok(whole)) => return Ok(whole.to_bytes()),
             Ok(Err(_)) => {
-                (StatusCode::BAD_GATEWAY, "The list of the MCP server behind the gateway is too long, or broke off.")
+                (StatusCode::BAD_GATEWAY, "The answer of the MCP server behind the gateway is too long, or broke off.")
             }
             Err(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, "The MCP server behind the gateway did not finish its list in time.")
+                (StatusCode::GATEWAY_TIMEOUT, "The MCP server behind the gateway did not finish its answer in time.")
             }
         };
         record.end(CallOutcome::Unreachable);
-        tracing::warn!(server = %self.filter.snapshot.server.id, limit, "an MCP server sent no complete list");
+        tracing::warn!(server = %self.filter.snapshot.server.id, limit, "an MCP server sent no complete answer");
         Err(problem(status, words))
     }
 }

@@ -10,12 +10,18 @@ use domain::model::server::scope::Scopes;
 use domain::services::gateways::Snapshot;
 use serde_json::Value;
 
+use crate::gateway::shape::Shape;
+
 /// What a token may use of a server.
 #[derive(Clone)]
 pub(super) struct Filter {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) scopes: Scopes,
 }
+
+/// A message that holds a list, or may hold one, and that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unreadable;
 
 /// The definitions of tools in an answer.
 pub(super) type Sent = BTreeMap<String, Definition>;
@@ -31,9 +37,24 @@ impl Filter {
         self.snapshot.gateway.rules.allow(&self.scopes, item)
     }
 
+    /// A message or a batch without what the token may not use, and the definitions of tools in it. `None`: it passes as
+    /// it is.
+    pub(super) fn filtered(&self, text: &[u8]) -> Result<Option<(String, Sent)>, Unreadable> {
+        match Shape::of(text) {
+            Shape::NoList => return Ok(None),
+            // A token that may use everything gets what its reader can make of it.
+            Shape::Unclear if !self.is_needed() => return Ok(None),
+            Shape::Unclear => return Err(Unreadable),
+            Shape::List => {}
+        }
+        let mut message: Value = serde_json::from_slice(text).map_err(|_| Unreadable)?;
+        let sent = self.apply(&mut message).unwrap_or_default();
+        Ok(Some((message.to_string(), sent)))
+    }
+
     /// Takes out of a message, or of a list of messages, what the token may not use. Returns the definitions of tools
     /// in it, also those that were taken out.
-    pub(super) fn apply(&self, message: &mut Value) -> Option<Sent> {
+    fn apply(&self, message: &mut Value) -> Option<Sent> {
         if let Value::Array(messages) = message {
             return messages.iter_mut().fold(None, |found, message| self.apply(message).or(found));
         }
@@ -71,9 +92,9 @@ impl Filter {
             && accepted.is_some_and(|accepted| accepted != definition)
     }
 
-    /// Whether these definitions are news.
-    pub(super) fn is_news(&self, sent: &Sent) -> bool {
+    /// The tools whose definition is news.
+    pub(super) fn news<'of>(&self, sent: &'of Sent) -> impl Iterator<Item = &'of String> {
         let known = |name: &String| self.snapshot.tools.get(name).and_then(|tool| tool.seen.as_ref());
-        sent.iter().any(|(name, definition)| known(name) != Some(definition))
+        sent.iter().filter(move |(name, definition)| known(name) != Some(*definition)).map(|(name, _)| name)
     }
 }

@@ -20,8 +20,8 @@ const TO_SERVER: [&str; 8] = [
 /// The beginning of headers that repeat an argument of a tool (SEP-2243).
 const PARAMETER: &str = "mcp-param-";
 /// Headers from the server to the client.
-const TO_CLIENT: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::RETRY_AFTER, header::CACHE_CONTROL, HeaderName::from_static("mcp-protocol-version")];
+const TO_CLIENT: [HeaderName; 3] =
+    [header::CONTENT_TYPE, header::RETRY_AFTER, HeaderName::from_static("mcp-protocol-version")];
 
 /// The headers of the request to the server.
 pub(super) fn to_server(headers: &HeaderMap, has_body: bool) -> HeaderMap {
@@ -42,7 +42,11 @@ pub(super) fn to_server(headers: &HeaderMap, has_body: bool) -> HeaderMap {
 
 /// The headers of the answer to the client.
 pub(super) fn to_client(headers: &HeaderMap) -> HeaderMap {
-    TO_CLIENT.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
+    let mut passed: HeaderMap =
+        TO_CLIENT.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
+    // The answer depends on the token, whatever the server says.
+    passed.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    passed
 }
 
 /// Whether a header says this: as it is, or in base64 if it cannot be in a header as it is (SEP-2243).
@@ -94,7 +98,7 @@ mod tests {
         let passed = to_client(&sent);
         let mut names: Vec<&str> = passed.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["content-type", "mcp-protocol-version"]);
+        assert_eq!(names, ["cache-control", "content-type", "mcp-protocol-version"]);
     }
 
     #[test]

@@ -2,12 +2,16 @@
 //! gateway byte for byte. So everything that two readers could read differently is refused: repeated members, and
 //! members that differ from known ones only in case.
 
+mod params;
+
 use std::fmt;
 
 use domain::model::server::gateway::call::CallKind;
 use domain::model::server::gateway::rules::Item;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+
+use crate::gateway::message::params::Params;
 
 /// The most messages of a batch.
 const MOST_MESSAGES: usize = 100;
@@ -29,14 +33,6 @@ pub(super) struct Message {
     pub(super) method: Option<String>,
     /// The parameters that matter.
     params: Params,
-}
-
-#[derive(Debug, Default, PartialEq)]
-struct Params {
-    name: Option<String>,
-    uri: Option<String>,
-    /// What a completion is for.
-    reference: Option<(String, String)>,
 }
 
 /// Why a body is refused.
@@ -81,6 +77,16 @@ impl Message {
             },
             _ => return Ok(None),
         }))
+    }
+
+    /// Everything that the message uses, if rules exist for its method.
+    pub(super) fn items(&self) -> impl Iterator<Item = Item<'_>> {
+        let subscriptions = match self.method.as_deref() {
+            Some("subscriptions/listen") => self.params.subscriptions.as_slice(),
+            _ => &[],
+        };
+        let subscribed = subscriptions.iter().map(|uri| Item::Resource(uri));
+        self.item().ok().flatten().into_iter().chain(subscribed)
     }
 
     /// What is counted: calls of tools, prompts and resources.
@@ -189,7 +195,7 @@ impl<'de> Visitor<'de> for MessageVisitor {
         while let Some(member) = members.next_key::<String>()? {
             match member.as_str() {
                 "jsonrpc" => set(&mut version, members.next_value::<String>()?)?,
-                "id" => set(&mut id, members.next_value::<Value>()?)?,
+                "id" => set(&mut id, members.next_value::<Identifier>()?.0)?,
                 "method" => set(&mut method, members.next_value::<String>()?)?,
                 "params" => set(&mut params, members.next_value::<Params>()?)?,
                 "result" => set(&mut result, members.next_value::<IgnoredAny>()?)?,
@@ -213,99 +219,40 @@ impl<'de> Visitor<'de> for MessageVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Params {
+/// An identifier: a text, a number or null. Everything else is an error.
+struct Identifier(Value);
+
+impl<'de> Deserialize<'de> for Identifier {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-
-        impl<'de> Visitor<'de> for Read {
-            type Value = Params;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("parameters")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Params, A::Error> {
-                const KNOWN: [&str; 3] = ["name", "uri", "ref"];
-                let (mut name, mut uri, mut reference) = (None, None, None);
-                while let Some(member) = members.next_key::<String>()? {
-                    match member.as_str() {
-                        "name" => set(&mut name, members.next_value::<TextOrOther>()?)?,
-                        "uri" => set(&mut uri, members.next_value::<TextOrOther>()?)?,
-                        "ref" => set(&mut reference, members.next_value::<Reference>()?)?,
-                        other => {
-                            refuse_twin(other, &KNOWN)?;
-                            members.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(Params {
-                    name: name.and_then(|name| name.0),
-                    uri: uri.and_then(|uri| uri.0),
-                    reference: reference.and_then(|reference| reference.0),
-                })
-            }
-
-            /// Parameters by position. No method of the protocol has them, so they name nothing.
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Params, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Params::default())
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Params, E> {
-                Ok(Params::default())
-            }
-        }
-
-        deserializer.deserialize_any(Read)
+        deserializer.deserialize_any(Self(Value::Null))
     }
 }
 
-/// A text. Methods without rules may have anything in its place.
-struct TextOrOther(Option<String>);
+impl<'de> Visitor<'de> for Identifier {
+    type Value = Self;
 
-impl<'de> Deserialize<'de> for TextOrOther {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Value::deserialize(deserializer)?.as_str().map(str::to_owned)))
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text or a number")
     }
-}
 
-/// What a completion is for: its type, and a name or a URI.
-struct Reference(Option<(String, String)>);
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        Ok(Self(text.into()))
+    }
 
-impl<'de> Deserialize<'de> for Reference {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self, E> {
+        Ok(Self(number.into()))
+    }
 
-        impl<'de> Visitor<'de> for Read {
-            type Value = Reference;
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self, E> {
+        Ok(Self(number.into()))
+    }
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a reference")
-            }
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self, E> {
+        Ok(Self(number.into()))
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Reference, A::Error> {
-                let (mut kind, mut name, mut uri) = (None, None, None);
-                while let Some(member) = members.next_key::<String>()? {
-                    match member.as_str() {
-                        "type" => set(&mut kind, members.next_value::<String>()?)?,
-                        "name" => set(&mut name, members.next_value::<String>()?)?,
-                        "uri" => set(&mut uri, members.next_value::<String>()?)?,
-                        other => {
-                            refuse_twin(other, &["type", "name", "uri"])?;
-                            members.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                let named = match kind.as_deref() {
-                    Some("ref/prompt") => name,
-                    Some("ref/resource") => uri,
-                    _ => None,
-                };
-                Ok(Reference(kind.zip(named)))
-            }
-        }
-
-        deserializer.deserialize_map(Read)
+    fn visit_unit<E: Error>(self) -> Result<Self, E> {
+        Ok(self)
     }
 }
 
@@ -371,6 +318,8 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"a","result":{}}"#,
             r#"{"jsonrpc":"2.0","id":{},"method":"a"}"#,
             r#"{"jsonrpc":"2.0","id":null,"method":"a"}"#,
+            r#"{"jsonrpc":"2.0","id":[1],"method":"a"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourcesubscriptions":["a:b"]}}}"#,
             r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","method":"a","method":"b"}]"#,
             r#"[[{"jsonrpc":"2.0","method":"a"}]]"#,
         ] {

@@ -10,6 +10,7 @@
 //! | [`headers`] | which headers pass |
 //! | [`session`] | binds sessions to clients |
 //! | [`limits`] | limits calls |
+//! | [`shape`] | whether a message may hold a list |
 //! | [`filter`] | takes out of an answer what the token may not use |
 //! | [`events`] | reads event streams |
 //! | [`relay`] | the body of an answer |
@@ -29,6 +30,7 @@ mod record;
 mod relay;
 mod remembered;
 mod session;
+mod shape;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -9,19 +9,20 @@ use domain::token::verify::Caller;
 use crate::gateway::filter::{Filter, Sent};
 use crate::state::AppState;
 
-/// Stores definitions that are news.
+/// Stores definitions that are news. Each tool has its own time: a tool that changes must be known before its next call,
+/// also when another tool changed a moment ago.
 pub(super) fn note(state: &AppState, filter: &Filter, sent: Sent) {
-    if !filter.is_news(&sent) {
-        return;
-    }
     let server = filter.snapshot.server.id.clone();
-    if !state.gateway.news.begin(&server, "tools", state.context.now()) {
+    let (times, now) = (state.gateway.news.clone(), state.context.now());
+    let tools: Vec<String> = filter.news(&sent).filter(|tool| times.begin(&server, tool, now)).cloned().collect();
+    if tools.is_empty() {
         return;
     }
     let (context, slug) = (state.context.clone(), filter.snapshot.gateway.slug.clone());
     tokio::spawn(async move {
         if let Err(fault) = note_sent(&context, &server, &sent).await {
             tracing::warn!(%fault, %server, "definitions of tools could not be stored");
+            tools.iter().for_each(|tool| times.failed(&server, tool));
         }
         context.gateways.forget(&slug);
     });
@@ -32,7 +33,8 @@ pub(super) fn note_status(state: &AppState, filter: &Filter, status: u16) {
     let refused = matches!(status, 401 | 403).then_some(status);
     let known = filter.snapshot.gateway.refusal.is_some();
     let server = filter.snapshot.server.id.clone();
-    let kind = if refused.is_some() { "refused" } else { "taken" };
+    // No tool has these names.
+    let kind = if refused.is_some() { " refused" } else { " taken" };
     if refused.is_some() == known || !state.gateway.news.begin(&server, kind, state.context.now()) {
         return;
     }

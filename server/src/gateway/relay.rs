@@ -13,7 +13,7 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use crate::gateway::events::Splitter;
-use crate::gateway::filter::Filter;
+use crate::gateway::filter::{Filter, Unreadable};
 use crate::gateway::news;
 use crate::gateway::record::Record;
 use crate::state::AppState;
@@ -88,11 +88,17 @@ impl Relay {
                 for mut event in events {
                     if let Some(data) = event.data.as_mut() {
                         self.record.note(data);
-                        if let Ok(mut message) = serde_json::from_str(data) {
-                            if let Some(sent) = filter.apply(&mut message) {
+                        match filter.filtered(data.as_bytes()) {
+                            Ok(None) => {}
+                            Ok(Some((message, sent))) => {
+                                *data = message;
                                 news::note(&self.state, filter, sent);
                             }
-                            *data = message.to_string();
+                            Err(Unreadable) => {
+                                let server = &filter.snapshot.server.id;
+                                tracing::warn!(%server, "an event of an MCP server cannot be read, so not be filtered");
+                                return Err(BrokenOff("an event cannot be read"));
+                            }
                         }
                     }
                     self.ready.push_back(event.to_text().into());

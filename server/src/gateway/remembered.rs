@@ -8,16 +8,19 @@ use domain::base::clock::Timestamp;
 use domain::base::id::McpServerId;
 use domain::model::server::gateway::call::CallerKey;
 
-/// How often news of one server are written: a server whose definitions change with each answer must not fill the audit
+/// How often news of one thing of a server, such as one tool, are written: a server whose definitions change with each answer must not fill the audit
 /// log.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// The most things whose news are remembered.
+const MOST_NEWS: usize = 8192;
 
 /// The most first uses of destructive tools that are remembered.
 const MOST_USES: usize = 8192;
 
 /// When news of each server were written last.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct NewsTimes(Arc<Mutex<HashMap<(McpServerId, &'static str), Timestamp>>>);
+pub(crate) struct NewsTimes(Arc<Mutex<HashMap<(McpServerId, String), Timestamp>>>);
 
 /// Who used which destructive tool: they are in the database already.
 #[derive(Debug, Clone, Default)]
@@ -35,14 +38,23 @@ impl DestructiveUses {
 }
 
 impl NewsTimes {
-    /// Whether news of this kind may be written now. They then count as written.
-    pub(super) fn begin(&self, server: &McpServerId, kind: &'static str, now: Timestamp) -> bool {
+    /// Whether news of this thing may be written now. They then count as written.
+    pub(super) fn begin(&self, server: &McpServerId, thing: &str, now: Timestamp) -> bool {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (server.clone(), kind);
-        if times.get(&key).is_some_and(|last| last.is_recent(now, INTERVAL)) {
+        if times.len() >= MOST_NEWS {
+            times.retain(|_, last| last.is_recent(now, INTERVAL));
+        }
+        let key = (server.clone(), thing.to_owned());
+        if times.len() >= MOST_NEWS || times.get(&key).is_some_and(|last| last.is_recent(now, INTERVAL)) {
             return false;
         }
         times.insert(key, now);
         true
+    }
+
+    /// News of this thing could not be written: they may be tried again at once.
+    pub(super) fn failed(&self, server: &McpServerId, thing: &str) {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.remove(&(server.clone(), thing.to_owned()));
     }
 }

@@ -761,6 +761,50 @@ async fn a_definition_that_changes_is_told_and_can_be_blocked_until_it_is_accept
 }
 
 #[tokio::test]
+async fn a_list_is_filtered_in_whatever_answer_it_comes() {
+    let stage = Stage::new().await;
+    let token = stage.token(&["docs:read"]).await;
+    let list = json!({ "jsonrpc": "2.0", "id": 99, "result": { "tools": usual_tools() } });
+    let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": [] } });
+    for answer in [list.clone(), json!([answer, list])] {
+        let (whole, event) = (answer.clone(), answer);
+        stage.upstream.answers(move |_| axum::Json(whole.clone()).into_response());
+        let got = stage.call(&token, "search").await;
+        assert!(got.body.contains("search") && !got.body.contains("delete"), "{}", got.body);
+        stage.upstream.answers(move |_| as_stream(&event));
+        let got = stage.call(&token, "search").await;
+        assert!(got.body.contains("search") && !got.body.contains("delete"), "{}", got.body);
+    }
+    // JavaScript writes half a character when it cuts a text: not every reader takes that.
+    let sends = |text: &'static str| {
+        stage.upstream.answers(move |_| ([(header::CONTENT_TYPE, "application/json")], text).into_response());
+    };
+    let result = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"\ud83d"}]}}"#;
+    sends(result);
+    assert_eq!(stage.call(&token, "search").await.body, result, "no list is in it, so it passes as it is");
+    sends(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"delete","description":"\ud83d"}]}}"#);
+    assert_eq!(stage.call(&token, "search").await.status, StatusCode::BAD_GATEWAY, "what cannot be read does not pass");
+}
+
+#[tokio::test]
+async fn subscriptions_obey_the_rules_of_resources() {
+    let stage = Stage::new().await;
+    let rule = ScopeRule { resources: Some(BTreeSet::from(["file:///docs/".to_owned()])), ..ScopeRule::default() };
+    rules::set(stage.context(), &operator(), stage.id(), &[("docs:read".to_owned(), rule)]).await.expect("set");
+    let token = stage.token(&["docs:read"]).await;
+    let listen = |uri: &str| {
+        let notifications = json!({ "toolsListChanged": true, "resourceSubscriptions": ["file:///docs/a", uri] });
+        message(1, "subscriptions/listen", json!({ "notifications": notifications })).to_string()
+    };
+    for (uri, status) in [("file:///docs/b", 200), ("file:///secret", 403), ("file:///docs/.\t./secret", 403)] {
+        let answer = stage.send(&token, listen(uri), &[]).await;
+        assert_eq!(answer.status.as_u16(), status, "{uri}: {}", answer.body);
+        let read = message(1, "resources/read", json!({ "uri": uri })).to_string();
+        assert_eq!(stage.send(&token, read, &[]).await.status.as_u16(), status, "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn limits_are_watched_or_enforced() {
     let stage = Stage::new().await;
     let token = stage.token(&["docs:read"]).await;

@@ -9,7 +9,8 @@ use domain::model::credential::usage::{Period, Whose};
 use domain::model::operations::ChecklistMark;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::server::McpServer;
-use domain::server;
+use domain::model::server::gateway::call::ServerCalls;
+use domain::server::{self, gateway};
 use domain::webhook;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,7 @@ pub async fn page(period: Period, done: Option<&str>) -> Result<Page, ActionErro
                 {by_server(&visit, authority, &servers, period).await?}
                 {most_used(leaders.used, period)}
             </div>
+            {calls(&visit, authority, &servers, period).await?}
             {later}
             {latest(&visit).await?}
         }
@@ -268,6 +270,28 @@ async fn by_server(
         shares(used.into_iter().map(row))
     };
     Ok(panel("by-server", "By MCP server", muted(format!("last {words}")), content))
+}
+
+/// The calls of the period through the gateway, by MCP server. Nothing when there was none.
+async fn calls(
+    visit: &Visit,
+    authority: &Authority,
+    servers: &[McpServer],
+    period: Period,
+) -> Result<Option<AnyView>, ActionError> {
+    const MOST: u16 = 10;
+    let since = period.first_hour(visit.now());
+    let called = gateway::usage::by_server(&visit.context, authority, since, MOST).await?;
+    let row = |called: ServerCalls| {
+        let server = servers.iter().find(|server| server.id == called.server);
+        let name = server.map_or_else(|| called.server.to_string(), |server| server.name.clone());
+        let failed = (called.failed > 0).then(|| format!(" · {} did not work", grouped(called.failed)));
+        let usage = links::server_view(&called.server, &[("view", "usage")]);
+        (html! { <a href=usage>{name}</a><span class="muted">{failed}</span> }, called.calls)
+    };
+    let words = muted(format!("last {}", period_words(period).1));
+    Ok((!called.is_empty())
+        .then(|| panel("calls", "Calls through the gateway", words, shares(called.into_iter().map(row)))))
 }
 
 /// The latest changes. Sign-ins are no changes.

@@ -2,7 +2,7 @@
 
 use crate::base::id::McpServerId;
 use crate::model::person::authority::Authority;
-use crate::model::server::gateway::call::{CallSum, CalledFrom, CallerSum, RecordedCall};
+use crate::model::server::gateway::call::{CallSum, CalledFrom, CallerSum, RecordedCall, ServerCalls};
 use crate::prelude::{Context, Fault};
 use crate::store::server::calls;
 
@@ -16,6 +16,18 @@ pub async fn by_name(
 ) -> Result<Vec<CallSum>, Fault> {
     context.calls.flush().await;
     Ok(calls::of_server(&context.store, id, authority.key(), since).await?)
+}
+
+/// How much each server was called from the hour `since` on, most calls first, at most `limit` servers. People who are
+/// no administrators see the calls of credentials of their teams, and their own.
+pub async fn by_server(
+    context: &Context,
+    authority: &Authority,
+    since: i64,
+    limit: u16,
+) -> Result<Vec<ServerCalls>, Fault> {
+    context.calls.flush().await;
+    Ok(calls::by_server(&context.store, authority.key(), since, i64::from(limit)).await?)
 }
 
 /// Who called this server from the hour `since` on, most calls first, at most `limit`. People who are no administrators

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
 use crate::model::server::gateway::call::{
-    Call, CallKind, CallOutcome, CallSum, CalledFrom, CallerKey, CallerSum, RecordedCall,
+    Call, CallKind, CallOutcome, CallSum, CalledFrom, CallerKey, CallerSum, RecordedCall, ServerCalls,
 };
 use crate::store::person::team;
 use crate::store::{Columns, Result, Store, composed_sql, row, sql, to_json};
@@ -151,6 +151,21 @@ pub(crate) async fn of_caller(store: &Store, caller: &str, person: &str, since: 
          WHERE caller = $1 AND person = $2 AND hour >= $3
          GROUP BY server_id, kind, name, outcome ORDER BY n DESC, server_id, kind, name, outcome";
         caller, person, since
+    )
+    .all(store)
+    .await
+}
+
+row! { "call_hours" => ServerCalls { server = "server_id", calls = "n", failed } }
+
+/// How much each server was called from an hour on, most calls first, at most `limit` servers.
+pub(crate) async fn by_server(store: &Store, key: Option<&str>, since: i64, limit: i64) -> Result<Vec<ServerCalls>> {
+    composed_sql!(
+        "SELECT h.server_id AS server_id, CAST(SUM(h.calls) AS BIGINT) AS n,
+                CAST(SUM(CASE WHEN h.outcome = 'ok' THEN 0 ELSE h.calls END) AS BIGINT) AS failed
+         FROM call_hours AS h WHERE h.hour >= $1 AND {OF_KEY}
+         GROUP BY h.server_id ORDER BY n DESC, h.server_id LIMIT $2";
+        since, limit, key
     )
     .all(store)
     .await

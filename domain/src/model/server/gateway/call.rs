@@ -111,6 +111,17 @@ pub struct CallSum {
     pub last_at: Timestamp,
 }
 
+/// How much one server was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerCalls {
+    /// The server.
+    pub server: McpServerId,
+    /// How many calls there were.
+    pub calls: i64,
+    /// How many of them did not work.
+    pub failed: i64,
+}
+
 /// The calls of one caller at one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerSum {
