@@ -1,6 +1,6 @@
 //! A trivial MCP server that checks no tokens, for `bench/gateway`: it answers each message at once, from memory. A GET
-//! gets a stream that stays open and silent. It prints its address when it is ready. It needs no crate, so `rustc` alone
-//! builds it.
+//! gets a stream that stays open and silent. It prints its address when it is ready. It needs no crate, so `rustc`
+//! alone builds it.
 
 use std::io::{BufRead, BufReader, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};

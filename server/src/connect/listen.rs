@@ -120,8 +120,8 @@ fn cloned((name, value): (&HeaderName, &HeaderValue)) -> (HeaderName, HeaderValu
     (name.clone(), value.clone())
 }
 
-/// Whether a web page may have sent these headers: a page of any website could otherwise call the server with the rights
-/// of this client. A page sends its origin, and by DNS rebinding its own name as `Host`.
+/// Whether a web page may have sent these headers: a page of any website could otherwise call the server with the
+/// rights of this client. A page sends its origin, and by DNS rebinding its own name as `Host`.
 fn is_of_a_page(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());

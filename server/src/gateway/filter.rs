@@ -37,8 +37,8 @@ impl Filter {
         self.snapshot.gateway.rules.allow(&self.scopes, item)
     }
 
-    /// A message or a batch without what the token may not use, and the definitions of tools in it. `None`: it passes as
-    /// it is.
+    /// A message or a batch without what the token may not use, and the definitions of tools in it. `None`: it passes
+    /// as it is.
     pub(super) fn filtered(&self, text: &[u8]) -> Result<Option<(String, Sent)>, Unreadable> {
         match Shape::of(text) {
             Shape::NoList => return Ok(None),

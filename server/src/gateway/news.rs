@@ -9,8 +9,8 @@ use domain::token::verify::Caller;
 use crate::gateway::filter::{Filter, Sent};
 use crate::state::AppState;
 
-/// Stores definitions that are news. Each tool has its own time: a tool that changes must be known before its next call,
-/// also when another tool changed a moment ago.
+/// Stores definitions that are news. Each tool has its own time: a tool that changes must be known before its next
+/// call, also when another tool changed a moment ago.
 pub(super) fn note(state: &AppState, filter: &Filter, sent: Sent) {
     let server = filter.snapshot.server.id.clone();
     let (times, now) = (state.gateway.news.clone(), state.context.now());

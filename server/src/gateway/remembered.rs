@@ -8,8 +8,8 @@ use domain::base::clock::Timestamp;
 use domain::base::id::McpServerId;
 use domain::model::server::gateway::call::CallerKey;
 
-/// How often news of one thing of a server, such as one tool, are written: a server whose definitions change with each answer must not fill the audit
-/// log.
+/// How often news of one thing of a server, such as one tool, are written: a server whose definitions change with each
+/// answer must not fill the audit log.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The most things whose news are remembered.

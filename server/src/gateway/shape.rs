@@ -1,5 +1,5 @@
-//! Whether a message may hold a list of tools, prompts or resources. This reads every JSON that a client may accept, also
-//! values that are refused elsewhere: half a pair of surrogates, numbers without a limit.
+//! Whether a message may hold a list of tools, prompts or resources. This reads every JSON that a client may accept,
+//! also values that are refused elsewhere: half a pair of surrogates, numbers without a limit.
 
 use std::fmt;
 
