@@ -49,5 +49,5 @@ export async function startContextForge(environment, upstream) {
   await ask('/gateways', { name: 'trivial', url: upstream, transport: 'STREAMABLEHTTP' });
   const [tool] = await ask('/tools');
   const { id } = await ask('/servers', { server: { name: 'trivial', associated_tools: [tool.id] } });
-  return { name: 'through ContextForge', server, url: `${origin}/servers/${id}/mcp/`, headers, tool: tool.name };
+  return { name: 'through ContextForge', server, url: `${origin}/servers/${id}/mcp/`, headers, tool: tool.name, isPeer: true };
 }
