@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use crate::connect::problem::ConnectError;
 use crate::connect::tokens::Tokens;
 use crate::egress::mcp::{EVENT_STREAM, SESSION};
 use crate::gateway::events::Splitter;
+use crate::gateway::headers;
 use crate::http::media_type::{self, JSON};
 
 /// The longest event of a stream, in bytes.
@@ -110,13 +111,29 @@ pub(super) async fn run(client: Client, tokens: Arc<Tokens>, resource: Url) -> R
     Ok(())
 }
 
+/// The headers that repeat what a message of 2026-07-28 says (SEP-2243). Earlier messages state no version.
+fn stated(message: &Value) -> HeaderMap {
+    let params = &message["params"];
+    let version = params["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
+    let (Some(version), Some(method)) = (version, message["method"].as_str()) else { return HeaderMap::new() };
+    let name = match method {
+        "tools/call" | "prompts/get" => params["name"].as_str(),
+        "resources/read" => params["uri"].as_str(),
+        _ => None,
+    };
+    let headers = [("mcp-protocol-version", Some(version)), ("mcp-method", Some(method)), ("mcp-name", name)];
+    let value = |text: &str| HeaderValue::from_str(&headers::saying(text)).ok();
+    let found = headers.into_iter().filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text?)?)));
+    found.collect()
+}
+
 impl Bridge {
     /// Passes a message on, and its answer back.
     async fn pass(&self, message: &Value, body: Bytes) {
         // Only requests are answered: notifications have no identifier, and answers to the server have no method.
         let id = if message["method"].is_string() { message["id"].clone() } else { Value::Null };
         let is_hello = message["method"] == "initialize";
-        if let Err(problem) = self.exchange(&id, body, is_hello).await {
+        if let Err(problem) = self.exchange(&id, body, stated(message), is_hello).await {
             eprintln!("countersign: {problem}");
             if !id.is_null() {
                 self.complain(&id, OWN_ERROR, &problem).await;
@@ -124,15 +141,15 @@ impl Bridge {
         }
     }
 
-    async fn exchange(&self, id: &Value, body: Bytes, is_hello: bool) -> Result<(), String> {
+    async fn exchange(&self, id: &Value, body: Bytes, stated: HeaderMap, is_hello: bool) -> Result<(), String> {
         if is_hello {
             let mut session = self.session.lock().await;
             *session = Session { hello: Some(body.clone()), number: session.number + 1, ..Session::default() };
         }
         let number = self.session.lock().await.number;
-        let mut answer = self.post(body.clone()).await?;
+        let mut answer = self.post(body.clone(), &stated).await?;
         if answer.status() == StatusCode::NOT_FOUND && !is_hello && self.begin_again(number).await? {
-            answer = self.post(body).await?;
+            answer = self.post(body, &stated).await?;
         }
         if is_hello && answer.status().is_success() {
             self.session.lock().await.id = answer.headers().get(SESSION).cloned();
@@ -157,8 +174,8 @@ impl Bridge {
         headers
     }
 
-    async fn post(&self, body: Bytes) -> Result<Response<Incoming>, String> {
-        self.send(Method::POST, body, None).await
+    async fn post(&self, body: Bytes, stated: &HeaderMap) -> Result<Response<Incoming>, String> {
+        self.send(Method::POST, body, stated, None).await
     }
 
     /// Sends a request. When the server refuses the token, once more with another one.
@@ -166,6 +183,7 @@ impl Bridge {
         &self,
         method: Method,
         body: Bytes,
+        stated: &HeaderMap,
         last_event: Option<&HeaderValue>,
     ) -> Result<Response<Incoming>, String> {
         let mut token = self.tokens.get(None).await?;
@@ -175,6 +193,9 @@ impl Bridge {
             if method == Method::GET {
                 headers.remove(header::CONTENT_TYPE);
                 headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+            }
+            for (name, value) in stated {
+                headers.insert(name, value.clone());
             }
             if let Some(last_event) = last_event {
                 headers.insert("last-event-id", last_event.clone());
@@ -218,14 +239,14 @@ impl Bridge {
             session.id = None;
             hello
         };
-        let answer = self.post(hello).await?;
+        let answer = self.post(hello, &HeaderMap::new()).await?;
         if !answer.status().is_success() {
             return Ok(false);
         }
         self.session.lock().await.id = answer.headers().get(SESSION).cloned();
         drop(answer);
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string();
-        self.post(Bytes::from(initialized)).await.map(|answer| answer.status().is_success())
+        self.post(Bytes::from(initialized), &HeaderMap::new()).await.map(|answer| answer.status().is_success())
     }
 
     /// Writes the messages of an answer. `id` is the identifier of the request, whose answer must come.
@@ -271,7 +292,7 @@ impl Bridge {
             }
             let Some(last) = stream.last_event.clone() else { break };
             tokio::time::sleep(stream.pause.unwrap_or(PAUSE)).await;
-            let answer = self.send(Method::GET, Bytes::new(), Some(&last)).await?;
+            let answer = self.send(Method::GET, Bytes::new(), &HeaderMap::new(), Some(&last)).await?;
             if !answer.status().is_success() || attempt == MOST_RESUMPTIONS {
                 break;
             }
@@ -284,7 +305,7 @@ impl Bridge {
     async fn listen(&self) {
         let (mut last_event, mut pause) = (None, PAUSE);
         loop {
-            match self.send(Method::GET, Bytes::new(), last_event.as_ref()).await {
+            match self.send(Method::GET, Bytes::new(), &HeaderMap::new(), last_event.as_ref()).await {
                 Ok(answer) if answer.status().is_success() && media_type::of_body(answer.headers()) == EVENT_STREAM => {
                     pause = PAUSE;
                     let mut stream = EventReader::new(answer.into_body());
@@ -305,7 +326,9 @@ impl Bridge {
     async fn end(&self) {
         if self.session.lock().await.id.is_some() {
             // The server forgets the session sooner or later anyway.
-            let _ = tokio::time::timeout(PAUSE * 2, self.send(Method::DELETE, Bytes::new(), None)).await;
+            let nothing = HeaderMap::new();
+            let end = self.send(Method::DELETE, Bytes::new(), &nothing, None);
+            let _ = tokio::time::timeout(PAUSE * 2, end).await;
         }
     }
 

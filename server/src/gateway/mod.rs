@@ -21,7 +21,7 @@ mod answers;
 pub(crate) mod events;
 mod exchange;
 mod filter;
-mod headers;
+pub(crate) mod headers;
 mod limits;
 mod message;
 mod news;
