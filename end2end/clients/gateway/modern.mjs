@@ -1,4 +1,4 @@
-/** A desktop client that speaks 2026-07-28 with `countersign connect`, by the official SDK. It prints what came back. */
+/** A desktop client that speaks 2026-07-28 with `countersign connect`, by the official SDK. It prints what came back */
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 
