@@ -44,7 +44,7 @@ console.log(await call('trigger-sampling-request', { prompt: 'Say something.', m
 console.log(await call('trigger-elicitation-request', {}));
 console.log('ready');
 
-// Calls until its input ends.
+// Calls until its input ends, at a pace that leaves the processor to the other tests.
 let open = true;
 createInterface({ input: process.stdin }).once('close', () => (open = false));
 let calls = 0;

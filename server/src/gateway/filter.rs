@@ -53,7 +53,7 @@ impl Filter {
     }
 
     /// Takes out of a message, or of a list of messages, what the token may not use. Returns the definitions of tools
-    /// in it, also those that were taken out.
+    /// in it, also of tools that were taken out.
     fn apply(&self, message: &mut Value) -> Option<Sent> {
         if let Value::Array(messages) = message {
             return messages.iter_mut().fold(None, |found, message| self.apply(message).or(found));

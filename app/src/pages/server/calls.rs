@@ -42,7 +42,7 @@ fn server_link(servers: &[McpServer], id: &str) -> AnyView {
     }
 }
 
-/// Calls of one thing: all of them, and those that did not work.
+/// The calls of one tool, prompt or resource: how many there were, and how many did not work.
 struct Line {
     calls: i64,
     failed: i64,

@@ -209,7 +209,7 @@ fn matrix(
             <table class="matrix">
                 <thead><tr><th scope="col">"Tool"</th>{heads.collect_view()}{can_change.then(|| view! { <th scope="col" class="number">"Calls, 7 d"</th> })}</tr></thead>
                 <tbody>
-                    <tr><th scope="row">"All tools"{sub("Also those that the server adds later")}</th>{all.collect_view()}{can_change.then(|| view! { <td></td> })}</tr>
+                    <tr><th scope="row">"All tools"{sub("Also tools that the server adds later")}</th>{all.collect_view()}{can_change.then(|| view! { <td></td> })}</tr>
                     {rows.collect_view()}
                 </tbody>
             </table>
@@ -303,7 +303,7 @@ fn ready_scopes(server: &McpServer, gateway: &Gateway, tools: &[Tool]) -> Option
     });
     let everything = (!is_there(&all)
         && !gateway.rules.allow_all(&server.scopes.iter().map(|scope| scope.name.as_str()).collect()))
-    .then(|| offer("all", &all, "allows all tools, also those that the server adds later".to_owned()));
+    .then(|| offer("all", &all, "allows all tools, also tools that the server adds later".to_owned()));
     (reads.is_some() || everything.is_some()).then(|| {
         panel(
             "ready",

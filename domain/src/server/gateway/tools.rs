@@ -25,7 +25,7 @@ pub struct Look {
     pub greeting: UpstreamGreeting,
     /// How many tools it has.
     pub tools: usize,
-    /// The tools whose definition is not the accepted one, and those that are gone.
+    /// The tools whose definition is not the accepted one. A tool that is gone is among them.
     pub differing: Vec<String>,
 }
 
@@ -193,7 +193,7 @@ pub async fn note_sent(context: &Context, id: &McpServerId, sent: &BTreeMap<Stri
 ///
 /// # Errors
 ///
-/// [`McpServerError::Invalid`] when the server sends other definitions than those that the person saw.
+/// [`McpServerError::Invalid`] when the server now sends other definitions than the person saw.
 pub async fn accept(context: &Context, actor: &Actor, id: &McpServerId, seen: &str) -> Result<(), McpServerError> {
     let (mut change, server, _) = begin_for_gateway(context, actor, id).await?;
     let tools = store::server::gateway::tools(&mut change, id).await?;

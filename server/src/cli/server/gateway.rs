@@ -87,7 +87,7 @@ pub(in crate::cli) struct AllowArguments {
     /// A tool that the scope allows
     #[arg(long = "tool", value_name = "NAME", conflicts_with_all = ["all_tools", "read_only_tools"])]
     tools: Vec<String>,
-    /// The scope allows all tools, also those that the MCP server adds later
+    /// The scope allows all tools, also tools that the MCP server adds later
     #[arg(long)]
     all_tools: bool,
     /// The scope allows the tools that say now that they only read

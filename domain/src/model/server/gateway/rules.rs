@@ -125,7 +125,7 @@ impl Rules {
         held.iter().any(|scope| !self.0.contains_key(scope))
     }
 
-    /// The scopes that a token needs for the item: those that it has, and the scope of the server that allows the item
+    /// The scopes that a token needs for the item: its present scopes, and the scope of the server that allows the item
     /// and the fewest others. `None` when no scope of the server allows it.
     pub fn needed(&self, scopes: &[ScopeDescription], held: &Scopes, item: Item<'_>) -> Option<Scopes> {
         let width = |scope: &&str| match (self.0.get(*scope), item) {
