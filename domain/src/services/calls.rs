@@ -22,14 +22,16 @@ pub struct CallRecorder {
 
 impl CallRecorder {
     pub(crate) fn start(store: Store, metrics: Arc<Metrics>) -> Self {
-        Self { queue: Recorder::start::<Calls>(store, LONGEST_QUEUE), metrics }
+        let lost = Arc::clone(&metrics);
+        let queue = Recorder::start::<Calls>(store, LONGEST_QUEUE, move |calls| lost.calls_not_recorded(calls));
+        Self { queue, metrics }
     }
 
     /// Records a call that has ended.
     pub fn record(&self, call: Call) {
         self.metrics.call(call.outcome, Duration::from_millis(call.milliseconds.unsigned_abs()));
         if !self.queue.record(call) {
-            self.metrics.call_not_recorded();
+            self.metrics.calls_not_recorded(1);
         }
     }
 
@@ -69,10 +71,11 @@ impl Batch for Calls {
         latest.push_back(call);
     }
 
-    async fn write(self, store: &Store) {
+    async fn write(self, store: &Store) -> u64 {
         let latest: Vec<Call> = self.latest.into_values().flatten().collect();
-        if let Err(error) = store::server::calls::record(store, &self.counted, &latest).await {
-            tracing::warn!(%error, "calls through the gateway could not be counted");
-        }
+        let Err(error) = store::server::calls::record(store, &self.counted, &latest).await else { return 0 };
+        let lost = self.counted.values().map(|counted| counted.calls.unsigned_abs()).sum();
+        tracing::warn!(%error, lost, "calls through the gateway could not be counted");
+        lost
     }
 }

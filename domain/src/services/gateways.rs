@@ -71,6 +71,28 @@ impl Gateways {
         Self { store, keys, kept: Mutex::default() }
     }
 
+    /// The server as it was a moment ago, without a look at the database. Before a call reaches the server,
+    /// [`Self::current`] must be asked.
+    pub fn recent(&self, slug: &str, now: Timestamp) -> Option<Arc<Snapshot>> {
+        self.kept().get(slug).filter(|known| known.read_at.is_recent(now, LONGEST_USE)).cloned()
+    }
+
+    /// The server as it was when the newest audit entry had this number, or later; `None` for the number: as it is now.
+    /// `snapshot` is what [`Self::recent`] gave.
+    ///
+    /// The state of a token is read together with that number, so a call needs one read of the database and not two.
+    pub async fn current(
+        &self,
+        snapshot: Arc<Snapshot>,
+        seq: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Snapshot>>> {
+        match seq {
+            Some(seq) if seq == snapshot.seq => Ok(Some(snapshot)),
+            _ => self.find(&snapshot.gateway.slug, now).await,
+        }
+    }
+
     /// The server behind the gateway with this slug, as it is now. `None` when there is none.
     pub async fn find(&self, slug: &str, now: Timestamp) -> Result<Option<Arc<Snapshot>>> {
         // A change that commits after this line is seen by the next call.

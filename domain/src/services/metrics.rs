@@ -134,9 +134,9 @@ impl Metrics {
         }
     }
 
-    /// Records that a call could not be counted for the pages, because too many waited.
-    pub(crate) fn call_not_recorded(&self) {
-        self.calls_not_recorded.fetch_add(1, Ordering::Relaxed);
+    /// Records that calls could not be counted for the pages: too many waited, or the database refused them.
+    pub(crate) fn calls_not_recorded(&self, calls: u64) {
+        self.calls_not_recorded.fetch_add(calls, Ordering::Relaxed);
     }
 
     /// Records that calls through the gateway were let through over a limit, which is observed and not enforced.
@@ -184,7 +184,7 @@ impl Metrics {
             &mut text,
             name,
             "counter",
-            "Calls through the gateway that are missing on pages, because too many waited.",
+            "Calls through the gateway that are missing on pages: too many waited, or the database had a fault.",
         );
         line(&mut text, name, self.calls_not_recorded.load(Ordering::Relaxed));
         let name = "countersign_calls_over_limit_total";

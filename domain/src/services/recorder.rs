@@ -19,8 +19,8 @@ pub(crate) trait Batch: Default + Send + 'static {
     /// Adds a record.
     fn add(&mut self, record: Self::Record);
 
-    /// Writes the batch. A fault is logged: nobody waits for the result.
-    fn write(self, store: &Store) -> impl Future<Output = ()> + Send;
+    /// Writes the batch. A fault is logged: nobody waits for the result. Returns how many records are lost.
+    fn write(self, store: &Store) -> impl Future<Output = u64> + Send;
 }
 
 enum Message<Record> {
@@ -46,10 +46,14 @@ impl<Record> Clone for Recorder<Record> {
 
 impl<Record: Send + 'static> Recorder<Record> {
     /// Starts a recorder. At most `longest` records wait; further ones are dropped, because a flood must not use up
-    /// memory or slow the answers down.
-    pub(crate) fn start<B: Batch<Record = Record>>(store: Store, longest: usize) -> Self {
+    /// memory or slow the answers down. `lost` gets the number of records of each batch that could not be written.
+    pub(crate) fn start<B: Batch<Record = Record>>(
+        store: Store,
+        longest: usize,
+        lost: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Self {
         let (queue, inbox) = mpsc::channel(longest);
-        tokio::spawn(serve::<B>(inbox, store));
+        tokio::spawn(serve::<B>(inbox, store, lost));
         Self(queue)
     }
 
@@ -75,7 +79,11 @@ impl<Record: Send + 'static> Recorder<Record> {
     }
 }
 
-async fn serve<B: Batch>(mut inbox: mpsc::Receiver<Message<B::Record>>, store: Store) {
+async fn serve<B: Batch>(
+    mut inbox: mpsc::Receiver<Message<B::Record>>,
+    store: Store,
+    lost: impl Fn(u64) + Send + Sync + 'static,
+) {
     let mut closing = false;
     while !closing {
         // Waits for the first record, collects more within the interval, and writes all of them once.
@@ -101,7 +109,7 @@ async fn serve<B: Batch>(mut inbox: mpsc::Receiver<Message<B::Record>>, store: S
             };
         }
         if !is_empty {
-            batch.write(&store).await;
+            lost(batch.write(&store).await);
         }
         if let Some(written) = waiting {
             // The request that asked may be gone.

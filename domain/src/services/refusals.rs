@@ -42,7 +42,7 @@ pub struct RefusalRecorder {
 
 impl RefusalRecorder {
     pub(crate) fn start(store: Store, metrics: Arc<Metrics>) -> Self {
-        Self { queue: Recorder::start::<Refusals>(store, LONGEST_QUEUE), metrics }
+        Self { queue: Recorder::start::<Refusals>(store, LONGEST_QUEUE, |_| ()), metrics }
     }
 
     /// Counts a refusal for the credential that it concerns. A refusal without a known credential is not counted,
@@ -109,18 +109,26 @@ impl Batch for Refusals {
         }
     }
 
-    async fn write(self, store: &Store) {
+    async fn write(self, store: &Store) -> u64 {
+        let mut lost = 0;
         if !self.of_credentials.is_empty()
             && let Err(error) = store::token::usage::count_refusals(store, &self.of_credentials).await
         {
             tracing::warn!(%error, "refused exchanges could not be counted");
+            lost += total(&self.of_credentials);
         }
         if !self.of_apps.is_empty()
             && let Err(error) = store::client::refusal::count(store, &self.of_apps).await
         {
             tracing::warn!(%error, "refused requests of apps could not be counted");
+            lost += total(&self.of_apps);
         }
+        lost
     }
+}
+
+fn total<Key>(counted: &HashMap<Key, Counted>) -> u64 {
+    counted.values().map(|counted| counted.count.unsigned_abs()).sum()
 }
 
 /// Adds one refusal.

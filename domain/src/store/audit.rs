@@ -37,7 +37,7 @@ pub(crate) async fn head_in(transaction: &mut Transaction) -> Result<(i64, Strin
 
 /// The newest link of the chain: its number and its MAC.
 pub(crate) async fn head(on: impl On<'_>) -> Result<(i64, String)> {
-    sql!("SELECT seq, mac FROM audit_head WHERE id = 1").one(on).await
+    sql!("SELECT seq, mac FROM audit_head WHERE id = 1").by_key().one(on).await
 }
 
 pub(crate) async fn append(transaction: &mut Transaction, entry: &AuditEntry) -> Result<()> {

@@ -35,15 +35,62 @@ use crate::model::webhook::EventKind;
 use crate::store::engine::Engine;
 use crate::store::error::{Result, StoreError};
 
+/// A row of either driver.
+#[derive(Clone, Copy)]
+pub(crate) enum StoredRow<'row> {
+    Any(&'row AnyRow),
+    /// See [`DirectReads`](crate::store::connection::direct::DirectReads).
+    Direct(&'row rusqlite::Row<'row>),
+}
+
+impl<'row> From<&'row AnyRow> for StoredRow<'row> {
+    fn from(row: &'row AnyRow) -> Self {
+        Self::Any(row)
+    }
+}
+
+impl<'row> From<&'row rusqlite::Row<'row>> for StoredRow<'row> {
+    fn from(row: &'row rusqlite::Row<'row>) -> Self {
+        Self::Direct(row)
+    }
+}
+
+impl StoredRow<'_> {
+    /// The value in the column of this name, if it is there.
+    fn value<T: ColumnValue>(&self, column: &str) -> Result<Option<T>> {
+        Ok(match self {
+            Self::Any(row) => row.try_get(column)?,
+            Self::Direct(row) => row.get(column)?,
+        })
+    }
+
+    /// The name of the column at this place.
+    fn name(&self, place: usize) -> Option<&str> {
+        match self {
+            Self::Any(row) => row.columns().get(place).map(Column::name),
+            Self::Direct(row) => row.as_ref().column_name(place).ok(),
+        }
+    }
+}
+
+/// A type that the drivers know: a text or a number.
+pub(crate) trait ColumnValue:
+    for<'row> sqlx::Decode<'row, sqlx::Any> + sqlx::Type<sqlx::Any> + rusqlite::types::FromSql
+{
+}
+
+impl ColumnValue for String {}
+impl ColumnValue for i64 {}
+
 /// Reads one row's columns into domain types.
 pub(crate) struct Columns<'row> {
     table: &'static str,
-    row: &'row AnyRow,
+    row: StoredRow<'row>,
 }
 
 impl<'row> Columns<'row> {
-    pub(crate) fn of(table: &'static str, row: &'row AnyRow) -> Self {
-        Self { table, row }
+    pub(crate) fn of(table: &'static str, row: impl Into<StoredRow<'row>>) -> Self {
+        Self { table, row: row.into() }
     }
 
     /// The value in the column of this name.
@@ -53,8 +100,7 @@ impl<'row> Columns<'row> {
 
     /// The value in the column at this place, from 0.
     fn at<T: FromColumn>(&self, place: usize) -> Result<T> {
-        let column = self.row.columns().get(place).ok_or(sqlx::Error::RowNotFound)?;
-        self.get(column.name())
+        self.get(self.row.name(place).ok_or(sqlx::Error::RowNotFound)?)
     }
 
     /// A column that holds JSON.
@@ -67,7 +113,7 @@ impl<'row> Columns<'row> {
     pub(crate) fn inconsistent(&self, detail: String) -> StoreError {
         let id = ["id", "client_id", "jti", "kid", "person_id", "server_id"]
             .into_iter()
-            .find_map(|column| self.row.try_get::<Option<String>, _>(column).ok().flatten());
+            .find_map(|column| self.row.value::<String>(column).ok().flatten());
         let row = id.map_or_else(String::new, |id| format!(" (row {id:?})"));
         StoreError::Inconsistent { table: self.table, detail: format!("{detail}{row}") }
     }
@@ -133,13 +179,14 @@ pub(crate) trait FromColumn: Sized {
 
 impl<T: FromValue> FromColumn for T {
     fn from_column(columns: &Columns<'_>, column: &str) -> Result<Self> {
-        columns.check(column, columns.row.try_get(column)?)
+        let value = columns.row.value(column)?.ok_or_else(|| columns.inconsistent(format!("{column} is empty")))?;
+        columns.check(column, value)
     }
 }
 
 impl<T: FromValue> FromColumn for Option<T> {
     fn from_column(columns: &Columns<'_>, column: &str) -> Result<Self> {
-        let value: Option<T::Value> = columns.row.try_get(column)?;
+        let value: Option<T::Value> = columns.row.value(column)?;
         value.map(|value| columns.check(column, value)).transpose()
     }
 }
@@ -162,7 +209,7 @@ impl<T: FromValue<Value = String>> FromColumn for Vec<T> {
 /// A type that is made of a text or a number.
 pub(crate) trait FromValue: Sized {
     /// [`String`] or [`i64`].
-    type Value: for<'row> sqlx::Decode<'row, sqlx::Any> + sqlx::Type<sqlx::Any>;
+    type Value: ColumnValue;
 
     /// # Errors
     ///
@@ -177,6 +224,15 @@ pub(crate) enum ParameterValue<'value> {
 }
 
 use ParameterValue::{Number, Text};
+
+impl ParameterValue<'_> {
+    pub(crate) fn into_owned(self) -> ParameterValue<'static> {
+        match self {
+            Text(text) => Text(text.map(|text| text.into_owned().into())),
+            Number(number) => Number(number),
+        }
+    }
+}
 
 /// A type that can be a parameter of a statement.
 pub(crate) trait Parameter {

@@ -58,6 +58,8 @@ pub struct Caller {
     pub scopes: Scopes,
     /// When the token ends, in seconds since the epoch.
     pub expires_at: i64,
+    /// The number of the newest audit entry when the state of the token was read, if it was read with it.
+    pub seq: Option<i64>,
 }
 
 impl Caller {
@@ -163,6 +165,8 @@ pub(crate) struct VerifiedToken {
     pub subject: Subject,
     /// The present name of the credential or the client.
     pub client_name: String,
+    /// See [`Caller`].
+    pub seq: i64,
 }
 
 /// Verifies `token`, which came from `address`, for the protected resource `audience`.
@@ -180,12 +184,12 @@ pub async fn verify(
         return Err(VerifyError::Invalid("for another audience"));
     }
     let scopes = Scopes::parse(&verified.claims.scope).ok_or(VerifyError::Invalid("scope"))?;
-    let VerifiedToken { claims, jti, subject, client_name } = verified;
+    let VerifiedToken { claims, jti, subject, client_name, seq } = verified;
     let proof = match &subject {
         Subject::Credential(_) => ActorProof::CredentialToken(jti),
         _ => ActorProof::ConsentToken(jti),
     };
-    Ok(Caller { subject, proof, name: client_name, scopes, expires_at: claims.exp })
+    Ok(Caller { subject, proof, name: client_name, scopes, expires_at: claims.exp, seq: Some(seq) })
 }
 
 /// The caller with a personal token that is still live.
@@ -208,6 +212,7 @@ async fn of_personal_token(
         name: token.name,
         scopes: token.scopes.intersection(&server.scope_names()),
         expires_at: token.expires_at.seconds(),
+        seq: None,
     })
 }
 
@@ -224,33 +229,33 @@ pub(crate) async fn verify_for_any(context: &Context, token: &str) -> Result<Ver
     }
     let jti = TokenId::parse(&claims.jti).ok_or(VerifyError::Invalid("jti"))?;
     if is_of_person(&claims) {
-        let (subject, client_name) = of_person(context, &jti).await?;
-        return Ok(VerifiedToken { claims, jti, subject, client_name });
+        let (subject, client_name, seq) = of_person(context, &jti).await?;
+        return Ok(VerifiedToken { claims, jti, subject, client_name, seq });
     }
     let client_id = ClientId::parse(&claims.client_id).ok_or(VerifyError::Invalid("client_id"))?;
-    let client_name = of_credential(context, &jti, now).await?;
-    Ok(VerifiedToken { claims, jti, subject: Subject::Credential(client_id), client_name })
+    let (client_name, seq) = of_credential(context, &jti, now).await?;
+    Ok(VerifiedToken { claims, jti, subject: Subject::Credential(client_id), client_name, seq })
 }
 
-/// The name of the credential of a token that is still live.
-async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Result<String, VerifyError> {
+/// The name of the credential of a token that is still live, and the number of the newest audit entry.
+async fn of_credential(context: &Context, jti: &TokenId, now: Timestamp) -> Result<(String, i64), VerifyError> {
     let found = store::token::ledger::token_state(&context.store, jti).await?;
     let state = found.ok_or(VerifyError::Invalid("not in the ledger"))?;
     match state.end_cause(now) {
         Some(cause) => Err(VerifyError::Invalid(cause)),
-        None => Ok(state.credential_name),
+        None => Ok((state.credential_name, state.seq)),
     }
 }
 
-/// The person and the client of a consent's token that is still live.
-async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String), VerifyError> {
+/// The person and the client of a consent's token that is still live, and the number of the newest audit entry.
+async fn of_person(context: &Context, jti: &TokenId) -> Result<(Subject, String, i64), VerifyError> {
     let found = store::client::consent::token_state(&context.store, jti).await?;
     let state = found.ok_or(VerifyError::Invalid("of no grant"))?;
     if let Some(cause) = state.end_cause() {
         return Err(VerifyError::Invalid(cause));
     }
     let subject = Subject::Person { id: state.person, name: state.person_name, client_id: state.client_id };
-    Ok((subject, state.client_name))
+    Ok((subject, state.client_name, state.seq))
 }
 
 async fn verify_signature(context: &Context, token: &str) -> Result<Claims, VerifyError> {

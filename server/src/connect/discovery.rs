@@ -98,7 +98,7 @@ async fn of_issuer(
 }
 
 /// Issuers are compared exactly, but for one slash at the end, which some documents have.
-fn same_issuer(left: &str, right: &str) -> bool {
+pub(super) fn same_issuer(left: &str, right: &str) -> bool {
     left.trim_end_matches('/') == right.trim_end_matches('/')
 }
 

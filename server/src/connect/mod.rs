@@ -49,6 +49,10 @@ pub(crate) struct Arguments {
     /// File of a token of the platform, as Kubernetes and CI systems make one. It is read again for each new token
     #[arg(long, value_name = "FILE")]
     identity_token_file: Option<PathBuf>,
+    /// The only authorization server that may see what proves the client. Without it, this is the one that the MCP
+    /// server names first
+    #[arg(long, value_name = "URL", value_parser = issuer)]
+    issuer: Option<Url>,
     /// A scope to ask for; the MCP server says which ones when none is given
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
@@ -64,12 +68,20 @@ fn resource(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+fn issuer(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| format!("“{text}” is not a URL, such as https://auth.example.com"))?;
+    check_scheme(&url)?;
+    Ok(url)
+}
+
 /// Runs the command until its standard input ends, or until it is interrupted.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), ConnectError> {
     let proof = Proof::read(arguments.key.as_deref(), arguments.identity_token_file.as_deref())?;
     let address = arguments.listen.map(|text| local_address(&text)).transpose()?;
     let client = Client::new();
-    let tokens = Arc::new(Tokens::new(client.clone(), arguments.resource.clone(), proof, arguments.scopes));
+    let scopes = arguments.scopes;
+    let tokens = Tokens::new(client.clone(), arguments.resource.clone(), proof, arguments.issuer, scopes);
+    let tokens = Arc::new(tokens);
     match address {
         Some(address) => listen::run(client, tokens, arguments.resource, address).await,
         None => stdio::run(client, tokens, arguments.resource).await,

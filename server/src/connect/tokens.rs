@@ -10,7 +10,7 @@ use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
 use crate::connect::client::Client;
-use crate::connect::discovery::{self, AuthorizationServer};
+use crate::connect::discovery::{self, AuthorizationServer, same_issuer};
 use crate::connect::proof::Proof;
 use crate::http::media_type::{FORM, JSON};
 
@@ -34,8 +34,10 @@ pub(super) struct Tokens {
 #[derive(Default)]
 struct State {
     server: Option<AuthorizationServer>,
-    /// The issuer that has seen the proof of the client. Another one never sees it.
+    /// The issuer that has seen the proof of the client, or that a person named. Another one never sees it.
     issuer: Option<String>,
+    /// Whether a person named it.
+    is_named: bool,
     token: Option<Token>,
     /// The scopes that the MCP server demanded.
     demanded: Option<String>,
@@ -47,8 +49,11 @@ struct Token {
 }
 
 impl Tokens {
-    pub(super) fn new(client: Client, resource: Url, proof: Proof, scopes: Vec<String>) -> Self {
-        Self { client, resource, proof, scopes, state: Mutex::default() }
+    /// `issuer` is the only issuer that may see the proof, if a person named it.
+    pub(super) fn new(client: Client, resource: Url, proof: Proof, issuer: Option<Url>, scopes: Vec<String>) -> Self {
+        let issuer = issuer.map(String::from);
+        let state = State { is_named: issuer.is_some(), issuer, ..State::default() };
+        Self { client, resource, proof, scopes, state: Mutex::new(state) }
     }
 
     /// The value of `Authorization`. `refused` is a value that the server refused: it is not given again.
@@ -62,12 +67,17 @@ impl Tokens {
             Some(server) => server.clone(),
             None => discovery::find(&self.client, &self.resource).await?,
         };
-        let issuer = state.issuer.get_or_insert_with(|| server.issuer.clone());
-        if *issuer != server.issuer {
-            return Err(format!(
-                "The MCP server now names the authorization server {}; it was {issuer}. If that is right, start again.",
-                server.issuer
-            ));
+        let named = &server.issuer;
+        let is_named = state.is_named;
+        let issuer = state.issuer.get_or_insert_with(|| named.clone());
+        if !same_issuer(issuer, named) {
+            return Err(if is_named {
+                format!("The MCP server names the authorization server {named}, and --issuer says {issuer}.")
+            } else {
+                format!(
+                    "The MCP server now names the authorization server {named}; it was {issuer}. If that is right, start again."
+                )
+            });
         }
         let scope = state.demanded.clone().or_else(|| (!self.scopes.is_empty()).then(|| self.scopes.join(" ")));
         let mut asked = self.ask(&server, scope.as_deref()).await;

@@ -39,6 +39,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::error::Fault;
 use domain::model::server::gateway::PATH;
 use domain::services::gateways::Snapshot;
 use serde_json::json;
@@ -69,7 +70,11 @@ fn resource<'of>(state: &AppState, snapshot: &'of Snapshot) -> ProtectedResource
 
 /// The server with this slug, or the answer that there is none.
 async fn find(state: &AppState, slug: &str) -> Result<Arc<Snapshot>, Response> {
-    match state.context.gateways.find(slug, state.context.now()).await {
+    found(state.context.gateways.find(slug, state.context.now()).await)
+}
+
+fn found(snapshot: Result<Option<Arc<Snapshot>>, Fault>) -> Result<Arc<Snapshot>, Response> {
+    match snapshot {
         Ok(Some(snapshot)) => Ok(snapshot),
         Ok(None) => Err(problem(StatusCode::NOT_FOUND, "No MCP server is behind the gateway at this address.")),
         Err(fault) => Err(unavailable!(%fault, "a server behind the gateway could not be read")),
@@ -103,12 +108,18 @@ pub(crate) async fn endpoint(State(state): State<AppState>, Path(slug): Path<Str
 
 async fn serve(state: &AppState, slug: &str, request: Request) -> Result<Response, Response> {
     let started = Instant::now();
-    let snapshot = find(state, slug).await?;
-    let resource = resource(state, &snapshot);
     // A request without a token is refused before its body arrives.
-    let token = bearer::token_of(request.headers()).map_err(|invalid| resource.challenge(invalid))?;
+    let token = match bearer::token_of(request.headers()) {
+        Ok(token) => token,
+        Err(invalid) => return Err(resource(state, &*find(state, slug).await?).challenge(invalid)),
+    };
+    let snapshot = match state.context.gateways.recent(slug, state.context.now()) {
+        Some(snapshot) => snapshot,
+        None => find(state, slug).await?,
+    };
     let address = ClientAddress::found(request.extensions()).0;
-    let caller = resource.authenticate(state, &token, address).await?;
+    let caller = resource(state, &snapshot).authenticate(state, &token, address).await?;
+    let snapshot = found(state.context.gateways.current(snapshot, caller.seq, state.context.now()).await)?;
     let (head, body) = request.into_parts();
     let exchange =
         Exchange { state, filter: Filter { snapshot, scopes: caller.scopes.clone() }, caller, address, started };

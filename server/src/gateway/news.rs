@@ -64,10 +64,12 @@ pub(super) fn note_destructive(
         return;
     }
     let (context, server, key) = (state.context.clone(), snapshot.server.id.clone(), caller.key());
+    let uses = state.gateway.uses.clone();
     let (name, tool) = (caller.name.clone(), tool.to_owned());
     tokio::spawn(async move {
         if let Err(fault) = tools::note_destructive(&context, &server, &key, &name, &tool, address).await {
             tracing::warn!(%fault, %server, "the use of a destructive tool could not be stored");
+            uses.failed(&server, key, &tool);
         }
     });
 }

@@ -93,11 +93,12 @@ impl Record {
         if !self.is_open() {
             return;
         }
-        let answers = match serde_json::from_str(text) {
-            Ok(Answers::One(answer)) => vec![answer],
-            Ok(Answers::Many(answers)) => answers,
-            Err(_) => return,
+        // An untagged enum would read the text into a tree first.
+        let answers: Result<Vec<Answer>, _> = match text.trim_start().starts_with('[') {
+            true => serde_json::from_str(text),
+            false => serde_json::from_str(text).map(|answer| vec![answer]),
         };
+        let Ok(answers) = answers else { return };
         for answer in answers {
             let outcome = match (&answer.error, &answer.result) {
                 (Some(_), _) => CallOutcome::Error,
@@ -125,13 +126,6 @@ struct Answer {
 struct ResultPart {
     #[serde(rename = "isError")]
     is_error: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Answers {
-    One(Answer),
-    Many(Vec<Answer>),
 }
 
 impl Drop for Record {

@@ -35,6 +35,11 @@ impl DestructiveUses {
         }
         known.insert((server.clone(), caller, tool.to_owned()))
     }
+
+    /// The use could not be written: the next one may be the first one.
+    pub(super) fn failed(&self, server: &McpServerId, caller: CallerKey, tool: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(server.clone(), caller, tool.to_owned()));
+    }
 }
 
 impl NewsTimes {

@@ -9,6 +9,7 @@ mod client_documents;
 mod client_keys;
 mod client_page;
 mod command_line;
+mod connect;
 mod credential_documents;
 mod credentials;
 mod device;

@@ -419,6 +419,8 @@ pub(crate) async fn insert_token(transaction: &mut Transaction, token: &ConsentT
 
 /// What a protected resource must know about a consent's token besides its signature.
 pub(crate) struct TokenState {
+    /// The number of the newest audit entry at that moment.
+    pub seq: i64,
     pub person: PersonId,
     pub person_name: String,
     pub client_id: AppClientId,
@@ -431,7 +433,7 @@ pub(crate) struct TokenState {
 }
 
 row! { "consent_tokens" => TokenState {
-    person = "person_id", person_name, client_id, client_name, token_revoked_at = "revoked_at",
+    seq, person = "person_id", person_name, client_id, client_name, token_revoked_at = "revoked_at",
     grant_ended_at = "ended_at", person_disabled_at = "disabled_at", client_removed_at = "removed_at",
     client_disabled_at
 } }
@@ -449,10 +451,11 @@ impl TokenState {
 pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option<TokenState>> {
     let sql = "SELECT t.revoked_at AS revoked_at, g.ended_at AS ended_at, g.person_id AS person_id,
                 g.client_id AS client_id, p.name AS person_name, p.disabled_at AS disabled_at, c.name AS client_name,
-                c.removed_at AS removed_at, c.disabled_at AS client_disabled_at
+                c.removed_at AS removed_at, c.disabled_at AS client_disabled_at,
+                (SELECT seq FROM audit_head WHERE id = 1) AS seq
          FROM consent_tokens AS t JOIN consents AS g ON g.id = t.consent_id JOIN people AS p ON p.id = g.person_id
               JOIN clients AS c ON c.client_id = g.client_id WHERE t.jti = $1";
-    sql!(sql; jti).optional(on).await
+    sql!(sql; jti).by_key().optional(on).await
 }
 
 /// How many access tokens the client `$1` got from the hour `$2` on, by bars of `length` hours. `$3` is the smallest

@@ -107,7 +107,7 @@ pub(crate) async fn find_in(transaction: &mut Transaction, id: &PersonalTokenId)
 /// The token with this hash, also when it has ended.
 pub(crate) async fn find_by_hash(store: &Store, hash: &SecretHash) -> Result<Option<ListedToken>> {
     let listed = select_listed();
-    composed_sql!("{listed} WHERE t.token_hash = $1"; hash).optional(store).await
+    composed_sql!("{listed} WHERE t.token_hash = $1"; hash).by_key().optional(store).await
 }
 
 /// Records a use.

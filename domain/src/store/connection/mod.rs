@@ -1,5 +1,6 @@
 //! Connections to SQLite and PostgreSQL, their transactions and migrations.
 
+pub(crate) mod direct;
 pub mod migrations;
 pub mod pool;
 pub mod postgres;
@@ -14,6 +15,7 @@ use sqlx::Any;
 use sqlx::pool::PoolConnection;
 
 use crate::base::clock::Timestamp;
+use crate::store::connection::direct::DirectReads;
 use crate::store::connection::pool::{Patience, Pool};
 use crate::store::connection::postgres::ChangeLock;
 use crate::store::connection::statement::{On, StatementConnection, sql};
@@ -29,6 +31,8 @@ pub struct Store {
     pub(super) url: DatabaseUrl,
     pub(super) options: StoreOptions,
     pub(super) reads: Pool,
+    /// SQLite only.
+    pub(super) direct: Option<DirectReads>,
     pub(super) changes: Pool,
     pub(super) ledger: Pool,
     pub(super) permits: WritePermits,
@@ -200,6 +204,9 @@ impl Store {
 
     /// Waits for running work and closes every connection.
     pub async fn close(&self) {
+        if let Some(direct) = &self.direct {
+            direct.close();
+        }
         self.reads.close().await;
         self.ledger.close().await;
         self.changes.close().await;
@@ -213,6 +220,6 @@ impl Store {
 
 impl<'on> On<'on> for &'on Store {
     fn connection(self) -> StatementConnection<'on> {
-        StatementConnection::OneOf(&self.reads)
+        StatementConnection::OneOf(&self.reads, self.direct.as_ref())
     }
 }

@@ -78,6 +78,7 @@ pub(crate) async fn open(address: &PostgresUrl, options: &StoreOptions) -> Resul
             silence.clone(),
         )
         .await?,
+        direct: None,
         changes: pool(address, CHANGES, changes, patience.clone(), silence.clone()).await?,
         ledger: pool(address, LEDGER_WRITERS + OTHERS, ledger, patience, silence).await?,
         permits: WritePermits::default(),

@@ -1,5 +1,5 @@
-//! SQLite: one file, and these connections: a pool of readers, one for changes, and for the ledger one for batches and
-//! one for everything else.
+//! SQLite: one file, and these connections: a pool of readers, those for reads by key ([`DirectReads`]), one for
+//! changes, and for the ledger one for batches and one for everything else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, Connection, Row};
 
 use crate::base::private_file;
+use crate::store::connection::direct::DirectReads;
 use crate::store::connection::migrations;
 use crate::store::connection::pool::{Patience, Pool};
 use crate::store::connection::statement::sql;
@@ -54,6 +55,7 @@ pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<Store, S
         url: DatabaseUrl::Sqlite(path.to_owned()),
         options: *options,
         reads: pool(path, 4, READS.to_owned()).await?,
+        direct: Some(DirectReads::new(path, open_for_lookups)),
         changes,
         ledger: pool(path, 1, writes(options.ledger_durability, options.is_server)).await?,
         file: options

@@ -1,22 +1,26 @@
 //! Statements: a text with the values of its parameters, run where it is told, and read into types.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, SqlSafeStr};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::store::columns::{Columns, FromRow, Parameter, ParameterValue};
+use crate::store::columns::{Columns, FromRow, Parameter, ParameterValue, StoredRow};
+use crate::store::connection::direct::DirectReads;
 use crate::store::connection::pool::{Patience, Pool, is_broken};
 use crate::store::connection::transaction::Transaction;
 use crate::store::error::Result;
 
 /// A statement and its parameters.
 pub(crate) struct Statement {
-    query: Query<'static, sqlx::Any, AnyArguments>,
+    text: SqlStr,
+    values: Vec<ParameterValue<'static>>,
     table: &'static str,
     limit: Option<Duration>,
+    is_by_key: bool,
 }
 
 /// A [`Statement`] of a constant text: `sql!("… $1 … $2 …"; first, second)`.
@@ -39,7 +43,8 @@ pub(crate) use composed_sql;
 impl Statement {
     /// A statement without parameters yet.
     pub(crate) fn of(text: impl SqlSafeStr) -> Self {
-        Self { query: sqlx::query(text), table: "the database", limit: None }
+        let text = text.into_sql_str();
+        Self { text, values: Vec::new(), table: "the database", limit: None, is_by_key: false }
     }
 
     /// A statement without parameters yet, composed of constants of the store.
@@ -49,10 +54,7 @@ impl Statement {
 
     /// Adds the value of the next parameter.
     pub(crate) fn bind(mut self, value: &(impl Parameter + ?Sized)) -> Self {
-        self.query = match value.value() {
-            ParameterValue::Text(text) => self.query.bind(text.as_deref()),
-            ParameterValue::Number(number) => self.query.bind(number),
-        };
+        self.values.push(value.value().into_owned());
         self
     }
 
@@ -67,6 +69,20 @@ impl Statement {
         Self { limit: Some(limit), ..self }
     }
 
+    /// Says that the statement finds few rows by keys that have an index, and that programs ask it very often. Reads
+    /// of [`Self::optional`] and [`Self::one`] on a SQLite store then need no other thread: see [`DirectReads`].
+    pub(crate) fn by_key(self) -> Self {
+        Self { is_by_key: true, ..self }
+    }
+
+    /// The statement as the driver takes it.
+    fn query(self) -> Query<'static, Any, AnyArguments> {
+        self.values.into_iter().fold(sqlx::query(self.text), |query, value| match value {
+            ParameterValue::Text(text) => query.bind(text.map(Cow::into_owned)),
+            ParameterValue::Number(number) => query.bind(number),
+        })
+    }
+
     /// Runs the statement.
     pub(crate) async fn execute<'on>(self, on: impl On<'on>) -> Result<()> {
         self.affected(on).await.map(drop)
@@ -76,7 +92,7 @@ impl Statement {
     pub(crate) async fn affected<'on>(self, on: impl On<'on>) -> Result<u64> {
         let mut taken = on.connection().take(self.limit).await?;
         let (connection, patience) = taken.parts();
-        let done = patience.wait(self.query.execute(connection)).await;
+        let done = patience.wait(self.query().execute(connection)).await;
         Ok(taken.end(done)?.rows_affected())
     }
 
@@ -95,7 +111,7 @@ impl Statement {
     async fn first(self, connection: StatementConnection<'_>) -> Result<Option<AnyRow>> {
         let mut taken = connection.take(self.limit).await?;
         let (connection, patience) = taken.parts();
-        let row = patience.wait(self.query.fetch_optional(connection)).await;
+        let row = patience.wait(self.query().fetch_optional(connection)).await;
         taken.end(row)
     }
 
@@ -106,8 +122,13 @@ impl Statement {
 
     /// The row, if there is one.
     pub(crate) async fn optional<'on, T: FromRow>(self, on: impl On<'on>) -> Result<Option<T>> {
-        let table = self.table;
-        self.first(on.connection()).await?.as_ref().map(|row| read(table, row)).transpose()
+        let (table, connection) = (self.table, on.connection());
+        if let (true, StatementConnection::OneOf(_, Some(direct))) = (self.is_by_key, &connection)
+            && let Some(found) = direct.first(self.text.as_str(), &self.values, |row| read(table, row))
+        {
+            return found.transpose();
+        }
+        self.first(connection).await?.as_ref().map(|row| read(table, row)).transpose()
     }
 
     /// The only row.
@@ -124,12 +145,13 @@ impl Statement {
     pub(crate) async fn collect<'on, T: FromRow, C: FromIterator<T>>(self, on: impl On<'on>) -> Result<C> {
         let mut taken = on.connection().take(self.limit).await?;
         let (connection, patience) = taken.parts();
-        let rows = patience.wait(self.query.fetch_all(connection)).await;
-        taken.end(rows)?.iter().map(|row| read(self.table, row)).collect()
+        let table = self.table;
+        let rows = patience.wait(self.query().fetch_all(connection)).await;
+        taken.end(rows)?.iter().map(|row| read(table, row)).collect()
     }
 }
 
-fn read<T: FromRow>(table: &'static str, row: &AnyRow) -> Result<T> {
+fn read<'row, T: FromRow>(table: &'static str, row: impl Into<StoredRow<'row>>) -> Result<T> {
     T::from_row(&Columns::of(T::TABLE.unwrap_or(table), row))
 }
 
@@ -141,8 +163,8 @@ pub(crate) trait On<'on> {
 /// See [`On`]. It is an enum and not a type of the trait: the compiler cannot see that futures with such types are
 /// [`Send`].
 pub(crate) enum StatementConnection<'on> {
-    /// A connection of this pool.
-    OneOf(&'on Pool),
+    /// A connection of this pool; or, for reads by key, one of these.
+    OneOf(&'on Pool, Option<&'on DirectReads>),
     /// The connection of this transaction.
     In(&'on mut Transaction),
     /// This connection, without a time limit.
@@ -153,7 +175,7 @@ impl<'on> StatementConnection<'on> {
     async fn take(self, limit: Option<Duration>) -> Result<Taken<'on>> {
         let within = |patience: &Patience| limit.map_or_else(|| patience.clone(), |limit| patience.shortened(limit));
         Ok(match self {
-            Self::OneOf(pool) => Taken::Own(pool.acquire().await?, within(pool.patience())),
+            Self::OneOf(pool, _) => Taken::Own(pool.acquire().await?, within(pool.patience())),
             Self::In(transaction) => Taken::Lent(within(transaction.patience()), transaction),
             Self::This(connection) => Taken::Lent(Patience::default(), connection),
         })
@@ -188,7 +210,7 @@ impl Taken<'_> {
 
 impl<'on> On<'on> for &'on Pool {
     fn connection(self) -> StatementConnection<'on> {
-        StatementConnection::OneOf(self)
+        StatementConnection::OneOf(self, None)
     }
 }
 

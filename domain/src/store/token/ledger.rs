@@ -29,6 +29,8 @@ pub(crate) async fn mark_authenticated(
 
 /// What a protected resource must know about a token besides its signature.
 pub(crate) struct TokenState {
+    /// The number of the newest audit entry at that moment.
+    pub seq: i64,
     pub credential_name: String,
     pub token_revoked_at: Option<Timestamp>,
     pub authenticator_revoked_at: Option<Timestamp>,
@@ -39,7 +41,7 @@ pub(crate) struct TokenState {
 }
 
 row! { "ledger" => TokenState {
-    credential_name = "name", token_revoked_at, authenticator_revoked_at, authenticator_retires_at = "retires_at",
+    seq, credential_name = "name", token_revoked_at, authenticator_revoked_at, authenticator_retires_at = "retires_at",
     credential_disabled_at = "disabled_at", credential_revoked_at = "revoked_at", hard_end_at
 } }
 
@@ -62,13 +64,13 @@ pub(crate) async fn token_state(on: impl On<'_>, jti: &TokenId) -> Result<Option
     let sql = "SELECT c.name AS name, l.revoked_at AS token_revoked_at, c.disabled_at AS disabled_at,
                 c.revoked_at AS revoked_at, c.expires_at AS hard_end_at,
                 COALESCE(s.revoked_at, k.revoked_at, f.revoked_at) AS authenticator_revoked_at,
-                COALESCE(s.retires_at, k.retires_at) AS retires_at
+                COALESCE(s.retires_at, k.retires_at) AS retires_at, (SELECT seq FROM audit_head WHERE id = 1) AS seq
          FROM ledger AS l JOIN credentials AS c ON c.client_id = l.client_id
               LEFT JOIN client_secrets AS s ON s.id = l.authenticator_id
               LEFT JOIN client_keys AS k ON k.id = l.authenticator_id
               LEFT JOIN federated_identities AS f ON f.id = l.authenticator_id
          WHERE l.jti = $1";
-    sql!(sql; jti).optional(on).await
+    sql!(sql; jti).by_key().optional(on).await
 }
 
 /// Ends the tokens of a credential that were issued since `oldest` and live at `now`. Returns how many ended. The
