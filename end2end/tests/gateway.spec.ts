@@ -209,6 +209,7 @@ test('a desktop client works for more than ten lifetimes of a token, with what t
       JSON.parse(
         readFileSync('../app/snippets/connect/desktop.json', 'utf8')
           .replace('__OBJECT__', 'docs')
+          .replace('__ISSUER__', new URL(url).origin)
           .replace('__SERVER_URL__', url)
           .replace('__CLIENT_ID__', id)
           .replace('__SECRET__', secret),

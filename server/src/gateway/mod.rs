@@ -70,11 +70,13 @@ fn resource<'of>(state: &AppState, snapshot: &'of Snapshot) -> ProtectedResource
 
 /// The server with this slug, or the answer that there is none.
 async fn find(state: &AppState, slug: &str) -> Result<Arc<Snapshot>, Response> {
-    found(state.context.gateways.find(slug, state.context.now()).await)
+    found(state.context.gateways.find(slug, state.context.now())).await
 }
 
-fn found(snapshot: Result<Option<Arc<Snapshot>>, Fault>) -> Result<Arc<Snapshot>, Response> {
-    match snapshot {
+async fn found(
+    snapshot: impl Future<Output = Result<Option<Arc<Snapshot>>, Fault>>,
+) -> Result<Arc<Snapshot>, Response> {
+    match snapshot.await {
         Ok(Some(snapshot)) => Ok(snapshot),
         Ok(None) => Err(problem(StatusCode::NOT_FOUND, "No MCP server is behind the gateway at this address.")),
         Err(fault) => Err(unavailable!(%fault, "a server behind the gateway could not be read")),
@@ -119,7 +121,7 @@ async fn serve(state: &AppState, slug: &str, request: Request) -> Result<Respons
     };
     let address = ClientAddress::found(request.extensions()).0;
     let caller = resource(state, &snapshot).authenticate(state, &token, address).await?;
-    let snapshot = found(state.context.gateways.current(snapshot, caller.seq, state.context.now()).await)?;
+    let snapshot = found(state.context.gateways.current(snapshot, caller.seq, state.context.now())).await?;
     let (head, body) = request.into_parts();
     let exchange =
         Exchange { state, filter: Filter { snapshot, scopes: caller.scopes.clone() }, caller, address, started };
