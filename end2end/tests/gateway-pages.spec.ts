@@ -161,7 +161,13 @@ test('what was called stands on the pages of the server, of the credential and o
       return calls().count();
     })
     .toBeGreaterThan(0);
+  const chart = page.getByRole('region', { name: 'Calls through the gateway' });
+  await expect(chart.getByText(/^\d+ calls? worked$/)).toBeVisible();
+  await expect(chart.getByText(/^\d+ did not$/)).toBeVisible();
   await examine(page, 'gateway-usage');
+  await page.getByRole('navigation', { name: 'Period of the calls' }).getByRole('link', { name: '7 d' }).click();
+  await expect(page).toHaveURL(/view=usage&period=7d#calls$/);
+  await expect(chart.getByRole('group', { name: /^Calls in the last 7 days/ })).toBeVisible();
   await view('Access');
   await expect(page.getByRole('rowheader', { name: 'job' })).toBeVisible();
   await page.goto(`${server.url}/credentials/${job.client_id}?view=usage`);

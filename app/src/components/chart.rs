@@ -1,4 +1,4 @@
-//! Charts of exchanges: bars with a scale and times below them, and a table with the same values. A bar shows its
+//! Charts of exchanges or calls: bars with a scale and times below them, and a table with the same values. A bar shows its
 //! values while the pointer is over it. A bar with refused exchanges leads to their list, and shows its values while it
 //! has the focus too.
 //!
@@ -15,8 +15,50 @@ use crate::html::html;
 use crate::links;
 use crate::number::{counted, grouped};
 
+/// What the bars count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// Exchanges, and refused exchanges.
+    Exchanges,
+    /// Calls through the gateway that worked, and calls that did not.
+    Calls,
+}
+
+impl Counts {
+    fn good(self, count: i64) -> String {
+        match self {
+            Self::Exchanges => counted(count, "exchange", "exchanges"),
+            Self::Calls => format!("{} worked", counted(count, "call", "calls")),
+        }
+    }
+
+    fn bad(self, count: i64) -> String {
+        match self {
+            Self::Exchanges => format!("{} refused", grouped(count)),
+            Self::Calls => format!("{} did not", grouped(count)),
+        }
+    }
+
+    /// The heads of the columns: what is counted, and what of it did not go well.
+    fn columns(self) -> [&'static str; 2] {
+        match self {
+            Self::Exchanges => ["Exchanges", "Refused"],
+            Self::Calls => ["Worked", "Did not work"],
+        }
+    }
+
+    /// One, and a name for all.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Exchanges => ["exchange", "Exchanges"],
+            Self::Calls => ["call", "Calls"],
+        }
+    }
+}
+
 /// What a chart shows.
 pub(crate) struct Chart {
+    pub counts: Counts,
     pub bars: Vec<Bar>,
     pub period: Period,
     /// Whose refused exchanges a bar leads to: parameters of the page of refused exchanges. `None` when refused
@@ -36,20 +78,22 @@ pub(crate) fn period_words(period: Period) -> (&'static str, &'static str) {
     }
 }
 
-/// The links to the other periods of a chart.
-pub(crate) fn period_pills(current: Period, address: impl Fn(&'static str) -> String) -> AnyView {
+/// The links to the other periods of a chart. `label` is the name of this navigation on the page.
+pub(crate) fn period_pills(current: Period, label: &'static str, address: impl Fn(&'static str) -> String) -> AnyView {
     let link = |period: Period| pill(address(period.as_str()), period_words(period).0, None, period == current);
-    html! { <nav class="row" aria-label="Period">{Period::ALL.map(link).collect_view()}</nav> }
+    html! { <nav class="row" aria-label=label>{Period::ALL.map(link).collect_view()}</nav> }
 }
 
 /// The chart.
 pub(crate) fn chart(chart: Chart) -> AnyView {
-    let Chart { bars, period, refused, causes } = chart;
+    let Chart { counts, bars, period, refused, causes } = chart;
+    let has_bad = refused.is_some() || counts == Counts::Calls;
+    let [one, all] = counts.names();
     let [exchanges, refusals] =
         [|bar: &Bar| bar.exchanges, |bar: &Bar| bar.refusals].map(|count| bars.iter().map(count).sum::<i64>());
     let (_, words) = period_words(period);
     if exchanges + refusals == 0 {
-        return html! { <p class="chart none">{format!("No exchange in the last {words}.")}</p> };
+        return html! { <p class="chart none">{format!("No {one} in the last {words}.")}</p> };
     }
     let highest = bars.iter().map(|bar| bar.exchanges + bar.refusals).max().unwrap_or_default();
     let top = 2 * half_scale(highest);
@@ -60,7 +104,8 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
         Some(links::refused_within(bar.hour, hours, whose))
     };
     let bar_views = bars.iter().enumerate().filter(|(_, bar)| bar.exchanges + bar.refusals > 0);
-    let bar_views = bar_views.map(|(position, bar)| drawn(bar, position as f64 * step, step, top, hours, link(bar)));
+    let bar_views =
+        bar_views.map(|(position, bar)| drawn(bar, (position as f64 * step, step), (top, hours), counts, link(bar)));
     let times = bars.iter().enumerate().filter_map(|(position, bar)| {
         let x = position as f64 * step;
         let text = time_below(bar.hour, position, period).filter(|_| x <= 95.0)?;
@@ -73,7 +118,7 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
         {bar_views.collect_view()}
         <g aria-hidden="true">{times.collect_view()}</g>
     };
-    let label = format!("Exchanges in the last {words}. The table below has the same values.");
+    let label = format!("{all} in the last {words}. The table below has the same values.");
     html! {
         <figure class="chart">
             <div class="plot">
@@ -83,15 +128,15 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
                 <svg role="group" aria-label=label>{drawing}</svg>
             </div>
             <figcaption class="legend">
-                <span>{counted(exchanges, "exchange", "exchanges")}</span>
-                {refused.is_some().then(|| {
+                <span>{counts.good(exchanges)}</span>
+                {has_bad.then(|| {
                     let causes = if refusals > 0 && !causes.is_empty() { format!(": {causes}") } else { String::new() };
-                    view! { <span data-tone="danger">{format!("{} refused{causes}", grouped(refusals))}</span> }
+                    view! { <span data-tone="danger">{format!("{}{causes}", counts.bad(refusals))}</span> }
                 })}
                 <span class="zone">"Times in UTC"</span>
             </figcaption>
         </figure>
-        {values(&bars, hours, refused.is_some(), link)}
+        {values(&bars, hours, counts, has_bad, link)}
     }
 }
 
@@ -99,7 +144,7 @@ pub(crate) fn chart(chart: Chart) -> AnyView {
 const LATE: f64 = 86.0;
 
 /// One bar: exchanges at the bottom, refused exchanges above them, and the text with its values.
-fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<String>) -> AnyView {
+fn drawn(bar: &Bar, (x, width): (f64, f64), (top, hours): (i64, i64), counts: Counts, link: Option<String>) -> AnyView {
     let part = |count: i64| count as f64 * 100.0 / top as f64;
     // A bar has the height of its sum. Few refusals of many exchanges are drawn higher than they are, so that people
     // see them, but inside the bar.
@@ -116,9 +161,8 @@ fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<Strin
         </svg>
     };
     // Short, so that it fits on a phone. The legend says what is counted.
-    let refused = if bar.refusals > 0 { format!(", {} refused", grouped(bar.refusals)) } else { String::new() };
-    let exchanges = counted(bar.exchanges, "exchange", "exchanges");
-    let text = format!("{}: {exchanges}{refused}", range(bar.hour, hours));
+    let refused = if bar.refusals > 0 { format!(", {}", counts.bad(bar.refusals)) } else { String::new() };
+    let text = format!("{}: {}{refused}", range(bar.hour, hours), counts.good(bar.exchanges));
     match link {
         Some(href) => html! { <a href=href>{shape}<text>{text}</text></a> },
         None => html! { <g>{shape}<text>{text}</text></g> },
@@ -126,7 +170,14 @@ fn drawn(bar: &Bar, x: f64, width: f64, top: i64, hours: i64, link: Option<Strin
 }
 
 /// The values in a table, the newest first. Bars without a value are left out.
-fn values(bars: &[Bar], hours: i64, with_refusals: bool, link: impl Fn(&Bar) -> Option<String>) -> AnyView {
+fn values(
+    bars: &[Bar],
+    hours: i64,
+    counts: Counts,
+    with_refusals: bool,
+    link: impl Fn(&Bar) -> Option<String>,
+) -> AnyView {
+    let [good, bad] = counts.columns();
     let row = |bar: &Bar| {
         let refused = match link(bar) {
             Some(href) => html! { <a href=href>{grouped(bar.refusals)}</a> },
@@ -142,8 +193,8 @@ fn values(bars: &[Bar], hours: i64, with_refusals: bool, link: impl Fn(&Bar) -> 
             <table class="values">
                 <thead>
                     <tr>
-                        <th scope="col">"Time (UTC)"</th><th scope="col">"Exchanges"</th>
-                        {with_refusals.then(|| view! { <th scope="col">"Refused"</th> })}
+                        <th scope="col">"Time (UTC)"</th><th scope="col">{good}</th>
+                        {with_refusals.then(|| view! { <th scope="col">{bad}</th> })}
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>

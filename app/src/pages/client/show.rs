@@ -15,7 +15,7 @@ use domain::model::server::McpServer;
 use domain::server;
 use domain::services::issuer_keys::ClientKeys;
 
-use crate::components::chart::{Chart, chart, period_pills};
+use crate::components::chart::{Chart, Counts, chart, period_pills};
 use crate::components::pager::{PAGE_SIZE, page_of};
 use crate::components::parts::{copied_code, key_figures, page_links, pairs};
 use crate::pages::audit::entry::latest_changes;
@@ -84,9 +84,9 @@ async fn exchanges(visit: &Visit, id: &AppClientId, period: Period) -> Result<An
     let word = |word: &str| if word == Period::default().as_str() { String::new() } else { word.to_owned() };
     let address =
         |period: &str| format!("{}#exchanges", links::with_query(&links::client(id), &[("period", &word(period))]));
-    let chart = chart(Chart { bars, period, refused: None, causes: String::new() });
+    let chart = chart(Chart { counts: Counts::Exchanges, bars, period, refused: None, causes: String::new() });
     let kept = view! { <div class="body"><p class="muted">"Access tokens that the app got. Countersign keeps them for 90 days."</p></div> };
-    Ok(panel("exchanges", "Exchanges", period_pills(period, address), view! { {chart}{kept} }))
+    Ok(panel("exchanges", "Exchanges", period_pills(period, "Period", address), view! { {chart}{kept} }))
 }
 
 /// The access that has ended, the latest first: whose, when, and by whom or why. Nothing if none has.

@@ -12,7 +12,7 @@ use domain::model::server::McpServer;
 use domain::model::token::Refusal;
 use domain::server::{self, gateway};
 
-use crate::components::chart::{Chart, chart, period_pills, period_words, shares, strips};
+use crate::components::chart::{Chart, Counts, chart, period_pills, period_words, shares, strips};
 use crate::pages::credential::list::short_resource;
 use crate::pages::server::calls::{calls_table, latest_table};
 use crate::prelude::*;
@@ -34,8 +34,8 @@ pub(crate) async fn exchanges_panel(
     let bars = usage::bars(&visit.context, whose, period).await?;
     let causes = if refused.is_some() { usage::causes(&visit.context, whose, period).await? } else { Vec::new() };
     let separator = if address.contains('?') { '&' } else { '?' };
-    let pills = period_pills(period, |word| format!("{address}{separator}period={word}#exchanges"));
-    let content = chart(Chart { bars, period, refused, causes: causes_in_short(&causes) });
+    let pills = period_pills(period, "Period", |word| format!("{address}{separator}period={word}#exchanges"));
+    let content = chart(Chart { counts: Counts::Exchanges, bars, period, refused, causes: causes_in_short(&causes) });
     Ok(panel("exchanges", "Exchanges", pills, content))
 }
 

@@ -10,7 +10,7 @@ use domain::model::server::gateway::{ChangePolicy, Gateway};
 use domain::server::gateway::{self, tools as gateway_tools, usage};
 use domain::server::{callers, check};
 
-use crate::components::chart::period_words;
+use crate::components::chart::{Chart, Counts, chart, period_pills, period_words};
 use crate::components::parts::{View, key_figures, view_links};
 use crate::pages::audit::entry::latest_changes;
 use crate::pages::audit::receipt::receipt;
@@ -66,7 +66,7 @@ pub async fn page(
         "usage" => {
             let address = links::server_view(&server.id, &[("view", "usage")]);
             let calls = match gateway.is_some() {
-                true => calls(&visit, &server, period).await?,
+                true => calls(&visit, &server, period, &address).await?,
                 false => ().into_any(),
             };
             html! { {calls}{server_usage(&visit, &server.id, period, &address).await?} }
@@ -218,23 +218,22 @@ fn gateway_condition(server: &McpServer, gateway: &Gateway, tools: &[Tool], show
 }
 
 /// The calls of a server behind the gateway, and who made them.
-async fn calls(visit: &Visit, server: &McpServer, period: Period) -> Result<AnyView, ActionError> {
+async fn calls(visit: &Visit, server: &McpServer, period: Period, address: &str) -> Result<AnyView, ActionError> {
     const MOST_CALLERS: u16 = 20;
     let (context, authority) = (&visit.context, visit.authority()?);
     let since = period.first_hour(visit.now());
     let sums = usage::by_name(context, authority, &server.id, since).await?;
     let callers = usage::by_caller(context, authority, &server.id, since, MOST_CALLERS).await?;
     let words = format!("last {}", period_words(period).1);
+    let pills = period_pills(period, "Period of the calls", |word| format!("{address}&period={word}#calls"));
+    let bars = usage::bars(context, authority, &server.id, period).await?;
+    let drawn = chart(Chart { counts: Counts::Calls, bars, period, refused: None, causes: String::new() });
     if sums.is_empty() {
-        return Ok(panel(
-            "calls",
-            "Calls",
-            muted(words),
-            empty(muted("Nobody called this server through the gateway.")),
-        ));
+        return Ok(panel("calls", "Calls through the gateway", pills, drawn));
     }
     Ok(html! {
-        {panel("calls", "Calls", muted(words.clone()), calls_table(sums, None))}
+        {panel("calls", "Calls through the gateway", pills, drawn)}
+        {panel("called", "What is called", muted(words.clone()), calls_table(sums, None))}
         {panel("callers", "Who calls it", muted(words), callers_table(callers))}
     })
 }

@@ -1,6 +1,7 @@
 //! What was called through the gateway, and by whom.
 
 use crate::base::id::McpServerId;
+use crate::model::credential::usage::{Bar, Period};
 use crate::model::person::authority::Authority;
 use crate::model::server::gateway::call::{CallSum, CalledFrom, CallerSum, RecordedCall, ServerCalls};
 use crate::prelude::{Context, Fault};
@@ -16,6 +17,21 @@ pub async fn by_name(
 ) -> Result<Vec<CallSum>, Fault> {
     context.calls.flush().await;
     Ok(calls::of_server(&context.store, id, authority.key(), since).await?)
+}
+
+/// The calls of this server over time, oldest first: in each bar the calls that worked (`exchanges`), and those that did
+/// not (`refusals`). People who are no administrators see the calls of credentials of their teams, and their own.
+pub async fn bars(
+    context: &Context,
+    authority: &Authority,
+    id: &McpServerId,
+    period: Period,
+) -> Result<Vec<Bar>, Fault> {
+    context.calls.flush().await;
+    let now = context.now();
+    let (first, length) = (period.first_hour(now), period.hours_of_bar());
+    let counted = calls::bars(&context.store, id, authority.key(), first, length).await?;
+    Ok(period.filled(&counted, now))
 }
 
 /// How much each server was called from the hour `since` on, most calls first, at most `limit` servers. People who are

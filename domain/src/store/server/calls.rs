@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::McpServerId;
+use crate::model::credential::usage::Bar;
 use crate::model::server::gateway::call::{
     Call, CallKind, CallOutcome, CallSum, CalledFrom, CallerKey, CallerSum, RecordedCall, ServerCalls,
 };
@@ -142,6 +143,28 @@ pub(crate) async fn of_server(store: &Store, id: &McpServerId, key: Option<&str>
     )
     .all(store)
     .await
+}
+
+/// The calls of a server from the hour `first` on, by bars of `length` hours: how many worked, and how many did not.
+/// Empty bars are left out.
+pub(crate) async fn bars(
+    store: &Store,
+    id: &McpServerId,
+    key: Option<&str>,
+    first: i64,
+    length: i64,
+) -> Result<Vec<Bar>> {
+    let rows: Vec<(i64, i64, i64)> = composed_sql!(
+        "SELECT h.hour / {length} * {length} AS bar,
+                CAST(SUM(CASE WHEN h.outcome = 'ok' THEN h.calls ELSE 0 END) AS BIGINT) AS worked,
+                CAST(SUM(CASE WHEN h.outcome = 'ok' THEN 0 ELSE h.calls END) AS BIGINT) AS failed
+         FROM call_hours AS h WHERE h.server_id = $1 AND h.hour >= $2 AND {OF_KEY} GROUP BY 1";
+        id, first, key
+    )
+    .about("call_hours")
+    .all(store)
+    .await?;
+    Ok(rows.into_iter().map(|(hour, exchanges, refusals)| Bar { hour, exchanges, refusals }).collect())
 }
 
 /// What a caller called from an hour on, by server, name and outcome.
