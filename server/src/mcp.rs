@@ -3,7 +3,6 @@
 //! New users call it first, and it is the example of how an MCP server should check tokens. The 401 challenge comes
 //! before everything else. Every request checks the state of the credential, so a revocation takes effect at once.
 
-pub(crate) mod in_process;
 mod transport;
 
 use std::sync::Arc;

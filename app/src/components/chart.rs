@@ -1,6 +1,6 @@
-//! Charts of exchanges or calls: bars with a scale and times below them, and a table with the same values. A bar shows its
-//! values while the pointer is over it. A bar with refused exchanges leads to their list, and shows its values while it
-//! has the focus too.
+//! Charts of exchanges or calls: bars with a scale and times below them, and a table with the same values. A bar shows
+//! its values while the pointer is over it. A bar with refused exchanges leads to their list, and shows its values
+//! while it has the focus too.
 //!
 //! The drawing has no coordinates of its own, only percentages: it fills its box at every width, and its texts keep
 //! their size. Its rules are in `style/chart.css`, because the policy of the pages allows no inline styles.
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn a_bar_with_refused_exchanges_leads_to_them() {
         let bar = Bar { hour: 0, exchanges: 3, refusals: 1 };
-        let shown = |bar: &Bar, link| drawn(bar, 0.0, 1.25, 4, 1, link).to_html();
+        let shown = |bar: &Bar, link| drawn(bar, (0.0, 1.25), (4, 1), Counts::Exchanges, link).to_html();
         let refused = shown(&bar, Some("/refusals?from=1970-01-01T00&hours=1".to_owned()));
         for part in [
             "<a href=\"/refusals?from=1970-01-01T00&amp;hours=1\">",

@@ -1,5 +1,8 @@
 //! The command line. Commands work on the same database as the server, also while the server runs.
 
+#[macro_use]
+mod print;
+
 mod audit;
 mod backup;
 mod client;

@@ -30,8 +30,10 @@ use url::Url;
 
 use crate::connect::client::Client;
 use crate::connect::problem::{ConnectError, check_scheme};
-use crate::connect::proof::Proof;
+use crate::connect::proof::{Proof, variable};
 use crate::connect::tokens::Tokens;
+
+const ISSUER: &str = "MCP_ISSUER";
 
 /// The arguments of the command.
 #[derive(Args)]
@@ -49,10 +51,6 @@ pub(crate) struct Arguments {
     /// File of a token of the platform, as Kubernetes and CI systems make one. It is read again for each new token
     #[arg(long, value_name = "FILE")]
     identity_token_file: Option<PathBuf>,
-    /// The only authorization server that may see what proves the client. Without it, this is the one that the MCP
-    /// server names first
-    #[arg(long, value_name = "URL", value_parser = issuer)]
-    issuer: Option<Url>,
     /// A scope to ask for; the MCP server says which ones when none is given
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
@@ -68,10 +66,14 @@ fn resource(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn issuer(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| format!("“{text}” is not a URL, such as https://auth.example.com"))?;
-    check_scheme(&url)?;
-    Ok(url)
+/// The only authorization server that may see what proves the client, if a person named it. It comes from the
+/// environment like the secret that it protects.
+fn issuer() -> Result<Option<Url>, ConnectError> {
+    let Some(text) = variable(ISSUER) else { return Ok(None) };
+    let problem = || ConnectError::Usage(format!("{ISSUER}: “{text}” is not a URL, such as https://auth.example.com"));
+    let url = Url::parse(&text).map_err(|_| problem())?;
+    check_scheme(&url).map_err(|problem| ConnectError::Usage(format!("{ISSUER}: {problem}")))?;
+    Ok(Some(url))
 }
 
 /// Runs the command until its standard input ends, or until it is interrupted.
@@ -80,7 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), ConnectError> {
     let address = arguments.listen.map(|text| local_address(&text)).transpose()?;
     let client = Client::new();
     let scopes = arguments.scopes;
-    let tokens = Tokens::new(client.clone(), arguments.resource.clone(), proof, arguments.issuer, scopes);
+    let tokens = Tokens::new(client.clone(), arguments.resource.clone(), proof, issuer()?, scopes);
     let tokens = Arc::new(tokens);
     match address {
         Some(address) => listen::run(client, tokens, arguments.resource, address).await,

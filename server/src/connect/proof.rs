@@ -48,7 +48,8 @@ pub(super) enum Proof {
     },
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of the environment, unless it is empty.
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 

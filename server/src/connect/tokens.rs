@@ -72,7 +72,7 @@ impl Tokens {
         let issuer = state.issuer.get_or_insert_with(|| named.clone());
         if !same_issuer(issuer, named) {
             return Err(if is_named {
-                format!("The MCP server names the authorization server {named}, and --issuer says {issuer}.")
+                format!("The MCP server names the authorization server {named}, and MCP_ISSUER says {issuer}.")
             } else {
                 format!(
                     "The MCP server now names the authorization server {named}; it was {issuer}. If that is right, start again."

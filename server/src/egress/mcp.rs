@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::egress::connector::{Answer, Connector};
+use crate::egress::connector::Connector;
 use crate::egress::event_stream::EventStream;
 use crate::egress::policy::{CauseReader, Exceptions};
 use crate::http::{media_type, text};
@@ -56,7 +56,7 @@ impl McpServers {
         let permission = self.exceptions.permission(&url);
         let mut answer = self.connector.ask(permission, &url, Method::POST, headers(request)?, body).await?;
         let message = match request.id {
-            Some(id) => message(&mut answer, id).await?,
+            Some(id) => message(&answer.headers, &mut answer.body, id).await?,
             None => None,
         };
         let value = |name: HeaderName| text(&answer.headers, name).map(str::to_owned);
@@ -153,10 +153,14 @@ pub(crate) fn headers(request: &McpRequest) -> Result<HeaderMap, String> {
 }
 
 /// The message with this identifier. A server may leave an event stream open behind it.
-async fn message(answer: &mut Answer, id: i64) -> Result<Option<Value>, String> {
-    let is_stream = media_type::of_body(&answer.headers) == EVENT_STREAM;
+pub(crate) async fn message<B>(headers: &HeaderMap, mut body: B, id: i64) -> Result<Option<Value>, String>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let is_stream = media_type::of_body(headers) == EVENT_STREAM;
     let (mut length, mut document, mut events) = (0, Vec::new(), EventStream::default());
-    while let Some(frame) = answer.body.frame().await {
+    while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| format!("the answer broke off: {error}"))?;
         let piece = frame.data_ref().map_or(&[][..], |data| data);
         length += piece.len();

@@ -114,6 +114,25 @@ fn the_first_start_makes_everything_and_says_where_to_go() {
 }
 
 #[test]
+fn a_reader_that_goes_away_ends_no_command_and_a_full_disk_is_named() {
+    let folder = Folder::new("pipe");
+    folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    for arguments in
+        [&["credential", "list"][..], &["server", "list"], &["team", "create", "--name", "Data"], &["--help"]]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = folder.command(arguments).stdout(writer).output().expect("runs");
+        let said = text(&output.stderr);
+        assert!(output.status.success() && !said.contains("panicked"), "{arguments:?}: {:?} {said}", output.status);
+    }
+    assert!(text(&folder.run(&["team", "list"]).stdout).contains("Data"), "the change was made");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    let output = folder.command(&["credential", "list"]).stdout(full).output().expect("runs");
+    refused(&output, 1, &["standard output", "No space left"]);
+}
+
+#[test]
 fn a_stop_is_exit_code_zero() {
     let folder = Folder::new("stop");
     let (mut running, _) = folder.serve();

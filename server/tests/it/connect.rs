@@ -161,13 +161,15 @@ async fn the_secret_goes_to_one_authorization_server_only() {
 
     // A person can name the only authorization server that may see it.
     let named = format!("{}/one", servers.origin);
-    let output = servers.connect(&["--issuer", &named]).stdin(Stdio::null()).output();
+    let output = servers.connect(&[]).env("MCP_ISSUER", &named).stdin(Stdio::null()).output();
     let output = tokio::task::block_in_place(|| output).expect("ends");
     let said = String::from_utf8(output.stderr).expect("text");
-    assert!(!output.status.success() && said.contains("/two") && said.contains("--issuer"), "{said}");
+    assert!(!output.status.success() && said.contains("/two") && said.contains("MCP_ISSUER"), "{said}");
     assert!(servers.asked().is_empty(), "no authorization server saw the secret");
     servers.change(|shared| shared.issuer = "one");
-    let mut bridge = Bridge::start(servers.connect(&["--issuer", &named]));
+    let mut command = servers.connect(&[]);
+    command.env("MCP_ISSUER", named);
+    let mut bridge = Bridge::start(command);
     assert_eq!(bridge.call(3).await["result"], json!({}));
 }
 

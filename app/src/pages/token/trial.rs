@@ -4,6 +4,7 @@ use domain::credential::inspect;
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
 use domain::model::server::McpServer;
+use domain::model::server::gateway::PATH;
 use domain::model::token::Refusal;
 use domain::model::token::oauth_error::{OAuthError, OAuthErrorCode};
 use domain::server;
@@ -273,6 +274,11 @@ fn refused(visit: &Visit, error: &OAuthError) -> AnyView {
 fn call_failed(visit: &Visit, resource: &str, server: Option<&McpServer>, problem: CallProblem) -> AnyView {
     let issuer = &visit.context.settings.public_url;
     let at = |words: String| html! { "The MCP server at "{address(resource)}" "{words} };
+    let is_behind = resource.strip_prefix(issuer.as_str()).is_some_and(|path| path.starts_with(PATH));
+    let page = match server {
+        Some(server) => html! { <a href=links::server(&server.id)>"the server’s page"</a> },
+        None => "the server’s page".into_any(),
+    };
     match problem {
         CallProblem::Unreachable(cause) => at(format!(
             "could not be called from Countersign: {cause}. The program may reach it from its own network: try the curl lines."
@@ -294,6 +300,10 @@ fn call_failed(visit: &Visit, resource: &str, server: Option<&McpServer>, proble
             "answered {status}, a redirect, which Countersign does not follow. Register the address that it leads to."
         )),
         CallProblem::Status { status: 429, .. } => at("answered 429: too many requests. Test again later.".to_owned()),
+        CallProblem::Status { status: status @ (502 | 504), .. } if is_behind => html! {
+            "The MCP server behind the gateway gave no usable answer ("{status}"). “Look again” on "
+            {page}" says why."
+        },
         CallProblem::Status { status: status @ 500..=599, .. } => {
             at(format!("answered {status}: it failed itself. Its log says why."))
         }
@@ -301,10 +311,6 @@ fn call_failed(visit: &Visit, resource: &str, server: Option<&McpServer>, proble
         CallProblem::NotMcp => at("answered, but not with a message of the protocol. Is it an MCP server?".to_owned()),
         CallProblem::Refused { code, message } => at(format!("answered with the error {code}: {message}")),
         CallProblem::Withheld => {
-            let page = match server {
-                Some(server) => html! { <a href=links::server(&server.id)>"the server’s page"</a> },
-                None => "the server’s page".into_any(),
-            };
             html! {
                 "The MCP server at "{address(resource)}" did not answer as an MCP server. An administrator \
                 can read why on "{page}". The program may reach it from its own network: try the curl lines."

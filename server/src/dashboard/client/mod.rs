@@ -1,7 +1,8 @@
 //! Clients that act for people, and personal tokens. [`device`] answers the requests of devices, [`token`] looks tokens
-//! up and tests credentials.
+//! up and tests credentials, which calls MCP servers of this program as [`in_process`] does.
 
 pub(crate) mod device;
+mod in_process;
 pub(crate) mod token;
 
 use app::pages::client::connected_apps::{self, AppsQuery};

@@ -9,14 +9,13 @@ use domain::base::id::ClientId;
 use domain::credential::inspect;
 use domain::model::field_error::FieldError;
 use domain::model::origin::Origin;
-use domain::model::ports::McpConnection;
 use domain::model::token::oauth_error::OAuthErrorCode;
 use domain::server;
 use domain::token::look_up;
 use domain::token::trial::{self, Trial};
 
+use crate::dashboard::client::in_process::InProcess;
 use crate::dashboard::prelude::{ActionError, Form, Refused, Response, Submission, read, respond};
-use crate::mcp::in_process::BuiltIn;
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::token::{look_up::form, trial::form as test_form};
@@ -74,10 +73,8 @@ async fn tested(form: &Submission, client_id: &str, typed: &TypedTrial) -> Resul
     }
     // The page of the credential names the program of the last exchange.
     let origin = Origin::new(visit.address, Some(&format!("Test now, by {}", visit.viewer()?.name)));
-    let built_in = BuiltIn { state: state.clone(), address: visit.address };
-    let mcp: &dyn McpConnection =
-        if resource == context.settings.built_in_resource() { &built_in } else { &*state.mcp_servers };
-    let trial = trial::run(context, mcp, visit.authority()?, &id, &resource, &proof, &origin).await;
+    let servers = InProcess { state: state.clone(), address: visit.address };
+    let trial = trial::run(context, &servers, visit.authority()?, &id, &resource, &proof, &origin).await;
     // Failed authentications count like those at the token endpoint.
     let failed = trial.exchange.as_ref().err().is_some_and(|error| {
         matches!(

@@ -1,13 +1,15 @@
 //! The address of a server, and its header.
 
 use ::server::state::AppState;
+use axum::body::to_bytes;
 use axum::http::{Method, StatusCode};
+use axum::response::IntoResponse;
 use domain::server;
 use domain::server::gateway::{GatewayDraft, GatewayEdit};
 use domain::server::{ServerDraft, gateway};
 use tower::ServiceExt;
 
-use crate::gateway::{Stage, call, request, scope, with_peer};
+use crate::gateway::{KEY, Stage, as_stream, call, request, scope, serving, usual_tools, with_peer};
 use crate::roles::operator;
 use crate::support;
 
@@ -56,4 +58,38 @@ async fn a_private_address_is_called_only_if_the_setting_lists_it() {
         .expect("an answer");
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     assert!(stage.upstream.taken().is_empty());
+}
+
+#[tokio::test]
+async fn a_credential_is_tested_through_the_gateway_without_the_network() {
+    let stage = Stage::new().await;
+    let credential = stage.credential(&["docs:read"]).await;
+    let secret = credential.secret.as_ref().expect("a secret").expose().to_owned();
+    let path = format!("/credentials/{}/test", credential.credential.client_id);
+    let browser = stage.app.signed_in().await;
+    let tested = async || browser.submit(&path, &path, &[("client_secret", secret.as_str())]).await.body;
+    let page = tested().await;
+    for words in ["It works", "docs 3", "search"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("delete"), "the list is that of the token");
+    let received = stage.upstream.taken();
+    assert!(received.iter().all(|one| one.headers["authorization"] == format!("Bearer {KEY}")), "{received:?}");
+    assert!(!received.is_empty());
+    // As most servers answer.
+    let serve = serving(usual_tools());
+    stage.upstream.answers(move |received| match received.message()["id"].is_null() {
+        true => serve(received),
+        false => {
+            let answer = serve(received).into_body();
+            let whole = futures::executor::block_on(to_bytes(answer, usize::MAX)).expect("a body");
+            as_stream(&serde_json::from_slice(&whole).expect("JSON"))
+        }
+    });
+    assert!(tested().await.contains("It works"));
+    stage.upstream.answers(|_| StatusCode::FOUND.into_response());
+    assert!(tested().await.contains("gave no usable answer (502)"));
+    stage.upstream.answers(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    let page = tested().await;
+    assert!(page.contains("It does not work yet") && page.contains("answered 500"), "{page}");
 }
