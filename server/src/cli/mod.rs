@@ -1,7 +1,7 @@
 //! The command line. Commands work on the same database as the server, also while the server runs.
 
 #[macro_use]
-mod print;
+mod shared;
 
 mod audit;
 mod backup;
@@ -16,7 +16,6 @@ mod person;
 mod restore;
 mod serve;
 mod server;
-mod shared;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +23,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::shared::{CliError, log};
+use self::shared::{CliError, log, print};
 use crate::config::{Config, ConfigError, layers};
 use crate::connect;
 use crate::connect::problem::ConnectError;
@@ -183,5 +182,6 @@ fn run(config: &Config, command: Command) -> Result<(), CliError> {
             // It was run without settings.
             Command::Connect(_) => Ok(()),
         }
-    })
+    })?;
+    print::check().map_err(|fault| CliError::Failed(format!("standard output: {fault}")))
 }

@@ -1,5 +1,8 @@
 //! Code that several commands need.
 
+#[macro_use]
+pub(super) mod print;
+
 mod arguments;
 mod calls;
 mod error;
