@@ -8,10 +8,12 @@ use crate::credential::{CredentialError, Result};
 use crate::model::credential::draft::check_reason;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
-use crate::model::server::gateway::call::CallSum;
+use crate::model::server::gateway::call::{CallSum, CalledFrom};
 use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target, Timestamp};
 use crate::store::{self, Store, StoreError};
 
+/// Most credentials of a selection whose calls are shown by address.
+const MOST_BY_ADDRESS: i64 = 1000;
 /// How many credentials are stopped in one transaction.
 pub const BATCH_SIZE: usize = 2000;
 
@@ -26,6 +28,24 @@ pub async fn preview(context: &Context, selection: &Selection, means: Means) -> 
 pub async fn calls(context: &Context, selection: &Selection, means: Means, since: i64) -> Result<Vec<CallSum>, Fault> {
     context.calls.flush().await;
     Ok(store::incident::emergency_stop::calls(&context.store, selection, means, context.now(), since).await?)
+}
+
+/// What the latest calls of the credentials of the selection called from the moment `since` on, by address, most calls
+/// first, at most `limit` rows. `None` when the selection has more than a thousand credentials: to read the
+/// calls of each of them would take too long in an emergency.
+pub async fn calls_by_address(
+    context: &Context,
+    selection: &Selection,
+    means: Means,
+    (credentials, since): (i64, Timestamp),
+    limit: u16,
+) -> Result<Option<Vec<CalledFrom>>, Fault> {
+    if credentials > MOST_BY_ADDRESS {
+        return Ok(None);
+    }
+    let (store, now) = (&context.store, context.now());
+    let found = store::incident::emergency_stop::calls_by_address(store, selection, means, now, since, limit.into());
+    Ok(Some(found.await?))
 }
 
 /// Stops every credential of the selection that exists now, `batch_size` of them in a transaction. Between the batches,

@@ -14,7 +14,7 @@ use domain::server::{self, gateway};
 
 use crate::components::chart::{Chart, Counts, chart, period_pills, period_words, shares, strips};
 use crate::pages::credential::list::short_resource;
-use crate::pages::server::calls::{calls_table, latest_table};
+use crate::pages::server::calls::{called_from_table, calls_table, latest_table};
 use crate::prelude::*;
 
 /// The period that an address asks for. A word that names none is the shortest period.
@@ -89,9 +89,12 @@ pub(crate) async fn tools_called(
         return Ok(None);
     }
     let latest = gateway::usage::latest(context, caller, person, KEPT).await?;
+    let from = gateway::usage::by_address(context, caller, person).await?;
     let count = latest.len();
     let content = html! {
         {calls_table(sums, Some(servers))}
+        <h3 class="under">"By address (the latest 200 calls)"</h3>
+        {called_from_table(from, servers)}
         <details class="more">
             <summary>{format!("The latest {}, one by one", counted(count, "call", "calls"))}</summary>
             {latest_table(latest, servers)}

@@ -11,7 +11,7 @@ use domain::person::{manage, team};
 use domain::server;
 
 use crate::pages::credential::fields::{read_optional, read_team};
-use crate::pages::server::calls::calls_table;
+use crate::pages::server::calls::{called_from_table, calls_table};
 use crate::prelude::*;
 
 /// The word that the person types before many credentials are stopped.
@@ -238,7 +238,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     let preview = emergency_stop::preview(&visit.context, &selection, means).await?;
     let Preview { credentials, live_tokens, grants, personal_tokens, clients } = preview;
     let limits = Choices::read(&visit).await?.limits(&typed);
-    let called = called_panel(&visit, &selection, means).await?;
+    let called = called_panel(&visit, &selection, means, credentials).await?;
     let all = everything(&preview);
     let (verb, consequence) = match means {
         Means::Disable => (
@@ -299,15 +299,31 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
 }
 
 /// What the credentials called through the gateway, if they did.
-async fn called_panel(visit: &Visit, selection: &Selection, means: Means) -> Result<Option<AnyView>, ActionError> {
+async fn called_panel(
+    visit: &Visit,
+    selection: &Selection,
+    means: Means,
+    credentials: i64,
+) -> Result<Option<AnyView>, ActionError> {
+    const MOST_ROWS: u16 = 50;
     let since = Period::Week.first_hour(visit.now());
     let calls = emergency_stop::calls(&visit.context, selection, means, since).await?;
     if calls.is_empty() {
         return Ok(None);
     }
     let servers = server::list(&visit.context).await?;
-    let table = calls_table(calls, Some(&servers));
-    Ok(Some(panel("calls", "What these credentials called", muted("last 7 days, through the gateway"), table)))
+    let counted = (credentials, Timestamp::from_millis(since * 3_600_000));
+    let from = emergency_stop::calls_by_address(&visit.context, selection, means, counted, MOST_ROWS).await?;
+    let by_address = match from {
+        Some(from) => called_from_table(from, &servers),
+        None => muted("Select fewer credentials, for example one team, to see the addresses."),
+    };
+    let content = html! {
+        {calls_table(calls, Some(&servers))}
+        <h3 class="under">"By address (the latest 200 calls of each)"</h3>
+        {by_address}
+    };
+    Ok(Some(panel("calls", "What these credentials called", muted("last 7 days, through the gateway"), content)))
 }
 
 /// What a stop would end, in words: the credentials, and what acts for people if there is any.

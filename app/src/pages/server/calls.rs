@@ -147,6 +147,16 @@ pub(crate) fn blast_radius(calls: Vec<CallSum>, from: Vec<CalledFrom>, servers: 
     if calls.is_empty() {
         return ().into_any();
     }
+    html! {
+        <h3 class="under">"Tools called through the gateway"</h3>
+        {calls_table(calls, Some(servers))}
+        <h3 class="under">"Tools called, by address (the latest 200 calls)"</h3>
+        {called_from_table(from, servers)}
+    }
+}
+
+/// Calls that reached a server, by the address of the client.
+pub(crate) fn called_from_table(from: Vec<CalledFrom>, servers: &[McpServer]) -> AnyView {
     let rows = from.into_iter().map(|row| {
         let address = match row.address.as_str() {
             "" => muted("Unknown address"),
@@ -169,12 +179,7 @@ pub(crate) fn blast_radius(calls: Vec<CallSum>, from: Vec<CalledFrom>, servers: 
         Column::from("First call"),
         Column::from("Last call"),
     ];
-    html! {
-        <h3 class="under">"Tools called through the gateway"</h3>
-        {calls_table(calls, Some(servers))}
-        <h3 class="under">"Tools called, by address (the latest 200 calls)"</h3>
-        {table(columns, rows)}
-    }
+    table(columns, rows)
 }
 
 /// The latest calls of a caller, one by one.

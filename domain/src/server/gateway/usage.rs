@@ -73,7 +73,7 @@ pub async fn latest(context: &Context, caller: &str, person: &str, limit: u16) -
 }
 
 /// What the latest calls of this caller called, by address. Whoever asks must have been allowed to see the caller.
-pub(crate) async fn by_address(context: &Context, caller: &str, person: &str) -> Result<Vec<CalledFrom>, Fault> {
+pub async fn by_address(context: &Context, caller: &str, person: &str) -> Result<Vec<CalledFrom>, Fault> {
     context.calls.flush().await;
     Ok(calls::by_address(&context.store, caller, person).await?)
 }

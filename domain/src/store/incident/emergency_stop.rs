@@ -4,10 +4,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId};
 use crate::model::client::consent::{CODE_LIFETIME, EndCause, IDLE_LIMIT};
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection};
-use crate::model::server::gateway::call::CallSum;
+use crate::model::server::gateway::call::{CallSum, CalledFrom};
 use crate::store::columns::millis;
 use crate::store::credential::authenticators;
-use crate::store::server::calls::SUMS;
+use crate::store::server::calls::{BY_ADDRESS, CALLED_FROM, REACHED, SUMS};
 use crate::store::token::ledger;
 use crate::store::{Result, Statement, Store, Transaction, sql};
 
@@ -91,6 +91,25 @@ pub(crate) async fn calls(
          GROUP BY server_id, kind, name, outcome ORDER BY n DESC, server_id, kind, name, outcome"
     );
     query(&sql, selection, now).bind(&since).all(store).await
+}
+
+/// What the latest calls of these credentials called from the moment `since` on, by address, most calls first, at most
+/// `limit` rows. Calls that did not reach a server are left out.
+pub(crate) async fn calls_by_address(
+    store: &Store,
+    selection: &Selection,
+    means: Means,
+    now: Timestamp,
+    since: Timestamp,
+    limit: i64,
+) -> Result<Vec<CalledFrom>> {
+    let condition = condition(selection, means);
+    let sql = format!(
+        "SELECT {CALLED_FROM} FROM calls
+         WHERE at >= $6 AND {REACHED} AND caller IN (SELECT client_id FROM credentials WHERE {condition})
+         {BY_ADDRESS} LIMIT $7"
+    );
+    query(&sql, selection, now).bind(&since).bind(&limit).all(store).await
 }
 
 /// The tables of what acts for people.

@@ -226,15 +226,20 @@ pub(crate) async fn callers(
 
 row! { "calls" => CalledFrom { address, server = "server_id", kind, name, calls = "n", first_at, last_at } }
 
+/// The columns of a [`CalledFrom`].
+pub(crate) const CALLED_FROM: &str = "COALESCE(address, '') AS address, server_id, kind, name, COUNT(*) AS n,
+     MIN(at) AS first_at, MAX(at) AS last_at";
+/// The condition of calls that reached a server.
+pub(crate) const REACHED: &str = "outcome NOT IN ('forbidden', 'blocked', 'limited')";
+/// The rows of a [`CalledFrom`], most calls first.
+pub(crate) const BY_ADDRESS: &str =
+    "GROUP BY COALESCE(address, ''), server_id, kind, name ORDER BY n DESC, 1, server_id, kind, name";
+
 /// What the latest calls of a caller called, by address, most calls first. Calls that did not reach a server are left
 /// out.
 pub(crate) async fn by_address(store: &Store, caller: &str, person: &str) -> Result<Vec<CalledFrom>> {
-    sql!(
-        "SELECT COALESCE(address, '') AS address, server_id, kind, name, COUNT(*) AS n, MIN(at) AS first_at,
-                MAX(at) AS last_at
-         FROM calls WHERE caller = $1 AND person = $2 AND outcome NOT IN ('forbidden', 'blocked', 'limited')
-         GROUP BY COALESCE(address, ''), server_id, kind, name ORDER BY n DESC, 1, server_id, kind, name";
-        caller, person
+    composed_sql!(
+        "SELECT {CALLED_FROM} FROM calls WHERE caller = $1 AND person = $2 AND {REACHED} {BY_ADDRESS}"; caller, person
     )
     .all(store)
     .await

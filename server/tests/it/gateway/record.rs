@@ -126,3 +126,23 @@ async fn calls_that_cannot_be_counted_are_in_the_metrics() {
     stage.call(&token, "search").await;
     assert_eq!(stage.recorded().await, [("tool search ok".to_owned(), 1)]);
 }
+
+#[tokio::test]
+async fn whoever_stops_credentials_sees_what_they_called_and_from_where() {
+    let stage = Stage::new().await;
+    let credential = stage.credential(&["docs:all"]).await;
+    let token = stage.exchange(&credential).await;
+    stage.call(&token, "search").await;
+    stage.call(&token, "search").await;
+    let narrow = stage.token(&["docs:read"]).await;
+    stage.call(&narrow, "delete").await;
+    let browser = stage.app.signed_in().await;
+    let page = browser.get("/emergency?means=disable").await.body;
+    let shown = page.split_once("By address").expect("the addresses").1;
+    let row = shown.split_once("192.0.2.1").expect("the address").1.split_once("</tr>").expect("a row").0;
+    assert!(row.contains("search") && row.contains("Docs") && row.contains(">2<"), "{row}");
+    assert!(!shown.contains("delete"), "a call that was refused touched nothing: {shown}");
+    let path = format!("/credentials/{}?view=usage", credential.credential.client_id);
+    let page = browser.get(&path).await.body;
+    assert!(page.split_once("By address").expect("the addresses").1.contains("192.0.2.1"));
+}
