@@ -47,6 +47,8 @@ links! {
         SERVERS = "/servers": "The list of MCP servers.";
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
+        REPORT = "/leaks/report": "Reporting a leaked secret, for anybody.";
+        REPORTED = "/leaks/reported": "What a report of a leaked secret did.";
         EMERGENCY = "/emergency": "The emergency stop: what it selects, what it would end, and stops in force.";
         RENEW = "/leaks/renew": "New secrets for credentials that leaked.";
         REFUSALS = "/refusals": "Refused exchanges of some hours.";

@@ -352,3 +352,22 @@ test('the command line searches a text for secrets', async () => {
   expect(await server.command(['leak', '-', '--revoke'], text)).toContain('Revoked: 1');
   expect(await works(lost.client_id, lost.client_secret)).toBe(false);
 });
+
+test('a stranger stops a leaked secret without an account', async ({ browser }) => {
+  const found = await generate(page, server, 'backups');
+  const context = await browser.newContext({ javaScriptEnabled: test.info().project.use.javaScriptEnabled });
+  const stranger = await context.newPage();
+  await stranger.goto(`${server.url}/login`);
+  await stranger.getByRole('link', { name: 'Report and stop it' }).click();
+  await expect(stranger.getByRole('heading', { name: 'Report a leaked secret' })).toBeVisible();
+  await stranger.getByRole('button', { name: 'Report and stop it' }).click();
+  await expect(stranger.getByRole('alert')).toContainText('Paste the secret');
+  await examine(stranger, 'leak-report-mistake');
+  await stranger.getByRole('textbox', { name: 'Leaked secret' }).fill(`CLIENT_SECRET=${found.secret}`);
+  await examine(stranger, 'leak-report');
+  await stranger.getByRole('button', { name: 'Report and stop it' }).click();
+  await expect(stranger.getByRole('status').filter({ hasText: '1 secret or token was stopped.' })).toBeVisible();
+  await examine(stranger, 'leak-reported');
+  expect(await works(found.id, found.secret)).toBe(false);
+  await context.close();
+});

@@ -166,7 +166,7 @@ pub async fn github(
     let mut labels = Vec::with_capacity(finds.len());
     for find in finds {
         let place = find.url.filter(|url| !url.is_empty()).or(find.source);
-        let known = take(&state, address, &head.headers, &find.token, place.as_deref()).await?.is_known;
+        let known = take(&state, address, &head.headers, &find.token, place.as_deref()).await?.is_known();
         labels.push(Label {
             token_hash: leak::hash(&find.token),
             token_type: find.kind,

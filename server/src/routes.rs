@@ -113,6 +113,8 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/mcp", Access::Mcp, mcp::service(&state.context)),
         row(gateway::ROUTE, Access::Gateway, any(gateway::endpoint)),
         row("/leaks/report", Access::OAuth, post(crate::incident::report)),
+        row("/leaks/report", anybody, page(incident::report_form)),
+        row("/leaks/reported", anybody, post(form(incident::report))),
         row("/leaks/github", Access::OAuth, post(crate::incident::github)),
         row("/healthz", Access::Open, get(health::healthz)),
         row("/readyz", Access::Open, get(health::readyz)),

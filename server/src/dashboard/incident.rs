@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Outcome, Typed};
 use app::pages::incident::leaks;
+use app::pages::incident::report::{self, TypedReport};
 use app::render;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
@@ -12,12 +13,14 @@ use axum::response::{Html, IntoResponse};
 use domain::base::clock::Timestamp;
 use domain::credential::CredentialError;
 use domain::incident::emergency_stop;
+use domain::incident::leak::{self, Reported};
 use domain::model::actor::Actor;
 use domain::model::field_error::FieldError;
 use domain::model::incident::{Means, Preview, Selection, StopRequest};
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use crate::dashboard::prelude::{
     ActionError, Answer, Fields, Form, PageResult, Refused, Response, Submission, read, respond,
@@ -53,6 +56,40 @@ pub(crate) async fn emergency(fields: Fields) -> PageResult {
 /// `GET /settings/stop`: what a stop would end, at the address that it had before.
 pub(crate) async fn stop_form(fields: Fields) -> PageResult {
     page::page(Form::new(typed(&fields))).await
+}
+
+/// `GET /leaks/report`: the form for people. Programs send their reports to the same address with POST.
+pub(crate) async fn report_form(_: Fields) -> PageResult {
+    report::page(Form::default()).await
+}
+
+/// `POST /leaks/reported`: a report by a person, who need not be signed in. The page is not `/leaks/report` itself,
+/// because that endpoint answers programs, takes no form token, and says nothing.
+pub(crate) async fn report(form: Submission) -> Response {
+    let typed = read!(form.fields => TypedReport { url });
+    let reported = reported(&form, &typed).await.map(|reported| Answer::page(move || report::result(&reported)));
+    form.answer(reported, typed, report::page).await
+}
+
+async fn reported(form: &Submission, typed: &TypedReport) -> Result<Reported, Refused> {
+    if form.visit.is_stale {
+        return Err(ActionError::StaleForm.into());
+    }
+    let text = Zeroizing::new(form.get("token"));
+    if text.trim().is_empty() {
+        return Err(FieldError::new("token", "Paste the secret or token that you found.").into());
+    }
+    let (visit, state) = (&form.visit, &form.state);
+    if let Some(wait) = state.leak_reports_by_source.count(visit.address, visit.now()) {
+        let seconds = wait.as_secs().max(1);
+        let words =
+            format!("There were too many reports from your address. Wait {seconds} seconds, then send it again.");
+        return Err(FieldError::new("main", words).into());
+    }
+    // Possession is the proof, also for people without any right. So it is not their session that acts.
+    let actor = Actor::system().at(visit.address, visit.agent.as_deref());
+    let place = (!typed.url.trim().is_empty()).then_some(typed.url.as_str());
+    Ok(leak::report(form.context(), &actor, &text, place, state.leak_reports.policy).await?)
 }
 
 fn typed(fields: &Fields) -> Typed {

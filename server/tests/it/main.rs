@@ -23,6 +23,7 @@ mod headers;
 mod health;
 mod html;
 mod interactive;
+mod leak_page;
 mod leaks;
 mod list;
 mod mcp;

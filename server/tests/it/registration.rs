@@ -156,7 +156,7 @@ async fn a_leaked_registration_token_ends() {
     let token = member(&registration, "registration_access_token");
     let context = &app.instance.context;
     let reported = leak::report(context, &Actor::system(), token, None, Policy::Revoke).await.expect("reports");
-    assert!(reported.is_known);
+    assert!(reported.is_known());
     let answer = manage(&app, "GET", &registration, token, &Value::Null).await;
     assert_eq!(error(&answer), (401, "invalid_token".to_owned()));
     assert!(newest(&app, "client.secret_ended").await.details.contains("registration access token"));

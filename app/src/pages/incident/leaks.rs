@@ -13,7 +13,7 @@ use domain::model::credential::query::{Query, Show};
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
-use domain::person::team;
+use domain::person::{manage, team};
 use domain::server;
 
 use crate::components::parts::address;
@@ -115,7 +115,7 @@ pub async fn result(text: String) -> Result<Page, ActionError> {
     let since = PERIODS.map(|(days, _)| visit.now().minus(Duration::from_secs(24 * 3600) * days));
     let findings = leak::find(context, authority, &text, since).await?;
     let names = Names::read(&visit, &findings).await?;
-    let is_empty = findings.leaks.is_empty() && findings.delegated.is_empty();
+    let is_empty = findings.leaks.is_empty() && findings.delegated.is_empty() && findings.elsewhere == 0;
     let summary = summary(&findings);
     let search = if is_empty {
         html! { <section class="panel" aria-label="Search">{advice()}{fields(None)}</section> }
@@ -128,7 +128,10 @@ pub async fn result(text: String) -> Result<Page, ActionError> {
     };
     let body = view! {
         {head((), "Leaks", (), emergency())}
-        {notice(if is_empty { "warn" } else { "danger" }, view! { {summary}{all_at_once(&visit, &findings)} })}
+        {notice(
+            if is_empty { "warn" } else { "danger" },
+            view! { {summary}{all_at_once(&visit, &findings)}{stop_elsewhere(&visit, &findings).await?} },
+        )}
         {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
         {findings.leaks.into_iter().map(|leak| one(&visit, leak, &names)).collect_view()}
         {search}
@@ -204,7 +207,7 @@ fn summary(findings: &Findings) -> AnyView {
         (findings.elsewhere > 0).then(|| {
             let one = "more secret or token belongs";
             let secrets = counted(findings.elsewhere, one, "more secrets and tokens belong");
-            format!("{secrets} to teams or people outside your teams. Give the text to an administrator now.")
+            format!("{secrets} to teams or people outside your teams.")
         }),
         findings.more.then(|| "The text holds more than one search shows. Handle these, then search again.".to_owned()),
     ];
@@ -290,6 +293,23 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
         <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()))}{renewals}</div>
     };
     (ids.len() > 1).then_some(words).into_any()
+}
+
+/// The button that stops what belongs to others: whoever holds a secret may end it. The page sends the secrets back,
+/// and nothing else of the text, because the report needs them and no server keeps them.
+async fn stop_elsewhere(visit: &Visit, findings: &Findings) -> Result<Option<AnyView>, ActionError> {
+    if findings.to_report.is_empty() {
+        return Ok(None);
+    }
+    let people = manage::list(&visit.context).await?.into_iter().map(|listed| listed.person);
+    let administrators = people.filter(|person| person.administrator_since.is_some() && person.disabled_at.is_none());
+    let names = administrators.map(|person| format!("{} ({})", person.name, person.email)).collect::<Vec<_>>();
+    let texts = findings.to_report.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(" ");
+    let button = post_button(links::REPORTED, [("token", texts)], Some("danger"), false, "Report and stop it");
+    Ok(Some(html! {
+        <p>"Whoever has a secret may stop it, so you may. Then tell "<b>{names.join(", ")}</b>"."</p>
+        <div class="row">{button}</div>
+    }))
 }
 
 fn evidence_words(evidence: &Evidence) -> AnyView {

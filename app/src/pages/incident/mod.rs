@@ -1,5 +1,6 @@
-//! Responding to an incident: leaks, and the emergency stop.
+//! Responding to an incident: leaks, reports of them by anybody, and the emergency stop.
 
 pub(crate) mod alerts;
 pub mod emergency_stop;
 pub mod leaks;
+pub mod report;

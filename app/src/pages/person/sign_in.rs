@@ -77,6 +77,9 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             <SignInWithProvider next/>
         </section>
         <p class="sub">
+            "Did you find a leaked secret? "<a href=links::REPORT>"Report and stop it"</a>". You need no account."
+        </p>
+        <p class="sub">
             "Forgot your password? Use a passkey. Without one you need a new account: ask an administrator to invite you \
              with another email address."
         </p>

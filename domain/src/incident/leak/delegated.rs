@@ -9,6 +9,7 @@ use crate::client::consent;
 use crate::client::device;
 use crate::client::personal_token;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
+use crate::incident::leak::report::Outcome;
 use crate::model::client::AppClient;
 use crate::model::client::consent::ListedConsent;
 use crate::model::client::device::DeviceRequest;
@@ -161,7 +162,7 @@ pub(crate) struct Report<'report> {
 
 /// Takes a report of an access token of a consent; the token has not expired. Only this token ends; the app can get
 /// another.
-pub(crate) async fn report_token(report: Report<'_>, jti: &TokenId) -> Result<(), Fault> {
+pub(crate) async fn report_token(report: Report<'_>, jti: &TokenId) -> Result<Outcome, Fault> {
     let Report { context, actor, place, policy } = report;
     let leak = of_consent(context, ConsentTokenRef::AccessToken(jti), true).await?.filter(|leak| leak.works);
     let says_something = match policy {
@@ -172,18 +173,26 @@ pub(crate) async fn report_token(report: Report<'_>, jti: &TokenId) -> Result<()
         note(report, &leak).await?;
     }
     tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
-    Ok(())
+    Ok(match policy {
+        Policy::Revoke if says_something => Outcome::Stopped,
+        Policy::Revoke => Outcome::EndedBefore,
+        Policy::Alert => Outcome::LeftToPeople,
+    })
 }
 
-/// Takes a report of `secret`, which is not the secret of a credential. Returns whether it is ours, even if nothing was
-/// changed.
-pub(crate) async fn report(report: Report<'_>, kind: SecretKind, secret: &PlainSecret) -> Result<bool, Fault> {
+/// Takes a report of `secret`, which is not the secret of a credential. `None` when it is not ours.
+pub(crate) async fn report(
+    report: Report<'_>,
+    kind: SecretKind,
+    secret: &PlainSecret,
+) -> Result<Option<Outcome>, Fault> {
     let Report { context, actor, place, policy } = report;
     let Some(leak) = find(context, kind, secret, context.now()).await? else {
-        return is_code(context, kind, secret).await;
+        // A code ends by itself within its minute.
+        return Ok(is_code(context, kind, secret).await?.then_some(Outcome::EndedBefore));
     };
     if !leak.works {
-        return Ok(true);
+        return Ok(Some(Outcome::EndedBefore));
     }
     // A registration token ends whatever the policy is. Programs need it to manage the registration and for nothing
     // else. Rejected: to mark it as leaked. It would need a mark of its own: the mark of a client is about its secret.
@@ -196,7 +205,7 @@ pub(crate) async fn report(report: Report<'_>, kind: SecretKind, secret: &PlainS
         end(context, actor, &leak, place).await?;
     }
     tracing::warn!(id = leak.id(), revoked, "something that acts for people was reported as leaked");
-    Ok(true)
+    Ok(Some(if revoked { Outcome::Stopped } else { Outcome::LeftToPeople }))
 }
 
 /// Ends the leaked secret or token, and everything that can be obtained with it.

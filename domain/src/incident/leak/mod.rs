@@ -215,6 +215,8 @@ pub struct Findings {
     /// A count of two kinds: credentials whose secrets or tokens are in the text but whose teams `authority` does not
     /// see, and secrets and tokens that act for other people.
     pub elsewhere: usize,
+    /// These secrets and tokens themselves, so that whoever pasted them can report them.
+    pub to_report: Vec<Zeroizing<String>>,
     /// Whether the text holds more than is looked up at once.
     pub more: bool,
 }
@@ -233,6 +235,7 @@ pub async fn find(
     let now = context.now();
     let mut more = found.secrets.len() + found.tokens.len() > MOST_CANDIDATES;
     let mut evidence: BTreeMap<ClientId, Vec<Evidence>> = BTreeMap::new();
+    let mut texts: BTreeMap<ClientId, Vec<Zeroizing<String>>> = BTreeMap::new();
     let mut delegated = Vec::new();
     let secrets = &found.secrets[..found.secrets.len().min(MOST_CANDIDATES)];
     let known = known(context, secrets).await?;
@@ -242,13 +245,15 @@ pub async fn find(
             unknown += 1;
             continue;
         }
-        if let Some((client_id, secret)) = secret_of_credential(context, *kind, secret).await? {
-            let works = secret.end().is_live(now);
-            evidence.entry(client_id).or_default().push(Evidence::Secret { hint: secret.hint, works });
+        let text_of = || Zeroizing::new(secret.expose().to_owned());
+        if let Some((client_id, stored)) = secret_of_credential(context, *kind, secret).await? {
+            let works = stored.end().is_live(now);
+            texts.entry(client_id.clone()).or_default().push(text_of());
+            evidence.entry(client_id).or_default().push(Evidence::Secret { hint: stored.hint, works });
             continue;
         }
         match delegated::find(context, *kind, secret, now).await? {
-            Some(leak) => delegated.push(leak),
+            Some(leak) => delegated.push((leak, text_of())),
             None if delegated::is_code(context, *kind, secret).await? => {}
             None => unknown += 1,
         }
@@ -256,20 +261,19 @@ pub async fn find(
     for token in found.tokens.iter().take(MOST_CANDIDATES) {
         match verify::whose(context, token).await? {
             Some((SignedToken::OfCredential(client_id, _), ends_at, works)) => {
+                texts.entry(client_id.clone()).or_default().push(token.clone());
                 evidence.entry(client_id).or_default().push(Evidence::Token { ends_at, works });
             }
             Some((SignedToken::OfGrant(jti), _, works)) => {
-                delegated.extend(delegated::of_consent(context, ConsentTokenRef::AccessToken(&jti), works).await?);
+                let leak = delegated::of_consent(context, ConsentTokenRef::AccessToken(&jti), works).await?;
+                delegated.extend(leak.map(|leak| (leak, token.clone())));
             }
             None => {}
         }
     }
-    // One thing may be found several times. The working evidence comes first, and only the first is kept.
-    delegated.sort_by_key(|leak: &DelegatedLeak| !leak.works);
-    let mut known = HashSet::new();
-    delegated.retain(|leak| known.insert(leak.key().to_owned()));
     let (delegated, others): (Vec<_>, Vec<_>) =
-        delegated.into_iter().partition(|leak: &DelegatedLeak| leak.is_seen_by(authority));
+        each_once(delegated).into_iter().partition(|(leak, _)| leak.is_seen_by(authority));
+    let delegated = delegated.into_iter().map(|(leak, _)| leak).collect();
     // A client ID is no secret. So client IDs come last, and only as many as the page shows.
     for client_id in found.client_ids {
         if evidence.len() > MOST_CREDENTIALS {
@@ -279,10 +283,14 @@ pub async fn find(
         evidence.entry(client_id).or_insert_with(|| vec![Evidence::ClientId]);
     }
     let (mut given_away, mut elsewhere) = (Vec::new(), others.len());
+    let mut to_report: Vec<_> = others.into_iter().map(|(_, text)| text).collect();
     for (client_id, evidence) in evidence {
         match inspect::find(context, authority, &client_id).await? {
             Some(credential) => given_away.push((credential, evidence)),
-            None if evidence.iter().any(Evidence::is_proof) => elsewhere += 1,
+            None if evidence.iter().any(Evidence::is_proof) => {
+                elsewhere += 1;
+                to_report.extend(texts.remove(&client_id).unwrap_or_default());
+            }
             None => {}
         }
     }
@@ -292,14 +300,32 @@ pub async fn find(
     more |= given_away.len() > MOST_CREDENTIALS;
     let mut leaks = Vec::new();
     for (credential, evidence) in given_away.into_iter().take(MOST_CREDENTIALS) {
-        let impact = inspect::impact(context, &credential).await?;
-        let reach = store::token::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
-        let caller = credential.client_id.as_str();
-        let calls = usage::of_caller(context, caller, "", since[0].hour()).await?;
-        let called_from = usage::by_address(context, caller, "").await?;
-        leaks.push(Leak { credential, evidence, impact, reach, calls, called_from });
+        leaks.push(leak_of(context, credential, evidence, since).await?);
     }
-    Ok(Findings { leaks, delegated, unknown, damaged: found.damaged, elsewhere, more })
+    Ok(Findings { leaks, delegated, unknown, damaged: found.damaged, elsewhere, to_report, more })
+}
+
+/// One thing may be found several times. The working evidence comes first, and only the first is kept.
+fn each_once(mut found: Vec<(DelegatedLeak, Zeroizing<String>)>) -> Vec<(DelegatedLeak, Zeroizing<String>)> {
+    found.sort_by_key(|(leak, _)| !leak.works);
+    let mut known = HashSet::new();
+    found.retain(|(leak, _)| known.insert(leak.key().to_owned()));
+    found
+}
+
+/// What can be reached with this credential.
+async fn leak_of(
+    context: &Context,
+    credential: Credential,
+    evidence: Vec<Evidence>,
+    since: [Timestamp; 4],
+) -> Result<Leak, Fault> {
+    let impact = inspect::impact(context, &credential).await?;
+    let reach = store::token::ledger::reach(&context.store, &credential.client_id, since, MOST_ADDRESSES).await?;
+    let caller = credential.client_id.as_str();
+    let calls = usage::of_caller(context, caller, "", since[0].hour()).await?;
+    let called_from = usage::by_address(context, caller, "").await?;
+    Ok(Leak { credential, evidence, impact, reach, calls, called_from })
 }
 
 /// The hashes of those secrets that are stored here.

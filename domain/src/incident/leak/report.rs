@@ -18,13 +18,44 @@ use crate::token::verify::{self, SignedToken};
 /// Most secrets and tokens that one report handles.
 const MOST_REPORTED: usize = 50;
 
-/// What a report found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a report found, and what it did. It does not say whose the secrets and tokens are: the reporter may be anybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reported {
-    /// Whether the text holds anything of this instance, even if nothing was changed.
-    pub is_known: bool,
+    /// Secrets and tokens that this report stopped.
+    pub stopped: usize,
+    /// Secrets and tokens of this instance that did not work any more.
+    pub ended_before: usize,
+    /// Secrets and tokens that still work: the report is written down, and people decide ([`Policy::Alert`]).
+    pub left_to_people: usize,
+    /// Secrets of the right form, and tokens, that this instance does not know.
+    pub unknown: usize,
+    /// Texts that look like a secret but are cut off, or have a typing error.
+    pub damaged: usize,
     /// Whether the text holds more secrets and tokens than one report handles. The rest was not looked at.
     pub more: bool,
+}
+
+/// What a report did about one secret or token of this instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Stopped,
+    EndedBefore,
+    LeftToPeople,
+}
+
+impl Reported {
+    /// Whether the text holds anything of this instance, even if nothing was changed.
+    pub fn is_known(&self) -> bool {
+        self.stopped + self.ended_before + self.left_to_people > 0
+    }
+
+    fn add(&mut self, outcome: Outcome, count: usize) {
+        *match outcome {
+            Outcome::Stopped => &mut self.stopped,
+            Outcome::EndedBefore => &mut self.ended_before,
+            Outcome::LeftToPeople => &mut self.left_to_people,
+        } += count;
+    }
 }
 
 /// Takes a report of a leak. Anyone who holds a secret may end it in this way; tokens in the text end too. A credential
@@ -41,39 +72,57 @@ pub async fn report(
     let place = place.and_then(super::place);
     let report = Report { context, actor, place: place.as_deref(), policy };
     let found = scan(text);
-    let more = found.secrets.len() + found.tokens.len() > MOST_REPORTED;
+    let mut reported = Reported {
+        damaged: found.damaged,
+        more: found.secrets.len() + found.tokens.len() > MOST_REPORTED,
+        ..Reported::default()
+    };
+    let ends = if policy == Policy::Revoke { Outcome::Stopped } else { Outcome::LeftToPeople };
     let secrets = &found.secrets[..found.secrets.len().min(MOST_REPORTED)];
     let known = known(context, secrets).await?;
-    let mut is_known = !known.is_empty();
     let mut of_credentials: BTreeMap<ClientId, CredentialFinds> = BTreeMap::new();
     for (kind, secret) in secrets {
         let hash = secret.hash(&context.keys.pepper);
         if !known.contains(hash.as_str()) {
+            reported.unknown += 1;
             continue;
         }
         match secret_of_credential(context, *kind, secret).await? {
             Some((client_id, stored)) => {
+                let works = stored.end().is_live(context.now());
+                reported.add(if works { ends } else { Outcome::EndedBefore }, 1);
                 let finds = of_credentials.entry(client_id).or_default();
                 finds.secrets.extend(report.says_something_of(&stored).then_some(hash));
             }
-            None => drop(delegated::report(report, *kind, secret).await?),
+            None => match delegated::report(report, *kind, secret).await? {
+                Some(outcome) => reported.add(outcome, 1),
+                None => reported.unknown += 1,
+            },
         }
     }
     for token in found.tokens.iter().take(MOST_REPORTED - secrets.len()) {
-        let signed = verify::signed(context, token).await?.filter(|(_, ends)| *ends > context.now());
-        let Some((signed, expires_at)) = signed else { continue };
-        is_known = true;
+        let Some((signed, expires_at)) = verify::signed(context, token).await? else {
+            reported.unknown += 1;
+            continue;
+        };
+        if expires_at <= context.now() {
+            reported.add(Outcome::EndedBefore, 1);
+            continue;
+        }
         match signed {
             SignedToken::OfCredential(client_id, jti) => {
                 of_credentials.entry(client_id).or_default().tokens.push((jti, expires_at));
             }
-            SignedToken::OfGrant(jti) => delegated::report_token(report, &jti).await?,
+            SignedToken::OfGrant(jti) => reported.add(delegated::report_token(report, &jti).await?, 1),
         }
     }
     for (client_id, finds) in &of_credentials {
-        report_of_credential(report, client_id, finds).await?;
+        let tokens = report_of_credential(report, client_id, finds).await?;
+        let before = if policy == Policy::Revoke { Outcome::EndedBefore } else { Outcome::LeftToPeople };
+        reported.add(ends, tokens);
+        reported.add(before, finds.tokens.len() - tokens);
     }
-    Ok(Reported { is_known, more })
+    Ok(reported)
 }
 
 /// What a report holds of one credential.
@@ -95,11 +144,12 @@ impl Report<'_> {
 }
 
 /// Handles what a report holds of one credential. Its tokens end in the ledger, also while the credential is disabled.
-/// Where people decide, nothing ends, and a token that was reported before adds nothing.
-async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &CredentialFinds) -> Result<()> {
+/// Where people decide, nothing ends, and a token that was reported before adds nothing. Returns how many of the tokens
+/// were not reported or ended before.
+async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &CredentialFinds) -> Result<usize> {
     let Report { context, actor, place, policy } = report;
     if finds.secrets.is_empty() && finds.tokens.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let ends = policy == Policy::Revoke;
     let mut change = context.begin_change().await?;
@@ -126,8 +176,9 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
         revoked |= is_new && ends;
     }
     if secrets.is_empty() && tokens.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
+    let new_tokens = tokens.len();
     update_ends(&mut change, &credential).await?;
     let mut details = Map::new();
     for (one, all, ids) in [("secret", "secrets", secrets), ("token", "tokens", tokens)] {
@@ -142,5 +193,5 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
     details.insert("revoked".to_owned(), json!(revoked));
     change.commit(actor, &credential.event(Action::CredentialLeaked).with(Value::Object(details))).await?;
     tracing::warn!(%client_id, revoked, "secrets or tokens of a credential were reported as leaked");
-    Ok(())
+    Ok(new_tokens)
 }
