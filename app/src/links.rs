@@ -33,6 +33,7 @@ links! {
         HELP = "/docs": "Help.";
         SETUP = "/setup": "Creating the first administrator.";
         INVITATION = "/invitation": "What an invitation's link opens.";
+        SET_PASSWORD = "/password": "What a password link opens.";
         SIGN_IN = "/login": "Signing in.";
         SIGN_IN_WITH_OPENID = "/login/openid": "Signing in with an OpenID provider.";
         SIGN_IN_WITH_PASSKEY = "/login/passkey": "Signing in with a passkey, and the challenge for it.";
@@ -141,6 +142,7 @@ links! {
         person(person_id) = "/people/{person_id}": "A person.";
         change_person(person_id) = "/people/{person_id}/change": "Changing them.";
         rename_person(person_id) = "/people/{person_id}/name": "Giving them another name.";
+        password_link_for(person_id) = "/people/{person_id}/password-link": "Making a password link for them.";
         person_teams(person_id) = "/people/{person_id}/teams": "Putting them into a team.";
         owned_by(person_id) = "/people/{person_id}/owned": "Giving the credentials that they own to somebody else.";
         webhook(id) = "/settings/webhooks/{id}": "A webhook.";

@@ -22,7 +22,7 @@ pub use crate::dashboard::auth::enter::Permission;
 use crate::dashboard::auth::enter::enter;
 use crate::dashboard::auth::session_store::Sessions;
 use crate::dashboard::client::{device, token as tokens};
-use crate::dashboard::person::{passkeys, people, second_factor, second_step};
+use crate::dashboard::person::{passkeys, password_link, people, second_factor, second_step};
 use crate::dashboard::{
     assets, audit, client, credential, incident, operations, person, respond, server, server_functions, team, webhook,
 };
@@ -128,6 +128,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/login/passkey", anybody, get(form(passkeys::sign_in_challenge)).post(form(passkeys::sign_in))),
         row("/logout", anybody, post(form(person::sign_in::sign_out))),
         row("/invitation", anybody, get(form(person::invitation::form)).post(form(person::invitation::accept))),
+        row("/password", anybody, get(form(password_link::form)).post(form(password_link::set))),
         row("/", person, page(operations::overview)),
         row("/search", person, page(operations::search)),
         row("/docs", person, page(operations::help)),
@@ -188,6 +189,11 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/people/{person_id}", admin, page(people::one)),
         sometimes("/people/{person_id}/change", admin, page(people::change_form).post(form(people::change))),
         row("/people/{person_id}/name", admin, page(people::rename_form).post(form(people::rename))),
+        again(
+            "/people/{person_id}/password-link",
+            admin,
+            page(password_link::question).post(form(password_link::make)),
+        ),
         row("/people/{person_id}/owned", admin, page(people::owned_form).post(form(people::give_credentials))),
         again("/people/{person_id}/teams", admin, page(people::join_form).post(form(team::add_to_team))),
         row("/settings", admin, page(operations::settings)),

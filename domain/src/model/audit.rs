@@ -137,6 +137,7 @@ word_enum! {
         PersonCreated = "person.created",
         PersonRenamed = "person.renamed",
         PersonPasswordChanged = "person.password_changed",
+        PersonPasswordLinkCreated = "person.password_link_created",
         PersonOpenIdConnected = "person.openid_connected",
         PersonOpenIdDisconnected = "person.openid_disconnected",
         PersonDisabled = "person.disabled",

@@ -113,6 +113,8 @@ pub async fn disable(context: &Context, actor: &Actor, id: &PersonId) -> Result<
     let grants = store::client::consent::end(&mut change, ConsentSelection::OfPerson(id), now, cause).await?;
     store::client::device::end_of_person(&mut change, id, now).await?;
     let tokens = store::client::personal_token::end(&mut change, own, now, cause).await?;
+    store::person::password_link::remove_of(&mut change, id).await?;
+    store::person::password_link::remove_made_by(&mut change, id).await?;
     let sent = store::person::invitation::withdraw_of(&mut change, id, None, now).await?;
     let received = store::person::invitation::withdraw_to(&mut change, &person.email, Withdrawn::All, now).await?;
     let event = person.event(Action::PersonDisabled).with(json!({
@@ -145,6 +147,7 @@ pub async fn set_administrator(context: &Context, actor: &Actor, id: &PersonId, 
     store::person::set_administrator(&mut change, id, administrator.then_some(now)).await?;
     if !administrator {
         keep_an_administrator(&mut change).await?;
+        store::person::password_link::remove_made_by(&mut change, id).await?;
         store::person::invitation::withdraw_of(&mut change, id, None, now).await?;
         let administration = Withdrawn::Administration;
         store::person::invitation::withdraw_to(&mut change, &person.email, administration, now).await?;
@@ -224,7 +227,7 @@ pub async fn disconnect_openid(context: &Context, actor: &Actor, id: &PersonId, 
 }
 
 /// Begins a change by an administrator, and reads the person.
-async fn begin_for<'context>(
+pub(super) async fn begin_for<'context>(
     context: &'context Context,
     actor: &Actor,
     id: &PersonId,

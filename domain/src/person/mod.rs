@@ -8,6 +8,7 @@
 //! | [`openid`] | signing in with an account at an OpenID provider |
 //! | [`access`] | ending everything that gives access to an account |
 //! | [`team`], [`invitation`], [`authority`] | teams, how people join them, what their roles allow |
+//! | [`password_link`] | how people who lost their password set another one |
 //! | [`manage`] | what administrators do with other people's accounts |
 
 pub mod access;
@@ -16,6 +17,7 @@ pub mod invitation;
 pub mod manage;
 pub mod openid;
 pub mod passkey;
+pub mod password_link;
 pub mod second_factor;
 pub mod session;
 pub mod setup;

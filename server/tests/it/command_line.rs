@@ -431,6 +431,12 @@ fn an_administrator_is_made_without_a_browser() {
     refused(&create("nonsense", PASSWORD), 2, &["email"]);
     assert!(create("ada@example.com", &format!("{PASSWORD}\n")).status.success());
     refused(&create("ada@example.com", PASSWORD), 2, &["email", "exists"]);
+    let link = folder.run(&["admin", "password-link", "--email", "ADA@example.com"]);
+    let said = text(&link.stdout);
+    let url = said.lines().find(|line| line.starts_with("http://")).expect("a link of its own line");
+    assert!(url.contains("/password?token=") && said.contains("It works once, until "), "{said}");
+    assert!(!text(&link.stderr).contains(url.split_once('=').expect("a token").1), "the log does not have it");
+    refused(&folder.run(&["admin", "password-link", "--email", "nobody@example.com"]), 1, &["no such person"]);
     let reset = |email: &str| folder.run(&["admin", "reset-second-factor", "--email", email, "--reason", "lost"]);
     refused(&reset("bob@example.com"), 1, &["no such person"]);
     refused(&reset("Ada@example.com"), 2, &["Ada has no second factor"]);
@@ -658,7 +664,7 @@ fn call(command: &str) -> Vec<&str> {
     let mut words: Vec<&str> = command.split(' ').collect();
     words.extend(match command {
         "serve" | "admin create" | "credential create" | "restore" | "healthcheck" => return Vec::new(),
-        "admin reset-second-factor" => vec!["--email", "ada@example.com"],
+        "admin reset-second-factor" | "admin password-link" => vec!["--email", "ada@example.com"],
         "credential show"
         | "credential edit"
         | "credential duplicate"

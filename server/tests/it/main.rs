@@ -33,6 +33,7 @@ mod objects;
 mod openid;
 mod overview;
 mod passkeys;
+mod password_link;
 mod personal_tokens;
 mod receipts;
 mod registration;

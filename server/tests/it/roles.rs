@@ -240,6 +240,8 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/people/{person_id}/change", POST, Administrator, Nothing, 303, &[("to", "enabled")]),
         ("/people/{person_id}/name", GET, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/name", POST, Administrator, Nothing, 303, &[("name", "Somebody")]),
+        ("/people/{person_id}/password-link", GET, Administrator, Nothing, 200, &[]),
+        ("/people/{person_id}/password-link", POST, Administrator, Nothing, 200, &[]),
         ("/people/{person_id}/owned", GET, Administrator, Nothing, 200, &[]),
         // They own nothing.
         ("/people/{person_id}/owned", POST, Administrator, Nothing, 422, &[("new_owner", "{person_id}")]),
@@ -612,7 +614,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 37] = [
+const ASK_AGAIN: [&str; 38] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -638,6 +640,7 @@ const ASK_AGAIN: [&str; 37] = [
     "/fn/undo_emergency_stop",
     "/leaks/renew",
     "/people/invite",
+    "/people/{person_id}/password-link",
     "/people/{person_id}/teams",
     "/servers/new",
     "/servers/{id}/gateway",

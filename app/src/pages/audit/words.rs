@@ -35,6 +35,7 @@ texts! {
     InvitationWithdrawn "Invitation withdrawn";
     PersonRenamed "Name changed";
     PersonPasswordChanged "Password changed";
+    PersonPasswordLinkCreated "Password link made";
     PersonOpenIdConnected "OpenID account connected";
     PersonOpenIdDisconnected "OpenID account disconnected";
     SessionStarted "Signed in";

@@ -103,7 +103,8 @@ pub(super) fn actions(person: &Person, has_openid: bool) -> AnyView {
     let reset = person.factors.any().then(|| change(Change::SecondFactorRemoved, "Remove second factor", None));
     let disconnect = has_openid.then(|| change(Change::OpenIdDisconnected, "Disconnect OpenID account", None));
     let rename = button_link(links::rename_person(&person.id), "Rename");
-    html! { <div class="row">{rename}{disconnect}{reset}{administration}{shut}</div> }
+    let password = (!disabled).then(|| button_link(links::password_link_for(&person.id), "Password link"));
+    html! { <div class="row">{rename}{password}{disconnect}{reset}{administration}{shut}</div> }
 }
 
 /// The page that asks before a person is changed. Without a value it asks about shutting the person out, or about

@@ -10,7 +10,6 @@ pub mod owned;
 pub mod passkeys;
 pub mod people;
 pub mod second_factor;
-pub mod second_step;
 pub mod setup;
 pub mod show;
 pub mod sign_in;

@@ -19,8 +19,8 @@ macro_rules! ends {
 
 ends! {
     /// The kinds of things that an action ends or narrows; the comparison looks for them in both databases. Empty: it
-    /// tells or gives something, or it is about sessions, consents, personal tokens or invitations, and every restore
-    /// ends all of those.
+    /// tells or gives something, or it is about sessions, consents, personal tokens, invitations or password links, and
+    /// every restore ends all of those.
     ///
     /// An edit of a credential may end live tokens. The lists of MCP servers lose a team that is removed. For a
     /// replaced master key see `left`. The issuer, to which an MCP server moved, comes with the settings. Nobody used
@@ -69,6 +69,7 @@ ends! {
     WebhookSecretReplaced: Webhooks;
     TokenRevoked: Tokens;
     SigningKeyRotated: SigningKeys;
+    PersonPasswordLinkCreated:;
     PersonCreated:;
     PersonRenamed:;
     PersonEnabled:;

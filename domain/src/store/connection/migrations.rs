@@ -86,6 +86,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(41, "keys at an address", include_str!("../../../../migrations/0041_keys_at_an_address.sql")),
         migration(42, "refusals of apps", include_str!("../../../../migrations/0042_refusals_of_apps.sql")),
         migration(43, "gateway", include_str!("../../../../migrations/0043_gateway.sql")),
+        migration(44, "password_links", include_str!("../../../../migrations/0044_password_links.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 60] = [
+const TABLES: [&str; 61] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -24,6 +24,7 @@ const TABLES: [&str; 60] = [
     "teams",
     "memberships",
     "invitations",
+    "password_links",
     "mcp_servers",
     "server_teams",
     "server_checks",

@@ -28,6 +28,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("known_networks", "network", "succeeded_at", before(retention.known_networks)),
         ("setup_links", "token_hash", "expires_at", traces),
         ("pending_sign_ins", "token_hash", "expires_at", traces),
+        ("password_links", "token_hash", "expires_at", traces),
         ("invitations", "id", "expires_at", before(retention.invitations)),
         ("usage_hours", "client_id, hour", "hour", hours),
         ("refusal_hours", "client_id, hour, cause", "hour", hours),

@@ -8,11 +8,12 @@
 //! | [`openid`] | `openid_links`, `openid_attempts` |
 //! | `proof` | reads `sessions`, `personal_tokens` and the tables of access tokens |
 //! | [`team`] | `teams`, `memberships` |
-//! | [`invitation`] | `invitations` |
+//! | [`invitation`], [`password_link`] | tables of the same names |
 
 pub mod invitation;
 pub mod openid;
 pub mod passkey;
+pub mod password_link;
 pub(crate) mod proof;
 pub mod second_factor;
 pub mod session;

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use clap::Subcommand;
 use domain::crypto::password::Password;
-use domain::person::{self, NewPerson, PersonError, manage};
+use domain::person::{self, NewPerson, PersonError, manage, password_link};
 
 use crate::cli::shared::{CliError, instance, operator};
 use crate::config::Config;
@@ -22,6 +22,12 @@ pub(crate) enum Command {
         /// Read the password from standard input: a line break at its end does not count
         #[arg(long, required = true)]
         password_stdin: bool,
+    },
+    /// Make a one-time link with which a person sets another password
+    PasswordLink {
+        /// What they sign in with
+        #[arg(long)]
+        email: String,
     },
     /// Remove the second factor of a person who lost it, and end their sessions
     ResetSecondFactor {
@@ -45,6 +51,17 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<(), CliErro
                 let new = NewPerson { name, email, password };
                 let person = person::create_administrator(context, &operator(), new).await?;
                 println!("Created administrator {}", person.email);
+                Ok(())
+            })
+            .await
+        }
+        Command::PasswordLink { email } => {
+            instance::with(config, async |context| {
+                let person = person::find_by_email(context, &email).await?.ok_or(PersonError::NotFound)?;
+                let (link, token) = password_link::create(context, &operator(), &person.id).await?;
+                println!("Hand over this link to {}, after you have checked who is asking:", link.person.email);
+                println!("{}/password?token={token}", context.settings.public_url);
+                println!("\nThe link is shown this once. It works once, until {}.", link.expires_at.rfc3339());
                 Ok(())
             })
             .await

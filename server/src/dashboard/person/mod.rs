@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod invitation;
 pub(crate) mod openid;
 pub(crate) mod passkeys;
+pub(crate) mod password_link;
 pub(crate) mod people;
 pub(crate) mod second_factor;
 pub(crate) mod second_step;

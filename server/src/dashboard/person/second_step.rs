@@ -1,8 +1,8 @@
 //! The second step of a sign-in: a code or a passkey, after the right password. Until then the browser has a cookie
 //! that gives access only to this page.
 
-use app::pages::person::second_step::{self as page, Problem};
 use app::pages::person::sign_in;
+use app::pages::person::sign_in::second_step::{self as page, Problem};
 use app::visit::Visit;
 use axum::response::{IntoResponse, Redirect};
 use domain::person::sign_in::second_step::{self, SecondStepAttempt, SecondStepProof, Waiting};

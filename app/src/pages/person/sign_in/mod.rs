@@ -1,4 +1,7 @@
-//! Signing in.
+//! Signing in: the password, the second step, and the link for people who lost their password.
+
+pub mod password_link;
+pub mod second_step;
 
 use std::time::Duration;
 
@@ -80,8 +83,7 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
             "Did you find a leaked secret? "<a href=links::REPORT>"Report and stop it"</a>". You need no account."
         </p>
         <p class="sub">
-            "Forgot your password? Use a passkey. Without one you need a new account: ask an administrator to invite you \
-             with another email address."
+            "Forgot your password? Use a passkey, or ask an administrator for a password link."
         </p>
     };
     Page::new("Sign in", body).framed(Frame::Gate).answering(status)

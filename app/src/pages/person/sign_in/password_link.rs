@@ -1,0 +1,114 @@
+//! Password links: the page on which an administrator makes one, the only page that shows it, and the page that it
+//! opens.
+
+use domain::person::access::{self, Access, EndAlso, EndedAccess};
+use domain::person::password_link::PasswordLink;
+
+use crate::components::parts::gate_panel;
+use crate::components::sessions::{EndedNumbers, end_also};
+use crate::pages::message::message;
+use crate::pages::person::people::find;
+use crate::pages::person::setup::PASSWORD_HINT;
+use crate::prelude::*;
+
+/// The question before a link is made.
+pub async fn question(id: String, form: Form<()>) -> Result<Page, ActionError> {
+    let visit = signed_in()?;
+    let person = find(&visit, &id).await?.person;
+    let factor = match person.factors.any() {
+        true => "Their second factor stays: the next sign-in asks for it.",
+        false => "They have no second factor: whoever has the link can sign in with the new password.",
+    };
+    let words = view! {
+        <section class="panel body" id="person" tabindex="-1" aria-label="What happens">
+            <p>"The link sets another password for "<b>{person.email.clone()}</b>" and signs out every browser of this person. "{factor}</p>
+            <p>"It works once, for 24 hours. An earlier link of this person stops working."</p>
+            <p>"Make it only after you have checked who is asking."</p>
+        </section>
+    };
+    let title = format!("Make a password link for {}?", person.name);
+    let page = FormPage::new(title, links::password_link_for(&id), "Make password link")
+        .back(links::person(&id), person.name.clone())
+        .fields(words);
+    Ok(page.confirm(visit.must_confirm()).page(form.errors))
+}
+
+/// The link. The answer to the form that made it is the only place where it appears.
+pub fn link_page(link: &PasswordLink, token: &str) -> Page {
+    let url = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::SET_PASSWORD);
+    let warning = view! {
+        "Countersign sends no email. The link sets the password of "{link.person.email.clone()}" for the first person who \
+        opens it. It works once, until "{moment(link.expires_at)}"."
+    };
+    let field = view! {
+        <div class="field">
+            <label for="link">"Password link"</label>
+            <input id="link" type="text" readonly=true data-once="" autocomplete="off" spellcheck="false" value=url/>
+            <div class="row">
+                <button type="button" class="button needs-script" data-kind="primary" data-copy="link">
+                    <Drawing icon=Icon::Copy/><span>"Copy password link"</span>
+                </button>
+            </div>
+        </div>
+    };
+    Reveal::new("Save the password link", "Password link", links::person(&link.person.id))
+        .lead(shown_once(&link.person.email))
+        .warning("Hand the link over yourself. ", warning)
+        .inside(field)
+        .stored("Done")
+        .page()
+}
+
+/// The page that the link opens. `ends` is what was chosen to end, if the form comes back.
+pub async fn page(
+    link: PasswordLink,
+    token: String,
+    ends: Option<EndAlso>,
+    errors: Errors,
+) -> Result<Page, ActionError> {
+    let held = access::count(&Visit::current().context, &link.person.id).await?;
+    let status = errors.status();
+    let fields = view! {
+        {hidden("token", token)}
+        <input type="hidden" name="username" value=link.person.email.clone() autocomplete="username"/>
+        <TextField id="password" label="New password" kind="password" autocomplete="new-password" required=true
+            autofocus=true hint=PASSWORD_HINT error=errors.at("password")/>
+        {end_also("ends", held, ends)}
+        <div class="row"><button class="button" data-kind="primary">"Set password"</button></div>
+    };
+    let words = view! {
+        "For "<b>{link.person.email.clone()}</b>". "{link.made_by.clone()}" made this link. It works once, until "
+        {moment(link.expires_at)}". Every browser that is signed in to this account will be signed out."
+    };
+    let body = view! {
+        <ErrorSummary errors/>
+        {gate_panel("Set a new password", words, post_form(links::SET_PASSWORD, "stack", fields))}
+    };
+    Ok(Page::new("Set a new password", body).framed(Frame::Gate).answering(status).with_secret())
+}
+
+/// The page after the password was set.
+pub fn done(ended: &EndedAccess) -> Page {
+    let EndedAccess { sessions, also: Access { personal_tokens, apps, passkeys } } = ended;
+    let numbers = EndedNumbers {
+        sessions: sessions.to_string(),
+        personal_tokens: personal_tokens.to_string(),
+        apps: apps.to_string(),
+        passkeys: passkeys.to_string(),
+    };
+    let body = view! {
+        <section class="panel body" aria-labelledby="title">
+            <h1 id="title">"Your new password works"</h1>
+            <div role="status">{notice("ok", view! { <p>"The password is set."{numbers.words()}</p> })}</div>
+            <div class="row">{primary_link(links::SIGN_IN, "Sign in")}</div>
+        </section>
+    };
+    Page::new("Your new password works", body).framed(Frame::Gate)
+}
+
+/// The page for a link that does not work.
+pub fn unusable() -> Page {
+    let text =
+        "The link was used, it is older than 24 hours, or a newer one replaced it. Ask an administrator for a new one.";
+    message(410, "This password link no longer works", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
+}
