@@ -30,7 +30,7 @@ links! {
     pages {
         OVERVIEW = "/": "The overview.";
         SEARCH = "/search": "Searching everything.";
-        HELP = "/docs": "Help.";
+        HELP = "/docs": "Help, and the list of documents.";
         SETUP = "/setup": "Creating the first administrator.";
         INVITATION = "/invitation": "What an invitation's link opens.";
         SET_PASSWORD = "/password": "What a password link opens.";
@@ -140,6 +140,7 @@ links! {
         invite_to_team(team_id) = "/teams/{team_id}/invite": "Inviting a person into it.";
         team_member(team_id, person_id) = "/teams/{team_id}/members/{person_id}": "A person's role in it.";
         person(person_id) = "/people/{person_id}": "A person.";
+        document(slug) = "/docs/{slug}": "A document, or a section of one.";
         change_person(person_id) = "/people/{person_id}/change": "Changing them.";
         rename_person(person_id) = "/people/{person_id}/name": "Giving them another name.";
         password_link_for(person_id) = "/people/{person_id}/password-link": "Making a password link for them.";
@@ -323,4 +324,42 @@ pub(crate) fn percent_encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// The sections about the pages of the dashboard: the beginning of an address, and the section. The first one counts.
+pub(crate) const ABOUT_PAGES: [(&str, &str); 24] = [
+    ("/credentials/new", "guide#the-first-credential"),
+    ("/credentials", "guide#the-first-credential"),
+    ("/refusals", "guide#the-first-credential"),
+    ("/servers/new", "gateway#put-a-server-behind-the-gateway"),
+    ("/servers", "guide#protect-your-own-mcp-server"),
+    ("/apps", "guide#apps-that-act-for-people"),
+    ("/device", "guide#apps-that-act-for-people"),
+    ("/account/tokens", "guide#personal-tokens"),
+    ("/account", "guide#second-factors-and-single-sign-on"),
+    ("/leaks", "respond#answer-a-leak"),
+    ("/emergency", "respond#stop-many-credentials"),
+    ("/activity", "respond#what-the-record-shows-afterwards"),
+    ("/tokens", "respond#answer-a-leak"),
+    ("/teams", "guide#teams-and-people"),
+    ("/people", "guide#teams-and-people"),
+    ("/settings/keys", "respond#replace-a-signing-key"),
+    ("/settings/webhooks", "webhooks"),
+    ("/settings/about", "operate#monitor"),
+    ("/settings", "settings"),
+    ("/search", "guide"),
+    ("/docs", "guide"),
+    ("/setup", "guide"),
+    ("/login", "guide"),
+    ("/", "guide#the-first-credential"),
+];
+
+/// The address of the section about the page at `path`.
+pub(crate) fn about_page(path: &str) -> String {
+    let found = ABOUT_PAGES.iter().find(|(beginning, _)| path.starts_with(beginning));
+    let section = found.map_or("guide", |(_, section)| section);
+    match section.split_once('#') {
+        Some((slug, place)) => format!("{}#{place}", document(slug)),
+        None => document(section),
+    }
 }

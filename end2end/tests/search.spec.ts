@@ -45,6 +45,17 @@ test('everything can be searched from every page', async ({ page, context }) => 
   await examine(page, 'search-none');
   await page.goto(`${server.url}/docs`);
   await examine(page, 'help');
+  await page.getByRole('searchbox', { name: 'Search the documentation' }).fill('leak policy');
+  await page.getByRole('searchbox', { name: 'Search the documentation' }).press('Enter');
+  await expect(page.getByRole('heading', { name: 'Found' })).toBeVisible();
+  await examine(page, 'docs-found');
+  await page.getByRole('region', { name: 'Found' }).getByRole('link').first().click();
+  await expect(page).toHaveURL(/\/docs\/[a-z]+/);
+  for (const slug of ['guide', 'cli']) {
+    await page.goto(`${server.url}/docs/${slug}`);
+    await expect(page.getByRole('article')).not.toContainText('auth.example.com');
+    await examine(page, `docs-${slug}`);
+  }
 
   await test.step('a phone has one bar, and a menu that needs no script', async () => {
     await page.setViewportSize({ width: 390, height: 844 });

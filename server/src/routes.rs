@@ -132,6 +132,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/", person, page(operations::overview)),
         row("/search", person, page(operations::search)),
         row("/docs", person, page(operations::help)),
+        row("/docs/{slug}", person, page(operations::document)),
         row("/credentials", person, get(form(credential::list))),
         again("/credentials/new", member, page(credential::new).post(form(credential::generate))),
         sometimes("/credentials/several", member, get(form(credential::several_form)).post(form(credential::several))),

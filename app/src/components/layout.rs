@@ -112,6 +112,7 @@ fn Foot(viewer: Viewer) -> AnyView {
     let part = |anchor: &str, words: &'static str| {
         view! { <a class="item" href=format!("{}{anchor}", links::HELP)>{words}</a> }
     };
+    let about = links::about_page(&Visit::current().path);
     html! {
         <div class="foot">
             <button class="item" type="button" popovertarget="person-menu">
@@ -131,6 +132,8 @@ fn Foot(viewer: Viewer) -> AnyView {
                 </button>
             </div>
             <div id="help-menu" class="pop" popover="">
+                <a class="item" href=about>"About this page"</a>
+                {part("#documents", "Documentation")}
                 {part("#start", "Quick start")}
                 {part("#endpoints", "Endpoints")}
                 {part("#commands", "Command line")}

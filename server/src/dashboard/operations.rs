@@ -13,7 +13,12 @@ use crate::dashboard::prelude::{
 use crate::state::Shared;
 
 /// Pages that need no more than the parameters of their path.
-pub(crate) use app::pages::operations::help::page as help;
+pub(crate) use app::pages::operations::docs::page as document;
+
+/// `GET /docs`
+pub(crate) async fn help(fields: Fields) -> PageResult {
+    app::pages::operations::help::page(fields.get("q")).await
+}
 
 /// `GET /`
 pub(crate) async fn overview(fields: Fields) -> PageResult {

@@ -209,6 +209,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         ("/search?q=job", GET, PERSON, Nothing, 200, &[]),
         ("/docs", GET, PERSON, Nothing, 200, &[]),
+        ("/docs/{slug}", GET, PERSON, Nothing, 200, &[]),
         ("/emergency", GET, Administrator, Nothing, 200, &[]),
         ("/emergency", POST, Administrator, Nothing, 422, &[("confirmation", "no")]),
         ("/activity", GET, PERSON, Nothing, 200, &[]),
@@ -491,6 +492,7 @@ impl<'app> Stage<'app> {
             ("{person_id}", self.target.to_string()),
             ("{stopped_at}", stopped_at.to_string()),
             ("{id}", servers[0].id.to_string()),
+            ("{slug}", "guide".to_owned()),
             ("{gateway_id}", behind.to_string()),
         ])
     }

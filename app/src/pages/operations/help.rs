@@ -1,13 +1,15 @@
 //! Help: the first steps, the endpoints of this instance, commands, the meaning of statuses and errors, shortcuts.
 
+use crate::pages::operations::docs;
 use crate::prelude::*;
 
-/// The page.
-pub async fn page() -> Result<Page, ActionError> {
+/// The page. `words` are what the documents are searched for.
+pub async fn page(words: String) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let issuer = visit.context.settings.public_url.clone();
     let body = view! {
         {head((), "Help", concat!("Countersign ", env!("CARGO_PKG_VERSION")), ())}
+        {docs::panels(words.trim())}
         {start(&issuer)}
         {endpoints(&issuer)}
         {commands()}

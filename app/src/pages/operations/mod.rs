@@ -1,7 +1,8 @@
-//! The instance: its overview, search and help, its settings, its signing keys, and what it is.
+//! The instance: its overview, search, help and documents, its settings, its signing keys, and what it is.
 
 pub mod about;
 pub mod checklist;
+pub mod docs;
 pub mod help;
 pub mod overview;
 pub mod search;
