@@ -280,3 +280,39 @@ test('a team gets another name, and is removed after its credentials moved', asy
   await press(administrator, 'Remove team');
   await expect(administrator.getByText('Team removed.')).toBeVisible();
 });
+
+test('a person who forgot the password gets in again with a link', async ({ browser }) => {
+  await open(administrator, '/people');
+  await administrator.getByRole('main').getByRole('link', { name: 'Grace Hopper' }).click();
+  await press(administrator, 'Password link');
+  await examine(administrator, 'password-link-question');
+  await press(administrator, 'Make password link');
+  await expect(administrator.getByRole('heading', { name: 'Save the password link' })).toBeVisible();
+  const link = await administrator.getByRole('textbox', { name: 'Password link' }).inputValue();
+  server.secret('password link', new URL(link).searchParams.get('token')!);
+  await examine(administrator, 'password-link');
+
+  const forgetful = await visitor(browser);
+  await forgetful.goto(`${server.url}/login`);
+  await expect(forgetful.getByText('ask an administrator for a password link')).toBeVisible();
+  await forgetful.goto(link);
+  await examine(forgetful, 'password-set');
+  const next = 'seven quiet otters draw maps';
+  server.secret('another password', next);
+  await forgetful.getByLabel('New password', { exact: true }).fill('too short');
+  await press(forgetful, 'Set password');
+  await expect(forgetful.getByRole('alert')).toContainText('15 characters');
+  await examine(forgetful, 'password-set-mistake');
+  await forgetful.getByLabel('New password', { exact: true }).fill(next);
+  await press(forgetful, 'Set password');
+  await expect(forgetful.getByRole('heading', { name: 'Your new password works' })).toBeVisible();
+  await examine(forgetful, 'password-set-done');
+  await press(forgetful, 'Sign in');
+  await forgetful.getByLabel('Email').fill('grace@example.com');
+  await forgetful.getByLabel('Password').fill(next);
+  await press(forgetful, 'Sign in');
+  await expect(forgetful.getByRole('heading', { name: 'Overview' })).toBeVisible();
+  await forgetful.goto(link);
+  await expect(forgetful.getByRole('heading', { name: 'This password link no longer works' })).toBeVisible();
+  await forgetful.context().close();
+});
