@@ -129,6 +129,7 @@ fn stopped_event(
         "made_by": selection.made_by.as_ref().map(PersonId::as_str),
         "mcp_server": selection.server.as_ref().map(McpServerId::as_str),
         "created_before": selection.created_before.map(Timestamp::rfc3339),
+        "tag": selection.tag,
         "credentials": count,
         "grants": delegated.grants,
         "personal_tokens": delegated.personal_tokens,

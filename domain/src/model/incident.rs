@@ -16,6 +16,15 @@ pub struct Selection {
     pub server: Option<McpServerId>,
     /// Credentials that were generated before this moment.
     pub created_before: Option<Timestamp>,
+    /// Credentials with this tag.
+    pub tag: Option<String>,
+}
+
+impl Selection {
+    /// Whether only credentials can be in it: nothing that acts for people has a team or a tag.
+    pub(crate) fn is_of_credentials(&self) -> bool {
+        self.team.is_some() || self.tag.is_some()
+    }
 }
 
 word_enum! {

@@ -49,6 +49,7 @@ fn rule(action: Action) -> Option<Rule> {
                 "made_by",
                 "mcp_server",
                 "created_before",
+                "tag",
                 "reason",
             ],
         ),

@@ -10,6 +10,7 @@ use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::incident::emergency_stop;
 use domain::model::audit::Filter;
 use domain::model::credential::Status;
+use domain::model::credential::draft::Draft;
 use domain::model::incident::{Means, Preview, Selection, StopRequest};
 use domain::model::person::authority::Authority;
 use domain::model::server::ScopeDescription;
@@ -199,4 +200,25 @@ async fn a_leaked_signing_key_is_dropped_at_once_with_the_tokens_that_it_signed(
     instance.clock.advance(PUBLISHED_AHEAD);
     let later = exchanged(context, &secret, "").await.expect("a token").token;
     assert_eq!(kid(&later), kid(&fresh), "the key that was to come next is gone too");
+}
+
+#[tokio::test]
+async fn a_stop_of_a_tag_leaves_everything_else() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let tagged = generated(context, &Draft { tags: vec!["prod".to_owned()], ..draft("tagged") }).await;
+    let other = generated(context, &Draft { tags: vec!["production".to_owned()], ..draft("other") }).await;
+    let works = async |generated: &domain::credential::generate::Generated| {
+        exchanged(context, generated.secret.as_ref().expect("a secret").expose(), "").await.is_ok()
+    };
+    let selection = |tag: &str| Selection { tag: Some(tag.to_owned()), ..Selection::default() };
+    for (tag, count) in [("prod", 1), ("pro", 0), ("%", 0)] {
+        let preview = emergency_stop::preview(context, &selection(tag), Means::Disable).await.expect("counts");
+        assert_eq!((preview.credentials, preview.grants, preview.personal_tokens), (count, 0, 0), "{tag}");
+    }
+    let (stopped, at) = stop(context, &selection("prod"), Means::Disable, "").await.expect("stops");
+    assert_eq!((stopped, works(&tagged).await, works(&other).await), (1, false, true));
+    assert_eq!(emergency_stop::undo(context, &operator(), at).await.expect("undoes"), 1);
+    assert_eq!(stop(context, &selection("prod"), Means::Revoke, "").await.expect("stops").0, 1);
+    assert_eq!((works(&tagged).await, works(&other).await), (false, true));
 }

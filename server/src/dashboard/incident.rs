@@ -93,7 +93,7 @@ async fn reported(form: &Submission, typed: &TypedReport) -> Result<Reported, Re
 }
 
 fn typed(fields: &Fields) -> Typed {
-    read!(fields => Typed { team, made_by, server, created_before, means, reason, confirmation })
+    read!(fields => Typed { team, made_by, server, tag, created_before, means, reason, confirmation })
 }
 
 /// `POST /emergency`: a small stop leads back to the page. A large stop is answered with a page that grows

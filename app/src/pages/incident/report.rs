@@ -58,7 +58,8 @@ pub fn result(reported: &Reported) -> Page {
     let lines = [
         (stopped > 0).then(|| {
             let things = counted(stopped, "secret or token was", "secrets and tokens were");
-            format!("{things} stopped. Whoever uses them is refused from now on.")
+            let them = if stopped == 1 { "it" } else { "them" };
+            format!("{things} stopped. Whoever uses {them} is refused from now on.")
         }),
         (left_to_people > 0).then(|| {
             let (things, verb) = match left_to_people {

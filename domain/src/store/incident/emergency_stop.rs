@@ -35,14 +35,16 @@ fn condition(selection: &Selection, means: Means) -> String {
     };
     format!(
         "{stoppable} AND ($1 IS NULL OR mcp_servers LIKE $1 ESCAPE '\\') AND ($2 IS NULL OR created_at < $2)
-         AND ($3 IS NULL OR team_id = $3) AND {made}"
+         AND ($3 IS NULL OR team_id = $3)
+         AND ($6 IS NULL OR client_id IN (SELECT client_id FROM credential_tags WHERE tag = $6)) AND {made}"
     )
 }
 
-/// A statement with the parameters of a selection, `$1` to `$5`.
+/// A statement with the parameters of a selection, `$1` to `$6`.
 fn query(sql: &str, selection: &Selection, now: Timestamp) -> Statement {
-    let Selection { server, created_before, team, made_by } = selection;
-    Statement::composed(sql).bind(&pattern(server.as_ref())).bind(created_before).bind(team).bind(made_by).bind(&now)
+    let Selection { server, created_before, team, made_by, tag } = selection;
+    let statement = Statement::composed(sql).bind(&pattern(server.as_ref())).bind(created_before).bind(team);
+    statement.bind(made_by).bind(&now).bind(tag)
 }
 
 /// The list of servers is JSON; an identifier in it stands between quotes.
@@ -61,7 +63,7 @@ pub(crate) async fn preview(
     let credentials = query(&format!("SELECT COUNT(*) AS n FROM credentials WHERE {condition}"), selection, now);
     let is_of_live_authenticator = ledger::is_of_live_authenticator!("$5");
     let tokens = format!(
-        "SELECT COUNT(*) AS n FROM ledger AS l WHERE l.jti >= $6 AND l.expires_at > $5 AND l.revoked_at IS NULL
+        "SELECT COUNT(*) AS n FROM ledger AS l WHERE l.jti >= $7 AND l.expires_at > $5 AND l.revoked_at IS NULL
          AND l.client_id IN (SELECT client_id FROM credentials WHERE disabled_at IS NULL AND {condition})
          AND {is_of_live_authenticator}"
     );
@@ -87,7 +89,7 @@ pub(crate) async fn calls(
     let condition = condition(selection, means);
     let sql = format!(
         "SELECT server_id, kind, name, outcome, {SUMS} FROM call_hours
-         WHERE hour >= $6 AND caller IN (SELECT client_id FROM credentials WHERE {condition})
+         WHERE hour >= $7 AND caller IN (SELECT client_id FROM credentials WHERE {condition})
          GROUP BY server_id, kind, name, outcome ORDER BY n DESC, server_id, kind, name, outcome"
     );
     query(&sql, selection, now).bind(&since).all(store).await
@@ -106,8 +108,8 @@ pub(crate) async fn calls_by_address(
     let condition = condition(selection, means);
     let sql = format!(
         "SELECT {CALLED_FROM} FROM calls
-         WHERE at >= $6 AND {REACHED} AND caller IN (SELECT client_id FROM credentials WHERE {condition})
-         {BY_ADDRESS} LIMIT $7"
+         WHERE at >= $7 AND {REACHED} AND caller IN (SELECT client_id FROM credentials WHERE {condition})
+         {BY_ADDRESS} LIMIT $8"
     );
     query(&sql, selection, now).bind(&since).bind(&limit).all(store).await
 }
@@ -139,7 +141,7 @@ fn delegated_query(sql: &str, selection: &Selection, now: Timestamp) -> Statemen
 }
 
 async fn count_of_people(store: &Store, selection: &Selection, now: Timestamp) -> Result<DelegatedCounts> {
-    if selection.team.is_some() {
+    if selection.is_of_credentials() {
         return Ok(DelegatedCounts::default());
     }
     let mut counts = [0; 2];
@@ -161,7 +163,7 @@ pub(crate) async fn made_clients(
     selection: &Selection,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>> {
-    if selection.team.is_some() {
+    if selection.is_of_credentials() {
         return Ok(Vec::new());
     }
     let sql = format!("SELECT client_id, name FROM clients WHERE {MADE_CLIENTS} ORDER BY client_id");
@@ -175,7 +177,7 @@ pub(crate) async fn end_delegated(
     selection: &Selection,
     now: Timestamp,
 ) -> Result<DelegatedCounts> {
-    if selection.team.is_some() {
+    if selection.is_of_credentials() {
         return Ok(DelegatedCounts::default());
     }
     let mut counts = [0; 2];
@@ -211,7 +213,7 @@ pub(crate) struct Part<'part> {
 }
 
 impl Part<'_> {
-    /// A statement with the parameters of the selection and, at `$6`, the client ID after which the part begins.
+    /// A statement with the parameters of the selection and, at `$7`, the client ID after which the part begins.
     fn query(&self, sql: &str) -> Statement {
         query(sql, self.selection, self.now).bind(self.after.map_or("", ClientId::as_str))
     }
@@ -224,7 +226,7 @@ pub(crate) async fn list(
     limit: i64,
 ) -> Result<Vec<(ClientId, String)>> {
     let sql = format!(
-        "SELECT client_id, name FROM credentials WHERE client_id > $6 AND {} ORDER BY client_id LIMIT $7",
+        "SELECT client_id, name FROM credentials WHERE client_id > $7 AND {} ORDER BY client_id LIMIT $8",
         condition(part.selection, part.means)
     );
     part.query(&sql).bind(&limit).about("credentials").all(transaction).await
@@ -237,7 +239,7 @@ pub(crate) async fn stop(
     up_to: &ClientId,
     reason: Option<&str>,
 ) -> Result<()> {
-    let condition = format!("client_id > $6 AND client_id <= $7 AND {}", condition(part.selection, part.means));
+    let condition = format!("client_id > $7 AND client_id <= $8 AND {}", condition(part.selection, part.means));
     if part.means == Means::Disable {
         let sql = format!("UPDATE credentials SET disabled_at = $5 WHERE {condition}");
         return part.query(&sql).bind(up_to).execute(transaction).await;
@@ -250,7 +252,7 @@ pub(crate) async fn stop(
         part.query(&sql).bind(up_to).execute(&mut *transaction).await?;
     }
     // This statement is the last, because the condition selects credentials that are not revoked.
-    let sql = format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $8 WHERE {condition}");
+    let sql = format!("UPDATE credentials SET revoked_at = $5, revoke_reason = $9 WHERE {condition}");
     part.query(&sql).bind(up_to).bind(&reason).execute(transaction).await
 }
 

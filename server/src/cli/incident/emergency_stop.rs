@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// Only credentials for this MCP server; its resource identifier
     #[arg(long, value_name = "URI")]
     mcp_server: Option<String>,
+    /// Only credentials with this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
     /// Only credentials that were generated before this day: 2026-11-21
     #[arg(long, value_name = "DAY", value_parser = day)]
     created_before: Option<Timestamp>,
@@ -48,7 +51,7 @@ pub(crate) struct Arguments {
     yes: bool,
     /// Enable again what a stop disabled: the newest one, or the one of this moment
     #[arg(long, value_name = "MOMENT", num_args = 0..=1, default_missing_value = NEWEST,
-        conflicts_with_all = ["team", "made_by", "mcp_server", "created_before", "revoke", "reason"])]
+        conflicts_with_all = ["team", "made_by", "mcp_server", "tag", "created_before", "revoke", "reason"])]
     undo: Option<String>,
 }
 
@@ -123,7 +126,7 @@ async fn selection(context: &Context, arguments: &Arguments) -> Result<Selection
         Some(resource) => Some(server_named(context, resource).await?),
         None => None,
     };
-    Ok(Selection { team, made_by, server, created_before: arguments.created_before })
+    Ok(Selection { team, made_by, server, created_before: arguments.created_before, tag: arguments.tag.clone() })
 }
 
 async fn server_named(context: &Context, resource: &str) -> Result<McpServerId, CliError> {

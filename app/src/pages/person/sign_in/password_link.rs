@@ -5,7 +5,7 @@ use domain::person::access::{self, Access, EndAlso, EndedAccess};
 use domain::person::password_link::PasswordLink;
 
 use crate::components::parts::gate_panel;
-use crate::components::sessions::{EndedNumbers, end_also};
+use crate::components::sessions::end_also;
 use crate::pages::message::message;
 use crate::pages::person::people::find;
 use crate::pages::person::setup::PASSWORD_HINT;
@@ -90,16 +90,19 @@ pub async fn page(
 /// The page after the password was set.
 pub fn done(ended: &EndedAccess) -> Page {
     let EndedAccess { sessions, also: Access { personal_tokens, apps, passkeys } } = ended;
-    let numbers = EndedNumbers {
-        sessions: sessions.to_string(),
-        personal_tokens: personal_tokens.to_string(),
-        apps: apps.to_string(),
-        passkeys: passkeys.to_string(),
-    };
+    let ended = [
+        (*sessions, "session", "sessions"),
+        (*personal_tokens, "personal token", "personal tokens"),
+        (*apps, "connected app", "connected apps"),
+        (*passkeys, "passkey", "passkeys"),
+    ];
+    let ended = ended.into_iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| counted(count, one, many));
+    let ended = ended.collect::<Vec<_>>().join(", ");
+    let ended = if ended.is_empty() { ended } else { format!(" Ended: {ended}.") };
     let body = view! {
         <section class="panel body" aria-labelledby="title">
             <h1 id="title">"Your new password works"</h1>
-            <div role="status">{notice("ok", view! { <p>"The password is set."{numbers.words()}</p> })}</div>
+            <div role="status">{notice("ok", view! { <p>"The password is set."{ended}</p> })}</div>
             <div class="row">{primary_link(links::SIGN_IN, "Sign in")}</div>
         </section>
     };
