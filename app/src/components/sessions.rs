@@ -30,6 +30,17 @@ pub(crate) fn end_also(id: &'static str, access: Access, chosen: Option<EndAlso>
     boxes(id, access, chosen, "Untick the tokens, apps and passkeys to keep.", passkeys)
 }
 
+/// The same for a link that sets a password. Passkeys can end only where another second factor stays.
+pub(crate) fn end_with_password(id: &'static str, access: Access, chosen: Option<EndAlso>, passkeys: bool) -> AnyView {
+    if passkeys || access.passkeys == 0 {
+        return end_also(id, access, chosen);
+    }
+    let hint = "Your passkeys stay: they are your second factor.";
+    let shown = boxes(id, access, chosen.unwrap_or(EndAlso::ALL), hint, None);
+    let is_empty = access.personal_tokens + access.apps == 0;
+    if is_empty { view! { <p class="muted">{hint}</p> }.into_any() } else { shown }
+}
+
 /// The same without passkeys: a person without them signs in with the password alone, so removing them asks again for
 /// the administrator's password elsewhere.
 pub(crate) fn end_tokens_also(id: &'static str, access: Access, chosen: Option<EndAlso>) -> AnyView {
@@ -65,7 +76,7 @@ pub struct EndedNumbers {
 impl EndedNumbers {
     /// Adds the numbers to the address of a receipt.
     pub fn add_to(receipt: &str, ended: &EndedAccess) -> String {
-        let EndedAccess { sessions, also: Access { personal_tokens, apps, passkeys } } = ended;
+        let EndedAccess { sessions, also: Access { personal_tokens, apps, passkeys }, .. } = ended;
         format!("{receipt}&sessions={sessions}&personal_tokens={personal_tokens}&apps={apps}&passkeys={passkeys}")
     }
 

@@ -46,6 +46,8 @@ impl EndAlso {
 pub struct EndedAccess {
     /// Sessions.
     pub sessions: u64,
+    /// Password links for the person, or made by them.
+    pub password_links: u64,
     /// The other kinds. A kind that was not to end counts zero.
     pub also: Access,
 }
@@ -55,6 +57,7 @@ impl EndedAccess {
     pub(crate) fn details(&self) -> Value {
         json!({
             "sessions_ended": self.sessions,
+            "password_links_withdrawn": self.password_links,
             "personal_tokens_ended": self.also.personal_tokens,
             "grants_ended": self.also.apps,
             "passkeys_removed": self.also.passkeys,
@@ -78,7 +81,8 @@ pub async fn count(context: &Context, person: &PersonId) -> Result<Access, Fault
     })
 }
 
-/// Ends the person's sessions except `keep`, and the kinds in `also`. Sign-ins that wait for their second step end too.
+/// Ends the person's sessions except `keep`, and the kinds in `also`. Sign-ins that wait for their second step end too,
+/// and so do password links for the person or made by them: whoever had the account for a while may have made some.
 /// With the last second factor the recovery codes are removed.
 pub(crate) async fn end(
     change: &mut Change<'_>,
@@ -90,9 +94,11 @@ pub(crate) async fn end(
     let (id, now) = (&person.id, change.now());
     let mut ended = EndedAccess {
         sessions: store::person::session::end_all(change, id, keep, now, now.minus(IDLE_LIMIT)).await?,
-        also: Access::default(),
+        ..EndedAccess::default()
     };
     store::person::second_factor::remove_pending(change, id).await?;
+    ended.password_links = store::person::password_link::remove_of(change, id).await?
+        + store::person::password_link::remove_made_by(change, id).await?;
     if also.personal_tokens {
         let own = PersonalTokenSelection::OfPerson(id);
         ended.also.personal_tokens = store::client::personal_token::end(change, own, now, cause).await?;

@@ -1,7 +1,8 @@
 //! Password links: one-time links with which people who lost their password set another one. An administrator makes a
 //! link, and hands it over after they have checked who is asking.
 //!
-//! A link replaces the password and nothing else. A second factor is asked for at the next sign-in as before. The link
+//! A link replaces the password and never the second factor: the next sign-in asks for it as before. So passkeys end
+//! with the old password only if an authenticator app stays ([`PasswordLink::may_end_passkeys`]). The link
 //! stops working when it was used, when a newer link was made, when the password was changed in another way, when the
 //! person was disabled, and when its maker is no longer an administrator. Its token is stored only as a hash.
 
@@ -34,6 +35,14 @@ pub struct PasswordLink {
     pub made_by: String,
     /// When it stops working.
     pub expires_at: Timestamp,
+}
+
+impl PasswordLink {
+    /// Whether the passkeys may end with the old password. Whoever has the link has shown no second factor, and must
+    /// not remove the only one.
+    pub fn may_end_passkeys(&self) -> bool {
+        self.person.factors.app
+    }
 }
 
 /// Makes a link for a person, and returns its token. An earlier link of the person stops working.
@@ -81,7 +90,8 @@ fn of(row: PasswordLinkRow, person: Person) -> PasswordLink {
     PasswordLink { person, made_by: row.made_by_name, expires_at: row.expires_at }
 }
 
-/// Sets a password with the link of this token. Every session of the person ends, and so do the kinds in `also`. When
+/// Sets a password with the link of this token. Every session of the person ends, and so do the kinds in `also`,
+/// but passkeys only if an authenticator app stays. When
 /// two requests use the link at once, one succeeds. A password that is not acceptable leaves the link usable. `origin`
 /// adds the address of the request to the person as the actor.
 ///
@@ -104,10 +114,10 @@ pub async fn set_password(
     let row = find(&mut *change, token, now).await?.ok_or(PersonError::NotFound)?;
     let person = store::person::find(&mut change, &row.person).await?;
     let person = person.filter(|person| is_for(&row, person)).ok_or(PersonError::NotFound)?;
-    store::person::password_link::remove_of(&mut change, &person.id).await?;
     if !store::person::set_password(&mut change, &person, &stored, now).await? {
         return Err(PersonError::NotFound);
     }
+    let also = EndAlso { passkeys: also.passkeys && person.factors.app, ..also };
     let ended = access::end(&mut change, &person, None, also, EndCause::Person).await?;
     let mut details = ended.details();
     details["link_by"] = row.made_by_name.into();

@@ -30,7 +30,7 @@ use url::Url;
 
 use crate::connect::client::Client;
 use crate::connect::problem::{ConnectError, check_scheme};
-use crate::connect::proof::{Proof, variable};
+use crate::connect::proof::Proof;
 use crate::connect::tokens::Tokens;
 
 const ISSUER: &str = "MCP_ISSUER";
@@ -69,7 +69,9 @@ fn resource(text: &str) -> Result<Url, String> {
 /// The only authorization server that may see what proves the client, if a person named it. It comes from the
 /// environment like the secret that it protects.
 fn issuer() -> Result<Option<Url>, ConnectError> {
-    let Some(text) = variable(ISSUER) else { return Ok(None) };
+    // An empty variable is a mistake, not a choice: it would take the protection away without a word.
+    let Some(text) = std::env::var_os(ISSUER) else { return Ok(None) };
+    let text = text.to_string_lossy().trim().to_owned();
     let problem = || ConnectError::Usage(format!("{ISSUER}: “{text}” is not a URL, such as https://auth.example.com"));
     let url = Url::parse(&text).map_err(|_| problem())?;
     check_scheme(&url).map_err(|problem| ConnectError::Usage(format!("{ISSUER}: {problem}")))?;

@@ -48,8 +48,7 @@ pub(super) enum Proof {
     },
 }
 
-/// A variable of the environment, unless it is empty.
-pub(super) fn variable(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 

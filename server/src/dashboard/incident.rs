@@ -72,9 +72,6 @@ pub(crate) async fn report(form: Submission) -> Response {
 }
 
 async fn reported(form: &Submission, typed: &TypedReport) -> Result<Reported, Refused> {
-    if form.visit.is_stale {
-        return Err(ActionError::StaleForm.into());
-    }
     let text = Zeroizing::new(form.get("token"));
     if text.trim().is_empty() {
         return Err(FieldError::new("token", "Paste the secret or token that you found.").into());

@@ -166,6 +166,13 @@ async fn the_secret_goes_to_one_authorization_server_only() {
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(!output.status.success() && said.contains("/two") && said.contains("MCP_ISSUER"), "{said}");
     assert!(servers.asked().is_empty(), "no authorization server saw the secret");
+    for wrong in ["", "nonsense", "http://auth.example.com"] {
+        let output = servers.connect(&[]).env("MCP_ISSUER", wrong).stdin(Stdio::null()).output();
+        let output = tokio::task::block_in_place(|| output).expect("ends");
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("MCP_ISSUER"), "{wrong}");
+    }
+    assert!(servers.asked().is_empty());
     servers.change(|shared| shared.issuer = "one");
     let mut command = servers.connect(&[]);
     command.env("MCP_ISSUER", named);

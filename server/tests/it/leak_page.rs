@@ -69,14 +69,14 @@ async fn a_report_says_what_it_could_not_use() {
         assert!(said.contains("Nothing was found to stop") && said.contains(words), "{words}: {said}");
     }
     assert!(works(&app, &owner).await);
-    // A page of another site, and a form of another browser, stop nothing.
+    // A page of another site stops nothing. A session that ended meanwhile hinders nobody.
     let fields = [("token", secret(&owner)), ("form_token", "x.y")];
-    let stale = stranger.post(FORM, &fields).await;
-    assert!(stale.status.is_client_error(), "{}", stale.body);
-    assert!(!stale.body.contains(secret(&owner)));
     let other = stranger.post_with(FORM, &fields, &[("sec-fetch-site", "cross-site")]).await;
     assert!(other.status.is_client_error());
     assert!(works(&app, &owner).await);
+    let stale = stranger.post_with(FORM, &fields, &[("sec-fetch-site", "same-origin")]).await;
+    assert!(stale.words().contains("1 secret or token was stopped."), "{}", stale.words());
+    assert!(!stale.body.contains(secret(&owner)) && !works(&app, &owner).await);
     let mut limited = stranger.submit(PAGE, FORM, &[("token", "x")]).await;
     for _ in 0..60 {
         limited = stranger.submit(PAGE, FORM, &[("token", "x")]).await;
@@ -115,4 +115,30 @@ async fn a_colleague_without_rights_stops_what_they_hold_and_learns_whom_to_tell
     let done = browser.submit("/leaks", FORM, &[("token", value)]).await.words();
     assert!(done.contains("1 secret or token was stopped."), "{done}");
     assert!(!works(&app, &owner).await);
+}
+
+#[tokio::test]
+async fn a_colleague_stops_as_many_as_they_hold_in_as_many_reports_as_that_takes() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let mut owned = Vec::new();
+    for number in 0..53 {
+        owned.push(app.generated(&format!("job {number}"), &["mcp:read"]).await);
+    }
+    let other = team::create(&app.instance.context, &operator(), "Elsewhere").await.expect("made");
+    let colleague = joined(&app, "grace@example.com", InvitedRole::Team(other.id, Role::Viewer)).await;
+    let browser = signed_in_as(&app, &colleague).await;
+    let text = owned.iter().map(secret).collect::<Vec<_>>().join("\n");
+    for (stopped, heading) in [(50, "There is more to report"), (3, "It no longer works")] {
+        let found = browser.submit("/leaks", "/leaks", &[("text", text.as_str())]).await.body;
+        let (_, form) = found.split_once("action=\"/leaks/reported\"").expect("the form");
+        let value = form.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let said = browser.submit("/leaks", FORM, &[("token", value.expect("a value"))]).await.words();
+        assert!(
+            said.contains(heading) && said.contains(&format!("{stopped} secrets and tokens were stopped")),
+            "{said}"
+        );
+    }
+    let found = browser.submit("/leaks", "/leaks", &[("text", text.as_str())]).await.body;
+    assert!(!found.contains("action=\"/leaks/reported\""), "nothing is left to stop");
 }

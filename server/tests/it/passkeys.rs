@@ -18,7 +18,7 @@ use domain::model::person::authority::Authority;
 use domain::operations::backup;
 use domain::operations::restore;
 use domain::person::sign_in::ADDRESS_LIMIT;
-use domain::person::{self, NewPerson, manage, second_factor};
+use domain::person::{self, NewPerson, manage, password_link, second_factor};
 use domain::store::{DatabaseUrl, Store, StoreOptions};
 use serde_json::{Value, json};
 
@@ -489,4 +489,23 @@ async fn a_backup_does_not_bring_a_removed_passkey_back_unnoticed() {
     restore::finish(&restored, &Actor::command_line("operator"), &difference, true).await.expect("restores");
     assert_eq!(second_factor::find_recovery(&restored, &ada.id).await.expect("reads").codes_left, 0);
     copy.close().await;
+}
+
+#[tokio::test]
+async fn a_password_link_leaves_the_only_second_factor() {
+    let app = App::new().await;
+    let (_, mut device) = with_passkey(&app).await;
+    let context = &app.instance.context;
+    let ada = person::find_by_email(context, EMAIL).await.expect("reads").expect("a person");
+    let operator = domain::model::actor::Actor::command_line("operator");
+    let (_, token) = password_link::create(context, &operator, &ada.id).await.expect("made");
+    let thief = app.browser();
+    let page = thief.get(&format!("/password?token={token}")).await.body;
+    assert!(page.contains("Your passkeys stay") && !page.contains("end_passkeys"), "{page}");
+    let new = "seven quiet otters draw maps";
+    let fields = [("token", token.as_str()), ("password", new), ("end_passkeys", "yes")];
+    let set = thief.submit(&format!("/password?token={token}"), "/password", &fields).await;
+    assert_eq!(set.status, StatusCode::OK, "{}", set.body);
+    assert_eq!(thief.sign_in(new).await.header("location"), STEP, "the passkey is asked for");
+    assert_eq!(sign_in(&app.browser(), &mut device).await.status, StatusCode::SEE_OTHER);
 }

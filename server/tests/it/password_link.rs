@@ -7,6 +7,7 @@ use domain::base::id::{PersonId, TeamId};
 use domain::client::personal_token;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
+use domain::person::access::EndAlso;
 use domain::person::{self, manage, password_link};
 
 use crate::roles::{joined, operator, signed_in_as};
@@ -47,6 +48,10 @@ async fn a_person_who_forgot_the_password_gets_in_again() {
     let page = visitor.get(&link).await;
     assert_eq!((page.status, page.header("referrer-policy")), (StatusCode::OK, "no-referrer"));
     assert!(page.words().contains("Set a new passwordFor grace@example.com."), "{}", page.words());
+    let token = link.split_once('=').expect("a token").1;
+    let fields = [("token", token), ("password", NEW), ("form_token", "x.y")];
+    let stale = visitor.post_with("/password", &fields, &[("sec-fetch-site", "same-origin")]).await;
+    assert!(stale.words().contains("nothing was changed") && stale.words().contains("Set a new password"));
     let weak = set(&visitor, &link, &[("password", "short")]).await;
     assert_eq!(weak.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(lost.get("/").await.status, StatusCode::OK, "nothing has changed");
@@ -58,7 +63,6 @@ async fn a_person_who_forgot_the_password_gets_in_again() {
     assert_ne!(lost.get("/").await.status, StatusCode::OK, "every session has ended");
     let used = visitor.get(&link).await;
     assert_eq!(used.status, StatusCode::GONE);
-    let token = link.split_once('=').expect("a token").1;
     for token in [token, "x", ""] {
         let late =
             visitor.submit("/login", "/password", &[("token", token), ("password", "another quiet otter")]).await;
@@ -113,6 +117,17 @@ async fn a_link_ends_with_what_it_depends_on() {
     assert!(works(&link).await);
     manage::set_administrator(context, &operator(), &grace.id, false).await.expect("demoted");
     assert!(!works(&link).await);
+
+    // The access of its person, or of whoever made it, was ended.
+    manage::set_administrator(context, &operator(), &grace.id, true).await.expect("promoted");
+    for ended in [&ada.id, &grace.id] {
+        let maker = app.browser();
+        assert_eq!(maker.sign_in_as("grace@example.com", NEW).await.status, StatusCode::SEE_OTHER);
+        let link = link_of(&maker, &ada.id).await;
+        assert!(works(&link).await);
+        manage::end_access(context, &operator(), ended, EndAlso::default()).await.expect("ended");
+        assert!(!works(&link).await);
+    }
 }
 
 #[tokio::test]

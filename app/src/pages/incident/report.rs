@@ -50,10 +50,11 @@ pub async fn page(form: Form<TypedReport>) -> Result<Page, ActionError> {
 pub fn result(reported: &Reported) -> Page {
     let Reported { stopped, ended_before, left_to_people, unknown, damaged, more } = *reported;
     let (title, tone) = match (stopped, left_to_people, ended_before) {
+        _ if more => ("There is more to report", "warn"),
         (0, 0, 0) => ("Nothing was found to stop", "warn"),
         (0, 0, _) => ("It had stopped working before", "ok"),
-        (0, _, _) => ("The report was taken", "warn"),
-        _ => ("It no longer works", "ok"),
+        (_, 0, _) => ("It no longer works", "ok"),
+        _ => ("The report was taken", "warn"),
     };
     let lines = [
         (stopped > 0).then(|| {

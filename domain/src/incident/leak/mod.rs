@@ -215,7 +215,7 @@ pub struct Findings {
     /// A count of two kinds: credentials whose secrets or tokens are in the text but whose teams `authority` does not
     /// see, and secrets and tokens that act for other people.
     pub elsewhere: usize,
-    /// These secrets and tokens themselves, so that whoever pasted them can report them.
+    /// Those of these secrets and tokens that work, so that whoever pasted them can report them.
     pub to_report: Vec<Zeroizing<String>>,
     /// Whether the text holds more than is looked up at once.
     pub more: bool,
@@ -283,13 +283,14 @@ pub async fn find(
         evidence.entry(client_id).or_insert_with(|| vec![Evidence::ClientId]);
     }
     let (mut given_away, mut elsewhere) = (Vec::new(), others.len());
-    let mut to_report: Vec<_> = others.into_iter().map(|(_, text)| text).collect();
+    // What has ended is not sent again: a report handles only so many.
+    let mut to_report: Vec<_> = others.into_iter().filter(|(leak, _)| leak.works).map(|(_, text)| text).collect();
     for (client_id, evidence) in evidence {
         match inspect::find(context, authority, &client_id).await? {
             Some(credential) => given_away.push((credential, evidence)),
             None if evidence.iter().any(Evidence::is_proof) => {
                 elsewhere += 1;
-                to_report.extend(texts.remove(&client_id).unwrap_or_default());
+                to_report.extend(working(texts.remove(&client_id), &evidence));
             }
             None => {}
         }
@@ -303,6 +304,12 @@ pub async fn find(
         leaks.push(leak_of(context, credential, evidence, since).await?);
     }
     Ok(Findings { leaks, delegated, unknown, damaged: found.damaged, elsewhere, to_report, more })
+}
+
+/// The texts whose evidence works; each text has one.
+fn working(texts: Option<Vec<Zeroizing<String>>>, evidence: &[Evidence]) -> impl Iterator<Item = Zeroizing<String>> {
+    let each = texts.unwrap_or_default().into_iter().zip(evidence);
+    each.filter(|(_, evidence)| evidence.works()).map(|(text, _)| text)
 }
 
 /// One thing may be found several times. The working evidence comes first, and only the first is kept.

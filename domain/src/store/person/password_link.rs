@@ -35,12 +35,12 @@ pub(crate) async fn find(on: impl On<'_>, token_hash: &str, now: Timestamp) -> R
     sql!(sql; token_hash, now).optional(on).await
 }
 
-/// Removes the links of this person.
-pub(crate) async fn remove_of(transaction: &mut Transaction, person: &PersonId) -> Result<()> {
-    sql!("DELETE FROM password_links WHERE person_id = $1"; person).execute(transaction).await
+/// Removes the links of this person. Returns how many.
+pub(crate) async fn remove_of(transaction: &mut Transaction, person: &PersonId) -> Result<u64> {
+    sql!("DELETE FROM password_links WHERE person_id = $1"; person).affected(transaction).await
 }
 
-/// Removes the links that this person made: they may not make links any more.
-pub(crate) async fn remove_made_by(transaction: &mut Transaction, person: &PersonId) -> Result<()> {
-    sql!("DELETE FROM password_links WHERE made_by = $1"; person).execute(transaction).await
+/// Removes the links that this person made. Returns how many.
+pub(crate) async fn remove_made_by(transaction: &mut Transaction, person: &PersonId) -> Result<u64> {
+    sql!("DELETE FROM password_links WHERE made_by = $1"; person).affected(transaction).await
 }

@@ -167,13 +167,14 @@ async fn stale(
             let next = safe_return(&fields.get("next"));
             return Err(sign_in::show(visit.clone(), next, String::new(), Some(Problem::Stale)).await);
         }
-        // Whoever signs out means the session that is there now. The browser says that a page of ours asks.
-        Permission::Anybody if path == links::SIGN_OUT => {
+        // Whoever signs out means the session that is there now, and a report of a leak needs none: whoever has the
+        // secret may stop it. The browser says that a page of ours asks.
+        Permission::Anybody if [links::SIGN_OUT, links::REPORTED].contains(&path) => {
             head.extensions.insert(fields);
             return Ok(());
         }
         // Their handlers show the form again.
-        Permission::Anybody if [links::SETUP, links::INVITATION, links::SECOND_STEP].contains(&path) => {
+        Permission::Anybody if STALE_AGAIN.contains(&path) => {
             visit.is_stale = true;
             head.extensions.insert(fields);
             return Ok(());
@@ -187,6 +188,9 @@ async fn stale(
     }
     Err(respond(visit.clone(), async { Ok(message::form_refused()) }).await)
 }
+
+/// Forms for anybody that are shown again when their token is not of this session.
+const STALE_AGAIN: [&str; 4] = [links::SETUP, links::INVITATION, links::SET_PASSWORD, links::SECOND_STEP];
 
 /// Whether the form at this address signs in, and nothing else.
 fn signs_in(path: &str) -> bool {

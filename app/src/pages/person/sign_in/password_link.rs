@@ -5,7 +5,7 @@ use domain::person::access::{self, Access, EndAlso, EndedAccess};
 use domain::person::password_link::PasswordLink;
 
 use crate::components::parts::gate_panel;
-use crate::components::sessions::end_also;
+use crate::components::sessions::end_with_password;
 use crate::pages::message::message;
 use crate::pages::person::people::find;
 use crate::pages::person::setup::PASSWORD_HINT;
@@ -22,7 +22,7 @@ pub async fn question(id: String, form: Form<()>) -> Result<Page, ActionError> {
     let words = view! {
         <section class="panel body" id="person" tabindex="-1" aria-label="What happens">
             <p>"The link sets another password for "<b>{person.email.clone()}</b>" and signs out every browser of this person. "{factor}</p>
-            <p>"It works once, for 24 hours. An earlier link of this person stops working."</p>
+            <p>"It works once, for 24 hours. An earlier link of this person stops working. “End access” on their page withdraws it."</p>
             <p>"Make it only after you have checked who is asking."</p>
         </section>
     };
@@ -73,7 +73,7 @@ pub async fn page(
         <input type="hidden" name="username" value=link.person.email.clone() autocomplete="username"/>
         <TextField id="password" label="New password" kind="password" autocomplete="new-password" required=true
             autofocus=true hint=PASSWORD_HINT error=errors.at("password")/>
-        {end_also("ends", held, ends)}
+        {end_with_password("ends", held, ends, link.may_end_passkeys())}
         <div class="row"><button class="button" data-kind="primary">"Set password"</button></div>
     };
     let words = view! {
@@ -89,7 +89,7 @@ pub async fn page(
 
 /// The page after the password was set.
 pub fn done(ended: &EndedAccess) -> Page {
-    let EndedAccess { sessions, also: Access { personal_tokens, apps, passkeys } } = ended;
+    let EndedAccess { sessions, also: Access { personal_tokens, apps, passkeys }, .. } = ended;
     let ended = [
         (*sessions, "session", "sessions"),
         (*personal_tokens, "personal token", "personal tokens"),
