@@ -8,7 +8,7 @@ use crate::crypto::keys::KeyError;
 use crate::prelude::{Context, Fault};
 use crate::services::keyring::open_all;
 use crate::store::operations::copy::{CopyError, Counts, Progress};
-use crate::store::{DatabaseUrl, Store, StoreError, StoreOptions};
+use crate::store::{self, DatabaseUrl, Store, StoreError, StoreOptions};
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +90,12 @@ pub async fn write(context: &Context, file: &Path, progress: Progress<'_>) -> Re
     };
     // The first error is reported, not an error of this removal.
     let _ = std::fs::remove_file(&partial);
-    moved.and(result)
+    let proof = moved.and(result)?;
+    // The backup is good, also when the instance cannot note it.
+    if let Err(error) = store::operations::size::backup_was_proved(&context.store, context.now()).await {
+        tracing::warn!(%error, "the moment of the backup could not be stored");
+    }
+    Ok(proof)
 }
 
 async fn open_and_prove(context: &Context, file: &Path, counts: Counts) -> Result<BackupProof, BackupError> {

@@ -117,6 +117,11 @@ impl Metrics {
         self.clock_ahead.store(millis(ahead).saturating_sub(millis(behind)), Ordering::Relaxed);
     }
 
+    /// How far this machine's clock is ahead of the database's, in milliseconds, as it was compared last.
+    pub(crate) fn clock_ahead_millis(&self) -> i64 {
+        self.clock_ahead.load(Ordering::Relaxed)
+    }
+
     /// Records that an exchange was refused, with a known or an unknown credential.
     pub(crate) fn refusal(&self, refusal: Refusal) {
         if let Some(position) = Refusal::ALL.iter().position(|other| *other == refusal) {

@@ -12,7 +12,8 @@
 //!
 //! # Connections
 //!
-//! Reads have connections of their own. A change ([`Store::begin`]) commits to the disk, so an acknowledged revocation
+//! Reads have connections of their own. On SQLite, reads by key that programs ask very often run in the thread that
+//! asks (`connection::direct`). A change ([`Store::begin`]) commits to the disk, so an acknowledged revocation
 //! survives a power cut. The ledger's commits need not wait for the disk: an exchange survives a killed process, and
 //! also a power cut if the operator chose that ([`LedgerDurability`]).
 //!

@@ -1,7 +1,9 @@
 //! About this instance: its version, its database, and the settings in force.
 
+use std::time::Duration;
+
 use domain::base::clock::Timestamp;
-use domain::operations::facts;
+use domain::operations::facts::{self, ClockDifference};
 use domain::store::Engine;
 
 use crate::components::parts::address;
@@ -42,6 +44,8 @@ pub async fn page(about: About) -> Result<Page, ActionError> {
         let value = if value.is_empty() { muted("Not set") } else { address(&value) };
         cells![html! { <code>{name}</code> }, value, source]
     });
+    let keys = facts.keys.into_iter().map(|(algorithm, at)| view! { <div>{algorithm}", created "{distance(at)}</div> });
+    let keys = keys.collect_view();
     let settings = table(["Setting", "Value", "From"], rows);
     let body = view! {
         {head((), "Settings", "This instance and the settings it runs with.", ())}
@@ -50,13 +54,35 @@ pub async fn page(about: About) -> Result<Page, ActionError> {
             <div><dt>"Version"</dt><dd>{about.version}</dd></div>
             <div><dt>"Running since"</dt><dd>{moment(about.started_at)}</dd></div>
             <div><dt>"Address"</dt><dd>{address(&visit.context.settings.public_url)}</dd></div>
-            <div><dt>"Database"</dt><dd>{engine}", "{size(facts.bytes)}</dd></div>
+            <div><dt>"Database"</dt><dd>{engine}", "{size(facts.bytes)}", schema "{facts.schema}</dd></div>
+            <div><dt>"Clock"</dt><dd>{clock(facts.clock)}</dd></div>
+            <div><dt>"Last proved backup"</dt><dd>{distance_or(facts.backup_at, "None")}</dd></div>
             <div><dt>"Entries in the audit log"</dt><dd>{grouped(facts.entries)}</dd></div>
-            <div><dt>"Newest signing key"</dt><dd>{distance_or(facts.newest_key_at, "None")}</dd></div>
+            <div><dt>"Signing keys"</dt><dd>{keys}</dd></div>
+            <div><dt>"Webhooks"</dt><dd><a href=links::WEBHOOKS>{webhooks(facts.webhooks, facts.failing)}</a></dd></div>
         </dl>
         {panel("settings", "Settings in force", muted("A change needs a restart"), settings)}
     };
     Ok(Page::new("About", body))
+}
+
+/// How the clock of this machine differs from that of the database.
+fn clock(difference: Option<ClockDifference>) -> String {
+    let words = |difference: Duration| format!("{} ms", grouped(difference.as_millis()));
+    match difference {
+        None => "That of this machine".to_owned(),
+        Some(ClockDifference::Ahead(difference)) => format!("{} ahead of the database", words(difference)),
+        Some(ClockDifference::Behind(difference)) => format!("{} behind the database", words(difference)),
+    }
+}
+
+/// How many webhooks there are, and which do not reach their receiver.
+fn webhooks(count: usize, failing: Vec<(String, Timestamp)>) -> AnyView {
+    if failing.is_empty() {
+        return if count == 0 { "None".into_any() } else { format!("{count}, all work").into_any() };
+    }
+    let failing = failing.into_iter().map(|(name, since)| html! { <div>{name}" fails since "{moment(since)}</div> });
+    html! { {count}{failing.collect_view()} }
 }
 
 /// "12.3 MB".
