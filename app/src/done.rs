@@ -90,6 +90,7 @@ receipts! {
         PersonNamed = "name": "Name saved.";
         PersonRole = "role": "Added to the team.";
         PersonSessionsEnded = "ended": "Sessions ended.";
+        PersonLinkWithdrawn = "link-withdrawn": "Password link withdrawn. It no longer works.";
         PersonSecondFactorRemoved = "second-factor-removed":
             "Second factor removed. Their sessions have ended, and their password alone signs them in.";
         PersonDisconnected = "openid-disconnected":

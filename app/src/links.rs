@@ -97,6 +97,7 @@ links! {
         REMOVE_MEMBER = "/fn/remove_member": "Takes a person out of a team.";
         REMOVE_TEAM = "/fn/remove_team": "Removes a team.";
         END_SESSIONS_OF = "/fn/end_sessions_of": "Ends sessions of a person.";
+        WITHDRAW_PASSWORD_LINK = "/fn/withdraw_password_link": "Withdraws a password link.";
         UNDO_STOP = "/fn/undo_emergency_stop": "Undoes an emergency stop.";
         TEST_WEBHOOK = "/fn/test_webhook": "Sends a test message to a webhook.";
         PAUSE_WEBHOOK = "/fn/pause_webhook": "Pauses a webhook.";

@@ -51,11 +51,9 @@ test('everything can be searched from every page', async ({ page, context }) => 
   await examine(page, 'docs-found');
   await page.getByRole('region', { name: 'Found' }).getByRole('link').first().click();
   await expect(page).toHaveURL(/\/docs\/[a-z]+/);
-  for (const slug of ['guide', 'cli']) {
-    await page.goto(`${server.url}/docs/${slug}`);
-    await expect(page.getByRole('article')).not.toContainText('auth.example.com');
-    await examine(page, `docs-${slug}`);
-  }
+  await page.goto(`${server.url}/docs/guide`);
+  await expect(page.getByRole('article')).not.toContainText('auth.example.com');
+  await examine(page, 'docs-guide');
 
   await test.step('a phone has one bar, and a menu that needs no script', async () => {
     await page.setViewportSize({ width: 390, height: 844 });

@@ -288,13 +288,26 @@ test('a person who forgot the password gets in again with a link', async ({ brow
   await examine(administrator, 'password-link-question');
   await press(administrator, 'Make password link');
   await expect(administrator.getByRole('heading', { name: 'Save the password link' })).toBeVisible();
+  const first = await administrator.getByRole('textbox', { name: 'Password link' }).inputValue();
+  server.secret('password link that is withdrawn', new URL(first).searchParams.get('token')!);
+  await examine(administrator, 'password-link');
+
+  // Another one replaces it, and is withdrawn.
+  await press(administrator, 'Done');
+  await expect(administrator.getByText('A password link that')).toBeVisible();
+  await examine(administrator, 'person-with-password-link');
+  await press(administrator, 'Withdraw the link');
+  await expect(administrator.getByText('Password link withdrawn. It no longer works.')).toBeVisible();
+  await press(administrator, 'Password link');
+  await press(administrator, 'Make password link');
   const link = await administrator.getByRole('textbox', { name: 'Password link' }).inputValue();
   server.secret('password link', new URL(link).searchParams.get('token')!);
-  await examine(administrator, 'password-link');
 
   const forgetful = await visitor(browser);
   await forgetful.goto(`${server.url}/login`);
   await expect(forgetful.getByText('ask an administrator for a password link')).toBeVisible();
+  await forgetful.goto(first);
+  await expect(forgetful.getByRole('heading', { name: 'This password link no longer works' })).toBeVisible();
   await forgetful.goto(link);
   await examine(forgetful, 'password-set');
   const next = 'seven quiet otters draw maps';

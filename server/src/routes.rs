@@ -249,6 +249,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/fn/remove_member", manager, post(server_functions::call)),
         row("/fn/remove_team", admin, post(server_functions::call)),
         row("/fn/end_sessions_of", admin, post(server_functions::call)),
+        row("/fn/withdraw_password_link", admin, post(server_functions::call)),
         again("/fn/undo_emergency_stop", admin, post(server_functions::call)),
         row("/fn/test_webhook", admin, post(server_functions::call)),
         row("/fn/pause_webhook", admin, post(server_functions::call)),

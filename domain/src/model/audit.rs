@@ -138,6 +138,7 @@ word_enum! {
         PersonRenamed = "person.renamed",
         PersonPasswordChanged = "person.password_changed",
         PersonPasswordLinkCreated = "person.password_link_created",
+        PersonPasswordLinkWithdrawn = "person.password_link_withdrawn",
         PersonOpenIdConnected = "person.openid_connected",
         PersonOpenIdDisconnected = "person.openid_disconnected",
         PersonDisabled = "person.disabled",

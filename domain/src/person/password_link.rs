@@ -2,9 +2,11 @@
 //! link, and hands it over after they have checked who is asking.
 //!
 //! A link replaces the password and never the second factor: the next sign-in asks for it as before. So passkeys end
-//! with the old password only if an authenticator app stays ([`PasswordLink::may_end_passkeys`]). The link
-//! stops working when it was used, when a newer link was made, when the password was changed in another way, when the
-//! person was disabled, and when its maker is no longer an administrator. Its token is stored only as a hash.
+//! with the old password only if an authenticator app stays ([`PasswordLink::may_end_passkeys`]).
+//!
+//! The link stops working when it was used or withdrawn, when a newer link was made, when the password was changed in
+//! another way, when the person was disabled or their access ended, and when its maker is no longer an administrator.
+//! Its token is stored only as a hash.
 
 use std::time::Duration;
 
@@ -75,6 +77,21 @@ pub async fn open(context: &Context, token: &str) -> Result<Option<PasswordLink>
     let Some(row) = find(&context.store, token, context.now()).await? else { return Ok(None) };
     let person = store::person::find(&context.store, &row.person).await?;
     Ok(person.filter(|person| is_for(&row, person)).map(|person| of(row, person)))
+}
+
+/// The link of this person that works now, without its token.
+pub async fn of_person(context: &Context, person: &Person) -> Result<Option<PasswordLink>, Fault> {
+    let row = store::person::password_link::of_person(&context.store, &person.id, context.now()).await?;
+    Ok(row.filter(|row| is_for(row, person)).map(|row| of(row, person.clone())))
+}
+
+/// Withdraws the link of this person, if there is one.
+pub async fn withdraw(context: &Context, actor: &Actor, id: &PersonId) -> Result<()> {
+    let (mut change, person) = manage::begin_for(context, actor, id).await?;
+    if store::person::password_link::remove_of(&mut change, id).await? == 0 {
+        return Ok(());
+    }
+    Ok(change.commit(actor, &person.event(Action::PersonPasswordLinkWithdrawn)).await?)
 }
 
 async fn find(on: impl On<'_>, token: &str, now: Timestamp) -> Result<Option<PasswordLinkRow>, Fault> {

@@ -84,6 +84,14 @@ async fn a_link_ends_with_what_it_depends_on() {
     let context = &app.instance.context;
     let works = async |link: &str| app.browser().get(link).await.status == StatusCode::OK;
 
+    let withdrawn = link_of(&admin, &id).await;
+    let page = format!("/people/{id}");
+    assert!(admin.get(&page).await.words().contains("A password link that Ada Lovelace made works until "));
+    let done = admin.submit(&page, "/fn/withdraw_password_link", &[("person", id.as_str())]).await;
+    assert!(done.header("location").contains("done=link-withdrawn"), "{}", done.header("location"));
+    assert!(!works(&withdrawn).await);
+    let shown = admin.get(&page).await.words();
+    assert!(!shown.contains("A password link that") && shown.contains("Password link withdrawn"), "{shown}");
     let first = link_of(&admin, &id).await;
     let second = link_of(&admin, &id).await;
     assert_eq!((works(&first).await, works(&second).await), (false, true), "a newer link replaces it");

@@ -393,6 +393,7 @@ pub(crate) fn rows() -> Vec<Row> {
             303,
             &[("person", "{person_id}"), ("session", "ses_0000000000000000000000")],
         ),
+        ("/fn/withdraw_password_link", POST, Administrator, Nothing, 303, &[("person", "{person_id}")]),
         ("/fn/undo_emergency_stop", POST, Administrator, Nothing, 303, &[("stopped_at", "{stopped_at}")]),
         // Of a session that is not one's own: not there, whoever asks.
         ("/fn/end_session", POST, PERSON, Nothing, 404, &[("session", "ses_0000000000000000000000")]),

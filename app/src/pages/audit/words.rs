@@ -36,6 +36,7 @@ texts! {
     PersonRenamed "Name changed";
     PersonPasswordChanged "Password changed";
     PersonPasswordLinkCreated "Password link made";
+    PersonPasswordLinkWithdrawn "Password link withdrawn";
     PersonOpenIdConnected "OpenID account connected";
     PersonOpenIdDisconnected "OpenID account disconnected";
     SessionStarted "Signed in";

@@ -23,6 +23,7 @@ use crate::pages::credential::MOST_AT_ONCE;
 use crate::pages::person::change::actions;
 use crate::pages::person::held::access_view;
 use crate::pages::person::people::{access, find, state};
+use crate::pages::person::sign_in::password_link::open_link;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
 
@@ -96,6 +97,7 @@ pub async fn page(
         {receipt(&visit, On::Person, done, ended.words(), Some(person.id.to_string())).await?}
         {head((links::PEOPLE, "People"), title, person.email.clone(), actions)}
         {leaves}
+        {open_link(&visit, person).await?}
         {figures(person, &numbers)}
         {view_links("Views of the person", views(person, &numbers, &query.view))}
         {content}

@@ -70,6 +70,7 @@ ends! {
     TokenRevoked: Tokens;
     SigningKeyRotated: SigningKeys;
     PersonPasswordLinkCreated:;
+    PersonPasswordLinkWithdrawn:;
     PersonCreated:;
     PersonRenamed:;
     PersonEnabled:;

@@ -35,6 +35,13 @@ pub(crate) async fn find(on: impl On<'_>, token_hash: &str, now: Timestamp) -> R
     sql!(sql; token_hash, now).optional(on).await
 }
 
+/// The link of this person that works, unless they have another password by now.
+pub(crate) async fn of_person(on: impl On<'_>, id: &PersonId, now: Timestamp) -> Result<Option<PasswordLinkRow>> {
+    let sql = "SELECT person_id, password_of, made_by, made_by_name, expires_at FROM password_links
+         WHERE person_id = $1 AND expires_at > $2";
+    sql!(sql; id, now).optional(on).await
+}
+
 /// Removes the links of this person. Returns how many.
 pub(crate) async fn remove_of(transaction: &mut Transaction, person: &PersonId) -> Result<u64> {
     sql!("DELETE FROM password_links WHERE person_id = $1"; person).affected(transaction).await

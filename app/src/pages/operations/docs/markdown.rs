@@ -234,8 +234,10 @@ impl<'text> Writer<'text> {
             }
             Event::End(TagEnd::TableRow) => self.html("</tr>"),
             Event::Start(Tag::TableCell) if self.is_in_head => {
-                self.columns.push(text_of(rest, |end| matches!(end, TagEnd::TableCell)));
-                self.html("<th scope=\"col\">");
+                let head = text_of(rest, |end| matches!(end, TagEnd::TableCell));
+                // The corner of a table with two kinds of heads is no head.
+                self.html(if head.is_empty() { "<td>" } else { "<th scope=\"col\">" });
+                self.columns.push(head);
             }
             Event::Start(Tag::TableCell) => {
                 let head = self.columns.get(self.cell).cloned().unwrap_or_default();
@@ -246,7 +248,8 @@ impl<'text> Writer<'text> {
                 }
             }
             Event::End(TagEnd::TableCell) => {
-                let is_head = self.is_in_head || self.cell == 1;
+                let is_corner = self.is_in_head && self.columns.last().is_some_and(String::is_empty);
+                let is_head = !is_corner && (self.is_in_head || self.cell == 1);
                 self.html(if is_head { "</th>" } else { "</td>" });
             }
             event => self.out.push(event.clone()),

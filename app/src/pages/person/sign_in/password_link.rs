@@ -1,8 +1,10 @@
 //! Password links: the page on which an administrator makes one, the only page that shows it, and the page that it
 //! opens.
 
+use domain::base::id::PersonId;
+use domain::model::person::Person;
 use domain::person::access::{self, Access, EndAlso, EndedAccess};
-use domain::person::password_link::PasswordLink;
+use domain::person::password_link::{self, PasswordLink};
 
 use crate::components::parts::gate_panel;
 use crate::components::sessions::end_with_password;
@@ -10,6 +12,32 @@ use crate::pages::message::message;
 use crate::pages::person::people::find;
 use crate::pages::person::setup::PASSWORD_HINT;
 use crate::prelude::*;
+
+/// Withdraws the link of a person.
+#[server(prefix = "/fn", endpoint = "withdraw_password_link")]
+pub(crate) async fn withdraw_password_link(person: String) -> Result<String, ActionError> {
+    let visit = signed_in()?;
+    let id = PersonId::parse(&person).ok_or(ActionError::NotFound)?;
+    password_link::withdraw(&visit.context, &visit.actor()?, &id).await?;
+    Ok(Done::PersonLinkWithdrawn.at(links::person(&id)))
+}
+
+/// The line on the page of a person who has a link that works.
+pub(crate) async fn open_link(visit: &Visit, person: &Person) -> Result<Option<AnyView>, ActionError> {
+    let Some(link) = password_link::of_person(&visit.context, person).await? else { return Ok(None) };
+    let button = post_button(
+        links::WITHDRAW_PASSWORD_LINK,
+        [("person", person.id.to_string())],
+        None,
+        true,
+        "Withdraw the link",
+    );
+    let words = view! {
+        <p>"A password link that "{link.made_by}" made works until "{moment(link.expires_at)}"."</p>
+        <div class="row">{button}</div>
+    };
+    Ok(Some(notice("warn", words)))
+}
 
 /// The question before a link is made.
 pub async fn question(id: String, form: Form<()>) -> Result<Page, ActionError> {
@@ -22,7 +50,7 @@ pub async fn question(id: String, form: Form<()>) -> Result<Page, ActionError> {
     let words = view! {
         <section class="panel body" id="person" tabindex="-1" aria-label="What happens">
             <p>"The link sets another password for "<b>{person.email.clone()}</b>" and signs out every browser of this person. "{factor}</p>
-            <p>"It works once, for 24 hours. An earlier link of this person stops working. “End access” on their page withdraws it."</p>
+            <p>"It works once, for 24 hours. An earlier link of this person stops working."</p>
             <p>"Make it only after you have checked who is asking."</p>
         </section>
     };
