@@ -14,7 +14,7 @@ pub(crate) use crate::components::parts::{
     address, body_panel, button_link, chip, copy_button, danger_panel, empty, head, hidden, muted, notice, panel,
     post_form, primary_link, small_link, sub, submit,
 };
-pub(crate) use crate::components::reveal::{Reveal, shown_once};
+pub(crate) use crate::components::reveal::{Reveal, one_time_link, shown_once};
 pub(crate) use crate::components::snippet::Texts;
 pub(crate) use crate::components::status::{credential_status, disabled_chip, leaked_chip, scope_tags, status_chip};
 pub(crate) use crate::components::table::{Column, cells, last_use, table};

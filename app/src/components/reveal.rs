@@ -43,6 +43,34 @@ pub(crate) fn identifier_field(id: impl Into<String>, label: &'static str, of: O
     }
 }
 
+/// The page that shows a one-time link for the person with this address. `label` names the link, as in "Password link".
+pub(crate) fn one_time_link(
+    title: &'static str,
+    label: &'static str,
+    email: &str,
+    link: String,
+    warning: impl IntoView + 'static,
+    onward: String,
+) -> Page {
+    let field = view! {
+        <div class="field">
+            <label for="link">{label}</label>
+            <input id="link" type="text" readonly=true data-once="" autocomplete="off" spellcheck="false" value=link/>
+            <div class="row">
+                <button type="button" class="button needs-script" data-kind="primary" data-copy="link">
+                    <Drawing icon=Icon::Copy/><span>{format!("Copy {}", label.to_lowercase())}</span>
+                </button>
+            </div>
+        </div>
+    };
+    Reveal::new(title, label, onward)
+        .lead(shown_once(email))
+        .warning("Hand the link over yourself. ", warning)
+        .inside(field)
+        .stored("Done")
+        .page()
+}
+
 /// A field with a secret, and the buttons that copy and show it. The script masks the secret until the person asks to
 /// see it, and password managers do not get it.
 pub(crate) fn secret_field(

@@ -17,23 +17,7 @@ pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
         "Countersign sends no email. The link creates the account of "{invitation.email.clone()}" for the first person who opens it. It works once, until "
         {moment(invitation.expires_at)}"."
     };
-    let field = view! {
-        <div class="field">
-            <label for="link">"Invitation link"</label>
-            <input id="link" type="text" readonly=true data-once="" autocomplete="off" spellcheck="false" value=link/>
-            <div class="row">
-                <button type="button" class="button needs-script" data-kind="primary" data-copy="link">
-                    <Drawing icon=Icon::Copy/><span>"Copy invitation link"</span>
-                </button>
-            </div>
-        </div>
-    };
-    Reveal::new("Save the invitation link", "Invitation link", onward)
-        .lead(shown_once(&invitation.email))
-        .warning("Hand the link over yourself. ", warning)
-        .inside(field)
-        .stored("Done")
-        .page()
+    one_time_link("Save the invitation link", "Invitation link", &invitation.email, link, warning, onward)
 }
 
 /// The role that an invitation gives, in words.

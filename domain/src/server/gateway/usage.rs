@@ -19,8 +19,9 @@ pub async fn by_name(
     Ok(calls::of_server(&context.store, id, authority.key(), since).await?)
 }
 
-/// The calls of this server over time, oldest first: in each bar the calls that worked (`exchanges`), and those that
-/// did not (`refusals`). People who are no administrators see the calls of credentials of their teams, and their own.
+/// The calls of this server over time, oldest first. Each bar has the calls that worked (`exchanges`), and the calls
+/// that failed (`refusals`). People who are no administrators see the calls of credentials of their teams, and their
+/// own.
 pub async fn bars(
     context: &Context,
     authority: &Authority,

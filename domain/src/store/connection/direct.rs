@@ -24,7 +24,7 @@ const PARAMETERS: [&str; 4] = ["$1", "$2", "$3", "$4"];
 pub(crate) struct DirectReads {
     path: Arc<Path>,
     open: fn(&Path) -> Result<Connection>,
-    /// Those that no thread uses; `None` when the store was closed.
+    /// Connections that no thread uses; `None` when the store was closed.
     free: Arc<Mutex<Option<Vec<Connection>>>>,
 }
 

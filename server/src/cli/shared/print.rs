@@ -16,7 +16,7 @@ macro_rules! println {
 /// The first fault of standard output.
 static FAULT: OnceLock<io::Error> = OnceLock::new();
 
-/// Writes to standard output. A command goes on when that fails: it may be changing something.
+/// Writes to standard output. When the write fails, the command continues, because it may be in the middle of a change.
 pub(crate) fn write(text: fmt::Arguments<'_>) {
     note(io::stdout().lock().write_fmt(text));
 }

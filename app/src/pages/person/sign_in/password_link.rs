@@ -68,23 +68,14 @@ pub fn link_page(link: &PasswordLink, token: &str) -> Page {
         "Countersign sends no email. The link sets the password of "{link.person.email.clone()}" for the first person who \
         opens it. It works once, until "{moment(link.expires_at)}"."
     };
-    let field = view! {
-        <div class="field">
-            <label for="link">"Password link"</label>
-            <input id="link" type="text" readonly=true data-once="" autocomplete="off" spellcheck="false" value=url/>
-            <div class="row">
-                <button type="button" class="button needs-script" data-kind="primary" data-copy="link">
-                    <Drawing icon=Icon::Copy/><span>"Copy password link"</span>
-                </button>
-            </div>
-        </div>
-    };
-    Reveal::new("Save the password link", "Password link", links::person(&link.person.id))
-        .lead(shown_once(&link.person.email))
-        .warning("Hand the link over yourself. ", warning)
-        .inside(field)
-        .stored("Done")
-        .page()
+    one_time_link(
+        "Save the password link",
+        "Password link",
+        &link.person.email,
+        url,
+        warning,
+        links::person(&link.person.id),
+    )
 }
 
 /// The page that the link opens. `ends` is what was chosen to end, if the form comes back.
