@@ -70,6 +70,15 @@ receipts! {
         EmergencyRevoked = "revoked": "Revoked: ";
         EmergencyUndone = "undone": "Enabled again: ";
     }
+    Incident "An incident." {
+        IncidentStopped = "stopped": "Revoked. What leaked is refused, and so are its tokens.";
+        IncidentSaved = "saved": "Changes saved.";
+        IncidentNoted = "noted": "Note added.";
+        IncidentTold = "told": "Noted: the owner of the server was told.";
+        IncidentClosed = "closed": "Incident closed.";
+        IncidentDismissed = "false-alarm": "Closed as a false alarm. The marks of the leak are taken back.";
+        IncidentReopened = "reopened": "Incident opened again.";
+    }
     Overview "The overview." {
         OverviewBackupTicked = "backup": "Ticked: the master key and a backup are kept elsewhere.";
         OverviewBackupUnticked = "no-backup": "The tick of the backup is gone.";

@@ -48,6 +48,7 @@ links! {
         SERVERS = "/servers": "The list of MCP servers.";
         NEW_SERVER = "/servers/new": "Registering an MCP server.";
         LEAKS = "/leaks": "Responding to a leak.";
+        INCIDENTS = "/incidents": "The list of incidents.";
         REPORT = "/leaks/report": "Reporting a leaked secret, for anybody.";
         REPORTED = "/leaks/reported": "What a report of a leaked secret did.";
         EMERGENCY = "/emergency": "The emergency stop: what it selects, what it would end, and stops in force.";
@@ -135,6 +136,11 @@ links! {
         look_at_tools(id) = "/servers/{id}/tools/look": "Looking at its tools.";
         accept_tools(id) = "/servers/{id}/tools/accept": "Accepting the definitions of its tools.";
         ready_scope(id) = "/servers/{id}/tools/scope": "Adding a scope made of its tools.";
+        incident(number) = "/incidents/{number}": "The record of a leak.";
+        incident_note(number) = "/incidents/{number}/note": "Adding a note to it.";
+        incident_state(number) = "/incidents/{number}/state": "Stopping what leaked, closing it, opening it again.";
+        incident_json(number) = "/incidents/{number}/record.json": "It as JSON.";
+        incident_markdown(number) = "/incidents/{number}/record.md": "It as Markdown.";
         team(team_id) = "/teams/{team_id}": "A team.";
         remove_team(team_id) = "/teams/{team_id}/remove": "Asking before it is removed.";
         rename_team(team_id) = "/teams/{team_id}/name": "Changing its name.";
@@ -230,6 +236,11 @@ pub(crate) fn credential_for_server(id: impl Display) -> String {
 /// Generating a credential with the settings of this one.
 pub(crate) fn credential_like(client_id: impl Display) -> String {
     with_query(NEW_CREDENTIAL, &[("from", &client_id.to_string())])
+}
+
+/// The closed incidents with a smaller number.
+pub(crate) fn older_incidents(before: i64) -> String {
+    with_query(INCIDENTS, &[("before", &before.to_string())])
 }
 
 /// One entry of the audit log.

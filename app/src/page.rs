@@ -19,8 +19,8 @@ pub struct Page {
 /// What stands around every page of a signed-in person.
 #[derive(Default)]
 pub(crate) struct Alerts {
-    /// How many credentials work although they leaked.
-    pub leaked: i64,
+    /// How many incidents are not closed.
+    pub incidents: i64,
     /// The lines above the page.
     pub lines: Option<AnyView>,
 }

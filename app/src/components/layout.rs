@@ -21,7 +21,7 @@ pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
             let guard = (frame == Frame::Guarded).then_some("");
             html! {
                 <div class="frame">
-                    <Rail viewer leaked=alerts.leaked/>
+                    <Rail viewer incidents=alerts.incidents/>
                     <main id="main" tabindex="-1" data-width=width data-guard=guard>{alerts.lines}{body}</main>
                 </div>
             }
@@ -55,7 +55,7 @@ pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
 /// The menus are popovers: they open without script, and Escape closes them. On narrow screens the whole navigation is
 /// one popover behind a button. "Sign out" is outside the person's menu, so that one click always ends the session.
 #[component]
-fn Rail(viewer: Viewer, leaked: i64) -> AnyView {
+fn Rail(viewer: Viewer, incidents: i64) -> AnyView {
     let administers = viewer.authority.is_administrator();
     html! {
         <header class="rail">
@@ -75,7 +75,7 @@ fn Rail(viewer: Viewer, leaked: i64) -> AnyView {
                         item(links::APPS, Icon::Apps, "Apps", 0),
                     ])}
                     {group("Respond", [
-                        item(links::LEAKS, Icon::Warning, "Leaks", leaked),
+                        item(links::LEAKS, Icon::Warning, "Leaks", incidents),
                         administers.then(|| item(links::EMERGENCY, Icon::Stop, "Emergency stop", 0)).into_any(),
                         item(links::ACTIVITY, Icon::Activity, "Activity", 0),
                     ])}
@@ -95,14 +95,17 @@ fn group<const N: usize>(title: &'static str, items: [AnyView; N]) -> AnyView {
     html! { <div role="group" aria-label=title><p aria-hidden="true">{title}</p>{items.into_iter().collect_view()}</div> }
 }
 
-/// A link of the navigation. It shows whether the present page is this page or below it, and how many leaked
-/// credentials wait there.
-fn item(href: &'static str, icon: Icon, label: &'static str, leaked: i64) -> AnyView {
+/// A link of the navigation. It shows whether the present page is this page or below it, and how many incidents
+/// wait there.
+fn item(href: &'static str, icon: Icon, label: &'static str, incidents: i64) -> AnyView {
     let path = Visit::current().path;
     let page = path.split('?').next().unwrap_or_default();
     let below = href != links::OVERVIEW && page.starts_with(&format!("{href}/"));
     let current = if page == href { Some("page") } else { below.then_some("true") };
-    let count = (leaked > 0).then(|| view! { " "<b>{grouped(leaked)}<span class="vh">" leaked"</span></b> });
+    let count = (incidents > 0).then(|| {
+        let words = if incidents == 1 { " incident" } else { " incidents" };
+        view! { " "<b>{grouped(incidents)}<span class="vh">{words}</span></b> }
+    });
     html! { <a class="item" href=href aria-current=current><Drawing icon/><span>{label}</span>{count}</a> }
 }
 

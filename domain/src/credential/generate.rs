@@ -87,6 +87,7 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     change.use_form_token(form_token, credential.client_id.as_str(), sent_before).await?;
     store::credential::insert(&mut change, &credential, actor.id()).await?;
     let (secret, proof) = add_proof(&mut change, actor, &credential, checked.proof, checked.expires_at).await?;
+    note_replaced(&mut change, actor, draft, &credential).await?;
     let event = credential.event(Action::CredentialGenerated).with(json!({
         "proof": proof,
         "team": team.name,
@@ -105,6 +106,17 @@ pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_toke
     // A checked draft names at least one server.
     let server = checked.servers.into_iter().next().ok_or(CredentialError::NotFound)?;
     Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
+}
+
+/// Remembers, in the incidents of the credential that it replaces, what replaces it. The actor needs the right to
+/// change that one too.
+async fn note_replaced(change: &mut Change<'_>, actor: &Actor, draft: &Draft, credential: &Credential) -> Result<()> {
+    let Some(old) = &draft.replaces else { return Ok(()) };
+    let Some(replaced) = store::credential::find(&mut *change, old).await? else { return Ok(()) };
+    if change.authority(actor).await?.require(&replaced.team, Role::Member).is_ok() {
+        store::incident::record::replaced(change, old, &credential.client_id).await?;
+    }
+    Ok(())
 }
 
 /// Checks that the actor may generate this credential. Returns the team that will own it.

@@ -85,6 +85,7 @@ pub fn like(credential: &Credential, known: &[McpServer]) -> Draft {
         scopes: if scopes.is_empty() { credential.scopes.iter().map(str::to_owned).collect() } else { scopes },
         token_lifetime: credential.token_lifetime,
         ip_ranges: credential.ip_ranges.iter().map(ToString::to_string).collect(),
+        replaces: Some(credential.client_id.clone()),
         ..Draft::default()
     }
 }

@@ -9,11 +9,13 @@ use crate::model::credential::draft::check_reason;
 use crate::model::incident::{DelegatedCounts, Means, Preview, Selection, StopRequest};
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
 use crate::model::server::gateway::call::{CallSum, CalledFrom};
-use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, Target, Timestamp};
+use crate::prelude::{Action, Actor, AtField, Context, Event, Fault, FieldError, Target, Timestamp};
 use crate::store::{self, Store, StoreError};
 
 /// Most credentials of a selection whose calls are shown by address.
 const MOST_BY_ADDRESS: i64 = 1000;
+/// Most entries about stops that are read.
+const MOST_RECORDED: i64 = 200;
 /// How many credentials are stopped in one transaction.
 pub const BATCH_SIZE: usize = 2000;
 
@@ -67,8 +69,13 @@ pub async fn stop(
     batch_size: usize,
     mut progress: impl FnMut(u64),
 ) -> Result<(u64, Timestamp)> {
-    let StopRequest { selection, means, reason } = order;
+    let StopRequest { selection, means, reason, incident } = order;
     let reason = check_reason(reason).at("reason")?;
+    if let Some(number) = incident
+        && store::incident::record::find(&context.store, None, *number).await?.is_none()
+    {
+        return Err(FieldError::new("incident", "There is no incident with this number.").into());
+    }
     let now = context.now();
     let (mut total, mut last, mut is_first) = (0, None, true);
     let proven = actor.proven();
@@ -136,7 +143,38 @@ fn stopped_event(
         "clients": delegated.clients,
         "stopped_at": now.millis(),
         "reason": reason,
+        "incident": order.incident,
     }))
+}
+
+/// What the newest stops did in an incident.
+pub(crate) async fn of_incident(context: &Context, number: i64) -> Result<Vec<StopOfIncident>, Fault> {
+    let mut stops: Vec<StopOfIncident> = Vec::new();
+    for (at, by, details) in store::incident::emergency_stop::recorded(&context.store, MOST_RECORDED).await? {
+        let details: Value = serde_json::from_str(&details).unwrap_or_default();
+        if details["incident"].as_i64() != Some(number) {
+            continue;
+        }
+        let began = details["stopped_at"].as_i64().map_or(at, Timestamp::from_millis);
+        let credentials = details["credentials"].as_i64().unwrap_or(0);
+        let disabled = details["means"] == Means::Disable.as_str();
+        // A stop in several batches has several entries with the same moment.
+        match stops.iter_mut().find(|stop| stop.at == began) {
+            Some(stop) => stop.credentials += credentials,
+            None => stops.push(StopOfIncident { at: began, by, credentials, disabled }),
+        }
+    }
+    Ok(stops)
+}
+
+/// The result of a stop.
+pub(crate) struct StopOfIncident {
+    pub at: Timestamp,
+    /// The name of who stopped.
+    pub by: String,
+    pub credentials: i64,
+    /// Whether they were disabled, not revoked.
+    pub disabled: bool,
 }
 
 /// Stops that can be undone, because credentials that they disabled are still disabled: the newest first. Each page
@@ -150,7 +188,7 @@ pub async fn undoable(context: &Context) -> Result<Vec<(Timestamp, i64)>, Fault>
 
 async fn in_force(store: &Store) -> Result<Vec<(Timestamp, i64)>, StoreError> {
     let mut moments = Vec::new();
-    for details in store::incident::emergency_stop::recorded(store, 200).await? {
+    for (_, _, details) in store::incident::emergency_stop::recorded(store, MOST_RECORDED).await? {
         let details: Value = serde_json::from_str(&details).unwrap_or_default();
         let at = details["stopped_at"].as_i64().filter(|_| details["means"] == Means::Disable.as_str());
         moments.extend(at.map(Timestamp::from_millis));

@@ -58,6 +58,12 @@ impl Event {
         self
     }
 
+    /// Whether the change of it may end something that leaked, or make it work again.
+    pub(crate) fn may_settle_incidents(&self) -> bool {
+        use Target::{Client, Consent, Credential, Incident, Instance, Person, PersonalToken};
+        matches!(self.target, Client | Consent | Credential | Incident | Instance | Person | PersonalToken)
+    }
+
     /// The same event with details: a JSON object. For an edit it holds the values before and after. Never a secret.
     pub fn with(mut self, details: Value) -> Self {
         self.details = details;
@@ -219,6 +225,12 @@ word_enum! {
         PersonalTokenGenerated = "personal_token.generated",
         PersonalTokenRevoked = "personal_token.revoked",
         LeakReported = "leak.reported",
+        IncidentOpened = "incident.opened",
+        IncidentEdited = "incident.edited",
+        IncidentNoted = "incident.noted",
+        IncidentContained = "incident.contained",
+        IncidentClosed = "incident.closed",
+        IncidentReopened = "incident.reopened",
     }
 }
 
@@ -236,6 +248,8 @@ word_enum! {
         Team = "team",
         McpServer = "mcp_server",
         Webhook = "webhook",
+        /// The record of a leak; its identifier is its number.
+        Incident = "incident",
         SigningKey = "signing_key",
         MasterKey = "master_key",
         /// Countersign itself: the event has no other target.

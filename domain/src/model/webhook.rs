@@ -50,6 +50,8 @@ word_enum! {
         Revoked = "credential.revoked",
         /// A secret or token of it was reported as leaked.
         Leaked = "credential.leaked",
+        /// An incident was opened, contained, closed or opened again. Each step has a type of its own.
+        Incidents = "incident.opened",
         /// It ends in 14, 3 or 1 days.
         Expiring = "credential.expiring",
         /// A client presented a secret or key that was revoked, replaced or expired.

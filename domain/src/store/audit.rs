@@ -63,6 +63,17 @@ pub(crate) async fn add_readers(
         let sql = "INSERT INTO audit_readers (reader, seq) SELECT team_id, $1 FROM credentials WHERE client_id = $2";
         sql!(sql; entry.seq, entry.target_id).execute(&mut *transaction).await?;
     }
+    // An incident is seen by the teams and people of what leaked.
+    if entry.target_kind == Target::Incident.as_str()
+        && let Ok(number) = entry.target_id.parse::<i64>()
+    {
+        let sql = "INSERT INTO audit_readers (reader, seq)
+             SELECT c.team_id, $1 FROM incident_items AS i JOIN credentials AS c ON c.client_id = i.id
+             WHERE i.incident = $2 AND i.kind = 'credential'
+             UNION SELECT i.person_id, $1 FROM incident_items AS i
+             WHERE i.incident = $2 AND i.person_id IS NOT NULL";
+        sql!(sql; entry.seq, number).execute(&mut *transaction).await?;
+    }
     let target = [Target::Team.as_str(), Target::Person.as_str()]
         .contains(&entry.target_kind.as_str())
         .then_some(entry.target_id.as_str());

@@ -19,11 +19,13 @@ use crate::crypto::keys::TokenAlgorithm;
 use crate::crypto::password::StoredPassword;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::secret::SecretHash;
+use crate::model::audit::Target;
 use crate::model::client::consent::EndCause;
 use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::refusal::AppRefusal;
 use crate::model::client::{ClientKind, ClientState};
 use crate::model::credential::AuthMethod;
+use crate::model::incident::record::Source;
 use crate::model::operations::ChecklistMark;
 use crate::model::person::authority::Role;
 use crate::model::person::session::CookieHash;
@@ -325,7 +327,7 @@ macro_rules! texts {
 texts! {
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
     McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
-    AppRefusal, AuthMethod, CallKind, CallOutcome, ChangePolicy, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, TokenAlgorithm:
+    AppRefusal, AuthMethod, CallKind, CallOutcome, ChangePolicy, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, Source, Target, TokenAlgorithm:
     |value| value.as_str(), |text| Self::parse(&text)
 }
 texts! { Scopes: |scopes| scopes.to_string(), |text| Self::parse(&text) }

@@ -16,16 +16,6 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// comes first.
 const STAGES: [(u32, &str); 3] = [(1, "expiring_1"), (3, "expiring_3"), (14, "expiring_14")];
 
-/// Refusals of a secret, key or identity that was valid once. The proof itself was right, so only a party that had the
-/// secret, key or identity can cause these refusals.
-const RETIRED: [Refusal; 5] = [
-    Refusal::SecretRetired,
-    Refusal::SecretExpired,
-    Refusal::SecretRevoked,
-    Refusal::CredentialRevoked,
-    Refusal::CredentialEnded,
-];
-
 /// How many credentials one transaction handles.
 const BATCH_SIZE: i64 = 100;
 /// How many transactions one run makes. The rest waits for the next run, so that an instance with very many credentials
@@ -98,7 +88,9 @@ pub async fn retired_secrets_tried(context: &Context) -> Result<usize, Fault> {
     let now = context.now();
     let mut told = 0;
     for _ in 0..MOST_BATCHES {
-        let found = store::webhook::alert::tried(&context.store, &RETIRED, now.hour() - LOOK_BACK, BATCH_SIZE).await?;
+        let found =
+            store::webhook::alert::tried(&context.store, &Refusal::AFTER_ITS_END, now.hour() - LOOK_BACK, BATCH_SIZE)
+                .await?;
         if found.is_empty() {
             break;
         }

@@ -27,8 +27,11 @@ fn rule(action: Action) -> Option<Rule> {
         Action::CredentialGenerated => of(EventKind::Generated, &["expires_at", "scopes", "mcp_servers"]),
         Action::CredentialRotationStarted => of(EventKind::Rotated, &["old", "old_works_until", "new"]),
         Action::CredentialRevoked => of(EventKind::Revoked, &["reason", "emergency"]),
-        Action::CredentialLeaked => of(EventKind::Leaked, &["secret", "found_at", "revoked"]),
-        Action::LeakReported => under_own_name(EventKind::Leaked, &["person", "found_at", "revoked"]),
+        Action::CredentialLeaked => of(EventKind::Leaked, &["secret", "found_at", "revoked", "incident"]),
+        Action::LeakReported => under_own_name(EventKind::Leaked, &["person", "found_at", "revoked", "incident"]),
+        Action::IncidentOpened => under_own_name(EventKind::Incidents, &["source", "found_at"]),
+        Action::IncidentContained | Action::IncidentReopened => under_own_name(EventKind::Incidents, &[]),
+        Action::IncidentClosed => under_own_name(EventKind::Incidents, &["false_alarm"]),
         Action::CredentialExpiring => of(EventKind::Expiring, &["days", "ends_at"]),
         Action::CredentialRetiredSecretTried => {
             of(EventKind::RetiredSecretTried, &["cause", "tried_at", "address", "agent"])
@@ -79,6 +82,10 @@ pub(crate) fn message_of(settings: &Settings, entry: &AuditEntry, team: Option<&
         (data, format!("credentials/{}", entry.target_id))
     } else if entry.target_kind == Target::McpServer.as_str() {
         (json!({ "id": entry.target_id, "name": entry.target_name }), format!("servers/{}", entry.target_id))
+    } else if entry.target_kind == Target::Incident.as_str() {
+        let number = entry.target_id.parse::<i64>().ok();
+        let data = json!({ "number": number, "title": entry.target_name });
+        (data, format!("incidents/{}", entry.target_id))
     } else if entry.action == Action::LeakReported.as_str() {
         (json!({ "kind": entry.target_kind, "name": entry.target_name }), "apps".to_owned())
     } else {

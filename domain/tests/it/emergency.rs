@@ -29,7 +29,7 @@ async fn stop(
     means: Means,
     reason: &str,
 ) -> Result<(u64, Timestamp), CredentialError> {
-    let order = StopRequest { selection, means, reason };
+    let order = StopRequest { selection, means, reason, incident: None };
     emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await
 }
 
@@ -121,7 +121,7 @@ async fn many_are_stopped_in_batches_and_enabled_together() {
         generated(context, &draft(&format!("job {number}"))).await;
     }
     let selection = Selection::default();
-    let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill" };
+    let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill", incident: None };
     let mut told = Vec::new();
     let stopped = emergency_stop::stop(context, &operator(), &order, 2, |count| told.push(count)).await.expect("stops");
     assert_eq!((stopped.0, told), (5, vec![2, 4, 5]));

@@ -153,7 +153,7 @@ async fn a_webhook_hears_only_what_it_asked_for() {
     assert_eq!(types(&sent(&instance, &webhook.id).await), ["credential.revoked"]);
     generated(context, &draft("other")).await;
     let selection = Selection::default();
-    let order = StopRequest { selection: &selection, means: Means::Revoke, reason: "drill" };
+    let order = StopRequest { selection: &selection, means: Means::Revoke, reason: "drill", incident: None };
     emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await.expect("stops");
     let received = sent(&instance, &webhook.id).await;
     assert_eq!(types(&received), ["credential.revoked", "emergency.stopped"]);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::context::Context;
+use domain::incident::record;
 use domain::model::actor::Actor;
 use domain::model::ports::Probe;
 use domain::operations::housekeeping::{self, Housekeeping};
@@ -193,11 +194,12 @@ async fn run_housekeeping(context: Context) {
     }
 }
 
-/// Writes alerts: credentials that expire soon, retired secrets that were tried.
+/// Writes alerts: incidents that time has contained, credentials that expire soon, retired secrets that were tried.
 async fn write_alerts(context: Context) {
     let mut interval = every(ALERT_INTERVAL);
     for round in (0..EXPIRY_EVERY).cycle() {
         interval.tick().await;
+        note(record::settle_due(&context).await, "the states of incidents could not be brought up to date");
         note(alert::retired_secrets_tried(&context).await, "alerts about retired secrets could not be written");
         if round == 0 {
             let problem = "alerts about credentials that expire soon could not be written";

@@ -2,20 +2,28 @@
 
 use std::convert::Infallible;
 
-use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Outcome, Typed};
-use app::pages::incident::leaks;
+use app::pages::credential::fields::read_owner;
+use app::pages::incident::emergency_stop::{self as page, CONFIRMATION, Outcome, Typed as TypedStop};
+use app::pages::incident::record::{self as record_page, Typed, read_moment};
 use app::pages::incident::report::{self, TypedReport};
+use app::pages::incident::{leaks, list};
 use app::render;
 use app::visit::Visit;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use domain::base::clock::Timestamp;
+use domain::base::id::McpServerId;
+use domain::context::Context;
 use domain::credential::CredentialError;
 use domain::incident::emergency_stop;
 use domain::incident::leak::{self, Reported};
+use domain::incident::record::handle::{self, Ending};
+use domain::incident::record::{self, export, story};
 use domain::model::actor::Actor;
 use domain::model::field_error::FieldError;
+use domain::model::incident::record::{Incident, Source};
+use domain::model::incident::story::Story;
 use domain::model::incident::{Means, Preview, Selection, StopRequest};
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
@@ -23,25 +31,145 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::dashboard::prelude::{
-    ActionError, Answer, Fields, Form, PageResult, Refused, Response, Submission, read, respond,
+    ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read, refuse, respond,
 };
 use crate::http::error;
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::incident::leaks::page as leaks;
 
-/// `POST /leaks`: the pasted text is answered and not stored. A form of another session is shown again without the
-/// text: it may hold secrets, and somebody else may have pasted them.
+/// `POST /leaks`: the pasted text is answered and not stored. What the person may end and leaked is recorded in an
+/// incident. A form of another session is shown again without the text: it may hold secrets, and somebody else may have
+/// pasted them.
 pub(crate) async fn find_leaks(form: Submission) -> Response {
-    if let Err(refused) = form.actor().await {
-        return form.answer(Err(refused), (), leaks::page).await;
-    }
+    let actor = match form.actor().await {
+        Ok(actor) => actor,
+        Err(refused) => return form.answer(Err(refused), (), leaks::page).await,
+    };
     let text = form.get("text");
     if text.trim().is_empty() {
         let error = FieldError::new("text", "Paste what was found: a secret, a token, a client ID, or a whole log.");
         return form.answer(Err(error.into()), (), leaks::page).await;
     }
-    respond(form.visit, async { leaks::result(text).await }).await
+    let recorded = match form.visit.authority() {
+        Ok(authority) => leak::record(form.context(), &actor, authority, &text, Source::Search).await,
+        Err(error) => return form.answer(Err(error.into()), (), leaks::page).await,
+    };
+    match recorded {
+        Ok(incident) => respond(form.visit, async move { leaks::result(text, incident).await }).await,
+        Err(error) => form.answer(Err(error.into()), (), leaks::page).await,
+    }
+}
+
+/// `GET /incidents`
+pub(crate) async fn incidents(fields: Fields) -> PageResult {
+    list::page(fields.find("before").and_then(|number| number.parse().ok())).await
+}
+
+/// `GET /incidents/{number}`
+pub(crate) async fn incident(number: String, fields: Fields) -> PageResult {
+    record_page::page(number, Form::new(Typed { done: fields.find("done").map(str::to_owned), ..Typed::default() }))
+        .await
+}
+
+/// `POST /incidents/{number}`: who handles it, and since when it was exposed.
+pub(crate) async fn edit_incident(number: String, form: Submission) -> Response {
+    let (owner, exposed_at) = (form.get("owner"), form.get("exposed_at"));
+    let typed = Typed { owner, exposed_at, edited: true, ..Typed::default() };
+    form.run_of(number, typed, record_page::page, async |form, number, typed| {
+        let number = numbered(number)?;
+        let (owner, exposed_at) = (read_owner(&typed.owner)?, read_moment(&typed.exposed_at)?);
+        handle::edit(form.context(), &form.actor().await?, number, owner.as_ref(), exposed_at).await?;
+        Ok(Answer::Next(Done::IncidentSaved.at(links::incident(number))))
+    })
+    .await
+}
+
+/// `POST /incidents/{number}/note`
+pub(crate) async fn note_incident(number: String, form: Submission) -> Response {
+    let typed = Typed { note: form.get("note"), ..Typed::default() };
+    form.run_of(number, typed, record_page::page, async |form, number, typed| {
+        let (number, about) = (numbered(number)?, McpServerId::parse(&form.get("about")));
+        handle::add_note(form.context(), &form.actor().await?, number, about.as_ref(), &typed.note).await?;
+        let done = if about.is_some() { Done::IncidentTold } else { Done::IncidentNoted };
+        Ok(Answer::Next(done.at(links::incident(number))))
+    })
+    .await
+}
+
+/// `POST /incidents/{number}/state`: stops what leaked, closes the incident, or opens it again.
+pub(crate) async fn change_incident(number: String, form: Submission) -> Response {
+    form.run_of(number, Typed::default(), record_page::page, async |form, number, _| {
+        let (number, context, actor) = (numbered(number)?, form.context(), form.actor().await?);
+        let done = match form.get("to").as_str() {
+            "stop" => {
+                handle::stop(context, &actor, number).await?;
+                Done::IncidentStopped
+            }
+            "handled" => {
+                handle::close(context, &actor, number, Ending::Handled).await?;
+                Done::IncidentClosed
+            }
+            "false_alarm" => {
+                handle::close(context, &actor, number, Ending::FalseAlarm).await?;
+                Done::IncidentDismissed
+            }
+            "open" => {
+                handle::reopen(context, &actor, number).await?;
+                Done::IncidentReopened
+            }
+            _ => return Err(ActionError::NotFound.into()),
+        };
+        Ok(Answer::Next(done.at(links::incident(number))))
+    })
+    .await
+}
+
+/// `GET /incidents/{number}/record.json`
+pub(crate) async fn incident_json(number: String, form: Submission) -> Response {
+    exported(number, form, "json", "application/json", |context, incident, story| {
+        format!("{:#}\n", export::json(context, incident, story))
+    })
+    .await
+}
+
+/// `GET /incidents/{number}/record.md`
+pub(crate) async fn incident_markdown(number: String, form: Submission) -> Response {
+    exported(number, form, "md", "text/markdown; charset=utf-8", export::markdown).await
+}
+
+/// The record as a file.
+async fn exported(
+    number: String,
+    form: Submission,
+    ending: &str,
+    media_type: &'static str,
+    write: impl FnOnce(&Context, &Incident, &Story) -> String,
+) -> Response {
+    let found = async {
+        let (context, authority) = (form.context(), form.visit.authority()?);
+        let number = number.parse().map_err(|_| ActionError::NotFound)?;
+        let incident = record::find(context, authority, number).await?.ok_or(ActionError::NotFound)?;
+        let story = story::read(context, authority, &incident).await?;
+        Ok::<_, ActionError>((number, write(context, &incident, &story)))
+    };
+    match found.await {
+        Ok((number, text)) => {
+            let name: i64 = number;
+            let disposition = format!("attachment; filename=\"incident-{name}.{ending}\"");
+            let headers = [
+                (header::CONTENT_TYPE, media_type.to_owned()),
+                (header::CONTENT_DISPOSITION, disposition),
+                (header::CACHE_CONTROL, "no-store".to_owned()),
+            ];
+            (headers, text).into_response()
+        }
+        Err(error) => refuse(form.visit, error).await,
+    }
+}
+
+fn numbered(number: &str) -> Result<i64, ActionError> {
+    number.parse().map_err(|_| ActionError::NotFound)
 }
 
 /// `GET /emergency`: the choice of what is stopped; with a choice in the address, what the stop would end.
@@ -49,7 +177,7 @@ pub(crate) async fn emergency(fields: Fields) -> PageResult {
     if fields.find("means").is_some() {
         return stop_form(fields).await;
     }
-    let outcome = read!(fields => Outcome { done, count, apps, personal_tokens, clients });
+    let outcome = read!(fields => Outcome { done, count, apps, personal_tokens, clients, incident });
     page::start_page(outcome, Form::new(typed(&fields))).await
 }
 
@@ -89,8 +217,8 @@ async fn reported(form: &Submission, typed: &TypedReport) -> Result<Reported, Re
     Ok(leak::report(form.context(), &actor, &text, place, state.leak_reports.policy).await?)
 }
 
-fn typed(fields: &Fields) -> Typed {
-    read!(fields => Typed { team, made_by, server, tag, created_before, means, reason, confirmation })
+fn typed(fields: &Fields) -> TypedStop {
+    read!(fields => TypedStop { team, made_by, server, tag, created_before, means, reason, incident, confirmation })
 }
 
 /// `POST /emergency`: a small stop leads back to the page. A large stop is answered with a page that grows
@@ -104,9 +232,10 @@ pub(crate) async fn stop(form: Submission) -> Response {
     };
     // The stop reports its progress to the page. It goes on when the page is closed.
     let (told, progress) = mpsc::unbounded_channel();
+    let incident = typed.incident.parse().ok();
     let (context, reason, batch_size) = (form.context().clone(), typed.reason.clone(), form.state.stop_batch_size);
     let work = tokio::spawn(async move {
-        let order = StopRequest { selection: &selection, means, reason: &reason };
+        let order = StopRequest { selection: &selection, means, reason: &reason, incident };
         let mut stopped = 0;
         let outcome = emergency_stop::stop(&context, &actor, &order, batch_size, |count| {
             stopped = count;
@@ -121,14 +250,14 @@ pub(crate) async fn stop(form: Submission) -> Response {
         outcome
     });
     if preview.credentials > batch_size as i64 {
-        return progress_page(form.visit, means, preview, progress, work).await;
+        return progress_page(form.visit, means, (preview, incident), progress, work).await;
     }
-    let outcome = finished(work).await.map(|count| Answer::Next(page::done_address(means, count, &preview)));
+    let outcome = finished(work).await.map(|count| Answer::Next(page::done_address(means, count, &preview, incident)));
     form.answer(outcome, typed, page::page).await
 }
 
 /// The typed values, checked; the actor; and what the stop would end.
-async fn prepared(form: &Submission, typed: &Typed) -> Result<(Selection, Means, Actor, Preview), Refused> {
+async fn prepared(form: &Submission, typed: &TypedStop) -> Result<(Selection, Means, Actor, Preview), Refused> {
     let (selection, means) = typed.selection()?;
     if typed.confirmation.trim() != CONFIRMATION {
         return Err(FieldError::new("confirmation", format!("Type {CONFIRMATION} to confirm.")).into());
@@ -151,7 +280,7 @@ async fn finished(work: Work) -> Result<u64, Refused> {
 async fn progress_page(
     visit: Visit,
     means: Means,
-    preview: Preview,
+    (preview, incident): (Preview, Option<i64>),
     progress: mpsc::UnboundedReceiver<u64>,
     work: Work,
 ) -> Response {
@@ -166,7 +295,7 @@ async fn progress_page(
     });
     let end = stream::once(async move {
         Bytes::from(match finished(work).await {
-            Ok(count) => page::progress_end(means, count, &preview),
+            Ok(count) => page::progress_end(means, count, &preview, incident),
             Err(_) => page::progress_broken(),
         })
     });

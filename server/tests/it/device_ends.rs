@@ -165,7 +165,7 @@ async fn a_stop_of_a_part_ends_the_requests_of_that_part() {
     let client_id = device_client(&app).await;
     let other = crate::server_access::docs(&app).await;
     let stop = async |selection: &Selection| {
-        let order = StopRequest { selection, means: Means::Disable, reason: "drill" };
+        let order = StopRequest { selection, means: Means::Disable, reason: "drill", incident: None };
         emergency_stop::stop(context, &operator(), &order, 100, |_| {}).await.expect("stops");
     };
     let ((waiting, _), (allowed, user_code), (own, own_code)) =

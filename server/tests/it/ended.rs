@@ -223,7 +223,7 @@ async fn a_stop_goes_on_when_the_session_ends_between_two_batches() {
     let second = joined(&app, "second@example.com", InvitedRole::Administrator).await;
     let wait_for = |work: &mut dyn FnMut(&Handle)| tokio::task::block_in_place(|| work(&Handle::current()));
     let selection = Selection::default();
-    let order = |means| StopRequest { selection: &selection, means, reason: "drill" };
+    let order = |means| StopRequest { selection: &selection, means, reason: "drill", incident: None };
     let (disable, revoke) = (order(Means::Disable), order(Means::Revoke));
 
     let actor = session_of(&app, &person).await;

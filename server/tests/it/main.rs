@@ -22,6 +22,7 @@ mod gateway;
 mod headers;
 mod health;
 mod html;
+mod incidents;
 mod interactive;
 mod leak_page;
 mod leaks;

@@ -397,7 +397,7 @@ async fn an_emergency_stop_ends_what_acts_for_people() {
     let (access, refresh) = granted(&app, &browser, &client_id).await;
     let stop = async |selection: &Selection| {
         let preview = emergency_stop::preview(context, selection, Means::Disable).await.expect("counts");
-        let order = StopRequest { selection, means: Means::Disable, reason: "drill" };
+        let order = StopRequest { selection, means: Means::Disable, reason: "drill", incident: None };
         emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await.expect("stops");
         (preview.grants, preview.personal_tokens)
     };

@@ -500,7 +500,8 @@ async fn a_stop_of_many_a_role_and_a_signing_key_stay_ended() {
     let stopped = app.generated("stopped", &[]).await;
     let backup = Backup::of(&app).await;
     team::remove(&context, &operator(), &team).await.expect("removed");
-    let order = StopRequest { selection: &Selection::default(), means: Means::Disable, reason: "drill" };
+    let order =
+        StopRequest { selection: &Selection::default(), means: Means::Disable, reason: "drill", incident: None };
     emergency_stop::stop(&context, &operator(), &order, 1, |_| {}).await.expect("stops");
     key_rotation::rotate(&context, &operator(), TokenAlgorithm::default(), RotationMode::Ordered)
         .await
@@ -764,7 +765,8 @@ tests! {
         InvitationWithdrawn SessionStarted SessionRefused SessionSecondStepAsked SessionEnded GrantAllowed
         GrantDenied GrantEnded;
     ["", ""]:
-        PersonalTokenGenerated PersonalTokenRevoked;
+        PersonalTokenGenerated PersonalTokenRevoked IncidentOpened IncidentEdited IncidentNoted IncidentContained
+        IncidentClosed IncidentReopened;
     ["", ""]:
         WebhookAdded WebhookResumed;
     ["", ""]:

@@ -16,14 +16,14 @@ use domain::credential::keys;
 use domain::credential::list;
 use domain::credential::{federated, inspect};
 use domain::crypto::password::Password;
-use domain::incident::emergency_stop;
+use domain::incident::{emergency_stop, leak};
 use domain::model::actor::{Actor, ActorProof};
 use domain::model::audit::Filter;
 use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
 use domain::model::credential::query::Query;
-use domain::model::incident::{Means, Selection, StopRequest};
+use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::operations::How;
 use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
@@ -191,6 +191,13 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/servers/{id}/check", POST, Administrator, Nothing, 422, &[]),
         ("/leaks", GET, PERSON, Nothing, 200, &[]),
         ("/leaks", POST, PERSON, Nothing, 200, &[("text", "a log"), ("days", "7")]),
+        ("/incidents", GET, PERSON, Nothing, 200, &[]),
+        ("/incidents/{number}", GET, Viewer, Team, 200, &[]),
+        ("/incidents/{number}", POST, Member, Team, 303, &[("owner", ""), ("exposed_at", "")]),
+        ("/incidents/{number}/note", POST, Member, Team, 303, &[("note", "Asked.")]),
+        ("/incidents/{number}/state", POST, Member, Team, 303, &[("to", "handled")]),
+        ("/incidents/{number}/record.json", GET, Viewer, Team, 200, &[]),
+        ("/incidents/{number}/record.md", GET, Viewer, Team, 200, &[]),
         (
             "/leaks/renew",
             POST,
@@ -446,9 +453,15 @@ impl<'app> Stage<'app> {
             let stopped = new_team(app, &format!("Stopped {round}")).await;
             generated_for(app, &stopped, "stopped", DraftProof::Secret).await;
             let selection = Selection { team: Some(stopped), ..Selection::default() };
-            let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill" };
+            let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill", incident: None };
             let stop = emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await;
             stopped_at = stop.expect("stops").1.millis();
+        }
+        let mut number = 0;
+        if row.0.contains("{number}") {
+            let leaked = generated_for(app, team, "leaked", DraftProof::Secret).await.secret.expect("a secret");
+            let report = leak::report(context, &Actor::system(), leaked.expose(), None, Policy::Revoke).await;
+            number = report.expect("reports").incident.expect("an incident");
         }
         let servers = domain::server::list(context).await.expect("reads");
         let behind = match is_asked("all") {
@@ -495,6 +508,7 @@ impl<'app> Stage<'app> {
             ("{id}", servers[0].id.to_string()),
             ("{slug}", "guide".to_owned()),
             ("{gateway_id}", behind.to_string()),
+            ("{number}", number.to_string()),
         ])
     }
 

@@ -176,7 +176,8 @@ async fn a_form_that_arrives_without_a_session_leads_to_the_sign_in_and_back_to_
             .replace("{client_id}", credential.client_id.as_str())
             .replace("{team_id}", credential.team.as_str())
             .replace("{person_id}", "usr_0000000000000000000000")
-            .replace("{id}", "x");
+            .replace("{id}", "x")
+            .replace("{number}", "1");
         let answer = stranger.post(&path, &[("name", "typed")]).await;
         if answer.status == StatusCode::METHOD_NOT_ALLOWED {
             continue;

@@ -216,7 +216,7 @@ async fn every_page_speaks_one_language() {
     app.instance.clock.advance(Duration::from_secs(2 * 3600));
     administrator.sign_in(PASSWORD).await;
     let selection = Selection { team: Some(stage.other.clone()), ..Selection::default() };
-    let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill" };
+    let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill", incident: None };
     emergency_stop::stop(context, &operator(), &order, 10, |_| {}).await.expect("stops");
 
     let mut wrong: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -51,6 +51,8 @@ fn tone(action: Action) -> Option<&'static str> {
     Some(match action {
         Action::CredentialLeaked
         | Action::LeakReported
+        | Action::IncidentOpened
+        | Action::IncidentReopened
         | Action::CredentialRevoked
         | Action::CredentialRetiredSecretTried
         | Action::EmergencyStopped
@@ -76,7 +78,9 @@ fn tone(action: Action) -> Option<&'static str> {
         | Action::GrantDenied
         | Action::TokenRevoked => "warn",
         action if action.as_str().ends_with(".added") => "ok",
-        Action::PersonCreated
+        Action::IncidentContained
+        | Action::IncidentClosed
+        | Action::PersonCreated
         | Action::PersonEnabled
         | Action::TeamCreated
         | Action::InvitationAccepted

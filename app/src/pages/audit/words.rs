@@ -101,13 +101,19 @@ texts! {
     PersonalTokenGenerated "Personal token generated";
     PersonalTokenRevoked "Personal token revoked";
     LeakReported "Leak reported";
+    IncidentOpened "Incident opened";
+    IncidentEdited "Incident changed";
+    IncidentNoted "Note added to an incident";
+    IncidentContained "Incident contained";
+    IncidentClosed "Incident closed";
+    IncidentReopened "Incident opened again";
 }
 
 /// Kinds of actions: the word in the address, the name, and how the names of the actions begin.
 const KINDS: [(&str, &str, &[&str]); 8] = [
     ("sign-in", "Sign-in", &["session.", "second_factor.", "recovery_code", "passkey."]),
     ("credentials", "Credentials", &["credential.", "credentials.", "token."]),
-    ("incidents", "Leaks and stops", &["credential.leaked", "credential.retired", "leak.", "emergency."]),
+    ("incidents", "Leaks and stops", &["credential.leaked", "credential.retired", "leak.", "incident.", "emergency."]),
     ("people", "People and teams", &["person.", "team.", "invitation."]),
     ("apps", "Apps and clients", &["client", "grant.", "personal_token."]),
     ("servers", "MCP servers", &["mcp_server."]),

@@ -73,7 +73,7 @@ pub(crate) fn read_team(id: &str) -> Result<Option<TeamId>, FieldError> {
 }
 
 /// Reads the choice of an owner.
-pub(crate) fn read_owner(id: &str) -> Result<Option<PersonId>, FieldError> {
+pub fn read_owner(id: &str) -> Result<Option<PersonId>, FieldError> {
     read_optional(id, PersonId::parse, "owner", "Choose one of the list.")
 }
 
@@ -135,6 +135,20 @@ pub(crate) async fn owner_choice(
     chosen: String,
     error: Option<String>,
 ) -> Result<AnyView, ActionError> {
+    let people = people_to_choose(visit, role, others, present).await?;
+    Ok(html! {
+        <Select id="owner" label="Owner" options=options_after(first, people) chosen error
+            hint="The person to ask about this credential. The owner has no extra rights."/>
+    })
+}
+
+/// The people of the visitor's teams, by name; administrators choose among all. See [`owner_choice`].
+pub(crate) async fn people_to_choose(
+    visit: &Visit,
+    role: Role,
+    others: bool,
+    present: Option<&Owner>,
+) -> Result<Vec<(String, String)>, ActionError> {
     let authority = visit.authority()?;
     let mut people: Vec<(String, String)> = Vec::new();
     if authority.is_administrator() {
@@ -154,10 +168,7 @@ pub(crate) async fn owner_choice(
         let mark = if owner.disabled { " (disabled)" } else { "" };
         people.push((owner.id.to_string(), format!("{}{mark}", owner.name)));
     }
-    Ok(html! {
-        <Select id="owner" label="Owner" options=options_after(first, people) chosen error
-            hint="The person to ask about this credential. The owner has no extra rights."/>
-    })
+    Ok(people)
 }
 
 /// The people who can own some of these credentials, each with how many: "Grace Hopper: 2 of 3". The visitor sees the

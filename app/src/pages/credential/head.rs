@@ -3,8 +3,8 @@
 
 use domain::audit;
 use domain::base::clock::Timestamp;
-use domain::incident::leak;
-use domain::model::audit::{Action, AuditEntry};
+use domain::incident::{leak, record};
+use domain::model::audit::{Action, AuditEntry, Target};
 use domain::model::credential::federated::FederatedIdentity;
 use domain::model::credential::key::ClientKey;
 use domain::model::credential::{AuthMethod, ClientSecret, Credential, Status};
@@ -213,12 +213,14 @@ pub(crate) fn rotate_link(credential: &Credential) -> Option<AnyView> {
 
 /// What people must know before anything else: why the credential does not work, what leaked, what is under way.
 pub(crate) async fn notices(shown: &Shown) -> Result<AnyView, ActionError> {
+    let open = shown.credential.revoked_at.is_none();
+    let context = &shown.visit.context;
+    let incident = record::of_item(context, Target::Credential, shown.credential.client_id.as_str()).await?;
     let revoked = match shown.credential.revoked_at {
-        Some(at) => Some(revoked(shown, at).await?),
+        Some(at) => Some(revoked(shown, at, incident).await?),
         None => None,
     };
-    let open = shown.credential.revoked_at.is_none();
-    let leaked = if open { leaked(shown).await? } else { None };
+    let leaked = if open { leaked(shown, incident).await? } else { None };
     Ok(html! {
         {revoked}
         {open.then(|| view! { {leaked}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)}{archived(shown)} })}
@@ -226,7 +228,7 @@ pub(crate) async fn notices(shown: &Shown) -> Result<AnyView, ActionError> {
 }
 
 /// "Leaked and revoked 5 days ago by Ada."
-async fn revoked(shown: &Shown, at: Timestamp) -> Result<AnyView, ActionError> {
+async fn revoked(shown: &Shown, at: Timestamp, incident: Option<i64>) -> Result<AnyView, ActionError> {
     let credential = &shown.credential;
     let entries = shown.entries(50).await?;
     let revoking = entries.into_iter().find(|entry| entry.action == Action::CredentialRevoked.as_str());
@@ -238,9 +240,13 @@ async fn revoked(shown: &Shown, at: Timestamp) -> Result<AnyView, ActionError> {
         "idle",
         view! {
             <p><b>{what}{distance(at)}{by}"."</b>" This cannot be undone."{reason}</p>
-            <p class="row"><a href=entry>"See the audit entry"</a>{replacement(shown)}</p>
+            <p class="row"><a href=entry>"See the audit entry"</a>{incident.map(incident_link)}{replacement(shown)}</p>
         },
     ))
+}
+
+fn incident_link(number: i64) -> AnyView {
+    html! { <a href=links::incident(number)>{format!("See incident #{number}")}</a> }
 }
 
 /// The link to a new credential with the same settings, for those who may generate it.
@@ -345,7 +351,7 @@ fn archived(shown: &Shown) -> Option<AnyView> {
 }
 
 /// The notice that a secret was reported as leaked, with the links that stop it, or with the people who may.
-async fn leaked(shown: &Shown) -> Result<Option<AnyView>, ActionError> {
+async fn leaked(shown: &Shown, incident: Option<i64>) -> Result<Option<AnyView>, ActionError> {
     let Some((secret, works)) = shown.leak() else { return Ok(None) };
     let hint = &secret.hint;
     let place = secret.leaked_where.as_ref().map(|place| format!(" Found at {place}."));
@@ -379,7 +385,7 @@ async fn leaked(shown: &Shown) -> Result<Option<AnyView>, ActionError> {
             " The secret does not work now.",
         ),
     };
-    Ok(Some(notice("danger", view! { <p><b>{title}</b>{rest}{place}</p>{act} })))
+    Ok(Some(notice("danger", view! { <p><b>{title}</b>{rest}{place}" "{incident.map(incident_link)}</p>{act} })))
 }
 
 /// The rotation in progress: how the old secret is used, and when it stops.

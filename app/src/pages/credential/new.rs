@@ -3,7 +3,7 @@
 //! A handler of the server answers the form, beside this page's route. A server function cannot: it answers a plain
 //! form with a redirect, and the redirect's body or address would have to carry the secret.
 
-use domain::base::id::{McpServerId, TeamId};
+use domain::base::id::{ClientId, McpServerId, TeamId};
 use domain::model::credential::draft::{Draft, DraftProof};
 use domain::model::credential::key::KeysAt;
 use domain::model::credential::{AuthMethod, Credential};
@@ -109,6 +109,7 @@ impl Typed {
                 AuthMethod::Federated => DraftProof::Federated(identity_draft(&self.identity)),
             },
             assertions: read_rules(&self.assertions),
+            replaces: ClientId::parse(&self.from).filter(|_| self.purpose != DUPLICATE),
         };
         (draft, errors)
     }

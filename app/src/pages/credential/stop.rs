@@ -31,12 +31,21 @@ pub(crate) async fn disable_credential(client_id: String) -> Result<String, Acti
     Ok(Done::CredentialDisabled.at(links::credential(&id)))
 }
 
-/// Revokes one or several credentials (client IDs separated by spaces). This cannot be undone.
+/// Revokes one or several credentials (client IDs separated by spaces). This cannot be undone. With the number of an
+/// incident, its page shows what the leak is now.
 #[server(prefix = "/fn", endpoint = "revoke_credentials")]
-pub(crate) async fn revoke_credentials(client_ids: String, reason: String) -> Result<String, ActionError> {
+pub(crate) async fn revoke_credentials(
+    client_ids: String,
+    reason: String,
+    #[server(default)] incident: Option<i64>,
+) -> Result<String, ActionError> {
     let visit = signed_in()?;
     let ids = read_ids(client_ids.split(' '))?;
     let (context, actor) = (&visit.context, visit.actor()?);
+    if let Some(number) = incident {
+        revoke::revoke_all(context, &actor, &ids, &reason).await?;
+        return Ok(Done::IncidentStopped.at(links::incident(number)));
+    }
     if let [id] = ids.as_slice() {
         revoke::revoke(context, &actor, id, &reason).await?;
         return Ok(Done::CredentialRevoked.at(links::credential(id)));

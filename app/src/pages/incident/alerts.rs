@@ -1,6 +1,7 @@
 //! The lines above every page: leaked secrets that still work, and emergency stops in force.
 
 use domain::credential::list::{leaked, list};
+use domain::incident::record;
 use domain::model::credential::query::{Query, Show};
 
 use crate::page::Alerts;
@@ -14,10 +15,17 @@ pub(crate) async fn read(visit: &Visit) -> Alerts {
         tracing::warn!(%fault, "the leaked credentials could not be counted");
         0
     });
+    let incidents = record::count(&visit.context, authority).await.map_or_else(
+        |fault| {
+            tracing::warn!(%fault, "the incidents could not be counted");
+            0
+        },
+        |(open, contained)| open + contained,
+    );
     let leak = if leaked > 0 { leak_line(visit, leaked).await } else { None };
     let stop = stops_in_force(visit).await;
     let lines = (leak.is_some() || stop.is_some()).then(|| html! { {leak}{stop} });
-    Alerts { leaked, lines }
+    Alerts { incidents, lines }
 }
 
 /// Names the credential if there is one, and links to the page of leaks. Nothing on that page, which lists them.

@@ -3,7 +3,7 @@
 use domain::base::clock::Timestamp;
 use domain::base::id::{McpServerId, PersonId};
 use domain::credential::list;
-use domain::incident::emergency_stop;
+use domain::incident::{emergency_stop, record};
 use domain::model::audit::Action;
 use domain::model::credential::usage::Period;
 use domain::model::field_error::FieldError;
@@ -72,6 +72,8 @@ pub struct Outcome {
     pub personal_tokens: String,
     /// Number of clients that were removed.
     pub clients: String,
+    /// Number of the incident that the stop belongs to.
+    pub incident: String,
 }
 
 fn receipt(done: Done, outcome: &Outcome) -> AnyView {
@@ -95,7 +97,10 @@ fn receipt(done: Done, outcome: &Outcome) -> AnyView {
         _ => (format!("{credentials}."), Action::EmergencyUndone),
     };
     let entry = links::with_query(links::ACTIVITY, &[("action", action.as_str())]);
-    done_notice(view! { <p>{done.receipt()}{numbers}" "<a href=entry>"See the entry"</a></p> })
+    let incident = outcome.incident.parse::<i64>().ok().map(|number| {
+        view! { " "<a href=links::incident(number)>{format!("Go to incident #{number}")}</a> }
+    });
+    done_notice(view! { <p>{done.receipt()}{numbers}" "<a href=entry>"See the entry"</a>{incident}</p> })
 }
 
 /// What was chosen and typed.
@@ -115,6 +120,8 @@ pub struct Typed {
     pub means: String,
     /// The reason.
     pub reason: String,
+    /// Number of the incident that it belongs to; empty: none.
+    pub incident: String,
     /// The confirmation word.
     pub confirmation: String,
 }
@@ -148,6 +155,7 @@ struct Choices {
     people: Vec<(String, String)>,
     servers: Vec<(String, String)>,
     tags: Vec<(String, String)>,
+    incidents: Vec<(String, String)>,
 }
 
 impl Choices {
@@ -156,7 +164,11 @@ impl Choices {
         let people = manage::list(&visit.context).await?.into_iter().map(|listed| listed.person);
         let servers = server::list(&visit.context).await?;
         let tags = list::tags(&visit.context, visit.authority()?).await?;
+        let incidents = record::unclosed(&visit.context, visit.authority()?).await?;
+        let incidents =
+            incidents.into_iter().map(|one| (one.number.to_string(), format!("#{} {}", one.number, one.title())));
         Ok(Self {
+            incidents: options_after("None", incidents),
             tags: options_after("Any tag", tags.into_iter().map(|tag| (tag.clone(), tag))),
             teams: options_after("All teams", teams.into_iter().map(|team| (team.id.to_string(), team.name))),
             people: options_after(
@@ -182,6 +194,7 @@ impl Choices {
             ("MCP server", word(self.servers, &typed.server)),
             ("Tag", Some(typed.tag.trim().to_owned()).filter(|tag| !tag.is_empty())),
             ("Generated before", day),
+            ("Incident", word(self.incidents, &typed.incident)),
         ]
         .into_iter()
         .filter_map(|(label, value)| Some((label, value?)))
@@ -190,7 +203,13 @@ impl Choices {
 }
 
 fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView {
-    let Choices { teams, people, servers, tags } = choices;
+    let Choices { teams, people, servers, tags, incidents } = choices;
+    // A stop during an incident most likely belongs to it: the first one is open, or the newest.
+    let incident = match (typed.means.is_empty(), typed.incident.is_empty()) {
+        (true, true) => incidents.get(1).map(|(number, _)| number.clone()).unwrap_or_default(),
+        _ => typed.incident.clone(),
+    };
+    let is_of_incident = incidents.len() > 1;
     let means = options([("disable", "Disable: can be undone"), ("revoke", "Revoke: cannot be undone")]);
     html! {
         <Select id="means" label="How" options=means chosen=typed.means.clone() error=errors.at("means")/>
@@ -202,6 +221,10 @@ fn selection_fields(choices: Choices, typed: &Typed, errors: &Errors) -> AnyView
         <Select id="tag" label="Tag" options=tags chosen=typed.tag.clone() error=errors.at("tag")/>
         <TextField id="created_before" label="Generated before" kind="date" value=typed.created_before.clone()
             error=errors.at("created_before") hint="Optional."/>
+        {is_of_incident.then(|| view! {
+            <Select id="incident" label="Incident" options=incidents chosen=incident error=errors.at("incident")
+                hint="Its record shows the result."/>
+        })}
     }
 }
 
@@ -266,7 +289,7 @@ pub async fn page(form: Form<Typed>) -> Result<Page, ActionError> {
     } else {
         let fields = view! {
             {hidden("team", typed.team)}{hidden("made_by", typed.made_by)}{hidden("server", typed.server)}
-            {hidden("tag", typed.tag)}            {hidden("created_before", typed.created_before)}{hidden("means", means.as_str())}
+            {hidden("tag", typed.tag)}{hidden("incident", typed.incident)}{hidden("created_before", typed.created_before)}{hidden("means", means.as_str())}
             {(credentials > 0).then(|| view! { <p>{consequence}</p> })}
             <TextField id="reason" label="Reason" value=typed.reason error=errors.at("reason")
                 hint="Optional. Shown in the audit log."/>
@@ -362,13 +385,16 @@ fn ended_of_people(of: &Preview) -> String {
 }
 
 /// The address that shows a stop's result: `count` credentials stopped, and `of` says what ended that acts for people.
-pub fn done_address(means: Means, count: u64, of: &Preview) -> String {
+pub fn done_address(means: Means, count: u64, of: &Preview, incident: Option<i64>) -> String {
     let done = if means == Means::Disable { Done::EmergencyDisabled } else { Done::EmergencyRevoked };
     let mut address = format!("{}&count={count}", done.at(links::EMERGENCY));
     for (name, number) in [("apps", of.grants), ("personal_tokens", of.personal_tokens), ("clients", of.clients)] {
         if number > 0 {
             address += &format!("&{name}={number}");
         }
+    }
+    if let Some(number) = incident {
+        address += &format!("&incident={number}");
     }
     address
 }
@@ -396,10 +422,10 @@ pub fn progress_line(stopped: u64, of: i64) -> String {
 }
 
 /// The last line.
-pub fn progress_end(means: Means, count: u64, of: &Preview) -> String {
+pub fn progress_end(means: Means, count: u64, of: &Preview, incident: Option<i64>) -> String {
     let done = if means == Means::Disable { "Stopped" } else { "Revoked" };
     let words = format!("Done. {done}: {}.{} ", counted(count, "credential", "credentials"), ended_of_people(of));
-    let address = done_address(means, count, of);
+    let address = done_address(means, count, of, incident);
     view! { <li class="body"><p>{words}<a href=address>"Go to the emergency stop"</a></p></li> }.to_html()
 }
 

@@ -18,6 +18,7 @@ use domain::server;
 
 use crate::components::parts::address;
 use crate::pages::credential::head::rotate_link;
+use crate::pages::incident::list::unclosed;
 use crate::pages::server::calls::blast_radius;
 use crate::pages::team::who_may_act;
 use crate::prelude::*;
@@ -31,6 +32,7 @@ pub async fn page(form: Form) -> Result<Page, ActionError> {
         <ErrorSummary errors=form.errors/>
         {head((), "Leaks", LEAD, emergency())}
         {working(&visit).await?}
+        {unclosed(&visit).await?}
         <section class="panel" aria-label="Search">{fields(error)}</section>
     };
     Ok(Page::new("Leaks", body).answering(status))
@@ -108,8 +110,8 @@ fn emergency() -> Option<AnyView> {
 /// The periods in which the use of a leaked credential is counted: days, and the heads of the columns.
 const PERIODS: [(u32, &str); 4] = [(90, "90 days"), (30, "30 days"), (7, "7 days"), (1, "24 hours")];
 
-/// Finds the secrets in `text`, and shows how the credentials were used.
-pub async fn result(text: String) -> Result<Page, ActionError> {
+/// Finds the secrets in `text`, and shows how the credentials were used. `incident` is the number of its incident.
+pub async fn result(text: String, incident: Option<i64>) -> Result<Page, ActionError> {
     let visit = signed_in()?;
     let (context, authority) = (&visit.context, visit.authority()?);
     let since = PERIODS.map(|(days, _)| visit.now().minus(Duration::from_secs(24 * 3600) * days));
@@ -130,10 +132,15 @@ pub async fn result(text: String) -> Result<Page, ActionError> {
         {head((), "Leaks", (), emergency())}
         {notice(
             if is_empty { "warn" } else { "danger" },
-            view! { {summary}{all_at_once(&visit, &findings)}{stop_elsewhere(&visit, &findings).await?} },
+            view! {
+                {summary}
+                {incident.map(recorded)}
+                {all_at_once(&visit, &findings, incident)}
+                {stop_elsewhere(&visit, &findings).await?}
+            },
         )}
         {findings.delegated.into_iter().map(|leak| one_of_people(&visit, leak)).collect_view()}
-        {findings.leaks.into_iter().map(|leak| one(&visit, leak, &names)).collect_view()}
+        {findings.leaks.into_iter().map(|leak| one(&visit, leak, &names, incident)).collect_view()}
         {search}
     };
     Ok(Page::new("Leaks", body))
@@ -151,6 +158,11 @@ fn fields(error: Option<String>) -> AnyView {
             </div>
         </form>
     }
+}
+
+/// Says that the leak has a record.
+fn recorded(number: i64) -> AnyView {
+    html! { <p>"The leak is recorded as "<a href=links::incident(number)>{format!("incident #{number}")}</a>"."</p> }
 }
 
 /// What to do when nothing was found.
@@ -255,10 +267,11 @@ impl Names {
 
 const REASON: &str = "Leaked";
 
-fn revoke_form(client_ids: String, verb: String) -> AnyView {
+fn revoke_form(client_ids: String, verb: String, incident: Option<i64>) -> AnyView {
+    let incident = incident.map(|number| ("incident", number.to_string()));
     post_button(
         links::REVOKE_CREDENTIALS_NOW,
-        [("client_ids", client_ids), ("reason", REASON.to_owned())],
+        [("client_ids", client_ids), ("reason", REASON.to_owned())].into_iter().chain(incident),
         Some("danger"),
         false,
         verb,
@@ -266,7 +279,7 @@ fn revoke_form(client_ids: String, verb: String) -> AnyView {
 }
 
 /// The actions on everything that still works, together.
-fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
+fn all_at_once(visit: &Visit, findings: &Findings, incident: Option<i64>) -> AnyView {
     let usable: Vec<_> = findings
         .leaks
         .iter()
@@ -290,7 +303,7 @@ fn all_at_once(visit: &Visit, findings: &Findings) -> AnyView {
     });
     let words = view! {
         <p>"This text contains the secrets of several credentials. Anyone who has it can use them."</p>
-        <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()))}{renewals}</div>
+        <div class="row">{revoke_form(ids.join(" "), format!("Revoke all {}", ids.len()), incident)}{renewals}</div>
     };
     (ids.len() > 1).then_some(words).into_any()
 }
@@ -380,7 +393,7 @@ fn one_of_people(visit: &Visit, leak: DelegatedLeak) -> AnyView {
 }
 
 /// One credential: what was found of it, the actions, and how it was used.
-fn one(visit: &Visit, leak: Leak, names: &Names) -> AnyView {
+fn one(visit: &Visit, leak: Leak, names: &Names, incident: Option<i64>) -> AnyView {
     let Leak { credential, evidence, impact, reach, calls, called_from } = leak;
     let status = credential.status(visit.now());
     let page = links::credential(&credential.client_id);
@@ -392,7 +405,7 @@ fn one(visit: &Visit, leak: Leak, names: &Names) -> AnyView {
         primary_link(like, "Generate a replacement")
     } else {
         html! {
-            {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned())}
+            {revoke_form(credential.client_id.to_string(), "Revoke credential".to_owned(), incident)}
             {rotate_link(&credential)}
             {button_link(like, "Generate a replacement")}
         }

@@ -1,6 +1,8 @@
-//! Responding to an incident: leaks, reports of them by anybody, and the emergency stop.
+//! Responding to an incident: leaks, their incidents, reports by anybody, and the emergency stop.
 
 pub(crate) mod alerts;
 pub mod emergency_stop;
 pub mod leaks;
+pub mod list;
+pub mod record;
 pub mod report;

@@ -48,7 +48,7 @@ pub async fn page(form: Form<TypedReport>) -> Result<Page, ActionError> {
 
 /// What the report did.
 pub fn result(reported: &Reported) -> Page {
-    let Reported { stopped, ended_before, left_to_people, unknown, damaged, more } = *reported;
+    let Reported { stopped, ended_before, left_to_people, unknown, damaged, more, .. } = *reported;
     let (title, tone) = match (stopped, left_to_people, ended_before) {
         _ if more => ("There is more to report", "warn"),
         (0, 0, 0) => ("Nothing was found to stop", "warn"),

@@ -3,6 +3,7 @@
 use domain::audit;
 use domain::credential::list::counts;
 use domain::credential::usage::{self, LiveCount};
+use domain::incident::record;
 use domain::model::audit::Filter;
 use domain::model::credential::query::Counts;
 use domain::model::credential::usage::{Period, Whose};
@@ -78,7 +79,7 @@ pub async fn page(period: Period, done: Option<&str>) -> Result<Page, ActionErro
         // Until the first exchange the next step is the most useful thing. Later the numbers are.
         let (first, later) = if counts.all > counts.unverified { (None, steps) } else { (steps, None) };
         html! {
-            {attention(counts, failing_webhooks(&visit).await?)}
+            {attention(counts, record::count(&visit.context, visit.authority()?).await?, failing_webhooks(&visit).await?)}
             {first}
             {figures(&visit, counts).await?}
             {exchanges_panel(&visit, whose, period, links::OVERVIEW, Some(Vec::new())).await?}
@@ -162,7 +163,7 @@ struct Concern {
 }
 
 /// What needs attention, the most urgent first. Only what there is.
-fn attention(counts: OverviewCounts, failing_webhooks: i64) -> AnyView {
+fn attention(counts: OverviewCounts, (open, contained): (i64, i64), failing_webhooks: i64) -> AnyView {
     let of = |count: i64, words: [&'static str; 2], status: &str, tone: &'static str| Concern {
         count,
         words,
@@ -171,6 +172,18 @@ fn attention(counts: OverviewCounts, failing_webhooks: i64) -> AnyView {
     };
     let concerns = [
         of(counts.leaked, ["leaked and still works", "leaked and still work"], "leaked", "danger"),
+        Concern {
+            count: open,
+            words: ["open incident", "open incidents"],
+            address: links::INCIDENTS.to_owned(),
+            tone: "danger",
+        },
+        Concern {
+            count: contained,
+            words: ["contained incident: close it", "contained incidents: close them"],
+            address: links::INCIDENTS.to_owned(),
+            tone: "warn",
+        },
         of(counts.expiring, ["expires within 14 days", "expire within 14 days"], "expiring", "warn"),
         Concern {
             count: failing_webhooks,

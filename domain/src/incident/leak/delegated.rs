@@ -10,10 +10,11 @@ use crate::client::device;
 use crate::client::personal_token;
 use crate::crypto::secret::{PlainSecret, SecretHash, SecretKind};
 use crate::incident::leak::report::Outcome;
-use crate::model::client::AppClient;
+use crate::incident::record::filing::{Filing, Leaked};
 use crate::model::client::consent::ListedConsent;
 use crate::model::client::device::DeviceRequest;
 use crate::model::client::personal_token::ListedToken;
+use crate::model::client::{AppClient, ClientKind};
 use crate::model::incident::Policy;
 use crate::model::person::authority::Authority;
 use crate::prelude::{Action, Actor, Context, Event, Fault, Target, Timestamp};
@@ -148,7 +149,7 @@ pub(crate) async fn of_consent(
     }))
 }
 
-/// A report of a leak.
+/// A report or a search of a text, and the record that it leads to.
 #[derive(Clone, Copy)]
 pub(crate) struct Report<'report> {
     pub context: &'report Context,
@@ -158,13 +159,20 @@ pub(crate) struct Report<'report> {
     pub place: Option<&'report str>,
     /// What happens to what works.
     pub policy: Policy,
+    /// Whose findings are left out: what this authority may not end. `None`: of nobody, because possession is proof.
+    pub within: Option<&'report Authority>,
+    /// The incident of the text.
+    pub filing: &'report Filing<'report>,
 }
 
 /// Takes a report of an access token of a consent; the token has not expired. Only this token ends; the app can get
 /// another.
 pub(crate) async fn report_token(report: Report<'_>, jti: &TokenId) -> Result<Outcome, Fault> {
-    let Report { context, actor, place, policy } = report;
+    let Report { context, actor, place, policy, .. } = report;
     let leak = of_consent(context, ConsentTokenRef::AccessToken(jti), true).await?.filter(|leak| leak.works);
+    if !leak.as_ref().is_none_or(|leak| report.concerns(leak)) {
+        return Ok(Outcome::LeftToPeople);
+    }
     let says_something = match policy {
         Policy::Revoke => consent::end_token(context, actor, jti, place).await?,
         Policy::Alert => true,
@@ -186,7 +194,7 @@ pub(crate) async fn report(
     kind: SecretKind,
     secret: &PlainSecret,
 ) -> Result<Option<Outcome>, Fault> {
-    let Report { context, actor, place, policy } = report;
+    let Report { context, actor, place, policy, within, .. } = report;
     let Some(leak) = find(context, kind, secret, context.now()).await? else {
         // A code ends by itself within its minute.
         return Ok(is_code(context, kind, secret).await?.then_some(Outcome::EndedBefore));
@@ -194,10 +202,14 @@ pub(crate) async fn report(
     if !leak.works {
         return Ok(Some(Outcome::EndedBefore));
     }
+    if !report.concerns(&leak) {
+        return Ok(Some(Outcome::LeftToPeople));
+    }
     // A registration token ends whatever the policy is. Programs need it to manage the registration and for nothing
     // else. Rejected: to mark it as leaked. It would need a mark of its own: the mark of a client is about its secret.
-    // The request of a device ends too. It lives for ten minutes, and its person can start again.
-    let ends = matches!(leak.found, LeakSubject::Registration(_) | LeakSubject::Device(..));
+    // The request of a device ends too. It lives for ten minutes, and its person can start again. A search ends
+    // nothing.
+    let ends = within.is_none() && matches!(leak.found, LeakSubject::Registration(_) | LeakSubject::Device(..));
     let policy = if ends { Policy::Revoke } else { policy };
     note(Report { policy, ..report }, &leak).await?;
     let revoked = policy == Policy::Revoke;
@@ -223,7 +235,7 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
 /// as leaked, and a second report adds no entry. With [`Policy::Revoke`] the thing ends, so a second report finds that
 /// it does not work.
 async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
-    let Report { context, actor, place, policy } = report;
+    let Report { context, actor, place, policy, filing, .. } = report;
     let person = leak.person();
     let (target, name, table) = match &leak.found {
         LeakSubject::PersonalToken(listed) => (Target::PersonalToken, &listed.token.name, Table::PersonalTokens),
@@ -237,18 +249,49 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
     let mut change = context.begin_change().await?;
     let now = change.now();
     if policy == Policy::Alert && !store::incident::leak::mark(&mut change, table, leak.id(), now).await? {
-        return Ok(());
+        return filing.remember(&context.store, target, leak.id()).await;
+    }
+    let (mut incident, mut opened) = (None, None);
+    if let Some(what) = leak.what_people_handle() {
+        let thing = Leaked { kind: target, id: leak.id(), name, person, what };
+        let (number, event) = filing.add(&mut change, place, &thing).await?;
+        (incident, opened) = (Some(number), event);
     }
     let mut event = Event::new(Action::LeakReported, target, leak.id(), name).with(json!({
         "person": person.map(PersonId::as_str),
         "found_at": place,
         "revoked": policy == Policy::Revoke,
+        "incident": incident,
     }));
     event.person = person.cloned();
     match &leak.found {
-        LeakSubject::Client(client) | LeakSubject::Registration(client) | LeakSubject::Device(_, Some(client)) => {
+        LeakSubject::Client(client) | LeakSubject::Registration(client) | LeakSubject::Device(_, Some(client))
+            if opened.is_none() =>
+        {
             client::commit(change, actor, client, &event).await
         }
-        _ => change.commit(actor, &event).await,
+        _ => {
+            let events: Vec<Event> = [event].into_iter().chain(opened).collect();
+            change.commit_all(actor, &events).await.map(drop)
+        }
+    }
+}
+
+impl DelegatedLeak {
+    /// What of it leaked, as an incident names it. `None`: it opens no incident. Anybody can register a client or begin
+    /// the request of a device, and report their own secret: such reports must not fill the list of incidents.
+    fn what_people_handle(&self) -> Option<&'static str> {
+        match &self.found {
+            LeakSubject::PersonalToken(_) | LeakSubject::Consent(_) => Some("token"),
+            LeakSubject::Client(client) if client.kind != ClientKind::Dynamic => Some("secret"),
+            LeakSubject::Client(_) | LeakSubject::Registration(_) | LeakSubject::Device(..) => None,
+        }
+    }
+}
+
+impl Report<'_> {
+    /// Whether it concerns this leak: a search leaves out what the person may not end.
+    fn concerns(&self, leak: &DelegatedLeak) -> bool {
+        self.within.is_none_or(|authority| leak.is_seen_by(authority))
     }
 }

@@ -31,7 +31,7 @@ use crate::token::verify::{self, SignedToken};
 
 pub use crate::store::token::ledger::{Reach, Reached};
 pub use delegated::{DelegatedLeak, LeakSubject, end as end_delegated};
-pub use report::{Reported, report};
+pub use report::{Reported, record, report};
 
 /// Most credentials that are listed for one text.
 pub(crate) const MOST_CREDENTIALS: usize = 50;
@@ -63,7 +63,7 @@ impl Scan {
         self.seen.insert(hash(found))
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.secrets.is_empty() && self.tokens.is_empty()
     }
 }

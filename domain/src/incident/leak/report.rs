@@ -1,4 +1,5 @@
-//! Reports of leaks from outside. Everybody may send one, so a report is bounded: what it looks at, and what it writes.
+//! Reports of leaks from outside, and records of searches. Everybody may send a report, so it is bounded: what it looks
+//! at, and what it writes. Both lead to an incident.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +9,13 @@ use crate::base::id::{AuthenticatorId, ClientId, TokenId};
 use crate::credential::{CredentialError, Result, update_ends};
 use crate::crypto::secret::SecretHash;
 use crate::incident::leak::delegated::{self, Report};
-use crate::incident::leak::{known, scan, secret_of_credential};
+use crate::incident::leak::{MOST_CANDIDATES, known, scan, secret_of_credential};
+use crate::incident::record::filing::{Filing, Leaked};
 use crate::model::credential::ClientSecret;
 use crate::model::incident::Policy;
-use crate::prelude::{Action, Actor, Context, Timestamp};
+use crate::model::incident::record::Source;
+use crate::model::person::authority::{Authority, Role};
+use crate::prelude::{Action, Actor, Context, Event, Target, Timestamp};
 use crate::store;
 use crate::token::verify::{self, SignedToken};
 
@@ -33,6 +37,8 @@ pub struct Reported {
     pub damaged: usize,
     /// Whether the text holds more secrets and tokens than one report handles. The rest was not looked at.
     pub more: bool,
+    /// The number of the incident that the text belongs to; `None`: it leaked nothing that people handle.
+    pub incident: Option<i64>,
 }
 
 /// What a report did about one secret or token of this instance.
@@ -69,16 +75,36 @@ pub async fn report(
     place: Option<&str>,
     policy: Policy,
 ) -> Result<Reported> {
-    let place = place.and_then(super::place);
-    let report = Report { context, actor, place: place.as_deref(), policy };
+    let (place, filing) = (place.and_then(super::place), Filing::new(Source::Report, ""));
+    let report = Report { context, actor, place: place.as_deref(), policy, within: None, filing: &filing };
+    handle(report, text, MOST_REPORTED).await
+}
+
+/// Records what a search found in a text: what leaked is marked, and belongs to an incident. Nothing ends. What
+/// `authority` may not end is left out. Returns the number of the incident; `None` when there is none.
+pub async fn record(
+    context: &Context,
+    actor: &Actor,
+    authority: &Authority,
+    text: &str,
+    source: Source,
+) -> Result<Option<i64>> {
+    let filing = Filing::new(source, actor.name());
+    let (place, within) = (None, Some(authority));
+    let report = Report { context, actor, place, policy: Policy::Alert, within, filing: &filing };
+    Ok(handle(report, text, MOST_CANDIDATES).await?.incident)
+}
+
+async fn handle(report: Report<'_>, text: &str, most: usize) -> Result<Reported> {
+    let Report { context, policy, .. } = report;
     let found = scan(text);
     let mut reported = Reported {
         damaged: found.damaged,
-        more: found.secrets.len() + found.tokens.len() > MOST_REPORTED,
+        more: found.secrets.len() + found.tokens.len() > most,
         ..Reported::default()
     };
     let ends = if policy == Policy::Revoke { Outcome::Stopped } else { Outcome::LeftToPeople };
-    let secrets = &found.secrets[..found.secrets.len().min(MOST_REPORTED)];
+    let secrets = &found.secrets[..found.secrets.len().min(most)];
     let known = known(context, secrets).await?;
     let mut of_credentials: BTreeMap<ClientId, CredentialFinds> = BTreeMap::new();
     for (kind, secret) in secrets {
@@ -100,7 +126,7 @@ pub async fn report(
             },
         }
     }
-    for token in found.tokens.iter().take(MOST_REPORTED - secrets.len()) {
+    for token in found.tokens.iter().take(most - secrets.len()) {
         let Some((signed, expires_at)) = verify::signed(context, token).await? else {
             reported.unknown += 1;
             continue;
@@ -122,6 +148,7 @@ pub async fn report(
         reported.add(ends, tokens);
         reported.add(before, finds.tokens.len() - tokens);
     }
+    reported.incident = report.filing.number();
     Ok(reported)
 }
 
@@ -147,14 +174,18 @@ impl Report<'_> {
 /// Where people decide, nothing ends, and a token that was reported before adds nothing. Returns how many of the tokens
 /// were not reported or ended before.
 async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &CredentialFinds) -> Result<usize> {
-    let Report { context, actor, place, policy } = report;
+    let Report { context, actor, place, policy, within, filing } = report;
     if finds.secrets.is_empty() && finds.tokens.is_empty() {
+        report.filing.remember(&context.store, Target::Credential, client_id.as_str()).await?;
         return Ok(0);
     }
     let ends = policy == Policy::Revoke;
     let mut change = context.begin_change().await?;
     let now = change.now();
     let credential = store::credential::find(&mut change, client_id).await?.ok_or(CredentialError::NotFound)?;
+    if within.is_some() && change.authority(actor).await?.require(&credential.team, Role::Member).is_err() {
+        return Ok(0);
+    }
     let (mut secrets, mut tokens, mut revoked) = (Vec::new(), Vec::new(), false);
     for hash in &finds.secrets {
         let found = store::credential::secret_by_hash(&mut change, hash).await?;
@@ -176,8 +207,14 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
         revoked |= is_new && ends;
     }
     if secrets.is_empty() && tokens.is_empty() {
+        filing.remember(&context.store, Target::Credential, client_id.as_str()).await?;
         return Ok(0);
     }
+    let what = match (secrets.is_empty(), tokens.is_empty()) {
+        (false, false) => "secret and token",
+        (false, true) => "secret",
+        (true, _) => "token",
+    };
     let new_tokens = tokens.len();
     update_ends(&mut change, &credential).await?;
     let mut details = Map::new();
@@ -191,7 +228,13 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
     }
     details.insert("found_at".to_owned(), json!(place));
     details.insert("revoked".to_owned(), json!(revoked));
-    change.commit(actor, &credential.event(Action::CredentialLeaked).with(Value::Object(details))).await?;
+    let (kind, id) = (Target::Credential, client_id.as_str());
+    let thing = Leaked { kind, id, name: &credential.name, person: None, what };
+    let (incident, opened) = filing.add(&mut change, place, &thing).await?;
+    details.insert("incident".to_owned(), json!(incident));
+    let leaked = credential.event(Action::CredentialLeaked).with(Value::Object(details));
+    let events: Vec<Event> = [leaked].into_iter().chain(opened).collect();
+    change.commit_all(actor, &events).await?;
     tracing::warn!(%client_id, revoked, "secrets or tokens of a credential were reported as leaked");
     Ok(new_tokens)
 }

@@ -93,6 +93,8 @@ pub struct Draft {
     pub proof: DraftProof,
     /// The rules of its assertions.
     pub assertions: AssertionRules,
+    /// The leaked credential that it replaces.
+    pub replaces: Option<ClientId>,
 }
 
 /// A draft that passed the checks.

@@ -113,6 +113,13 @@ word_enum! {
     }
 }
 
+impl Refusal {
+    /// Refusals of a secret, key or identity that was valid once. The proof itself was right, so only a party that had
+    /// the secret, key or identity can cause these refusals.
+    pub(crate) const AFTER_ITS_END: [Self; 5] =
+        [Self::SecretRetired, Self::SecretExpired, Self::SecretRevoked, Self::CredentialRevoked, Self::CredentialEnded];
+}
+
 /// A recorded exchange: what the token will say.
 #[derive(Debug, Clone)]
 pub struct IssuedToken {

@@ -110,6 +110,12 @@ ends! {
     GrantEnded:;
     PersonalTokenGenerated:;
     PersonalTokenRevoked:;
+    IncidentOpened:;
+    IncidentEdited:;
+    IncidentNoted:;
+    IncidentContained:;
+    IncidentClosed:;
+    IncidentReopened:;
     ClientAdded:;
     ClientEnabled:;
     ClientsPruned:;
@@ -130,6 +136,7 @@ pub(super) fn lost(action: Action) -> Option<&'static str> {
         Action::RecoveryCodesReplaced => "neither the old nor the new recovery codes work",
         Action::PersonOpenIdConnected => "this OpenID account is not connected any more",
         Action::TeamCreated => "the team is gone",
+        Action::IncidentOpened => "the record of this leak is gone: the next incident gets its number",
         Action::ClientAdded => "the client is gone: add it again, or let it register again",
         Action::ClientSecretReplaced => "neither the old nor the new secret works: replace it once more",
         Action::WebhookAdded => "the webhook is gone",

@@ -4,7 +4,7 @@ use crate::base::id::McpServerId;
 use crate::model::credential::usage::{Bar, Period};
 use crate::model::person::authority::Authority;
 use crate::model::server::gateway::call::{CallSum, CalledFrom, CallerSum, RecordedCall, ServerCalls};
-use crate::prelude::{Context, Fault};
+use crate::prelude::{Context, Fault, Timestamp};
 use crate::store::server::calls;
 
 /// What was called at this server from the hour `since` on, by name and outcome, most calls first. People who are no
@@ -75,6 +75,16 @@ pub async fn latest(context: &Context, caller: &str, person: &str, limit: u16) -
 
 /// What the latest calls of this caller called, by address. Whoever asks must have been allowed to see the caller.
 pub async fn by_address(context: &Context, caller: &str, person: &str) -> Result<Vec<CalledFrom>, Fault> {
+    by_address_within(context, caller, person, (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX))).await
+}
+
+/// The same for the calls from one moment until another.
+pub(crate) async fn by_address_within(
+    context: &Context,
+    caller: &str,
+    person: &str,
+    time: (Timestamp, Timestamp),
+) -> Result<Vec<CalledFrom>, Fault> {
     context.calls.flush().await;
-    Ok(calls::by_address(&context.store, caller, person).await?)
+    Ok(calls::by_address(&context.store, caller, person, time).await?)
 }

@@ -87,6 +87,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(42, "refusals of apps", include_str!("../../../../migrations/0042_refusals_of_apps.sql")),
         migration(43, "gateway", include_str!("../../../../migrations/0043_gateway.sql")),
         migration(44, "password_links", include_str!("../../../../migrations/0044_password_links.sql")),
+        migration(45, "incidents", include_str!("../../../../migrations/0045_incidents.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

@@ -258,10 +258,10 @@ pub(crate) async fn stop(
 
 /// The details of the newest stops, at most `$1`.
 pub(crate) const RECORDED: &str =
-    "SELECT details FROM audit WHERE action = 'emergency.stopped' ORDER BY seq DESC LIMIT $1";
+    "SELECT at, actor_name, details FROM audit WHERE action = 'emergency.stopped' ORDER BY seq DESC LIMIT $1";
 
 /// The details of the newest entries of the audit log about stops.
-pub(crate) async fn recorded(store: &Store, limit: i64) -> Result<Vec<String>> {
+pub(crate) async fn recorded(store: &Store, limit: i64) -> Result<Vec<(Timestamp, String, String)>> {
     sql!(RECORDED; limit).about("audit").all(store).await
 }
 

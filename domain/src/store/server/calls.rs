@@ -235,11 +235,18 @@ pub(crate) const REACHED: &str = "outcome NOT IN ('forbidden', 'blocked', 'limit
 pub(crate) const BY_ADDRESS: &str =
     "GROUP BY COALESCE(address, ''), server_id, kind, name ORDER BY n DESC, 1, server_id, kind, name";
 
-/// What the latest calls of a caller called, by address, most calls first. Calls that did not reach a server are left
-/// out.
-pub(crate) async fn by_address(store: &Store, caller: &str, person: &str) -> Result<Vec<CalledFrom>> {
+/// What the latest calls of a caller called within a time, by address, most calls first. Calls that did not reach a
+/// server are left out.
+pub(crate) async fn by_address(
+    store: &Store,
+    caller: &str,
+    person: &str,
+    (from, until): (Timestamp, Timestamp),
+) -> Result<Vec<CalledFrom>> {
     composed_sql!(
-        "SELECT {CALLED_FROM} FROM calls WHERE caller = $1 AND person = $2 AND {REACHED} {BY_ADDRESS}"; caller, person
+        "SELECT {CALLED_FROM} FROM calls
+         WHERE caller = $1 AND person = $2 AND at >= $3 AND at <= $4 AND {REACHED} {BY_ADDRESS}";
+        caller, person, from, until
     )
     .all(store)
     .await

@@ -353,3 +353,62 @@ row! { "ledger" => RecentExchange { issued_at, scope, server = "server_id", addr
 pub(crate) async fn recent(store: &Store, client_id: &ClientId, limit: i64) -> Result<Vec<RecentExchange>> {
     sql!(RECENT; client_id, limit).all(store).await
 }
+
+/// Exchanges from one address for one MCP server, within a time.
+pub(crate) struct UseFrom {
+    pub address: String,
+    pub server: McpServerId,
+    pub exchanges: i64,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
+}
+
+row! { "ledger" => UseFrom { address, server = "server_id", exchanges = "n", first_at, last_at } }
+
+/// The exchanges of a credential from one moment until before another, by address and MCP server, the most frequent
+/// first, at most `most` rows.
+pub(crate) async fn used_within(
+    store: &Store,
+    client_id: &ClientId,
+    (from, until): (Timestamp, Timestamp),
+    most: i64,
+) -> Result<Vec<UseFrom>> {
+    let sql = "SELECT COALESCE(l.address, '') AS address, l.server_id AS server_id, COUNT(*) AS n,
+                MIN(l.issued_at) AS first_at, MAX(l.issued_at) AS last_at
+         FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti >= $2 AND jti < $3
+               ORDER BY jti DESC LIMIT $4) AS f JOIN ledger AS l ON l.jti = f.jti
+         GROUP BY COALESCE(l.address, ''), l.server_id ORDER BY n DESC, 1, 2 LIMIT $5";
+    sql!(sql; client_id, first_jti(from), first_jti(until), MOST_READ, most).all(store).await
+}
+
+/// The addresses that exchanged before a moment, with their first exchange. Of very many exchanges, the newest before
+/// that moment are read.
+pub(crate) async fn known_addresses(
+    store: &Store,
+    client_id: &ClientId,
+    before: Timestamp,
+) -> Result<Vec<(String, Timestamp)>> {
+    let sql = "SELECT COALESCE(l.address, '') AS address, MIN(l.issued_at) AS first_at
+         FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti < $2
+               ORDER BY jti DESC LIMIT $3) AS f JOIN ledger AS l ON l.jti = f.jti
+         GROUP BY COALESCE(l.address, '')";
+    sql!(sql; client_id, first_jti(before), MOST_READ).about("ledger").all(store).await
+}
+
+/// The tokens of a credential that were issued since `longest_ago`, lived at the moment `at`, and are refused now.
+pub(crate) async fn count_ended(
+    store: &Store,
+    client_id: &ClientId,
+    longest_ago: Timestamp,
+    at: Timestamp,
+) -> Result<i64> {
+    const ENDED: &str = concat!(
+        "SELECT COUNT(*) AS n FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
+              JOIN credentials AS c ON c.client_id = l.client_id
+         WHERE f.client_id = $1 AND f.jti >= $2 AND l.issued_at <= $3 AND l.expires_at > $3
+           AND (l.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL OR c.disabled_at IS NOT NULL OR NOT (",
+        is_of_live_authenticator!("$3"),
+        "))"
+    );
+    sql!(ENDED; client_id, first_jti(longest_ago), at).about("ledger").one(store).await
+}

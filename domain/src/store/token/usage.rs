@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
+use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, McpServerId};
 use crate::model::credential::usage::{
     AuthenticatorBar, Bar, Counted, Key, RefusalSummary, RefusedCredential, UsedCredential, Whose,
@@ -304,3 +305,33 @@ pub(crate) async fn refusals(store: &Store, client_id: &ClientId, since: i64) ->
     // The address and the details come from the newest row. Bare columns beside MAX would work on SQLite only.
     sql!(REFUSALS; client_id, since).all(store).await
 }
+
+/// How often retired secrets of a credential were refused from an hour on, and the last time.
+pub(crate) async fn retired_tried(
+    store: &Store,
+    client_id: &ClientId,
+    since: i64,
+    causes: &[Refusal],
+) -> Result<(i64, Option<RetiredTry>)> {
+    let causes = to_json(&causes.iter().map(|cause| [cause.as_str()]).collect::<Vec<_>>());
+    let elements = store.engine().elements("$3", "wanted");
+    let rows: Vec<RetiredTry> = composed_sql!(
+        "SELECT refusals, last_at, last_address, last_agent FROM refusal_hours
+         WHERE client_id = $1 AND hour >= $2 AND cause IN (SELECT value ->> 0 FROM {elements})
+         ORDER BY last_at DESC";
+        client_id, since, causes
+    )
+    .all(store)
+    .await?;
+    Ok((rows.iter().map(|row| row.refusals).sum(), rows.into_iter().next()))
+}
+
+/// The last of some refusals.
+pub(crate) struct RetiredTry {
+    pub refusals: i64,
+    pub last_at: Timestamp,
+    pub last_address: Option<String>,
+    pub last_agent: Option<String>,
+}
+
+row! { "refusal_hours" => RetiredTry { refusals, last_at, last_address, last_agent } }

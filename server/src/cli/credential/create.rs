@@ -115,6 +115,7 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<(), CliE
         ip_ranges: arguments.allow_ip,
         notes: arguments.notes,
         tags: arguments.tags,
+        replaces: None,
     };
     let generated = generate(context, &operator(), &draft, None).await?;
     print_new(context, &generated, arguments.format);

@@ -151,6 +151,7 @@ pub(super) async fn duplicate(context: &Context, arguments: Duplicate) -> Result
         expiry: arguments.expires_in,
         assertions: model.assertions,
         proof,
+        replaces: None,
         ..like(&model, &server::list(context).await?)
     };
     let generated = generate(context, &operator(), &draft, None).await?;

@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// Why; kept in the audit log
     #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
+    /// The number of the incident that the stop belongs to; its record shows the result
+    #[arg(long, value_name = "NUMBER")]
+    incident: Option<i64>,
     /// Count what would be stopped, and stop nothing
     #[arg(long)]
     dry_run: bool,
@@ -51,7 +54,7 @@ pub(crate) struct Arguments {
     yes: bool,
     /// Enable again what a stop disabled: the newest one, or the one of this moment
     #[arg(long, value_name = "MOMENT", num_args = 0..=1, default_missing_value = NEWEST,
-        conflicts_with_all = ["team", "made_by", "mcp_server", "tag", "created_before", "revoke", "reason"])]
+        conflicts_with_all = ["team", "made_by", "mcp_server", "tag", "created_before", "revoke", "reason", "incident"])]
     undo: Option<String>,
 }
 
@@ -92,7 +95,7 @@ async fn stop(context: &Context, arguments: &Arguments) -> Result<(), CliError> 
     }
     confirm(arguments, CONFIRMATION, "Nothing was stopped.")?;
     let mut progress = Progress::new();
-    let order = StopRequest { selection: &selection, means, reason: &arguments.reason };
+    let order = StopRequest { selection: &selection, means, reason: &arguments.reason, incident: arguments.incident };
     let actor = operator();
     let stopped = emergency_stop::stop(context, &actor, &order, BATCH_SIZE, |count| {
         progress.show("stopped", i64::try_from(count).unwrap_or(i64::MAX));

@@ -9,6 +9,7 @@ use domain::base::id::ClientId;
 use domain::context::Context;
 use domain::credential::revoke;
 use domain::incident::leak::{self, DelegatedLeak, Evidence, Findings, Leak, LeakSubject};
+use domain::model::incident::record::Source;
 use domain::model::person::authority::Authority;
 use domain::server;
 use zeroize::Zeroizing;
@@ -53,6 +54,11 @@ async fn respond(context: &Context, text: &str, arguments: &Arguments) -> Result
     let since = context.now().minus(arguments.since);
     let findings = leak::find(context, &Authority::Everything, text, [since; 4]).await?;
     print(context, &findings).await?;
+    // What works is on record before it ends, so that the record tells what the leak was.
+    let number = leak::record(context, &operator(), &Authority::Everything, text, Source::CommandLine).await?;
+    if let Some(number) = number {
+        println!("Incident {number}: {}/incidents/{number}", context.settings.public_url);
+    }
     if arguments.revoke {
         end(context, &findings).await?;
     }

@@ -8,10 +8,12 @@ use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::oauth::AUTHORIZE_PATH;
 
 /// The pages that a sign-in may lead to, including all pages below them.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 14] = [
     links::CREDENTIALS,
     links::SERVERS,
     links::LEAKS,
+    links::INCIDENTS,
+    links::HELP,
     links::EMERGENCY,
     links::ACTIVITY,
     links::TEAMS,
@@ -48,8 +50,19 @@ pub(crate) fn return_in_address(target: &str, next: &str) -> String {
 }
 
 /// The last parts of the addresses of forms that are parts of a page one level above, or two.
-const PARTS_OF_PAGES: [&str; 9] =
-    ["/name", "/password", "/teams", "/owned", "/renew", "/rotation", "/openid/disconnect", "/openid", "/confirm"];
+const PARTS_OF_PAGES: [&str; 11] = [
+    "/name",
+    "/password",
+    "/teams",
+    "/owned",
+    "/renew",
+    "/rotation",
+    "/openid/disconnect",
+    "/openid",
+    "/confirm",
+    "/note",
+    "/state",
+];
 
 /// The page with the form that was sent to `path` from the page `sent_from`, for a person who must sign in first. What
 /// was typed is not carried through the sign-in: it may hold secrets, and nothing is stored for people who are not

@@ -1,4 +1,7 @@
-//! Emergency stops and reported leaks.
+//! Emergency stops, reported leaks, and the incidents that they belong to.
+
+pub mod record;
+pub mod story;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{McpServerId, PersonId, TeamId};
@@ -46,6 +49,8 @@ pub struct StopRequest<'order> {
     pub means: Means,
     /// Why; kept in the audit log, and with each credential that is revoked.
     pub reason: &'order str,
+    /// The incident that it belongs to, which shows its result.
+    pub incident: Option<i64>,
 }
 
 /// What a stop would end.

@@ -1,5 +1,7 @@
 //! Changes: transactions that commit together with their audit entries.
 
+mod incidents;
+
 use std::ops::{Deref, DerefMut};
 
 use crate::base::clock::Timestamp;
@@ -89,7 +91,7 @@ impl<'context> Change<'context> {
     }
 
     /// Commits a change of several things, with one event each: all of them or none. Returns the numbers of the events
-    /// in the audit log.
+    /// in the audit log. Incidents that the change contains or opens again get further events.
     ///
     /// # Errors
     ///
@@ -98,13 +100,33 @@ impl<'context> Change<'context> {
         self.require_live(actor).await?;
         let now = self.context.now();
         let before = self.entries.len();
+        let key = &self.context.keys.audit;
         for event in events {
-            self.entries
-                .push(audit_log::append(&self.context.keys.audit, &mut self.transaction, actor, event, now).await?);
+            self.entries.push(audit_log::append(key, &mut self.transaction, actor, event, now).await?);
+        }
+        let after = self.entries.len();
+        if events.iter().any(Event::may_settle_incidents) {
+            self.append_settled(actor).await?;
         }
         self.transaction.commit().await?;
         self.entries.iter().for_each(audit_log::note);
-        Ok(self.entries[before..].iter().map(|entry| entry.seq).collect())
+        Ok(self.entries[before..after].iter().map(|entry| entry.seq).collect())
+    }
+
+    /// Brings the states of incidents up to date, and commits: time contained them, no change did.
+    pub(crate) async fn settle_incidents(mut self, actor: &Actor) -> Result<(), Fault> {
+        self.append_settled(actor).await?;
+        self.commit_all(actor, &[]).await.map(drop)
+    }
+
+    /// Appends an event for each incident whose state follows from this transaction.
+    async fn append_settled(&mut self, actor: &Actor) -> Result<(), StoreError> {
+        let now = self.now();
+        for event in incidents::settle(&mut self.transaction, now).await? {
+            let key = &self.context.keys.audit;
+            self.entries.push(audit_log::append(key, &mut self.transaction, actor, &event, now).await?);
+        }
+        Ok(())
     }
 
     /// Writes an event that a stranger can cause as often as they like, and commits. The first one within an hour is in
