@@ -81,19 +81,14 @@ pub async fn page(number: String, form: Form<Typed>) -> Result<Page, ActionError
         {works_notice(&visit, &incident, may_change)}
         {figures(&story, &incident)}
         {panel("happened", "What happened", muted("times in UTC"), timeline(&incident, &story))}
-        {used_panel(&story)}
+        {used_panel(&story, incident.items.len() > 1)}
         <div class="grid duo">
             {panel("tasks", "What is left to do", (), tasks(&visit, &incident, &story, may_change))}
             {leaked_panel(&visit, &incident)}
         </div>
         {notes_panel(&incident, &story, &typed, &errors, may_change)}
         {edit}
-        <section class="panel" aria-label="Text for a ticket">
-            <details class="more">
-                <summary>"Text for a ticket"</summary>
-                <div class="body"><pre id="ticket" class="lines">{ticket}</pre></div>
-            </details>
-        </section>
+        <input type="hidden" id="ticket" value=ticket/>
     };
     Ok(Page::new(format!("#{} {title}", incident.number), body).answering(status))
 }
@@ -184,7 +179,7 @@ fn works_notice(visit: &Visit, incident: &Incident, may_change: bool) -> Option<
         });
     let rotate = rotate.collect_view();
     let emergency = links::with_query(links::EMERGENCY, &[("incident", &incident.number.to_string())]);
-    let emergency = authority.is_administrator().then(|| button_link(emergency, "Emergency stop"));
+    let emergency = authority.is_administrator().then(|| button_link(emergency, "Stop more credentials"));
     Some(notice("danger", html! { <p><b>{words}</b></p><div class="row">{stop}{rotate}{emergency}</div> }))
 }
 
@@ -215,9 +210,13 @@ fn figures(story: &Story, incident: &Incident) -> AnyView {
 
 /// What happened, as a line through time. The line is red while others could use what leaked.
 fn timeline(incident: &Incident, story: &Story) -> AnyView {
-    let exposed = |at: Timestamp| at >= incident.exposed_since() && incident.contained_at.is_none_or(|end| at < end);
+    let line = |at: Timestamp| match incident.contained_at {
+        _ if at < incident.exposed_since() => Tone::Neutral,
+        Some(end) if at >= end => Tone::Ok,
+        _ => Tone::Danger,
+    };
     let steps = story.moments.iter().map(|step| {
-        let line = exposed(step.at).then_some(Tone::Danger.as_str());
+        let line = line(step.at).as_str();
         let subject = step.subject.clone().map(sub);
         view! {
             <li data-tone=line>
@@ -230,7 +229,7 @@ fn timeline(incident: &Incident, story: &Story) -> AnyView {
     html! { <div class="body"><ol class="flow">{steps.collect_view()}</ol></div> }
 }
 
-fn used_panel(story: &Story) -> AnyView {
+fn used_panel(story: &Story, many: bool) -> AnyView {
     if story.used.is_empty() {
         let words = empty("Nobody exchanged it while it was exposed.");
         return panel("used", "Who used it while it was exposed", (), words);
@@ -246,7 +245,7 @@ fn used_panel(story: &Story) -> AnyView {
             None => chip("No", "danger"),
         };
         cells![
-            html! { {name}{sub(used.credential.clone())} },
+            html! { {name}{many.then(|| sub(used.credential.clone()))} },
             known,
             grouped(used.exchanges),
             servers,
@@ -260,7 +259,7 @@ fn used_panel(story: &Story) -> AnyView {
         Column::from("Known before"),
         Column::number("Exchanges"),
         Column::from("MCP servers"),
-        Column::from("Called"),
+        Column::when("Called", story.used.iter().any(|used| !used.calls.is_empty())),
         Column::from("First"),
         Column::from("Last"),
     ];
