@@ -339,7 +339,7 @@ pub(crate) fn percent_encoded(text: &str) -> String {
 }
 
 /// The sections about the pages of the dashboard: the beginning of an address, and the section. The first one counts.
-pub(crate) const ABOUT_PAGES: [(&str, &str); 24] = [
+pub(crate) const ABOUT_PAGES: [(&str, &str); 25] = [
     ("/credentials/new", "guide#the-first-credential"),
     ("/credentials", "guide#the-first-credential"),
     ("/refusals", "guide#the-first-credential"),
@@ -350,6 +350,7 @@ pub(crate) const ABOUT_PAGES: [(&str, &str); 24] = [
     ("/account/tokens", "guide#personal-tokens"),
     ("/account", "guide#second-factors-and-single-sign-on"),
     ("/leaks", "respond#answer-a-leak"),
+    ("/incidents", "respond#handle-an-incident"),
     ("/emergency", "respond#stop-many-credentials"),
     ("/activity", "respond#what-the-record-shows-afterwards"),
     ("/tokens", "respond#answer-a-leak"),

@@ -913,6 +913,30 @@ fn a_server_is_added_for_the_teams_that_are_named() {
 }
 
 #[test]
+fn a_leak_that_the_command_line_finds_is_recorded_and_a_stop_can_belong_to_it() {
+    let folder = Folder::new("leak");
+    let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);
+    let file = folder.path("build.log");
+    fs::write(&file, format!("SECRET={}", created["client_secret"].as_str().expect("a text"))).expect("writes");
+    let file = file.to_str().expect("a path");
+    for arguments in [&["leak", file][..], &["leak", file, "--revoke"]] {
+        let found = text(&folder.run(arguments).stdout);
+        assert!(found.contains("Incident 1: ") && found.contains("/incidents/1"), "{found}");
+    }
+    let entries = text(&folder.run(&["audit", "export"]).stdout);
+    for action in ["incident.opened", "incident.contained"] {
+        assert_eq!(entries.lines().filter(|line| line.contains(action)).count(), 1, "{action}: {entries}");
+    }
+    refused(
+        &folder.run(&["emergency-stop", "--yes", "--incident", "7"]),
+        2,
+        &["There is no incident with this number."],
+    );
+    let stopped = folder.run(&["emergency-stop", "--yes", "--incident", "1"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+}
+
+#[test]
 fn an_emergency_is_stopped_and_undone_without_a_browser() {
     let folder = Folder::new("emergency");
     let created = folder.json(&["credential", "create", "--name", "job", "--format", "json"]);

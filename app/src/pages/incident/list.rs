@@ -29,7 +29,11 @@ pub(crate) async fn unclosed(visit: &Visit) -> Result<AnyView, ActionError> {
     let count = incidents.len();
     let rows = rows(incidents);
     Ok(match is_open {
-        true => danger_panel("incidents", "Open incidents", html! { {rows}<div class="body">{all}</div> }),
+        true => danger_panel(
+            "incidents",
+            "Open incidents",
+            html! { {rows}<div class="body"><div class="row">{all}</div></div> },
+        ),
         false => panel("incidents", format!("Incidents to close: {count}"), all, rows),
     })
 }

@@ -81,7 +81,7 @@ pub async fn page(number: String, form: Form<Typed>) -> Result<Page, ActionError
         {works_notice(&visit, &incident, may_change)}
         {figures(&story, &incident)}
         {panel("happened", "What happened", muted("times in UTC"), timeline(&incident, &story))}
-        {used_panel(&story, incident.items.len() > 1)}
+        {used_panel(&story, &incident)}
         <div class="grid duo">
             {panel("tasks", "What is left to do", (), tasks(&visit, &incident, &story, may_change))}
             {leaked_panel(&visit, &incident)}
@@ -200,10 +200,18 @@ fn figures(story: &Story, incident: &Incident) -> AnyView {
     };
     let tried = if story.tried > 0 { "all refused" } else { "since it ended" };
     key_figures([
-        ("Exchanges while exposed", grouped(exchanges).into_any(), new.into_any()),
+        (
+            if incident.exposed_at.is_some() { "Exchanges while exposed" } else { "Exchanges since found" },
+            grouped(exchanges).into_any(),
+            new.into_any(),
+        ),
         ("Tokens ended", grouped(story.tokens_ended).into_any(), ended),
         ("Called from new addresses", or_none(called.join(", ")), "through the gateway".into_any()),
-        ("MCP servers reached", or_none(servers.join(", ")), "while exposed".into_any()),
+        (
+            "MCP servers reached",
+            or_none(servers.join(", ")),
+            if incident.exposed_at.is_some() { "while exposed" } else { "since found" }.into_any(),
+        ),
         ("Tried since", grouped(story.tried).into_any(), tried.into_any()),
     ])
 }
@@ -229,11 +237,21 @@ fn timeline(incident: &Incident, story: &Story) -> AnyView {
     html! { <div class="body"><ol class="flow">{steps.collect_view()}</ol></div> }
 }
 
-fn used_panel(story: &Story, many: bool) -> AnyView {
+fn used_panel(story: &Story, incident: &Incident) -> AnyView {
+    let (title, aside) = match incident.exposed_at {
+        Some(_) => ("Who used it while it was exposed", ().into_any()),
+        None => ("Who used it since it was found", html! { <a href="#record">"Say since when it was exposed"</a> }),
+    };
     if story.used.is_empty() {
-        let words = empty("Nobody exchanged it while it was exposed.");
-        return panel("used", "Who used it while it was exposed", (), words);
+        let words = match incident.exposed_at {
+            Some(_) => "Nobody exchanged it while it was exposed.",
+            None => {
+                "Nobody exchanged it since it was found. Earlier use counts when you say since when it was exposed."
+            }
+        };
+        return panel("used", title, aside, empty(words));
     }
+    let many = incident.items.len() > 1;
     let rows = story.used.iter().map(|used| {
         let name = match used.address.as_str() {
             "" => muted("Unknown address"),
@@ -263,7 +281,7 @@ fn used_panel(story: &Story, many: bool) -> AnyView {
         Column::from("First"),
         Column::from("Last"),
     ];
-    panel("used", "Who used it while it was exposed", (), table(columns, rows))
+    panel("used", title, aside, table(columns, rows))
 }
 
 /// The steps that are done, and those that are left.
