@@ -23,6 +23,7 @@ receipts! {
     Account "The account of the signed-in person." {
         AccountName = "name": "Name saved.";
         AccountPassword = "password": "Password changed. Your other sessions have ended.";
+        AccountMail = "mail": "Emails chosen.";
         AccountSessionEnded = "ended": "Session ended.";
         AccountConnected = "connected": "OpenID account connected.";
         AccountDisconnected = "disconnected": "OpenID account disconnected. Your other sessions have ended.";

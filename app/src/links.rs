@@ -34,6 +34,8 @@ links! {
         SETUP = "/setup": "Creating the first administrator.";
         INVITATION = "/invitation": "What an invitation's link opens.";
         SET_PASSWORD = "/password": "What a password link opens.";
+        FORGOT_PASSWORD = "/password/forgot": "Asking for a password link by e-mail.";
+        ACCOUNT_MAIL = "/account/mail": "Choosing e-mails.";
         SIGN_IN = "/login": "Signing in.";
         SIGN_IN_WITH_OPENID = "/login/openid": "Signing in with an OpenID provider.";
         SIGN_IN_WITH_PASSKEY = "/login/passkey": "Signing in with a passkey, and the challenge for it.";

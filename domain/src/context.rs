@@ -13,7 +13,7 @@ use crate::crypto::password::HashQueue;
 use crate::error::Fault;
 use crate::model::credential::query::Counts;
 use crate::model::credential::usage::{Bar, Leaders};
-use crate::model::ports::{Fetch, Post};
+use crate::model::ports::{Fetch, Post, SendMail};
 use crate::model::settings::Settings;
 use crate::model::token::claims::SignatureCheck;
 use crate::services::calls::CallRecorder;
@@ -82,6 +82,8 @@ pub struct Context {
     pub team_counts: StaleCache<HashMap<TeamId, i64>>,
     /// Sends messages to webhooks.
     pub post: Arc<dyn Post>,
+    /// Sends e-mails to people; `None`: no mail server is set.
+    pub mail: Option<Arc<dyn SendMail>>,
     /// The OpenID provider that people may sign in with.
     pub openid: Option<RelyingParty>,
 }
@@ -127,6 +129,7 @@ impl Context {
             callers: StaleCache::default(),
             team_counts: StaleCache::default(),
             post,
+            mail: None,
             openid: None,
             metrics,
             store,
@@ -140,6 +143,12 @@ impl Context {
     /// The same context, in which people may also sign in with this OpenID provider.
     pub fn with_openid(mut self, relying_party: Option<RelyingParty>) -> Self {
         self.openid = relying_party;
+        self
+    }
+
+    /// The same context, which sends e-mails in this way.
+    pub fn with_mail(mut self, mail: Option<Arc<dyn SendMail>>) -> Self {
+        self.mail = mail;
         self
     }
 

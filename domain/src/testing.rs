@@ -18,8 +18,9 @@ use crate::base::random::{Random, SystemRandom};
 use crate::context::Context;
 use crate::crypto::keys::MasterKey;
 use crate::model::client::DynamicRegistration;
-use crate::model::ports::{Answer, ClientAnswer, ClientFile, Fetch, Post, WebhookMessage};
+use crate::model::ports::{Answer, ClientAnswer, ClientFile, Fetch, Post, SendMail, WebhookMessage};
 use crate::model::settings::{DEFAULT_STATUS_LIST_TTL, Settings};
+use crate::model::webhook::mail::Mail;
 use crate::operations::housekeeping::Housekeeping;
 use crate::operations::instance::open_instance;
 use crate::store::{DatabaseUrl, Store, StoreOptions};
@@ -211,6 +212,36 @@ impl FakeReceiver {
     /// Takes what arrived since the last call.
     pub fn take(&self) -> Vec<Received> {
         std::mem::take(&mut *self.received.lock().expect("not poisoned"))
+    }
+}
+
+/// A mail server that keeps what it gets.
+#[derive(Default)]
+pub struct FakeMailServer {
+    mails: Mutex<Vec<(String, String, String)>>,
+    problem: Mutex<Option<String>>,
+}
+
+impl FakeMailServer {
+    /// The e-mails that arrived since the last time: address, subject and text.
+    pub fn take(&self) -> Vec<(String, String, String)> {
+        std::mem::take(&mut *self.mails.lock().expect("not poisoned"))
+    }
+
+    /// The server refuses e-mails with this text from now on; `None`: it takes them.
+    pub fn refuse(&self, problem: Option<&str>) {
+        *self.problem.lock().expect("not poisoned") = problem.map(str::to_owned);
+    }
+}
+
+impl SendMail for FakeMailServer {
+    fn send<'call>(&'call self, mail: &'call Mail) -> Answer<'call, ()> {
+        let problem = self.problem.lock().expect("not poisoned").clone();
+        if problem.is_none() {
+            let arrived = (mail.to.clone(), mail.subject.clone(), mail.text.to_string());
+            self.mails.lock().expect("not poisoned").push(arrived);
+        }
+        Box::pin(async move { problem.map_or(Ok(()), Err) })
     }
 }
 

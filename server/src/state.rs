@@ -47,6 +47,8 @@ pub struct Shared {
     pub failures: Arc<RateLimit>,
     /// Counts reports of leaks per source.
     pub leak_reports_by_source: Arc<RateLimit>,
+    /// Counts requests for password links by e-mail per source.
+    pub(crate) password_requests: Arc<RateLimit>,
     /// Counts client registrations per source, except those of the next field.
     pub(crate) registrations: Arc<SourceLimits>,
     /// Counts client registrations that pages of other sites send: they must not use up what programs at the address of
@@ -115,6 +117,7 @@ impl AppState {
             allowed_origins: allowed_origins.into(),
             failures: Arc::new(RateLimit::a_minute(1200)),
             leak_reports_by_source: Arc::new(RateLimit::a_minute(60)),
+            password_requests: Arc::new(RateLimit::a_minute(10)),
             registrations: Arc::default(),
             registrations_by_pages: Arc::default(),
             device_requests: Arc::default(),

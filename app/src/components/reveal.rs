@@ -49,7 +49,7 @@ pub(crate) fn one_time_link(
     label: &'static str,
     email: &str,
     link: String,
-    warning: impl IntoView + 'static,
+    warning: (&'static str, impl IntoView + 'static),
     onward: String,
 ) -> Page {
     let field = view! {
@@ -65,7 +65,7 @@ pub(crate) fn one_time_link(
     };
     Reveal::new(title, label, onward)
         .lead(shown_once(email))
-        .warning("Hand the link over yourself. ", warning)
+        .warning(warning.0, warning.1)
         .inside(field)
         .stored("Done")
         .page()

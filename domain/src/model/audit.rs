@@ -143,6 +143,7 @@ word_enum! {
         PersonCreated = "person.created",
         PersonRenamed = "person.renamed",
         PersonPasswordChanged = "person.password_changed",
+        PersonMailChosen = "person.mail_chosen",
         PersonPasswordLinkCreated = "person.password_link_created",
         PersonPasswordLinkWithdrawn = "person.password_link_withdrawn",
         PersonOpenIdConnected = "person.openid_connected",

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::model::webhook::mail::Mail;
+
 /// The answer of another server, or why there is none, in words for the person or the log.
 pub type Answer<'call, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'call>>;
 
@@ -81,6 +83,12 @@ pub struct WebhookMessage {
     pub signature: String,
     /// The JSON to send.
     pub body: String,
+}
+
+/// Sends e-mails to people.
+pub trait SendMail: Send + Sync {
+    /// Hands the e-mail to the mail server. Without an error the server has taken it.
+    fn send<'call>(&'call self, mail: &'call Mail) -> Answer<'call, ()>;
 }
 
 /// A request that looks at how an MCP server protects itself.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::prelude::{Context, Result, Timestamp};
 use crate::store::{self, Engine};
+use crate::webhook::mail;
 
 /// The instance, as its page shows it.
-#[derive(Debug, Clone)]
 pub struct Facts {
     /// The kind of the database.
     pub engine: Engine,
@@ -23,6 +23,8 @@ pub struct Facts {
     pub keys: Vec<(String, Timestamp)>,
     /// When a backup was written and proved last.
     pub backup_at: Option<Timestamp>,
+    /// How e-mails are going; `None` without a mail server.
+    pub mail: Option<mail::Health>,
     /// How many webhooks there are.
     pub webhooks: usize,
     /// The names of the webhooks whose messages do not arrive, and since when.
@@ -57,6 +59,7 @@ pub async fn read(context: &Context) -> Result<Facts> {
         entries,
         keys: keys.map(|key| (key.alg.clone(), key.created_at)).collect(),
         backup_at: store::operations::size::backup_proved_at(store).await?,
+        mail: mail::health(context).await?,
         webhooks: webhooks.len(),
         failing: webhooks.into_iter().filter_map(|webhook| Some((webhook.name, webhook.failing_since?))).collect(),
     })

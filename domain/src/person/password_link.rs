@@ -28,18 +28,26 @@ use crate::store::person::password_link::PasswordLinkRow;
 /// How long a link works.
 pub const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a link works that was sent by e-mail.
+pub(crate) const MAILED_LINK_LIFETIME: Duration = Duration::from_secs(3600);
+
 /// A link that works now.
 #[derive(Debug, Clone)]
 pub struct PasswordLink {
     /// Whose password it replaces.
     pub person: Person,
-    /// The name of who made it.
+    /// The name of who made it; empty: the person asked for it by e-mail.
     pub made_by: String,
     /// When it stops working.
     pub expires_at: Timestamp,
 }
 
 impl PasswordLink {
+    /// Whether the person asked for it by e-mail.
+    pub fn is_by_mail(&self) -> bool {
+        self.made_by.is_empty()
+    }
+
     /// Whether the passkeys may end with the old password. Whoever has the link has shown no second factor, and must
     /// not remove the only one.
     pub fn may_end_passkeys(&self) -> bool {
@@ -70,6 +78,37 @@ pub async fn create(context: &Context, actor: &Actor, id: &PersonId) -> Result<(
     let details = json!({ "expires_at": expires_at.rfc3339() });
     change.commit(actor, &person.event(Action::PersonPasswordLinkCreated).with(details)).await?;
     Ok((of(row, person), token))
+}
+
+/// Makes a link for a person who asked for one by e-mail, and returns its token. `None`: a link of theirs works
+/// already, or they have no password.
+pub(crate) async fn create_by_mail(
+    context: &Context,
+    person: &Person,
+) -> Result<Option<(PasswordLink, String)>, Fault> {
+    let token = base62::random(context.random.as_ref(), 43);
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    let found = store::person::find(&mut change, &person.id).await?;
+    let Some(person) = found.filter(|person| person.disabled_at.is_none() && person.has_password()) else {
+        return Ok(None);
+    };
+    let earlier = store::person::password_link::of_person(&mut *change, &person.id, now).await?;
+    // The link of an earlier attempt, which the mail server did not take, is replaced.
+    if earlier.is_some_and(|row| is_for(&row, &person) && !row.is_by_mail()) {
+        return Ok(None);
+    }
+    let row = PasswordLinkRow {
+        person: person.id.clone(),
+        password_of: person.password_changed_at,
+        made_by: String::new(),
+        made_by_name: String::new(),
+        expires_at: now.plus(MAILED_LINK_LIFETIME),
+    };
+    store::person::password_link::replace(&mut change, &digest::sha256(token.as_bytes()), &row).await?;
+    let details = json!({ "expires_at": row.expires_at.rfc3339(), "by_mail": true });
+    change.commit(&Actor::system(), &person.event(Action::PersonPasswordLinkCreated).with(details)).await?;
+    Ok(Some((of(row, person), token)))
 }
 
 /// The link with this token, if it works now.

@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod dispatcher;
 pub mod event;
+pub mod mail;
 pub mod outbox;
 pub mod secret;
 pub mod sender;

@@ -16,6 +16,7 @@ use domain::operations::housekeeping::{self, Housekeeping};
 use domain::person::setup;
 use domain::webhook::alert;
 use domain::webhook::dispatcher::Dispatcher;
+use domain::webhook::mail;
 use domain::{audit, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -100,6 +101,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, repeated: Repeat
         tokio::spawn(run_housekeeping(context.clone())),
         tokio::spawn(write_alerts(context.clone())),
         tokio::spawn(dispatch(context.clone())),
+        tokio::spawn(send_mails(context.clone())),
         tokio::spawn(checkpoint(context.clone())),
         tokio::spawn(watch_health(state.clone())),
         tokio::spawn(report_repeated(repeated)),
@@ -236,6 +238,19 @@ async fn report_repeated(repeated: Repeated) {
     loop {
         interval.tick().await;
         repeated.report();
+    }
+}
+
+/// Sends e-mails to people. An e-mail may take as long as a mail server makes us wait, so it holds up nothing else.
+async fn send_mails(context: Context) {
+    if context.mail.is_none() {
+        return;
+    }
+    let mut interval = every(DISPATCH_INTERVAL);
+    loop {
+        interval.tick().await;
+        note(mail::enqueue(&context).await, "e-mails could not be made");
+        note(mail::send_due(&context).await, "e-mails could not be sent");
     }
 }
 

@@ -4,6 +4,7 @@
 mod environment;
 mod error;
 pub(crate) mod layers;
+mod mail;
 pub(crate) mod openid;
 pub(crate) mod sections;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use app::pages::operations::about::ShownSetting;
 use clap::Args;
 
 pub(crate) use error::ConfigError;
+use mail::Mail;
 use openid::OpenIdConnect;
 pub(crate) use sections::DocumentClients;
 use sections::{Client, Egress, Gateway, Incident, Log, Network, Storage, Token};
@@ -39,6 +41,8 @@ pub(crate) struct Config {
     #[command(flatten)]
     pub(crate) openid: OpenIdConnect,
     #[command(flatten)]
+    pub(crate) mail: Mail,
+    #[command(flatten)]
     pub(crate) log: Log,
     /// Each setting with its value and where that comes from, for the dashboard. It holds no secret.
     #[arg(skip)]
@@ -51,6 +55,7 @@ impl Config {
         self.network.check()?;
         self.storage.check()?;
         self.client.check()?;
+        self.mail.check()?;
         self.openid.check(&self.egress.private_issuers)
     }
 }

@@ -8,6 +8,7 @@ use domain::base::id::{PersonId, TeamId};
 use domain::model::field_error::FieldError;
 use domain::model::person::team::InvitedRole;
 use domain::person::{invitation, team};
+use domain::webhook::mail;
 
 use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read,
@@ -85,7 +86,10 @@ pub(crate) async fn invite(form: Submission, into: Option<String>) -> Response {
             InvitedRole::Team(team, _) if is_in_team => links::team(team),
             _ => links::PEOPLE.to_owned(),
         };
-        Ok(Answer::page(move || invitation_page::link_page(&invitation, &token, onward)))
+        let link = invitation_page::address(&form.context().settings.public_url, &token);
+        let (to, by, until) = (&invitation.email, actor.name(), invitation.expires_at);
+        let mailed = mail::send_invitation(form.context(), to, by, &link, until).await;
+        Ok(Answer::page(move || invitation_page::link_page(&invitation, link, onward, mailed)))
     })
     .await
 }

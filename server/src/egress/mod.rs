@@ -7,6 +7,7 @@
 pub mod cause;
 mod connector;
 mod event_stream;
+pub(crate) mod mail;
 pub mod mcp;
 pub mod policy;
 pub mod ports;

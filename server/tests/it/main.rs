@@ -27,6 +27,7 @@ mod interactive;
 mod leak_page;
 mod leaks;
 mod list;
+mod mail;
 mod mcp;
 mod metadata;
 mod metrics;

@@ -347,6 +347,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/account", GET, PERSON, Nothing, 200, &[]),
         ("/account/tokens", GET, PERSON, Nothing, 200, &[]),
         ("/account/tokens", POST, PERSON, Nothing, 200, &[("name", "laptop")]),
+        ("/account/mail", POST, PERSON, Nothing, 303, &[("mail", "sign_in")]),
         ("/account/name", POST, PERSON, Nothing, 303, &[("name", "Another")]),
         (
             "/account/password",

@@ -14,9 +14,10 @@ use domain::credential::generate::{Generated, generate};
 use domain::crypto::password::Password;
 use domain::model::actor::Actor;
 use domain::model::credential::draft::Draft;
+use domain::model::ports::SendMail;
 use domain::model::settings::Settings;
 use domain::person::{NewPerson, create_administrator};
-use domain::testing::Instance;
+use domain::testing::{FakeMailServer, Instance};
 use futures::stream;
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -97,6 +98,14 @@ impl App {
         instance.context.settings = Arc::new(settings);
         let router = router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
         Self { instance, router }
+    }
+
+    /// With a mail server.
+    pub(crate) async fn with_mail() -> (Self, Arc<FakeMailServer>) {
+        let (mut instance, mailbox) = (Instance::new().await, Arc::<FakeMailServer>::default());
+        instance.context.mail = Some(Arc::clone(&mailbox) as Arc<dyn SendMail>);
+        let router = router(AppState::new(instance.context.clone(), Vec::new(), Vec::new()));
+        (Self { instance, router }, mailbox)
     }
 
     async fn with(proxies: &[&str], leak_reports: LeakReports) -> Self {

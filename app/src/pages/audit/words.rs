@@ -35,6 +35,7 @@ texts! {
     InvitationWithdrawn "Invitation withdrawn";
     PersonRenamed "Name changed";
     PersonPasswordChanged "Password changed";
+    PersonMailChosen "E-mails chosen";
     PersonPasswordLinkCreated "Password link made";
     PersonPasswordLinkWithdrawn "Password link withdrawn";
     PersonOpenIdConnected "OpenID account connected";

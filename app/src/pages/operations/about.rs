@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::base::clock::Timestamp;
 use domain::operations::facts::{self, ClockDifference};
 use domain::store::Engine;
+use domain::webhook::mail::Health;
 
 use crate::components::parts::address;
 use crate::pages::operations::settings::settings_views;
@@ -60,6 +61,7 @@ pub async fn page(about: About) -> Result<Page, ActionError> {
             <div><dt>"Entries in the audit log"</dt><dd>{grouped(facts.entries)}</dd></div>
             <div><dt>"Signing keys"</dt><dd>{keys}</dd></div>
             <div><dt>"Webhooks"</dt><dd><a href=links::WEBHOOKS>{webhooks(facts.webhooks, facts.failing)}</a></dd></div>
+            <div><dt>"Emails"</dt><dd>{mails(facts.mail)}</dd></div>
         </dl>
         {panel("settings", "Settings in force", muted("A change needs a restart"), settings)}
     };
@@ -83,6 +85,14 @@ fn webhooks(count: usize, failing: Vec<(String, Timestamp)>) -> AnyView {
     }
     let failing = failing.into_iter().map(|(name, since)| html! { <div>{name}" fails since "{moment(since)}</div> });
     html! { {count}{failing.collect_view()} }
+}
+
+/// How e-mails are going.
+fn mails(health: Option<Health>) -> AnyView {
+    let Some(Health { sent_at, waiting, problem }) = health else { return muted("None: smtp_url is not set") };
+    let waiting = (waiting > 0).then(|| view! { <div>{counted(waiting, "email waits", "emails wait")}</div> });
+    let problem = problem.map(|problem| view! { <div class="lines">{problem}</div> });
+    html! { "Last sent: "{distance_or(sent_at, "Never")}{waiting}{problem} }
 }
 
 /// "12.3 MB".

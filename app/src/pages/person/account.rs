@@ -1,8 +1,10 @@
 //! The account of the signed-in person: name, password, second factor, sign-in with an OpenID provider, sessions.
 
 use domain::base::id::SessionId;
+use domain::model::webhook::mail::MailKind;
 use domain::person::access::{self, EndAlso};
 use domain::person::{passkey, second_factor, session};
+use domain::webhook::mail;
 
 use crate::components::form::field::{CodeField, confirming_passkey};
 use crate::components::sessions::{EndedNumbers, end_also, session_table};
@@ -101,7 +103,33 @@ pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccou
         {second_factor_section(viewer.factors, recovery)}
         {passkeys_section(passkeys, possible)}
         {openid}
+        {mails(&visit).await?}
         {panel("sessions", "Sessions", end, sessions)}
     };
     Ok(Page::new("Account", body).answering(status))
+}
+
+/// The name of a kind of e-mail, and when it comes.
+fn mail_words(kind: MailKind) -> (&'static str, &'static str) {
+    match kind {
+        MailKind::Incidents => ("Leaks", "A secret of one of your teams leaked, or works again after a leak."),
+        MailKind::Expiring => ("Expiring", "14, 3 and 1 days before a credential that you own expires."),
+        MailKind::Generated => ("Generated", "Somebody else generated a credential for a team that you manage."),
+        MailKind::SignIn => ("Sign-ins", "Somebody signed in as you with a browser that you had not used before."),
+    }
+}
+
+/// The choice of e-mails; nothing where none are sent.
+async fn mails(visit: &Visit) -> Result<Option<AnyView>, ActionError> {
+    if visit.context.mail.is_none() {
+        return Ok(None);
+    }
+    let chosen = mail::choice(&visit.context, &visit.viewer()?.id).await?;
+    let boxes = MailKind::ALL.map(|kind| {
+        let (name, when) = mail_words(kind);
+        let words = html! { <span>{name}</span><span class="hint">{when}</span> };
+        choice("checkbox", "mail", kind.as_str(), chosen.contains(&kind), words)
+    });
+    let fields = view! { {choices("mails", "Send me an email about", None, boxes, None)}{submit(None, "Save emails")} };
+    Ok(Some(panel("mail", "Emails", (), post_form(links::ACCOUNT_MAIL, "body", fields))))
 }

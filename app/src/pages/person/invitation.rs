@@ -10,14 +10,24 @@ use crate::pages::person::setup::PASSWORD_HINT;
 use crate::pages::team::role::role_word;
 use crate::prelude::*;
 
-/// The link. The answer to the form that created it is the only place where it appears.
-pub fn link_page(invitation: &Invitation, token: &str, onward: String) -> Page {
-    let link = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::INVITATION);
+/// The address that an invitation's link has.
+pub fn address(public_url: &str, token: &str) -> String {
+    format!("{public_url}{}?token={token}", links::INVITATION)
+}
+
+/// The link. `mailed` says what the mail server answered. The answer to the form that created it is the only place
+/// where it appears.
+pub fn link_page(invitation: &Invitation, link: String, onward: String, mailed: Option<Result<(), String>>) -> Page {
+    let (head, sent) = match &mailed {
+        None => ("Hand the link over yourself. ", "Countersign sends no email.".to_owned()),
+        Some(Ok(())) => ("Sent by email. ", format!("The link was sent to {}.", invitation.email)),
+        Some(Err(problem)) => ("Hand the link over yourself. ", format!("The email could not be sent ({problem}).")),
+    };
     let warning = view! {
-        "Countersign sends no email. The link creates the account of "{invitation.email.clone()}" for the first person who opens it. It works once, until "
+        {sent}" The link creates the account of "{invitation.email.clone()}" for the first person who opens it. It works once, until "
         {moment(invitation.expires_at)}"."
     };
-    one_time_link("Save the invitation link", "Invitation link", &invitation.email, link, warning, onward)
+    one_time_link("Save the invitation link", "Invitation link", &invitation.email, link, (head, warning), onward)
 }
 
 /// The role that an invitation gives, in words.

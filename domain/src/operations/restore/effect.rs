@@ -70,6 +70,7 @@ ends! {
     TokenRevoked: Tokens;
     SigningKeyRotated: SigningKeys;
     PersonPasswordLinkCreated:;
+    PersonMailChosen:;
     PersonPasswordLinkWithdrawn:;
     PersonCreated:;
     PersonRenamed:;

@@ -88,6 +88,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(43, "gateway", include_str!("../../../../migrations/0043_gateway.sql")),
         migration(44, "password_links", include_str!("../../../../migrations/0044_password_links.sql")),
         migration(45, "incidents", include_str!("../../../../migrations/0045_incidents.sql")),
+        migration(46, "mails", include_str!("../../../../migrations/0046_mails.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

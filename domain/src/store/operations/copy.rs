@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 64] = [
+const TABLES: [&str; 65] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -75,6 +75,7 @@ const TABLES: [&str; 64] = [
     "incidents",
     "incident_items",
     "incident_notes",
+    "mails",
     "repeated_events",
     "checklist",
     "earlier_defaults",

@@ -15,6 +15,13 @@ pub(crate) struct PasswordLinkRow {
     pub expires_at: Timestamp,
 }
 
+impl PasswordLinkRow {
+    /// Whether the person asked for it by e-mail.
+    pub(crate) fn is_by_mail(&self) -> bool {
+        self.made_by.is_empty() && self.made_by_name.is_empty()
+    }
+}
+
 row! { "password_links" => PasswordLinkRow { person = "person_id", password_of, made_by, made_by_name, expires_at } }
 
 /// Stores a link in place of the earlier links of its person.

@@ -1,6 +1,7 @@
 //! `webhooks` and `webhook_deliveries`. Addresses and secrets are wrapped values here.
 
 pub mod alert;
+pub(crate) mod mail;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{DeliveryId, WebhookId};

@@ -10,6 +10,7 @@ use domain::base::private_file;
 use domain::base::random::SystemRandom;
 use domain::context::Context;
 use domain::crypto::keys::master::MasterKey;
+use domain::model::ports::SendMail;
 use domain::model::settings::Settings;
 use domain::operations::instance::{document_clients_by_default, open_instance};
 use domain::server;
@@ -231,7 +232,8 @@ impl OpenDatabase<'_> {
             RelyingParty::new(openid.provider, Arc::new(Outbound::new(hosts)))
         });
         let context = open_instance(store, Arc::new(master), clock, random, fetch, post, settings).await?;
-        Ok(context.with_openid(openid))
+        let mail = config.mail.server.clone().map(|server| Arc::new(server) as Arc<dyn SendMail>);
+        Ok(context.with_openid(openid).with_mail(mail))
     }
 }
 

@@ -4,9 +4,11 @@ use app::components::sessions::EndedNumbers;
 use app::pages::person::account::{self as page, TypedAccount};
 use domain::crypto::password::Password;
 use domain::model::field_error::FieldError;
+use domain::model::webhook::mail::MailKind;
 use domain::person;
 use domain::person::access::EndAlso;
 use domain::person::sign_in::ConfirmationProof;
+use domain::webhook::mail;
 
 use crate::dashboard::auth::{SignedIn, passkey_answer};
 use crate::dashboard::person::openid::let_forms_lead_there;
@@ -35,6 +37,17 @@ pub(crate) async fn rename(form: Submission) -> Response {
     };
     let outcome = renamed.await;
     answer(form, outcome, TypedAccount { name: Some(name), ends: None }).await
+}
+
+/// `POST /account/mail`: which e-mails the person wants.
+pub(crate) async fn choose_mail(form: Submission) -> Response {
+    let chosen = async {
+        let kinds: Vec<MailKind> = form.fields.all("mail").iter().filter_map(|word| MailKind::parse(word)).collect();
+        mail::choose(form.context(), &form.actor().await?, &kinds).await?;
+        Ok(Answer::Next(Done::AccountMail.at(links::ACCOUNT)))
+    };
+    let outcome = chosen.await;
+    answer(form, outcome, TypedAccount::default()).await
 }
 
 /// `POST /account/password`

@@ -9,9 +9,12 @@ use domain::model::field_error::FieldError;
 use domain::person::PersonError;
 use domain::person::access::EndAlso;
 use domain::person::password_link;
+use domain::webhook::mail;
 
 use crate::dashboard::person::account::end_also;
-use crate::dashboard::prelude::{ActionError, Answer, Form, PageResult, Response, Submission, respond};
+use crate::dashboard::prelude::{
+    ActionError, Answer, Fields, Form, PageResult, Refused, Response, Submission, respond,
+};
 use crate::dashboard::submit::STALE;
 
 /// `GET /people/{person_id}/password-link`
@@ -27,6 +30,36 @@ pub(crate) async fn make(form: Submission, person_id: String) -> Response {
         Ok(Answer::page(move || page::link_page(&link, &token)))
     })
     .await
+}
+
+/// `GET /password/forgot`
+pub(crate) async fn forgotten(_: Fields) -> PageResult {
+    page::forgotten(Form::default()).await
+}
+
+/// `POST /password/forgot`: the answer is the same for every address, and comes before the address is looked up.
+pub(crate) async fn ask(form: Submission) -> Response {
+    let email = form.get("email");
+    let refuse = |message: String| Refused::from(FieldError::new("email", message));
+    let outcome = match form.state.password_requests.count(form.visit.address, form.visit.now()) {
+        _ if form.context().mail.is_none() => Err(ActionError::NotFound.into()),
+        _ if form.visit.is_stale => Err(ActionError::StaleForm.into()),
+        _ if email.trim().is_empty() => Err(refuse("Enter your email address.".to_owned())),
+        Some(wait) => {
+            let seconds = wait.as_secs().max(1);
+            Err(refuse(format!("There were too many requests from your address. Wait {seconds} seconds.")))
+        }
+        None => {
+            let (context, email) = (form.context().clone(), email.clone());
+            tokio::spawn(async move {
+                if let Err(fault) = mail::ask_for_password_link(&context, &email).await {
+                    tracing::error!(%fault, "a password link could not be sent");
+                }
+            });
+            Ok(Answer::page(page::asked))
+        }
+    };
+    form.answer(outcome, email, page::forgotten).await
 }
 
 /// `GET /password?token=…`

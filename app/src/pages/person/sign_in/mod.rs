@@ -82,11 +82,17 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
         <p class="sub">
             "Did you find a leaked secret? "<a href=links::REPORT>"Report and stop it"</a>". You need no account."
         </p>
-        <p class="sub">
-            "Forgot your password? Use a passkey, or ask an administrator for a password link."
-        </p>
+        {forgotten()}
     };
     Page::new("Sign in", body).framed(Frame::Gate).answering(status)
+}
+
+/// The way of a person who lost the password.
+fn forgotten() -> AnyView {
+    if Visit::current().context.mail.is_some() {
+        return html! { <p class="sub"><a href=links::FORGOT_PASSWORD>"Forgot your password?"</a></p> };
+    }
+    html! { <p class="sub">"Forgot your password? Use a passkey, or ask an administrator for a password link."</p> }
 }
 
 /// The form that signs in with a passkey. Its script gets the challenge from the address `challenge`.

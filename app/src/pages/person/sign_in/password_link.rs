@@ -25,6 +25,10 @@ pub(crate) async fn withdraw_password_link(person: String) -> Result<String, Act
 /// The line on the page of a person who has a link that works.
 pub(crate) async fn open_link(visit: &Visit, person: &Person) -> Result<Option<AnyView>, ActionError> {
     let Some(link) = password_link::of_person(&visit.context, person).await? else { return Ok(None) };
+    let by = match link.is_by_mail() {
+        true => "A password link that the person asked for by email".to_owned(),
+        false => format!("A password link that {} made", link.made_by),
+    };
     let button = post_button(
         links::WITHDRAW_PASSWORD_LINK,
         [("person", person.id.to_string())],
@@ -33,7 +37,7 @@ pub(crate) async fn open_link(visit: &Visit, person: &Person) -> Result<Option<A
         "Withdraw the link",
     );
     let words = view! {
-        <p>"A password link that "{link.made_by}" made works until "{moment(link.expires_at)}"."</p>
+        <p>{by}" works until "{moment(link.expires_at)}"."</p>
         <div class="row">{button}</div>
     };
     Ok(Some(notice("warn", words)))
@@ -65,7 +69,7 @@ pub async fn question(id: String, form: Form<()>) -> Result<Page, ActionError> {
 pub fn link_page(link: &PasswordLink, token: &str) -> Page {
     let url = format!("{}{}?token={token}", Visit::current().context.settings.public_url, links::SET_PASSWORD);
     let warning = view! {
-        "Countersign sends no email. The link sets the password of "{link.person.email.clone()}" for the first person who \
+        "This link is not sent by email. The link sets the password of "{link.person.email.clone()}" for the first person who \
         opens it. It works once, until "{moment(link.expires_at)}"."
     };
     one_time_link(
@@ -73,7 +77,7 @@ pub fn link_page(link: &PasswordLink, token: &str) -> Page {
         "Password link",
         &link.person.email,
         url,
-        warning,
+        ("Hand the link over yourself. ", warning),
         links::person(&link.person.id),
     )
 }
@@ -95,8 +99,12 @@ pub async fn page(
         {end_with_password("ends", held, ends, link.may_end_passkeys())}
         <div class="row"><button class="button" data-kind="primary">"Set password"</button></div>
     };
+    let by = match link.is_by_mail() {
+        true => "You asked for this link by email.".to_owned(),
+        false => format!("{} made this link.", link.made_by),
+    };
     let words = view! {
-        "For "<b>{link.person.email.clone()}</b>". "{link.made_by.clone()}" made this link. It works once, until "
+        "For "<b>{link.person.email.clone()}</b>". "{by}" It works once, until "
         {moment(link.expires_at)}". Every browser that is signed in to this account will be signed out."
     };
     let body = view! {
@@ -104,6 +112,47 @@ pub async fn page(
         {gate_panel("Set a new password", words, post_form(links::SET_PASSWORD, "stack", fields))}
     };
     Ok(Page::new("Set a new password", body).framed(Frame::Gate).answering(status).with_secret())
+}
+
+/// The form of a person who forgot the password. `email` is what was typed.
+pub async fn forgotten(form: Form<String>) -> Result<Page, ActionError> {
+    if Visit::current().context.mail.is_none() {
+        return Err(ActionError::NotFound);
+    }
+    let Form { typed: email, errors, .. } = form;
+    let status = errors.status();
+    let fields = view! {
+        <TextField id="email" label="Email" kind="email" value=email autocomplete="username" required=true
+            autofocus=true error=errors.at("email")/>
+        <div class="row">
+            <button class="button" data-kind="primary">"Send link"</button>
+            <a class="button" data-kind="quiet" href=links::SIGN_IN>"Cancel"</a>
+        </div>
+    };
+    let words = "You get an email with a link that sets a new password.";
+    let body = view! {
+        <ErrorSummary errors/>
+        {gate_panel("Forgot your password?", words, post_form(links::FORGOT_PASSWORD, "stack", fields))}
+    };
+    Ok(Page::new("Forgot your password?", body).framed(Frame::Gate).answering(status))
+}
+
+/// What the form answers, whether or not there is such an account.
+pub fn asked() -> Page {
+    let body = view! {
+        <section class="panel body" aria-labelledby="title">
+            <h1 id="title">"Look into your mailbox"</h1>
+            <div role="status">{notice("ok", view! {
+                <p>"If this address has an account with a password, an email with a link is on its way. The link works for 1 hour."</p>
+            })}</div>
+            <p class="muted">
+                "No email after some minutes? Look into the spam folder, or ask an administrator for a password link. "
+                "You can ask again after 15 minutes."
+            </p>
+            <div class="row">{button_link(links::SIGN_IN, "Sign in")}</div>
+        </section>
+    };
+    Page::new("Look into your mailbox", body).framed(Frame::Gate)
 }
 
 /// The page after the password was set.
@@ -130,7 +179,6 @@ pub fn done(ended: &EndedAccess) -> Page {
 
 /// The page for a link that does not work.
 pub fn unusable() -> Page {
-    let text =
-        "The link was used, it is older than 24 hours, or a newer one replaced it. Ask an administrator for a new one.";
+    let text = "The link was used, it has expired, or a newer one replaced it. Ask for a new one.";
     message(410, "This password link no longer works", text, (links::SIGN_IN, "Sign in")).framed(Frame::Gate)
 }

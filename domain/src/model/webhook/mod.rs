@@ -1,4 +1,6 @@
-//! Webhooks and the events that they report.
+//! Webhooks and the events that they report, and e-mails to people.
+
+pub mod mail;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::WebhookId;
