@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::base::id::TeamId;
-use domain::credential::generate::Generated;
+use domain::client::{self, ClientDraft};
+use domain::credential::generate::{Generated, generate};
 use domain::credential::rotate::{self, Overlap};
-use domain::incident::record;
-use domain::model::incident::Policy;
+use domain::incident::{emergency_stop, leak, record};
+use domain::model::credential::draft::Draft;
+use domain::model::incident::record::Source;
+use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use domain::person::team;
 use serde_json::Value;
+use sqlx::{Connection, Executor};
 use server::incident::LeakReports;
 
 use crate::roles::{joined, operator, signed_in_as};
@@ -256,13 +260,11 @@ async fn people_see_of_an_incident_what_they_see_elsewhere() {
     let payroll = app.generated("payroll", &["mcp:read"]).await;
     app.signed_in().await;
     let other = team::create(context, &operator(), "Elsewhere").await.expect("made");
-    let draft = domain::model::credential::draft::Draft {
-        team: Some(other.id.clone()),
-        name: "sensors".to_owned(),
-        ..Default::default()
-    };
-    let sensors = domain::credential::generate::generate(context, &operator(), &draft, None).await.expect("generated");
-    report(&app, &format!("{} {}", secret(&payroll), secret(&sensors))).await;
+    let draft = Draft { team: Some(other.id.clone()), name: "sensors".to_owned(), ..Draft::default() };
+    let sensors = generate(context, &operator(), &draft, None).await.expect("generated");
+    let text = format!("{} {}", secret(&payroll), secret(&sensors));
+    leak::record(context, &operator(), &Authority::Everything, &text, Source::CommandLine).await.expect("records");
+    report(&app, &text).await;
     let role = |team: &TeamId, role| InvitedRole::Team(team.clone(), role);
     let member = joined(&app, "grace@example.com", role(&other.id, Role::Member)).await;
     let viewer = joined(&app, "alan@example.com", role(&TeamId::first(), Role::Viewer)).await;
@@ -326,4 +328,183 @@ async fn what_people_type_into_a_record_is_checked() {
     assert_eq!(json(&browser, 1).await["notes"].as_array().map(Vec::len), Some(0));
     let found = record::find(&app.instance.context, &Authority::Everything, 1).await.expect("reads").expect("exists");
     assert!(found.exposed_at.is_none() && found.owner.is_none());
+}
+
+#[tokio::test]
+async fn nobody_gets_into_the_record_of_another_team_with_a_secret_of_their_own() {
+    let app = alarming().await;
+    let context = &app.instance.context;
+    app.signed_in().await;
+    let other = team::create(context, &operator(), "Elsewhere").await.expect("made");
+    let victim = app.generated("payroll", &["mcp:read"]).await;
+    report(&app, secret(&victim)).await;
+    let attacker = joined(&app, "lin@example.com", InvitedRole::Team(other.id.clone(), Role::Member)).await;
+    let attacker = signed_in_as(&app, &attacker).await;
+    // Client IDs decide the order in which a text is handled: with several, one comes after the victim's.
+    let mut text = secret(&victim).to_owned();
+    for number in 0..6 {
+        let draft = Draft { team: Some(other.id.clone()), name: format!("own {number}"), ..Draft::default() };
+        let own = generate(context, &operator(), &draft, None).await.expect("generated");
+        text = format!("{text} {}", secret(&own));
+    }
+    report(&app, &text).await;
+    let found = attacker.submit("/leaks", "/leaks", &[("text", &text)]).await.words();
+    assert!(found.contains("incident #2") && !found.contains("incident #1"), "{found}");
+    assert_eq!(attacker.get("/incidents/1").await.status, StatusCode::NOT_FOUND);
+    let refused = attacker.submit("/incidents/2", "/incidents/1/note", &[("note", "x")]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    let browser = signed_in_as(&app, &joined(&app, "grace@example.com", InvitedRole::Administrator).await).await;
+    let own = json(&browser, 2).await;
+    assert_eq!(own["leaked"].as_array().map(Vec::len), Some(6), "one incident for the team: {own}");
+    assert_eq!(json(&browser, 1).await["leaked"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_new_leak_beside_an_old_one_gets_an_incident_of_its_own() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let old = app.generated("old job", &["mcp:read"]).await;
+    report(&app, secret(&old)).await;
+    browser.submit("/incidents/1", "/incidents/1/state", &[("to", "handled")]).await;
+    for number in 0..4 {
+        let fresh = app.generated(&format!("job {number}"), &["mcp:read"]).await;
+        report(&app, &format!("{} {}", secret(&old), secret(&fresh))).await;
+        let record = json(&browser, number + 2).await;
+        assert_eq!(
+            (record["leaked"][0]["name"].as_str(), record["leaked"][1].is_null()),
+            (Some(&*format!("job {number}")), true)
+        );
+    }
+    assert_eq!(json(&browser, 1).await["state"], "closed");
+}
+
+#[tokio::test]
+async fn a_false_alarm_takes_back_its_own_marks_alone() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let browser = app.signed_in().await;
+    let job = app.generated("nightly job", &["mcp:read"]).await;
+    report(&app, secret(&job)).await;
+    browser.submit("/incidents/1", "/incidents/1/state", &[("to", "handled")]).await;
+    let id = &job.credential.client_id;
+    let second = rotate::secret(context, &operator(), id, Overlap::Nothing, None, None).await.expect("rotated");
+    browser.submit("/leaks", "/leaks", &[("text", secret(&second))]).await;
+    browser.submit("/incidents/2", "/incidents/2/state", &[("to", "false_alarm")]).await;
+    assert_eq!(json(&browser, 2).await["false_alarm"], true);
+    let again = report(&app, secret(&job)).await.words();
+    assert!(again.contains("did not work any more"), "{again}");
+    assert_eq!(browser.get("/incidents/3").await.status, StatusCode::NOT_FOUND, "the first leak stays recorded");
+}
+
+#[tokio::test]
+async fn the_secret_of_a_client_is_contained_and_opens_again_with_it() {
+    let app = App::new().await;
+    let context = &app.instance.context;
+    let browser = app.signed_in().await;
+    let draft = ClientDraft {
+        name: "Portal".to_owned(),
+        redirect_uris: vec!["http://localhost/callback".to_owned()],
+        confidential: true,
+        ..ClientDraft::default()
+    };
+    let (portal, plain) = client::create(context, &operator(), &draft, None).await.expect("made");
+    let plain = plain.expect("a secret");
+    browser.submit("/leaks", "/leaks", &[("text", plain.expose())]).await;
+    assert_eq!(json(&browser, 1).await["state"], "open");
+    client::disable::disable(context, &operator(), &portal.id).await.expect("disabled");
+    assert_eq!(json(&browser, 1).await["state"], "contained");
+    browser.submit("/incidents/1", "/incidents/1/state", &[("to", "handled")]).await;
+    client::disable::enable(context, &operator(), &portal.id).await.expect("enabled");
+    assert_eq!(json(&browser, 1).await["state"], "open", "a closed incident opens again when its leak works again");
+    let done = browser.submit("/incidents/1", "/incidents/1/state", &[("to", "stop")]).await;
+    assert_eq!(done.header("location"), "/incidents/1?done=stopped");
+    assert_eq!(json(&browser, 1).await["state"], "contained");
+}
+
+#[tokio::test]
+async fn what_one_may_not_see_still_counts_as_working() {
+    let app = alarming().await;
+    let context = &app.instance.context;
+    app.signed_in().await;
+    let other = team::create(context, &operator(), "Elsewhere").await.expect("made");
+    let draft = Draft { team: Some(other.id.clone()), name: "sensors".to_owned(), ..Draft::default() };
+    let sensors = generate(context, &operator(), &draft, None).await.expect("generated");
+    let payroll = app.generated("payroll", &["mcp:read"]).await;
+    // A person who may act on both recorded it, so it is one incident.
+    let text = format!("{} {}", secret(&payroll), secret(&sensors));
+    leak::record(context, &operator(), &Authority::Everything, &text, Source::CommandLine).await.expect("records");
+    let member = joined(&app, "grace@example.com", InvitedRole::Team(TeamId::first(), Role::Member)).await;
+    let member = signed_in_as(&app, &member).await;
+    member.submit("/incidents/1", "/incidents/1/state", &[("to", "stop")]).await;
+    let record = json(&member, 1).await;
+    assert_eq!((record["state"].as_str(), &record["tasks"][0]["done"]), (Some("open"), &false.into()), "{record}");
+    let page = member.get("/incidents/1").await.words();
+    assert!(page.contains("Something that you cannot see still works. Ask an administrator to stop it."), "{page}");
+}
+
+#[tokio::test]
+async fn a_thief_stands_first_among_many_known_addresses() {
+    let app = App::trusting(&["192.0.2.1/32"]).await;
+    let job = app.generated("nightly job", &["mcp:read"]).await;
+    let known = |number: usize| format!("198.51.100.{number}");
+    for number in 0..60 {
+        assert_eq!(exchange_from(&app, &job, &known(number)).await, StatusCode::OK);
+    }
+    app.instance.clock.advance(Duration::from_secs(600));
+    let exposed = app.instance.context.now();
+    for number in 0..60 {
+        assert_eq!(exchange_from(&app, &job, &known(number)).await, StatusCode::OK);
+        assert_eq!(exchange_from(&app, &job, &known(number)).await, StatusCode::OK);
+    }
+    assert_eq!(exchange_from(&app, &job, "203.0.113.77").await, StatusCode::OK);
+    app.instance.clock.advance(Duration::from_secs(60));
+    report(&app, secret(&job)).await;
+    let browser = app.signed_in().await;
+    let fields = [("owner", ""), ("exposed_at", &*exposed.rfc3339())];
+    browser.submit("/incidents/1", "/incidents/1", &fields).await;
+    let record = json(&browser, 1).await;
+    assert_eq!((&record["exchanges_while_exposed"], &record["exchanges_from_new_addresses"]), (&121.into(), &1.into()));
+    assert_eq!(record["used_while_exposed"][0]["address"], "203.0.113.77");
+    assert_eq!(record["lists_are_cut"], true);
+    let page = browser.get("/incidents/1").await.words();
+    assert!(page.contains("There is more. New addresses come first."), "{page}");
+}
+
+#[tokio::test]
+async fn tries_after_a_stop_are_counted_whatever_stopped_it() {
+    let app = alarming().await;
+    let context = &app.instance.context;
+    let job = app.generated("nightly job", &["mcp:read"]).await;
+    report(&app, secret(&job)).await;
+    let selection = Selection::default();
+    let order = StopRequest { selection: &selection, means: Means::Disable, reason: "drill", incident: Some(1) };
+    emergency_stop::stop(context, &operator(), &order, emergency_stop::BATCH_SIZE, |_| {}).await.expect("stops");
+    for _ in 0..3 {
+        assert_eq!(exchange_from(&app, &job, "203.0.113.77").await, StatusCode::UNAUTHORIZED);
+    }
+    let browser = app.signed_in().await;
+    let record = json(&browser, 1).await;
+    assert_eq!(record["tried_since"], 3);
+    assert!(timeline(&record).contains("Emergency stop by operator: 1 credential disabled"), "{record}");
+}
+
+#[tokio::test]
+async fn a_leak_without_a_record_gets_one() {
+    let app = alarming().await;
+    let context = &app.instance.context;
+    let job = app.generated("nightly job", &["mcp:read"]).await;
+    report(&app, secret(&job)).await;
+    // As after a restore: the mark came along, the record did not.
+    let url = app.instance.database_url().replacen("sqlite://", "sqlite:", 1);
+    let mut connection = sqlx::AnyConnection::connect(&url).await.expect("opens");
+    for statement in ["DELETE FROM incident_marks", "DELETE FROM incident_items", "DELETE FROM incidents"] {
+        connection.execute(statement).await.expect("runs");
+    }
+    let browser = app.signed_in().await;
+    assert_eq!(browser.get("/incidents/1").await.status, StatusCode::NOT_FOUND);
+    record::settle_due(context).await.expect("settles");
+    let record = json(&browser, 1).await;
+    assert_eq!((record["state"].as_str(), record["source"].as_str()), (Some("open"), Some("earlier")), "{record}");
+    browser.submit("/incidents/1", "/incidents/1/state", &[("to", "false_alarm")]).await;
+    assert!(!browser.get("/teams").await.words().contains("leaked credential"));
 }

@@ -79,7 +79,10 @@ fn rows(incidents: Vec<Incident>) -> AnyView {
             state_chip(&incident),
             incident.owner.as_ref().map_or_else(|| muted("Nobody"), |owner| owner.name.clone().into_any()),
             distance(incident.opened_at),
-            distance_or(incident.contained_at, "Not yet"),
+            match (incident.contained_at, incident.dismissed) {
+                (None, true) => muted("Nothing leaked"),
+                (at, _) => distance_or(at, "Not yet"),
+            },
         ]
     });
     let columns = ["Incident", "State", "Handled by", "Found", "Contained"].map(Column::from);

@@ -96,8 +96,8 @@ pub async fn page(number: String, form: Form<Typed>) -> Result<Page, ActionError
 /// One line below the heading.
 fn lead(visit: &Visit, incident: &Incident) -> AnyView {
     let owner = incident.owner.as_ref().map_or_else(|| "nobody".to_owned(), |owner| owner.name.clone());
-    let end = incident.contained_at.unwrap_or_else(|| visit.now());
-    let exposed = incident.exposed_at.map(|at| {
+    let end = incident.contained_at.or(incident.closed_at).unwrap_or_else(|| visit.now());
+    let exposed = incident.exposed_at.filter(|_| !incident.dismissed).map(|at| {
         let length = end.since(at);
         let word = if incident.contained_at.is_some() { "exposed for" } else { "exposed so far for" };
         format!(" · {word} {}", rounded(length))
@@ -158,7 +158,10 @@ fn state_form(number: i64, to: &'static str, kind: Option<&'static str>, words: 
 /// What works, and the button that stops it.
 fn works_notice(visit: &Visit, incident: &Incident, may_change: bool) -> Option<AnyView> {
     let working: Vec<&Item> = incident.items.iter().filter(|item| item.works).collect();
-    let first = working.first()?;
+    let Some(first) = working.first() else {
+        let words = "Something that you cannot see still works. Ask an administrator to stop it.";
+        return (incident.unseen_working > 0).then(|| notice("danger", view! { <p><b>{words}</b></p> }));
+    };
     let words = match working.len() {
         1 => format!("{} still works. Anyone who has what leaked can use it.", first.name),
         many => format!("{many} things that leaked still work. Anyone who has what leaked can use them."),
@@ -184,7 +187,7 @@ fn works_notice(visit: &Visit, incident: &Incident, may_change: bool) -> Option<
 }
 
 fn figures(story: &Story, incident: &Incident) -> AnyView {
-    let (exchanges, from_new) = story.exchanges();
+    let (exchanges, from_new) = (story.exchanges, story.exchanges_from_new);
     let new = if from_new > 0 {
         format!("{} from new addresses", grouped(from_new))
     } else {
@@ -281,7 +284,12 @@ fn used_panel(story: &Story, incident: &Incident) -> AnyView {
         Column::from("First"),
         Column::from("Last"),
     ];
-    panel("used", title, aside, table(columns, rows))
+    let cut = story.is_cut.then(|| {
+        let words =
+            "There is more. New addresses come first. Of calls, only the latest 200 of each credential are known.";
+        view! { <div class="body"><p class="muted">{words}</p></div> }
+    });
+    panel("used", title, aside, html! { {table(columns, rows)}{cut} })
 }
 
 /// The steps that are done, and those that are left.
@@ -354,7 +362,7 @@ fn leaked_panel(visit: &Visit, incident: &Incident) -> AnyView {
         let state = match (item.works, item.revoked) {
             (true, _) => chip("Works", "danger"),
             (false, true) => chip("Revoked", "ok"),
-            (false, false) => chip("Ended", "ok"),
+            (false, false) => chip("Does not work", "ok"),
         };
         cells![html! { {name}{sub(kind)} }, item.what.clone(), state]
     });

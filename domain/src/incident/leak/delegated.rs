@@ -178,7 +178,7 @@ pub(crate) async fn report_token(report: Report<'_>, jti: &TokenId) -> Result<Ou
         Policy::Alert => true,
     };
     if let Some(leak) = leak.filter(|_| says_something) {
-        note(report, &leak).await?;
+        note(report, &leak, Some(jti)).await?;
     }
     tracing::warn!(revoked = policy == Policy::Revoke, "a token of an app was reported as leaked");
     Ok(match policy {
@@ -211,7 +211,7 @@ pub(crate) async fn report(
     // nothing.
     let ends = within.is_none() && matches!(leak.found, LeakSubject::Registration(_) | LeakSubject::Device(..));
     let policy = if ends { Policy::Revoke } else { policy };
-    note(Report { policy, ..report }, &leak).await?;
+    note(Report { policy, ..report }, &leak, None).await?;
     let revoked = policy == Policy::Revoke;
     if revoked {
         end(context, actor, &leak, place).await?;
@@ -234,7 +234,7 @@ pub async fn end(context: &Context, actor: &Actor, leak: &DelegatedLeak, place: 
 /// Records that a working secret or token leaked. With [`Policy::Alert`] people decide what to do: the thing is marked
 /// as leaked, and a second report adds no entry. With [`Policy::Revoke`] the thing ends, so a second report finds that
 /// it does not work.
-async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
+async fn note(report: Report<'_>, leak: &DelegatedLeak, jti: Option<&TokenId>) -> Result<(), Fault> {
     let Report { context, actor, place, policy, filing, .. } = report;
     let person = leak.person();
     let (target, name, table) = match &leak.found {
@@ -248,13 +248,24 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak) -> Result<(), Fault> {
     };
     let mut change = context.begin_change().await?;
     let now = change.now();
-    if policy == Policy::Alert && !store::incident::leak::mark(&mut change, table, leak.id(), now).await? {
-        return filing.remember(&context.store, target, leak.id()).await;
+    let of = person.map_or("", PersonId::as_str);
+    let thing =
+        leak.what_people_handle().map(|what| Leaked { kind: target, id: leak.id(), name, of, person, what, jti });
+    // Marked also when it ends in the next change: until then it works, and its incident is open. A token that ended
+    // alone marks nothing: the rest of the access stays.
+    let ended_alone = policy == Policy::Revoke && jti.is_some();
+    let is_new = ended_alone || store::incident::leak::mark(&mut change, table, leak.id(), now).await?;
+    if policy == Policy::Alert && !is_new {
+        if let Some(thing) = &thing
+            && let Some(opened) = filing.add_if_forgotten(&mut change, place, thing, true).await?
+        {
+            change.commit(actor, &opened).await?;
+        }
+        return Ok(());
     }
     let (mut incident, mut opened) = (None, None);
-    if let Some(what) = leak.what_people_handle() {
-        let thing = Leaked { kind: target, id: leak.id(), name, person, what };
-        let (number, event) = filing.add(&mut change, place, &thing).await?;
+    if let Some(thing) = &thing {
+        let (number, event) = filing.add(&mut change, place, thing).await?;
         (incident, opened) = (Some(number), event);
     }
     let mut event = Event::new(Action::LeakReported, target, leak.id(), name).with(json!({

@@ -17,6 +17,7 @@ use crate::model::incident::record::Source;
 use crate::model::person::authority::{Authority, Role};
 use crate::prelude::{Action, Actor, Context, Event, Target, Timestamp};
 use crate::store;
+use crate::store::incident::record as records;
 use crate::token::verify::{self, SignedToken};
 
 /// Most secrets and tokens that one report handles.
@@ -118,6 +119,7 @@ async fn handle(report: Report<'_>, text: &str, most: usize) -> Result<Reported>
                 let works = stored.end().is_live(context.now());
                 reported.add(if works { ends } else { Outcome::EndedBefore }, 1);
                 let finds = of_credentials.entry(client_id).or_default();
+                finds.works |= works;
                 finds.secrets.extend(report.says_something_of(&stored).then_some(hash));
             }
             None => match delegated::report(report, *kind, secret).await? {
@@ -158,6 +160,8 @@ struct CredentialFinds {
     secrets: Vec<SecretHash>,
     /// Access tokens, and when they expire.
     tokens: Vec<(TokenId, Timestamp)>,
+    /// Whether one of its secrets is live.
+    works: bool,
 }
 
 impl Report<'_> {
@@ -170,13 +174,30 @@ impl Report<'_> {
     }
 }
 
+/// Whether a credential that was reported before works and is in no incident that is not closed. Otherwise there is
+/// nothing to write, and the answer names its incident.
+async fn is_forgotten(report: Report<'_>, client_id: &ClientId, finds: &CredentialFinds) -> Result<bool> {
+    let store = &report.context.store;
+    let Some(credential) = store::credential::find(store, client_id).await? else { return Ok(false) };
+    if report.within.is_some_and(|authority| authority.require(&credential.team, Role::Member).is_err()) {
+        return Ok(false);
+    }
+    let works = finds.works && credential.is_open();
+    Ok(match records::of_item(store, Target::Credential, client_id.as_str()).await? {
+        Some((number, is_closed)) if !works || !is_closed => {
+            report.filing.show(number);
+            false
+        }
+        _ => works,
+    })
+}
+
 /// Handles what a report holds of one credential. Its tokens end in the ledger, also while the credential is disabled.
 /// Where people decide, nothing ends, and a token that was reported before adds nothing. Returns how many of the tokens
 /// were not reported or ended before.
 async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &CredentialFinds) -> Result<usize> {
     let Report { context, actor, place, policy, within, filing } = report;
-    if finds.secrets.is_empty() && finds.tokens.is_empty() {
-        report.filing.remember(&context.store, Target::Credential, client_id.as_str()).await?;
+    if finds.secrets.is_empty() && finds.tokens.is_empty() && !is_forgotten(report, client_id, finds).await? {
         return Ok(0);
     }
     let ends = policy == Policy::Revoke;
@@ -207,7 +228,10 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
         revoked |= is_new && ends;
     }
     if secrets.is_empty() && tokens.is_empty() {
-        filing.remember(&context.store, Target::Credential, client_id.as_str()).await?;
+        let (thing, works) = (Leaked::of(&credential, "secret"), finds.works && credential.is_open());
+        if let Some(opened) = filing.add_if_forgotten(&mut change, place, &thing, works).await? {
+            change.commit(actor, &opened).await?;
+        }
         return Ok(0);
     }
     let what = match (secrets.is_empty(), tokens.is_empty()) {
@@ -217,6 +241,12 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
     };
     let new_tokens = tokens.len();
     update_ends(&mut change, &credential).await?;
+    let (incident, opened) = filing.add(&mut change, place, &Leaked::of(&credential, what)).await?;
+    for (kind, ids) in [("secret", &secrets), ("token", &tokens)] {
+        for id in ids {
+            records::add_mark(&mut change, incident, kind, id).await?;
+        }
+    }
     let mut details = Map::new();
     for (one, all, ids) in [("secret", "secrets", secrets), ("token", "tokens", tokens)] {
         if let Some(first) = ids.first() {
@@ -228,9 +258,6 @@ async fn report_of_credential(report: Report<'_>, client_id: &ClientId, finds: &
     }
     details.insert("found_at".to_owned(), json!(place));
     details.insert("revoked".to_owned(), json!(revoked));
-    let (kind, id) = (Target::Credential, client_id.as_str());
-    let thing = Leaked { kind, id, name: &credential.name, person: None, what };
-    let (incident, opened) = filing.add(&mut change, place, &thing).await?;
     details.insert("incident".to_owned(), json!(incident));
     let leaked = credential.event(Action::CredentialLeaked).with(Value::Object(details));
     let events: Vec<Event> = [leaked].into_iter().chain(opened).collect();

@@ -17,7 +17,6 @@ pub fn address(context: &Context, incident: &Incident) -> String {
 /// The record as JSON. Members are added to it, and none is renamed.
 pub fn json(context: &Context, incident: &Incident, story: &Story) -> Value {
     let moment = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
-    let (exchanges, from_new) = story.exchanges();
     json!({
         "number": incident.number,
         "url": address(context, incident),
@@ -39,11 +38,11 @@ pub fn json(context: &Context, incident: &Incident, story: &Story) -> Value {
             "name": item.name,
             "what": item.what,
             "works": item.works,
-            "replaced_by": item.replaced_by,
         })).collect::<Vec<_>>(),
         "leaked_elsewhere": incident.unseen,
-        "exchanges_while_exposed": exchanges,
-        "exchanges_from_new_addresses": from_new,
+        "exchanges_while_exposed": story.exchanges,
+        "exchanges_from_new_addresses": story.exchanges_from_new,
+        "lists_are_cut": story.is_cut,
         "tokens_ended": story.tokens_ended,
         "tried_since": story.tried,
         "servers_reached": story.servers_reached(),
@@ -75,7 +74,7 @@ pub fn json(context: &Context, incident: &Incident, story: &Story) -> Value {
 pub fn markdown(context: &Context, incident: &Incident, story: &Story) -> String {
     let mut text = String::new();
     let owner = incident.owner.as_ref().map_or("nobody", |owner| owner.name.as_str());
-    let (exchanges, from_new) = story.exchanges();
+    let (exchanges, from_new) = (story.exchanges, story.exchanges_from_new);
     // Writing to a string does not fail.
     let _ = write!(
         text,
@@ -99,6 +98,9 @@ pub fn markdown(context: &Context, incident: &Incident, story: &Story) -> String
     if !story.used.is_empty() {
         text.push_str("\n## Who used it while it was exposed\n\n| Address | Exchanges | Called | First | Known before |\n|---|---|---|---|---|\n");
         story.used.iter().for_each(|used| text.push_str(&row(used)));
+    }
+    if story.is_cut {
+        text.push_str("\nThe list is cut: new addresses come first, and of calls only the latest 200 of each credential are known.\n");
     }
     text.push_str("\n## What happened (UTC)\n\n");
     for entry in &story.moments {

@@ -182,11 +182,12 @@ pub async fn close(context: &Context, actor: &Actor, number: i64, ending: Ending
             return Err(CredentialError::Forbidden);
         }
         for item in &incident.items {
-            records::unmark(&mut change, item.kind, &item.id).await?;
-            if item.kind == Target::Credential
-                && let Some(id) = ClientId::parse(&item.id)
-            {
-                update_ends_of(&mut change, &id).await?;
+            match ClientId::parse(&item.id).filter(|_| item.kind == Target::Credential) {
+                Some(id) => {
+                    records::unmark_credential(&mut change, number, &id).await?;
+                    update_ends_of(&mut change, &id).await?;
+                }
+                None => records::unmark_of_people(&mut change, number, item.kind, &item.id).await?,
             }
         }
     } else if state == State::Open {

@@ -60,7 +60,11 @@ pub async fn notes(context: &Context, incident: &Incident) -> Result<Vec<Note>> 
 
 /// Contains the incidents of which nothing works any more because time has passed: a token expired, or an old secret
 /// reached its deadline. Returns whether there was such an incident.
+///
+/// Also opens an incident for a credential that leaked and works without one: a restored backup may be older than the
+/// incident.
 pub async fn settle_due(context: &Context) -> Result<bool> {
+    filing::file_forgotten(context).await?;
     if records::turns(&context.store, context.now()).await?.is_empty() {
         return Ok(false);
     }
@@ -81,9 +85,9 @@ async fn with_all_items(context: &Context, authority: &Authority, found: Vec<Inc
 }
 
 fn with_items(mut incident: Incident, items: Vec<Item>, authority: &Authority) -> Incident {
-    let all = items.len();
-    incident.items = items.into_iter().filter(|item| item.is_seen_by(authority)).collect();
-    incident.unseen = all - incident.items.len();
+    let (seen, unseen): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.is_seen_by(authority));
+    incident.unseen_working = unseen.iter().filter(|item| item.works).count();
+    (incident.items, incident.unseen) = (seen, unseen.len());
     incident
 }
 

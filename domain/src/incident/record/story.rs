@@ -12,7 +12,7 @@ use crate::incident::emergency_stop;
 use crate::incident::record::notes;
 use crate::model::audit::{AuditEntry, Target};
 use crate::model::credential::Credential;
-use crate::model::incident::record::Incident;
+use crate::model::incident::record::{Incident, Item};
 use crate::model::incident::story::{Moment, Story, Task, TaskKind, Tone, Used};
 use crate::model::person::authority::Authority;
 use crate::model::server::LONGEST_TOKEN_LIFETIME;
@@ -21,6 +21,11 @@ use crate::prelude::{Action, Context, Result, Timestamp};
 use crate::server::gateway::usage;
 use crate::{audit, server, store};
 
+/// Refusals of what leaked after it was stopped.
+const TRIED: [Refusal; 6] = {
+    let [first, second, third, fourth, fifth] = Refusal::AFTER_ITS_END;
+    [first, second, third, fourth, fifth, Refusal::CredentialDisabled]
+};
 /// Most credentials of an incident that are read for its story.
 const MOST_CREDENTIALS: usize = 20;
 /// Most addresses of a credential.
@@ -34,6 +39,7 @@ const MOST_NEW: usize = 5;
 pub async fn read(context: &Context, authority: &Authority, incident: &Incident) -> Result<Story> {
     // What was exchanged a moment ago counts.
     context.rollup.flush().await;
+    context.refusals.flush().await;
     let mut story = Story { is_cut: incident.items.len() > MOST_CREDENTIALS, ..Story::default() };
     let servers = server::list(context).await?;
     story.servers = servers.into_iter().map(|server| (server.id, server.name)).collect();
@@ -48,9 +54,12 @@ pub async fn read(context: &Context, authority: &Authority, incident: &Incident)
         let Some(id) = ClientId::parse(&item.id) else { continue };
         let Some(credential) = inspect::find(context, authority, &id).await? else { continue };
         let subject = many.then(|| credential.name.clone());
-        add_credential(context, incident, &credential, subject.as_deref(), &mut story).await?;
+        add_credential(context, incident, item, &credential, subject.as_deref(), &mut story).await?;
         add_entries(context, authority, incident, (&item.id, subject.as_deref()), &mut story).await?;
-        add_replacement(context, authority, incident, &credential, item.replaced_by.as_deref(), &mut story).await?;
+        // A token that leaked alone ends by itself, and is replaced by nothing.
+        if item.what != "token" {
+            add_replacement(context, authority, incident, &credential, item.replaced_by.as_deref(), &mut story).await?;
+        }
     }
     for item in incident.items.iter().filter(|item| item.kind != Target::Credential) {
         add_entries(context, authority, incident, (&item.id, Some(&item.name)), &mut story).await?;
@@ -70,6 +79,7 @@ fn exposed(incident: &Incident, now: Timestamp) -> (Timestamp, Timestamp) {
 async fn add_credential(
     context: &Context,
     incident: &Incident,
+    item: &Item,
     credential: &Credential,
     subject: Option<&str>,
     story: &mut Story,
@@ -80,38 +90,32 @@ async fn add_credential(
     if let Some(at) = credential.verified_at.filter(|at| *at <= until) {
         story.note(at, "First use", "", subject, Tone::Neutral);
     }
-    let end = until.plus(Duration::from_millis(1));
-    let used = store::token::ledger::used_within(&context.store, id, (from, end), MOST_ADDRESSES).await?;
-    let known: BTreeMap<_, _> =
-        store::token::ledger::known_addresses(&context.store, id, from).await?.into_iter().collect();
+    let time = (from, until.plus(Duration::from_millis(1)));
+    let (exchanges, from_new) = store::token::ledger::count_within(&context.store, id, time).await?;
+    story.exchanges += exchanges;
+    story.exchanges_from_new += from_new;
+    let used = store::token::ledger::used_within(&context.store, id, time, MOST_ADDRESSES).await?;
     let called = usage::by_address_within(context, id.as_str(), "", (from, until)).await?;
+    let calls: i64 = called.iter().map(|call| call.calls).sum();
+    story.is_cut |= used.len() as i64 == MOST_ADDRESSES
+        || exchanges >= store::token::ledger::MOST_READ
+        || calls >= store::server::calls::KEPT;
     let mut by_address: BTreeMap<String, Used> = BTreeMap::new();
     for row in used {
-        let used = by_address.entry(row.address.clone()).or_insert_with(|| Used {
-            credential: credential.name.clone(),
-            known_since: known.get(&row.address).copied(),
-            address: row.address.clone(),
-            exchanges: 0,
-            servers: Vec::new(),
-            calls: Vec::new(),
-            first_at: row.first_at,
-            last_at: row.last_at,
-        });
+        let used = used_from(&mut by_address, credential, &row.address, row.known_since, (row.first_at, row.last_at));
         used.exchanges += row.exchanges;
         used.servers.push(row.server);
-        (used.first_at, used.last_at) = (used.first_at.min(row.first_at), used.last_at.max(row.last_at));
     }
     for call in called {
-        let used = by_address.entry(call.address.clone()).or_insert_with(|| Used {
-            credential: credential.name.clone(),
-            known_since: known.get(&call.address).copied(),
-            address: call.address.clone(),
-            exchanges: 0,
-            servers: vec![call.server.clone()],
-            calls: Vec::new(),
-            first_at: call.first_at,
-            last_at: call.last_at,
-        });
+        // A token from before the exposure may have called without another exchange.
+        let known_since = match by_address.contains_key(&call.address) {
+            true => None,
+            false => store::token::ledger::known_since(&context.store, id, &call.address, from).await?,
+        };
+        let used = used_from(&mut by_address, credential, &call.address, known_since, (call.first_at, call.last_at));
+        if !used.servers.contains(&call.server) {
+            used.servers.push(call.server.clone());
+        }
         used.calls.push(call);
     }
     let new: Vec<&Used> = by_address.values().filter(|used| used.is_new()).collect();
@@ -119,11 +123,10 @@ async fn add_credential(
         story.note(used.first_at, "First use from", used.shown_address(), subject, Tone::Danger);
     }
     story.used.extend(by_address.into_values());
-    if let Some(at) = incident.contained_at {
+    if let Some(at) = item.stopped_at.or(incident.contained_at).filter(|_| !item.works) {
         let longest_ago = at.minus(LONGEST_TOKEN_LIFETIME);
         story.tokens_ended += store::token::ledger::count_ended(&context.store, id, longest_ago, at).await?;
-        let (tried, last) =
-            store::token::usage::retired_tried(&context.store, id, at.hour(), &Refusal::AFTER_ITS_END).await?;
+        let (tried, last) = store::token::usage::retired_tried(&context.store, id, at, &TRIED).await?;
         story.tried += tried;
         if let Some(last) = last {
             let from = last.last_address.as_deref().unwrap_or("an unknown address");
@@ -133,6 +136,28 @@ async fn add_credential(
         }
     }
     Ok(())
+}
+
+/// The use from this address. The first row of an address says since when it is known.
+fn used_from<'used>(
+    by_address: &'used mut BTreeMap<String, Used>,
+    credential: &Credential,
+    address: &str,
+    known_since: Option<Timestamp>,
+    (first_at, last_at): (Timestamp, Timestamp),
+) -> &'used mut Used {
+    let used = by_address.entry(address.to_owned()).or_insert_with(|| Used {
+        credential: credential.name.clone(),
+        known_since,
+        address: address.to_owned(),
+        exchanges: 0,
+        servers: Vec::new(),
+        calls: Vec::new(),
+        first_at,
+        last_at,
+    });
+    (used.first_at, used.last_at) = (used.first_at.min(first_at), used.last_at.max(last_at));
+    used
 }
 
 /// What people did with a thing since it was exposed, from the audit log.
@@ -191,7 +216,7 @@ async fn add_replacement(
     let id = &credential.client_id;
     let name = &credential.name;
     let new = match replaced_by.and_then(ClientId::parse) {
-        Some(new) => inspect::find(context, authority, &new).await?,
+        Some(new) => inspect::find(context, authority, &new).await?.filter(Credential::is_open),
         None => None,
     };
     let found = match new {
@@ -200,7 +225,7 @@ async fn add_replacement(
             let secrets = inspect::secrets(context, id).await?;
             let now = context.now();
             let newer = secrets.iter().filter(|secret| {
-                secret.created_at >= incident.exposed_since() && secret.leaked_at.is_none() && secret.end().is_live(now)
+                secret.created_at >= incident.opened_at && secret.leaked_at.is_none() && secret.end().is_live(now)
             });
             let newest = newer.max_by_key(|secret| secret.created_at);
             newest.map(|secret| ("a new secret".to_owned(), id.clone(), secret.last_used_at))
@@ -250,11 +275,13 @@ async fn add_record(context: &Context, authority: &Authority, incident: &Inciden
     story.notes = notes(context, incident).await?;
     let works = incident.items.iter().filter(|item| item.works).count();
     let words = match works {
+        0 if incident.unseen_working > 0 => "Something that you cannot see still works".to_owned(),
         0 => "Nothing that leaked works".to_owned(),
         1 => "One thing that leaked still works".to_owned(),
         many => format!("{many} things that leaked still work"),
     };
-    let mut tasks = vec![Task { done: works == 0, words, kind: TaskKind::Stop }];
+    let done = works + incident.unseen_working == 0;
+    let mut tasks = vec![Task { done, words, kind: TaskKind::Stop }];
     tasks.append(&mut story.tasks);
     let told: Vec<&str> = story.notes.iter().map(|note| note.about.as_str()).collect();
     for server in story.reached_from_new() {

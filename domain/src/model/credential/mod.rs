@@ -150,6 +150,11 @@ pub enum Status {
 }
 
 impl Credential {
+    /// Whether nobody has disabled or revoked it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.revoked_at.is_none() && self.disabled_at.is_none()
+    }
+
     /// The status at `now`. If several apply, the most important one is returned: final before reversible, ended before
     /// ending.
     pub fn status(&self, now: Timestamp) -> Status {

@@ -61,6 +61,8 @@ pub struct Incident {
     pub items: Vec<Item>,
     /// How many further things leaked that the reader may not see.
     pub unseen: usize,
+    /// How many of those work.
+    pub unseen_working: usize,
 }
 
 /// A thing of which something leaked.
@@ -84,8 +86,10 @@ pub struct Item {
     pub works: bool,
     /// Whether it is a credential that was revoked.
     pub revoked: bool,
+    /// When what leaked of a credential was stopped, if it was.
+    pub(crate) stopped_at: Option<Timestamp>,
     /// The credential that was generated in place of this one.
-    pub replaced_by: Option<String>,
+    pub(crate) replaced_by: Option<String>,
 }
 
 /// What a person wrote down.

@@ -12,6 +12,10 @@ pub struct Story {
     pub moments: Vec<Moment>,
     /// Who used it while it was exposed: new addresses first.
     pub used: Vec<Used>,
+    /// Exchanges while it was exposed.
+    pub exchanges: i64,
+    /// How many of them came from new addresses.
+    pub exchanges_from_new: i64,
     /// Tokens that lived when the incident was contained, and are refused since.
     pub tokens_ended: i64,
     /// How often what leaked was tried since the hour in which it ended, and refused.
@@ -22,7 +26,7 @@ pub struct Story {
     pub notes: Vec<Note>,
     /// Names of the MCP servers.
     pub(crate) servers: Vec<(McpServerId, String)>,
-    /// Whether more leaked than the story tells of.
+    /// Whether there is more than the lists of the story tell of: credentials, addresses, or calls. Sums are whole.
     pub is_cut: bool,
 }
 
@@ -138,12 +142,6 @@ pub enum TaskKind {
 }
 
 impl Story {
-    /// Exchanges while it was exposed, and how many of them came from new addresses.
-    pub fn exchanges(&self) -> (i64, i64) {
-        let sum = |new: bool| self.used.iter().filter(|used| !new || used.is_new()).map(|used| used.exchanges).sum();
-        (sum(false), sum(true))
-    }
-
     /// The name of an MCP server.
     pub fn server_name(&self, id: &McpServerId) -> String {
         let found = self.servers.iter().find(|(known, _)| known == id);

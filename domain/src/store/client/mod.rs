@@ -133,7 +133,8 @@ pub(crate) async fn replace_secret(
 /// Deletes the secret of a client. The client stays confidential: it must still prove itself. Returns whether it had
 /// one.
 pub(crate) async fn forget_secret(transaction: &mut Transaction, id: &AppClientId) -> Result<bool> {
-    let sql = "UPDATE clients SET secret_hash = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL";
+    let sql =
+        "UPDATE clients SET secret_hash = NULL, leaked_at = NULL WHERE client_id = $1 AND secret_hash IS NOT NULL";
     sql!(sql; id).changed(transaction).await
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ClientId, PersonId};
+use crate::base::id::{ClientId, PersonId, TokenId};
 use crate::model::audit::Target;
 use crate::model::credential::Owner;
 use crate::model::incident::record::{Incident, Item, Note, Source, Turn};
@@ -13,6 +13,7 @@ use crate::store::{Columns, On, Result, Store, Transaction, audit, composed_sql,
 row! { "incidents" => Incident {
     number, source, opened_at, opened_by, found_at, exposed_at, owner: owner, contained_at, closed_at, closed_by,
     dismissed: |columns| Ok(columns.get::<i64>("dismissed")? != 0), items: |_| Ok(Vec::new()), unseen: |_| Ok(0),
+    unseen_working: |_| Ok(0),
 } }
 
 fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
@@ -24,7 +25,7 @@ fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
 row! { "incident_items" => Item {
     incident, kind, id, name, team = "team_id", person = "person_id", what,
     works: |columns| Ok(columns.get::<i64>("works")? != 0), revoked: |columns| Ok(columns.get::<i64>("revoked")? != 0),
-    replaced_by
+    stopped_at, replaced_by
 } }
 
 row! { "incident_notes" => Note { at, author = "author_name", about, text } }
@@ -46,8 +47,14 @@ macro_rules! works {
               OR EXISTS (SELECT 1 FROM consents AS w WHERE i.kind = 'grant' AND w.id = i.id
                       AND w.leaked_at IS NOT NULL AND w.ended_at IS NULL AND w.expires_at > ",
             $now,
-            ") OR EXISTS (SELECT 1 FROM clients AS w WHERE i.kind = 'client' AND w.client_id = i.id
-                      AND w.leaked_at IS NOT NULL AND w.removed_at IS NULL AND w.disabled_at IS NULL))"
+            " AND w.last_used_at > ",
+            $now,
+            " - 2592000000 AND (i.jti IS NULL OR EXISTS (SELECT 1 FROM consent_tokens AS t WHERE t.jti = i.jti
+                      AND t.revoked_at IS NULL AND t.expires_at > ",
+            $now,
+            "))) OR EXISTS (SELECT 1 FROM clients AS w WHERE i.kind = 'client' AND w.client_id = i.id
+                      AND w.leaked_at IS NOT NULL AND w.secret_hash IS NOT NULL AND w.removed_at IS NULL
+                      AND w.disabled_at IS NULL))"
         )
     };
 }
@@ -116,7 +123,10 @@ pub(crate) async fn count(store: &Store, key: Option<&str>) -> Result<(i64, i64)
 const ITEMS: &str = concat!(
     "SELECT i.incident AS incident, i.kind AS kind, i.id AS id, i.name AS name, c.team_id AS team_id,
             i.person_id AS person_id, i.what AS what, i.replaced_by AS replaced_by,
-            CASE WHEN c.revoked_at IS NULL THEN 0 ELSE 1 END AS revoked, CASE WHEN ",
+            CASE WHEN c.revoked_at IS NULL THEN 0 ELSE 1 END AS revoked,
+            COALESCE(c.revoked_at, c.disabled_at, (SELECT MAX(COALESCE(s.revoked_at, s.retires_at, s.expires_at))
+                     FROM client_secrets AS s WHERE s.client_id = c.client_id AND s.leaked_at IS NOT NULL)) AS stopped_at,
+            CASE WHEN ",
     works!("$2"),
     " THEN 1 ELSE 0 END AS works
      FROM incident_items AS i LEFT JOIN credentials AS c ON i.kind = 'credential' AND c.client_id = i.id"
@@ -148,6 +158,25 @@ pub(crate) async fn of_item(on: impl On<'_>, kind: Target, id: &str) -> Result<O
     Ok(found.map(|(number, closed_at)| (number, closed_at.is_some())))
 }
 
+/// The newest incident that is not closed in which something of this person leaked.
+pub(crate) async fn of_person(on: impl On<'_>, person: &PersonId) -> Result<Option<i64>> {
+    let sql = "SELECT MAX(n.number) AS number FROM incidents AS n
+         WHERE n.closed_at IS NULL AND EXISTS
+               (SELECT 1 FROM incident_items AS i WHERE i.incident = n.number AND i.person_id = $1)";
+    let found: Option<Option<i64>> = sql!(sql; person).about("incidents").optional(on).await?;
+    Ok(found.flatten())
+}
+
+/// A credential that leaked and works, but is in no incident: a restored backup is older than its incident.
+pub(crate) async fn without_incident(on: impl On<'_>, now: Timestamp) -> Result<Option<ClientId>> {
+    let sql = "SELECT c.client_id AS client_id FROM credentials AS c
+         WHERE c.leak_ends_at > $1 AND c.revoked_at IS NULL AND c.disabled_at IS NULL
+           AND (c.ends_at IS NULL OR c.ends_at > $1)
+           AND NOT EXISTS (SELECT 1 FROM incident_items AS i WHERE i.kind = 'credential' AND i.id = c.client_id)
+         ORDER BY c.client_id LIMIT 1";
+    sql!(sql; now).about("credentials").optional(on).await
+}
+
 /// Stores a new incident. Returns its number. Two transactions do not get the same number: the head of the audit log
 /// stays locked until the first one has ended.
 pub(crate) async fn insert(
@@ -169,12 +198,13 @@ pub(crate) async fn insert(
 
 /// Adds a thing, or says that something else of it leaked too.
 pub(crate) async fn add_item(transaction: &mut Transaction, item: &NewItem<'_>, now: Timestamp) -> Result<()> {
-    let NewItem { incident, kind, id, name, person, what } = item;
-    let sql = "INSERT INTO incident_items (incident, kind, id, name, person_id, what, added_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (incident, kind, id) DO UPDATE SET what =
-            CASE WHEN incident_items.what = excluded.what THEN excluded.what ELSE 'secret and token' END";
-    sql!(sql; incident, kind, id, name, person, what, now).execute(transaction).await
+    let NewItem { incident, kind, id, name, person, what, jti } = item;
+    let sql = "INSERT INTO incident_items (incident, kind, id, name, person_id, what, jti, added_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (incident, kind, id) DO UPDATE SET
+            what = CASE WHEN incident_items.what = excluded.what THEN excluded.what ELSE 'secret and token' END,
+            jti = CASE WHEN incident_items.jti = excluded.jti THEN excluded.jti END";
+    sql!(sql; incident, kind, id, name, person, what, jti, now).execute(transaction).await
 }
 
 /// A thing that leaked in an incident.
@@ -185,6 +215,13 @@ pub(crate) struct NewItem<'item> {
     pub name: &'item str,
     pub person: Option<&'item PersonId>,
     pub what: &'static str,
+    pub jti: Option<&'item TokenId>,
+}
+
+/// Remembers that an incident marked a secret or a token as leaked.
+pub(crate) async fn add_mark(transaction: &mut Transaction, incident: i64, kind: &str, id: &str) -> Result<()> {
+    let sql = "INSERT INTO incident_marks (incident, kind, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    sql!(sql; incident, kind, id).execute(transaction).await
 }
 
 /// Remembers that `new` was generated in place of the leaked credential `old`.
@@ -206,11 +243,19 @@ pub(crate) async fn turns(on: impl On<'_>, now: Timestamp) -> Result<Vec<Turn>> 
                      THEN 1 ELSE 0 END AS works
          FROM incidents AS n WHERE n.closed_at IS NULL
          UNION ALL
-         SELECT n.number, 1, 1 FROM credentials AS c
-         JOIN incident_items AS i ON i.kind = 'credential' AND i.id = c.client_id
-         JOIN incidents AS n ON n.number = i.incident
-         WHERE c.leak_ends_at > $1 AND n.closed_at IS NOT NULL AND {works}
-           AND n.number = (SELECT MAX(x.incident) FROM incident_items AS x WHERE x.kind = i.kind AND x.id = i.id)";
+         SELECT n.number, 1, 1
+         FROM (SELECT 'credential' AS kind, client_id AS id FROM credentials
+               WHERE leak_ends_at > $1 AND revoked_at IS NULL AND disabled_at IS NULL
+               UNION ALL SELECT 'personal_token', id FROM personal_tokens
+               WHERE leaked_at IS NOT NULL AND ended_at IS NULL AND expires_at > $1
+               UNION ALL SELECT 'grant', id FROM consents
+               WHERE leaked_at IS NOT NULL AND ended_at IS NULL AND expires_at > $1
+               UNION ALL SELECT 'client', client_id FROM clients
+               WHERE leaked_at IS NOT NULL AND secret_hash IS NOT NULL AND removed_at IS NULL) AS leaked
+         CROSS JOIN incident_items AS i CROSS JOIN incidents AS n
+         WHERE i.kind = leaked.kind AND i.id = leaked.id AND n.number = i.incident AND n.closed_at IS NOT NULL
+           AND n.number = (SELECT MAX(x.incident) FROM incident_items AS x WHERE x.kind = i.kind AND x.id = i.id)
+           AND {works}";
         now
     )
     .about("incidents")
@@ -253,21 +298,41 @@ pub(crate) async fn edit(
     sql!(sql; owner, exposed_at, number).execute(transaction).await
 }
 
-/// Takes back the marks of a credential that did not leak.
-pub(crate) async fn unmark(transaction: &mut Transaction, kind: Target, id: &str) -> Result<()> {
-    let statements: &[&str] = match kind {
-        Target::Credential => &[
-            "UPDATE client_secrets SET leaked_at = NULL, leaked_where = NULL WHERE client_id = $1",
-            "DELETE FROM reported_tokens WHERE jti IN (SELECT jti FROM ledger WHERE client_id = $1)",
-        ],
-        Target::PersonalToken => &["UPDATE personal_tokens SET leaked_at = NULL WHERE id = $1"],
-        Target::Consent => &["UPDATE consents SET leaked_at = NULL WHERE id = $1"],
-        _ => &["UPDATE clients SET leaked_at = NULL WHERE client_id = $1"],
+/// Takes back the marks of a credential, unless another incident that is no false alarm has them too.
+pub(crate) async fn unmark_credential(transaction: &mut Transaction, number: i64, id: &ClientId) -> Result<()> {
+    const OWN: &str = "(SELECT m.id FROM incident_marks AS m WHERE m.incident = $1 AND m.kind = $3
+         AND NOT EXISTS (SELECT 1 FROM incident_marks AS o JOIN incidents AS n ON n.number = o.incident
+                         WHERE o.kind = m.kind AND o.id = m.id AND o.incident <> $1 AND n.dismissed = 0))";
+    composed_sql!(
+        "UPDATE client_secrets SET leaked_at = NULL, leaked_where = NULL WHERE client_id = $2 AND id IN {OWN}";
+        number, id, "secret"
+    )
+    .execute(&mut *transaction)
+    .await?;
+    composed_sql!(
+        "DELETE FROM reported_tokens WHERE jti IN {OWN}
+         AND EXISTS (SELECT 1 FROM ledger AS l WHERE l.jti = reported_tokens.jti AND l.client_id = $2)";
+        number, id, "token"
+    )
+    .execute(transaction)
+    .await
+}
+
+/// Takes back the mark of what acts for people, unless another incident that is no false alarm has it too.
+pub(crate) async fn unmark_of_people(transaction: &mut Transaction, number: i64, kind: Target, id: &str) -> Result<()> {
+    let (table, key) = match kind {
+        Target::PersonalToken => ("personal_tokens", "id"),
+        Target::Consent => ("consents", "id"),
+        _ => ("clients", "client_id"),
     };
-    for statement in statements {
-        sql!(*statement; id).execute(&mut *transaction).await?;
-    }
-    Ok(())
+    composed_sql!(
+        "UPDATE {table} SET leaked_at = NULL WHERE {key} = $1 AND NOT EXISTS
+             (SELECT 1 FROM incident_items AS i JOIN incidents AS n ON n.number = i.incident
+              WHERE i.kind = $2 AND i.id = $1 AND i.incident <> $3 AND n.dismissed = 0)";
+        id, kind, number
+    )
+    .execute(transaction)
+    .await
 }
 
 /// Adds a note after the others.

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 65] = [
+const TABLES: [&str; 66] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -74,6 +74,7 @@ const TABLES: [&str; 65] = [
     "reported_tokens",
     "incidents",
     "incident_items",
+    "incident_marks",
     "incident_notes",
     "mails",
     "repeated_events",

@@ -289,7 +289,7 @@ row! { "ledger" => Reached {
 } }
 
 /// The most exchanges of a credential that are read for its [`Reach`]: the newest ones.
-const MOST_READ: i64 = 200_000;
+pub(crate) const MOST_READ: i64 = 200_000;
 
 /// The exchanges of the credential `$1` since the identifier `$2`, by `$by`: their numbers since the identifiers `$2`
 /// to `$5`. At most `$6` exchanges are read, and at most `$7` rows are returned.
@@ -361,41 +361,77 @@ pub(crate) struct UseFrom {
     pub exchanges: i64,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
+    /// The first exchange from this address before that time, among those that are read; `None`: the address is new.
+    pub known_since: Option<Timestamp>,
 }
 
-row! { "ledger" => UseFrom { address, server = "server_id", exchanges = "n", first_at, last_at } }
+row! { "ledger" => UseFrom { address, server = "server_id", exchanges = "n", first_at, last_at, known_since } }
 
-/// The exchanges of a credential from one moment until before another, by address and MCP server, the most frequent
-/// first, at most `most` rows.
+/// The exchanges of the credential `$1` within a time, by address and MCP server, and the addresses that exchanged
+/// before. Of very many exchanges the newest of each part are read.
+const USED_WITHIN: &str = "(SELECT COALESCE(l.address, '') AS address, l.server_id AS server_id, COUNT(*) AS n,
+            MIN(l.issued_at) AS first_at, MAX(l.issued_at) AS last_at
+     FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti >= $2 AND jti < $3
+           ORDER BY jti DESC LIMIT $4) AS f JOIN ledger AS l ON l.jti = f.jti
+     GROUP BY COALESCE(l.address, ''), l.server_id) AS u
+     LEFT JOIN (SELECT COALESCE(l.address, '') AS address, MIN(l.issued_at) AS first_at
+           FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti < $2
+                 ORDER BY jti DESC LIMIT $4) AS f JOIN ledger AS l ON l.jti = f.jti
+           GROUP BY COALESCE(l.address, '')) AS k ON k.address = u.address";
+
+/// The exchanges of a credential from one moment until before another, by address and MCP server: new addresses first,
+/// then the most frequent, at most `most` rows.
 pub(crate) async fn used_within(
     store: &Store,
     client_id: &ClientId,
     (from, until): (Timestamp, Timestamp),
     most: i64,
 ) -> Result<Vec<UseFrom>> {
-    let sql = "SELECT COALESCE(l.address, '') AS address, l.server_id AS server_id, COUNT(*) AS n,
-                MIN(l.issued_at) AS first_at, MAX(l.issued_at) AS last_at
-         FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti >= $2 AND jti < $3
-               ORDER BY jti DESC LIMIT $4) AS f JOIN ledger AS l ON l.jti = f.jti
-         GROUP BY COALESCE(l.address, ''), l.server_id ORDER BY n DESC, 1, 2 LIMIT $5";
-    sql!(sql; client_id, first_jti(from), first_jti(until), MOST_READ, most).all(store).await
+    composed_sql!(
+        "SELECT u.address AS address, u.server_id AS server_id, u.n AS n, u.first_at AS first_at,
+                u.last_at AS last_at, k.first_at AS known_since
+         FROM {USED_WITHIN}
+         ORDER BY CASE WHEN k.first_at IS NULL THEN 0 ELSE 1 END, u.n DESC, u.address, u.server_id LIMIT $5";
+        client_id, first_jti(from), first_jti(until), MOST_READ, most
+    )
+    .all(store)
+    .await
 }
 
-/// The addresses that exchanged before a moment, with their first exchange. Of very many exchanges, the newest before
-/// that moment are read.
-pub(crate) async fn known_addresses(
+/// The first exchange from this address before a moment, among those that are read; `None`: there was none.
+pub(crate) async fn known_since(
     store: &Store,
     client_id: &ClientId,
+    address: &str,
     before: Timestamp,
-) -> Result<Vec<(String, Timestamp)>> {
-    let sql = "SELECT COALESCE(l.address, '') AS address, MIN(l.issued_at) AS first_at
+) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MIN(l.issued_at) AS first_at
          FROM (SELECT jti FROM credential_exchanges WHERE client_id = $1 AND jti < $2
-               ORDER BY jti DESC LIMIT $3) AS f JOIN ledger AS l ON l.jti = f.jti
-         GROUP BY COALESCE(l.address, '')";
-    sql!(sql; client_id, first_jti(before), MOST_READ).about("ledger").all(store).await
+               ORDER BY jti DESC LIMIT $3) AS f JOIN ledger AS l ON l.jti = f.jti WHERE COALESCE(l.address, '') = $4";
+    let found: Option<Option<Timestamp>> =
+        sql!(sql; client_id, first_jti(before), MOST_READ, address).about("ledger").optional(store).await?;
+    Ok(found.flatten())
 }
 
-/// The tokens of a credential that were issued since `longest_ago`, lived at the moment `at`, and are refused now.
+/// How many exchanges there were within that time, and how many of them from new addresses.
+pub(crate) async fn count_within(
+    store: &Store,
+    client_id: &ClientId,
+    (from, until): (Timestamp, Timestamp),
+) -> Result<(i64, i64)> {
+    composed_sql!(
+        "SELECT CAST(COALESCE(SUM(u.n), 0) AS BIGINT) AS n,
+                CAST(COALESCE(SUM(CASE WHEN k.first_at IS NULL THEN u.n ELSE 0 END), 0) AS BIGINT) AS fresh
+         FROM {USED_WITHIN}";
+        client_id, first_jti(from), first_jti(until), MOST_READ
+    )
+    .about("ledger")
+    .one(store)
+    .await
+}
+
+/// The tokens of a credential that were issued since `longest_ago`, lived until the moment `at`, and were refused from
+/// then on.
 pub(crate) async fn count_ended(
     store: &Store,
     client_id: &ClientId,
@@ -406,7 +442,8 @@ pub(crate) async fn count_ended(
         "SELECT COUNT(*) AS n FROM credential_exchanges AS f JOIN ledger AS l ON l.jti = f.jti
               JOIN credentials AS c ON c.client_id = l.client_id
          WHERE f.client_id = $1 AND f.jti >= $2 AND l.issued_at <= $3 AND l.expires_at > $3
-           AND (l.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL OR c.disabled_at IS NOT NULL OR NOT (",
+           AND (l.revoked_at IS NULL OR l.revoked_at >= $3)
+           AND (l.revoked_at = $3 OR c.revoked_at <= $3 OR c.disabled_at <= $3 OR NOT (",
         is_of_live_authenticator!("$3"),
         "))"
     );

@@ -306,20 +306,21 @@ pub(crate) async fn refusals(store: &Store, client_id: &ClientId, since: i64) ->
     sql!(REFUSALS; client_id, since).all(store).await
 }
 
-/// How often retired secrets of a credential were refused from an hour on, and the last time.
+/// How often retired secrets of a credential were refused from the hour of the moment `since` on, and the last time.
+/// The refusals of an hour are one count: those of the first hour may lie before the moment.
 pub(crate) async fn retired_tried(
     store: &Store,
     client_id: &ClientId,
-    since: i64,
+    since: Timestamp,
     causes: &[Refusal],
 ) -> Result<(i64, Option<RetiredTry>)> {
     let causes = to_json(&causes.iter().map(|cause| [cause.as_str()]).collect::<Vec<_>>());
     let elements = store.engine().elements("$3", "wanted");
     let rows: Vec<RetiredTry> = composed_sql!(
         "SELECT refusals, last_at, last_address, last_agent FROM refusal_hours
-         WHERE client_id = $1 AND hour >= $2 AND cause IN (SELECT value ->> 0 FROM {elements})
+         WHERE client_id = $1 AND hour >= $2 AND cause IN (SELECT value ->> 0 FROM {elements}) AND last_at >= $4
          ORDER BY last_at DESC";
-        client_id, since, causes
+        client_id, since.hour(), causes, since
     )
     .all(store)
     .await?;
