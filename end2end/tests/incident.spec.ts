@@ -308,7 +308,7 @@ test('a leaked signing key is replaced', async () => {
 });
 
 test('an entry of the audit log opens', async () => {
-  await open('/activity?action=incidents');
+  await open('/activity?action=emergency.stopped');
   const entry = page.getByRole('row', { name: /Emergency stop/ }).first();
   await expect(entry.locator('time')).toHaveText(/^\d\d:\d\d:\d\d$/);
   await expect(page.getByText('emergency.stopped').first()).toBeHidden();

@@ -95,10 +95,18 @@ async fn every_change_is_told_once_signed_and_without_secrets() {
         .expect("reports");
     revoke::revoke(context, &operator(), id, "found in a log").await.expect("revokes");
     let received = sent(&instance, &webhook.id).await;
-    assert_eq!(types(&received), ["credential.rotated", "credential.leaked", "credential.revoked"]);
+    let expected =
+        ["credential.rotated", "credential.leaked", "incident.opened", "incident.contained", "credential.revoked"];
+    assert_eq!(types(&received), expected);
     assert_eq!(received[0].body["data"]["old_works_until"], "now");
     assert_eq!(received[1].body["data"]["found_at"], "https://paste.example/1");
-    assert_eq!(received[2].body["data"]["reason"], "found in a log");
+    let data = &received[2].body["data"];
+    assert_eq!((&data["number"], &data["source"]), (&1.into(), &"report".into()));
+    assert_eq!(
+        (&data["title"], &data["url"]),
+        (&"Secret of nightly-index leaked".into(), &"http://localhost:8080/incidents/1".into())
+    );
+    assert_eq!(received[4].body["data"]["reason"], "found in a log");
     for one in &received {
         assert_eq!(one.signature, signature(&signing, one));
         for hidden in [secret(&job), secret(&rotated), signing.as_str()] {
@@ -107,7 +115,7 @@ async fn every_change_is_told_once_signed_and_without_secrets() {
     }
     assert_eq!(sent(&instance, &webhook.id).await.len(), 0);
     let deliveries = webhook::deliveries(context, &webhook.id, 50).await.expect("lists");
-    assert_eq!(deliveries.len(), 4);
+    assert_eq!(deliveries.len(), 6);
     assert!(deliveries.iter().all(|one| one.delivered_at.is_some() && one.last_status == Some(204)));
 }
 
@@ -130,7 +138,11 @@ async fn a_leak_of_what_is_no_credential_is_told_once_whatever_becomes_of_it() {
             leak::report(context, &operator(), secret.expose(), place, policy).await.expect("reports");
         }
         let received = sent(&instance, &webhook.id).await;
-        assert_eq!(types(&received), ["leak.reported"]);
+        let expected: &[&str] = match policy {
+            Policy::Alert => &["leak.reported", "incident.opened"],
+            Policy::Revoke => &["leak.reported", "incident.opened", "incident.contained"],
+        };
+        assert_eq!(types(&received), expected);
         assert!(!received[0].text.contains(secret.expose()));
         let data = &received[0].body["data"];
         assert_eq!((data["kind"].as_str(), data["name"].as_str()), (Some("client"), Some("Portal")));

@@ -15,8 +15,8 @@ use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use domain::person::team;
 use serde_json::Value;
-use sqlx::{Connection, Executor};
 use server::incident::LeakReports;
+use sqlx::{Connection, Executor};
 
 use crate::roles::{joined, operator, signed_in_as};
 use crate::support::{Answer, App, Browser, basic};
