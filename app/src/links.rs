@@ -33,6 +33,7 @@ links! {
         HELP = "/docs": "Help, and the list of documents.";
         SETUP = "/setup": "Creating the first administrator.";
         INVITATION = "/invitation": "What an invitation's link opens.";
+        HANDOVER = "/handover": "What the link of a handed-over secret opens.";
         SET_PASSWORD = "/password": "What a password link opens.";
         FORGOT_PASSWORD = "/password/forgot": "Asking for a password link by e-mail.";
         ACCOUNT_MAIL = "/account/mail": "Choosing e-mails.";
@@ -126,6 +127,7 @@ links! {
         new_secret(client_id) = "/credentials/{client_id}/secrets/new": "Adding a secret to it.";
         new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
+        handover_of(client_id) = "/credentials/{client_id}/handover": "Handing its secret over.";
         server(id) = "/servers/{id}": "An MCP server.";
         server_access(id) = "/servers/{id}/access": "Which teams may use it.";
         edit_server(id) = "/servers/{id}/edit": "Editing it.";

@@ -129,6 +129,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/logout", anybody, post(form(person::sign_in::sign_out))),
         row("/invitation", anybody, get(form(person::invitation::form)).post(form(person::invitation::accept))),
         row("/password", anybody, get(form(password_link::form)).post(form(password_link::set))),
+        row("/handover", anybody, get(form(credential::handover_form)).post(form(credential::open_handover))),
         row("/password/forgot", anybody, page(password_link::forgotten).post(form(password_link::ask))),
         row("/", person, page(operations::overview)),
         row("/search", person, page(operations::search)),
@@ -146,6 +147,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
         row("/credentials/{client_id}/disable", member, page(credential::disable_form)),
         again("/credentials/{client_id}/enable", member, page(credential::enable_form)),
         row("/credentials/{client_id}/revoke", member, page(credential::revoke_form)),
+        row("/credentials/{client_id}/handover", member, post(form(credential::hand_over))),
         row("/credentials/{client_id}/test", member, page(tokens::test_form).post(form(tokens::test))),
         again(
             "/credentials/{client_id}/secrets/new",

@@ -27,7 +27,7 @@ pub(crate) fn document(page: Page, alerts: Alerts) -> impl IntoView {
             }
         }
         _ => html! {
-            <main id="main" class="gate" tabindex="-1"><p class="brand"><Brand/></p>{body}</main>
+            <main id="main" class="gate" tabindex="-1" data-guard=(frame == Frame::Guarded).then_some("")><p class="brand"><Brand/></p>{body}</main>
         },
     };
     view! {

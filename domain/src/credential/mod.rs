@@ -9,6 +9,7 @@
 //! | [`rotate::second`] | a second secret without a rotation; removing one |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
 //! | [`several`] | one action on several credentials |
+//! | [`handover`] | a link with which somebody without an account opens a secret once |
 //! | [`renew`] | rotations of several credentials at once, after a leak |
 //! | [`disable`], [`revoke`] | stop a credential until it is enabled again; end it permanently |
 //!
@@ -18,6 +19,7 @@ pub mod disable;
 pub mod edit;
 pub mod federated;
 pub mod generate;
+pub mod handover;
 pub mod import;
 pub mod inspect;
 pub mod keys;

@@ -32,6 +32,8 @@ fn rule(action: Action) -> Option<Rule> {
         Action::IncidentOpened => under_own_name(EventKind::Incidents, &["source", "found_at"]),
         Action::IncidentContained | Action::IncidentReopened => under_own_name(EventKind::Incidents, &[]),
         Action::IncidentClosed => under_own_name(EventKind::Incidents, &["false_alarm"]),
+        Action::CredentialSecretOpened => of(EventKind::Opened, &["secret", "for"]),
+        Action::CredentialSecretUnopened => under_own_name(EventKind::Opened, &["secret", "for", "cause"]),
         Action::CredentialExpiring => of(EventKind::Expiring, &["days", "ends_at"]),
         Action::CredentialRetiredSecretTried => {
             of(EventKind::RetiredSecretTried, &["cause", "tried_at", "address", "agent"])

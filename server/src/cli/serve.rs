@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::context::Context;
+use domain::credential::handover;
 use domain::incident::record;
 use domain::model::actor::Actor;
 use domain::model::ports::Probe;
@@ -202,6 +203,7 @@ async fn write_alerts(context: Context) {
     for round in (0..EXPIRY_EVERY).cycle() {
         interval.tick().await;
         note(record::settle_due(&context).await, "the states of incidents could not be brought up to date");
+        note(handover::end_due(&context).await, "secrets that nobody opened could not be ended");
         note(alert::retired_secrets_tried(&context).await, "alerts about retired secrets could not be written");
         if round == 0 {
             let problem = "alerts about credentials that expire soon could not be written";

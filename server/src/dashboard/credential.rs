@@ -8,17 +8,20 @@ use app::pages::credential::list::receipt::{self, ReceiptQuery};
 use app::pages::credential::list::ticked::Typed as Ticked;
 use app::pages::credential::list::{self, CredentialsQuery, export, several};
 use app::pages::credential::refused::{self, RefusedQuery};
-use app::pages::credential::reveal::{NewSecret, Occasion};
+use app::pages::credential::reveal::{NewSecret, Occasion, handover as handover_page};
 use app::pages::credential::rotate::{self, Step};
 use app::pages::credential::show::ShowQuery;
 use app::pages::credential::{authenticators, edit, fields, new, read_ids, renew, show};
 use app::pages::message;
+use axum::http::{HeaderValue, header};
 use domain::base::id::{ClientId, KeyId, SecretId};
+use domain::credential::handover::{self, Unopened};
 use domain::credential::renew::renew_all;
 use domain::credential::several::apply as apply_to_several;
 use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
 use domain::crypto::secret::without_secrets;
 use domain::error::Fault;
+use domain::model::actor::Actor;
 use domain::model::credential::AuthMethod;
 use domain::model::field_error::FieldError;
 
@@ -113,6 +116,66 @@ pub(crate) async fn receipt(fields: Fields) -> PageResult {
 fn export_of(fields: &Fields) -> export::Typed {
     let query = list_query(&Fields::parse(fields.get("list").as_bytes()));
     export::Typed { query, client_ids: fields.all("client_id") }
+}
+
+/// `POST /credentials/{client_id}/handover`: makes a link that opens the secret once. The answer is the only page that
+/// shows it. A form of another session gets the secret back only from its own request, and nothing is made.
+pub(crate) async fn hand_over(form: Submission, client_id: String) -> Response {
+    let typed = read!(form.fields => handover_page::Typed { secret: "client_secret", within, word, made_for });
+    form.run_of(client_id, typed, handover_page::page, async |form, client_id, typed| {
+        let id = ClientId::parse(client_id).ok_or(ActionError::NotFound)?;
+        let within = handover_page::within(&typed.within);
+        let within = within.ok_or_else(|| FieldError::new("within", "Choose one of the times."))?;
+        let wanted = handover::Wanted { secret: &typed.secret, within, word: &typed.word, made_for: &typed.made_for };
+        let (made, token) = handover::create(form.context(), &form.actor().await?, &id, &wanted).await?;
+        Ok(Answer::page(move || handover_page::link_page(id.as_str(), &made, &token)))
+    })
+    .await
+}
+
+/// `GET /handover?token=…`
+pub(crate) async fn handover_form(asked: Submission) -> Response {
+    let done = asked.fields.find("done").is_some();
+    show_handover(asked, done, Errors::default()).await
+}
+
+async fn show_handover(asked: Submission, done: bool, errors: Errors) -> Response {
+    let (token, context) = (asked.get("token"), asked.context().clone());
+    let response = respond(asked.visit, async move {
+        match handover::look(&context, &token).await? {
+            Some(found) => Ok(handover_page::closed(&found, token, errors)),
+            None => Ok(handover_page::gone(done)),
+        }
+    });
+    without_referrer(response.await)
+}
+
+/// `POST /handover`: opens the secret, once. Anybody with the link may, so a session that ended hinders nobody.
+pub(crate) async fn open_handover(form: Submission) -> Response {
+    let actor = Actor::system().at(form.visit.address, form.visit.agent.as_deref());
+    match handover::open(form.context(), &actor, &form.get("token"), &form.get("word")).await {
+        Ok(opened) => {
+            let server = handover::server_of(form.context(), &opened.credential).await;
+            // Without the server its snippets name none. The secret must be shown in any case: it opens only once.
+            let server = server.ok().flatten();
+            without_referrer(
+                respond(form.visit, async move { Ok(handover_page::opened(&opened, server.as_ref())) }).await,
+            )
+        }
+        Err(Unopened::WrongWord(left)) => {
+            let tries = if left == 1 { "1 try is left.".to_owned() } else { format!("{left} tries are left.") };
+            let words = format!("This is not the word. {tries} Then the secret ends.");
+            show_handover(form, false, Errors(vec![FieldError::new("word", words)])).await
+        }
+        Err(Unopened::Gone) => respond(form.visit, async { Ok(handover_page::gone(false)) }).await,
+        Err(Unopened::Fault(fault)) => respond(form.visit, async { Err(fault.into()) }).await,
+    }
+}
+
+/// The address of the page holds the token of the link.
+fn without_referrer(mut response: Response) -> Response {
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 /// `GET /credentials/export`

@@ -612,7 +612,7 @@ fn the_reference_has_every_message_of_webhooks() {
         let is_kind = EventKind::parse(name).is_some();
         assert!(
             is_kind
-                || ["emergency.stopped", "leak.reported", "webhook.test"].contains(&name)
+                || ["emergency.stopped", "leak.reported", "webhook.test", "credential.secret_unopened"].contains(&name)
                 || name.starts_with("incident."),
             "{name}"
         );

@@ -19,6 +19,7 @@ mod documents;
 mod emergency;
 mod ended;
 mod gateway;
+mod handover;
 mod headers;
 mod health;
 mod html;

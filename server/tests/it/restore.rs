@@ -757,6 +757,7 @@ tests! {
     ["command_line", "a_restore_tells_what_ended_what_is_lost_and_what_is_left"]:
         MasterKeyReplaced;
     ["", ""]:
+        CredentialHandoverCreated CredentialSecretOpened CredentialSecretUnopened
         PersonMailChosen PersonPasswordLinkCreated PersonPasswordLinkWithdrawn PersonCreated PersonRenamed PersonEnabled SecondFactorAdded PasskeyAdded TeamCreated TeamRenamed
         InstanceRestored EmergencyUndone McpServerAdded McpServerMoved McpServerToolsChanged McpServerToolsAccepted
         DestructiveToolUsed McpServerUnarchived McpServerChecked ChecklistChanged CredentialGenerated

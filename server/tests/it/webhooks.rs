@@ -100,7 +100,7 @@ async fn a_signing_secret_is_shown_once() {
     let browser = app.signed_in().await;
     let empty = browser.get(LIST).await;
     assert!(empty.body.contains("No webhooks yet.") && empty.body.contains("Add a webhook"), "{}", empty.body);
-    assert_eq!(browser.get(NEW).await.body.matches(" checked").count(), 9, "all events are ticked");
+    assert_eq!(browser.get(NEW).await.body.matches(" checked").count(), 10, "all events are ticked");
 
     let wrong = browser.submit(NEW, NEW, &[("name", ""), ("url", "http://alerts.example.com/kept")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);

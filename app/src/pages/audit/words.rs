@@ -50,6 +50,9 @@ texts! {
     CredentialEdited "Credential changed";
     CredentialSecretAdded "Secret added";
     CredentialSecretRemoved "Secret removed";
+    CredentialHandoverCreated "Link made to hand a secret over";
+    CredentialSecretOpened "Secret opened by its receiver";
+    CredentialSecretUnopened "Secret not opened in time";
     CredentialKeyAdded "Key added";
     CredentialKeyRemoved "Key removed";
     CredentialIdentityAdded "Identity added";

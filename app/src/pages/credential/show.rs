@@ -17,6 +17,7 @@ use crate::pages::credential::authenticators::{identities_panel, keys_panel, sec
 use crate::pages::credential::find;
 use crate::pages::credential::head::{ListPlace, Shown, notices, title};
 use crate::pages::credential::list::short_resource;
+use crate::pages::credential::reveal::handover::links_panel;
 use crate::pages::credential::tokens::tokens_view;
 use crate::pages::credential::usage::{exchanges_panel, read_period, secrets_by_use, usage_view};
 use crate::pages::team::who_may_act;
@@ -300,6 +301,10 @@ fn latest_changes(shown: &Shown, changes: Vec<EntryView>) -> AnyView {
 /// The secrets, keys or identities; `whole`: with their actions.
 async fn proofs(shown: &Shown, whole: bool) -> Result<AnyView, ActionError> {
     Ok(match shown.credential.auth_method {
+        AuthMethod::ClientSecret if whole => {
+            let handed_over = links_panel(&shown.visit, &shown.credential.client_id).await?;
+            html! { {secrets_panel(shown, whole)}{handed_over} }
+        }
         AuthMethod::ClientSecret => secrets_panel(shown, whole),
         AuthMethod::PrivateKeyJwt => keys_panel(shown, whole),
         AuthMethod::Federated => {

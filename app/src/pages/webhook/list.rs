@@ -15,6 +15,7 @@ pub fn words(kind: EventKind) -> (&'static str, &'static str) {
         EventKind::Revoked => ("Revoked", "A credential was revoked, or an emergency stop ended many at once."),
         EventKind::Leaked => ("Leaked", "A secret or token was reported as leaked."),
         EventKind::Incidents => ("Incidents", "An incident was opened, contained, closed or opened again."),
+        EventKind::Opened => ("Handed over", "A receiver opened a secret by its link, or nobody did in time."),
         EventKind::Expiring => ("Expiring", "14, 3 and 1 days before a credential expires."),
         EventKind::RetiredSecretTried => {
             ("Ended secret tried", "A secret was tried after it was revoked or replaced, or after it had expired.")

@@ -54,6 +54,8 @@ word_enum! {
         Leaked = "credential.leaked",
         /// An incident was opened, contained, closed or opened again. Each step has a type of its own.
         Incidents = "incident.opened",
+        /// The receiver of a secret opened it. Whether nobody did in time belongs here too.
+        Opened = "credential.secret_opened",
         /// It ends in 14, 3 or 1 days.
         Expiring = "credential.expiring",
         /// A client presented a secret or key that was revoked, replaced or expired.

@@ -87,6 +87,9 @@ ends! {
     CredentialGenerated:;
     CredentialImported:;
     CredentialSecretAdded:;
+    CredentialHandoverCreated:;
+    CredentialSecretOpened:;
+    CredentialSecretUnopened:;
     CredentialKeyAdded:;
     CredentialIdentityAdded:;
     CredentialEnabled:;

@@ -9,6 +9,7 @@
 
 pub mod authenticators;
 pub(crate) mod generated;
+pub(crate) mod handover;
 pub mod import;
 pub mod list;
 

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 66] = [
+const TABLES: [&str; 67] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -72,6 +72,7 @@ const TABLES: [&str; 66] = [
     "passkeys",
     "write_probe",
     "reported_tokens",
+    "handovers",
     "incidents",
     "incident_items",
     "incident_marks",

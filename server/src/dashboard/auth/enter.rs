@@ -167,9 +167,10 @@ async fn stale(
             let next = safe_return(&fields.get("next"));
             return Err(sign_in::show(visit.clone(), next, String::new(), Some(Problem::Stale)).await);
         }
-        // Whoever signs out means the session that is there now, and a report of a leak needs none: whoever has the
-        // secret may stop it. The browser says that a page of ours asks.
-        Permission::Anybody if [links::SIGN_OUT, links::REPORTED].contains(&path) => {
+        // Whoever signs out means the session that is there now. A report of a leak and the link of a secret need none:
+        // whoever has the secret may stop it, and whoever has the link may open it. The browser says that a page of
+        // ours asks.
+        Permission::Anybody if [links::SIGN_OUT, links::REPORTED, links::HANDOVER].contains(&path) => {
             head.extensions.insert(fields);
             return Ok(());
         }
@@ -190,7 +191,8 @@ async fn stale(
 }
 
 /// Forms for anybody that are shown again when their token is not of this session.
-const STALE_AGAIN: [&str; 4] = [links::SETUP, links::INVITATION, links::SET_PASSWORD, links::SECOND_STEP];
+const STALE_AGAIN: [&str; 5] =
+    [links::SETUP, links::INVITATION, links::SET_PASSWORD, links::FORGOT_PASSWORD, links::SECOND_STEP];
 
 /// Whether the form at this address signs in, and nothing else.
 fn signs_in(path: &str) -> bool {

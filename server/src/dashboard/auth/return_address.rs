@@ -50,7 +50,7 @@ pub(crate) fn return_in_address(target: &str, next: &str) -> String {
 }
 
 /// The last parts of the addresses of forms that are parts of a page one level above, or two.
-const PARTS_OF_PAGES: [&str; 12] = [
+const PARTS_OF_PAGES: [&str; 13] = [
     "/name",
     "/password",
     "/teams",
@@ -60,6 +60,7 @@ const PARTS_OF_PAGES: [&str; 12] = [
     "/openid/disconnect",
     "/openid",
     "/confirm",
+    "/handover",
     "/mail",
     "/note",
     "/state",

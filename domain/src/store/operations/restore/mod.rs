@@ -314,7 +314,15 @@ pub(crate) async fn reset_after_restore(
     // The database does not know which invitations were accepted or withdrawn since the backup.
     let sql = "UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL";
     sql!(sql; now).execute(&mut *transaction).await?;
-    for table in ["authorization_codes", "device_codes", "openid_attempts", "pending_sign_ins", "password_links"] {
+    for table in [
+        "authorization_codes",
+        "device_codes",
+        "openid_attempts",
+        "pending_sign_ins",
+        "password_links",
+        "handovers",
+        "mails",
+    ] {
         composed_sql!("DELETE FROM {table}").execute(&mut *transaction).await?;
     }
     let sql = "INSERT INTO counters (name, value)

@@ -1,4 +1,7 @@
-//! The page that shows a credential’s secret: the answer to the form that made it.
+//! The page that shows a credential’s secret: the answer to the form that made it. From here the secret can be handed
+//! over.
+
+pub mod handover;
 
 use domain::base::clock::Timestamp;
 use domain::credential::generate::Generated;
@@ -121,6 +124,7 @@ impl NewSecret {
         .below(view! {
             <div id="result" role="status">{result}</div>
             {test_panel(&connection, &secret, occasion, is_tested)}
+            {handover::panel_of(&connection.client_id, &secret)}
             <Snippets connection about="Ready to paste, with the secret."/>
         })
         .page()
