@@ -66,7 +66,7 @@ CREATE TABLE incident_notes (
 );
 
 -- Leaks from before there were incidents: one incident a credential. Those whose leaked secrets are revoked are closed.
--- Other leaks that still work get their incident when the server runs.
+-- Tokens of people and secrets of clients get theirs when they are found or reported again.
 INSERT INTO incidents (number, source, opened_at, opened_by, found_at, contained_at, closed_at)
 SELECT ROW_NUMBER() OVER (ORDER BY MIN(s.leaked_at), s.client_id), 'earlier', MIN(s.leaked_at), '', MAX(s.leaked_where),
        CASE WHEN COUNT(COALESCE(s.revoked_at, c.revoked_at)) = COUNT(*) THEN MAX(COALESCE(s.revoked_at, c.revoked_at)) END,

@@ -97,6 +97,7 @@ pub(crate) async fn end(
         ..EndedAccess::default()
     };
     store::person::second_factor::remove_pending(change, id).await?;
+    store::webhook::mail::forget_requests(change, id).await?;
     ended.password_links = store::person::password_link::remove_of(change, id).await?
         + store::person::password_link::remove_made_by(change, id).await?;
     if also.personal_tokens {

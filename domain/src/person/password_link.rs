@@ -111,6 +111,17 @@ pub(crate) async fn create_by_mail(
     Ok(Some((of(row, person), token)))
 }
 
+/// Ends the link that an e-mail brought, or should have brought.
+pub(crate) async fn end_mailed(context: &Context, id: &PersonId) -> Result<(), Fault> {
+    let mut change = context.begin_change().await?;
+    let now = change.now();
+    if store::person::password_link::of_person(&mut *change, id, now).await?.is_some_and(|row| row.is_by_mail()) {
+        store::person::password_link::remove_of(&mut change, id).await?;
+        change.commit_without_event().await?;
+    }
+    Ok(())
+}
+
 /// The link with this token, if it works now.
 pub async fn open(context: &Context, token: &str) -> Result<Option<PasswordLink>, Fault> {
     let Some(row) = find(&context.store, token, context.now()).await? else { return Ok(None) };
@@ -127,8 +138,9 @@ pub async fn of_person(context: &Context, person: &Person) -> Result<Option<Pass
 /// Withdraws the link of this person, if there is one.
 pub async fn withdraw(context: &Context, actor: &Actor, id: &PersonId) -> Result<()> {
     let (mut change, person) = manage::begin_for(context, actor, id).await?;
+    store::webhook::mail::forget_requests(&mut change, id).await?;
     if store::person::password_link::remove_of(&mut change, id).await? == 0 {
-        return Ok(());
+        return Ok(change.commit_all(actor, &[]).await.map(drop)?);
     }
     Ok(change.commit(actor, &person.event(Action::PersonPasswordLinkWithdrawn)).await?)
 }

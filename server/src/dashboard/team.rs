@@ -89,7 +89,7 @@ pub(crate) async fn invite(form: Submission, into: Option<String>) -> Response {
         let link = invitation_page::address(&form.context().settings.public_url, &token);
         let (to, by, until) = (&invitation.email, actor.name(), invitation.expires_at);
         let mailed = mail::send_invitation(form.context(), to, by, &link, until).await;
-        Ok(Answer::page(move || invitation_page::link_page(&invitation, link, onward, mailed)))
+        Ok(Answer::page(move || invitation_page::link_page(&invitation, link, onward, &mailed)))
     })
     .await
 }

@@ -11,10 +11,10 @@ use lettre::message::{Mailbox, Message};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use url::Url;
 
-/// Deadline for each step of a conversation with the mail server.
-const STEP_DEADLINE: Duration = Duration::from_secs(20);
+/// Deadline for the connection to the mail server.
+const CONNECTION_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline for a whole e-mail. It is shorter than the lease of an e-mail that is being sent.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Sends e-mails through one mail server.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl MailServer {
             _ => return Err(FORM.to_owned()),
         }
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(parsed.as_str()).map_err(|_| FORM.to_owned())?;
-        Ok(Self { transport: builder.timeout(Some(STEP_DEADLINE)).build(), from })
+        Ok(Self { transport: builder.timeout(Some(CONNECTION_DEADLINE)).build(), from })
     }
 
     async fn deliver(&self, mail: &Mail) -> Result<(), String> {
@@ -64,9 +64,23 @@ impl MailServer {
             .map_err(|error| error.to_string())?;
         match tokio::time::timeout(DEADLINE, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(cause(&error)),
             Err(_) => Err("the mail server did not answer in time".to_owned()),
         }
+    }
+}
+
+/// Why the mail server did not take an e-mail. Of what it says, only the codes are repeated: it may quote the e-mail,
+/// and with it a one-time link.
+fn cause(error: &lettre::transport::smtp::Error) -> String {
+    let Some(code) = error.status() else {
+        return "the mail server could not be reached, or broke off".to_owned();
+    };
+    let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let is_status = |word: &&str| word.split('.').count() == 3 && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    match text.split_whitespace().find(is_status) {
+        Some(status) => format!("the mail server answered {code} {status}"),
+        None => format!("the mail server answered {code}"),
     }
 }
 

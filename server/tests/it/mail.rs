@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::base::id::TeamId;
-use domain::credential::generate::generate;
+use domain::credential::disable;
+use domain::credential::generate::{Generated, generate};
 use domain::incident::leak;
 use domain::model::actor::Actor;
 use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::incident::Policy;
-use domain::model::person::authority::Role;
+use domain::model::incident::record::Source;
+use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
-use domain::person::{manage, password_link};
+use domain::person::{manage, password_link, team};
 use domain::testing::FakeMailServer;
 use domain::webhook::{alert, mail};
 
@@ -24,6 +26,8 @@ const NEW_PASSWORD: &str = "a much longer phrase than before";
 
 /// Makes and sends what is due. Returns addresses and subjects, and all texts.
 async fn round(app: &App, mailbox: &FakeMailServer) -> (Vec<String>, String) {
+    // So long an entry waits for those that belong to it.
+    app.instance.clock.advance(Duration::from_secs(3));
     mail::enqueue(&app.instance.context).await.expect("makes");
     mail::send_due(&app.instance.context).await.expect("sends");
     let mails = mailbox.take();
@@ -144,7 +148,7 @@ async fn those_who_must_act_are_told_and_each_chooses() {
     alert::expiring(context).await.expect("writes");
     let (heads, text) = round(&app, &mailbox).await;
     assert_eq!(heads, ["manager@example.com: Expires within 3 days: nightly job"], "nobody owns it");
-    assert!(text.contains("Expires: 2026-12-31 09:00:00 UTC"), "{text}");
+    assert!(text.contains("Expires: 2026-12-31 09:00:"), "{text}");
 
     let secret = job.secret.as_ref().expect("a secret").expose();
     leak::report(context, &Actor::system(), secret, Some("https://example.com/p"), Policy::Revoke)
@@ -223,7 +227,75 @@ async fn an_invitation_is_sent_and_the_link_is_shown_too() {
     assert_eq!((to.as_str(), subject.as_str()), ("grace@example.com", "Invitation to Countersign"));
     let link = text.split_whitespace().find(|word| word.contains("/invitation?token=")).expect("a link");
     assert!(page.body.contains(link));
+    let page = browser.submit("/people/invite", "/people/invite", &fields).await.words();
+    assert!(page.contains("grace@example.com got an email a few minutes ago.") && mailbox.take().is_empty(), "{page}");
     mailbox.refuse(Some("550 no such mailbox"));
+    let fields = [("email", "lin@example.com"), fields[1], fields[2]];
     let page = browser.submit("/people/invite", "/people/invite", &fields).await.words();
     assert!(page.contains("The email could not be sent (550 no such mailbox)"), "{page}");
+}
+
+#[tokio::test]
+async fn a_person_reads_of_an_incident_what_they_see_and_is_told_once() {
+    let (app, mailbox) = App::with_mail().await;
+    let context = &app.instance.context;
+    app.signed_in().await;
+    let other = team::create(context, &operator(), "Elsewhere").await.expect("made");
+    let member = InvitedRole::Team(other.id.clone(), Role::Member);
+    joined(&app, "bob@example.com", member).await;
+    round(&app, &mailbox).await;
+    let payroll = app.generated("payroll", &[]).await;
+    let draft = Draft { team: Some(other.id.clone()), name: "sensors".to_owned(), ..Draft::default() };
+    let sensors = generate(context, &operator(), &draft, None).await.expect("generated");
+    let exposed = |one: &Generated| one.secret.as_ref().expect("a secret").expose().to_owned();
+    let text = format!("{} {}", exposed(&payroll), exposed(&sensors));
+    let source = Source::CommandLine;
+    leak::record(context, &operator(), &Authority::Everything, &text, source).await.expect("records");
+    let (heads, text) = round(&app, &mailbox).await;
+    let own: Vec<&String> = heads.iter().filter(|head| head.starts_with("bob@")).collect();
+    assert_eq!(own, ["bob@example.com: Leak: Secret of sensors and 1 more leaked"], "{heads:?}");
+    assert!(!text.contains(&exposed(&payroll)));
+    // Who disables and enables fills nobody's mailbox.
+    for _ in 0..3 {
+        disable::disable(context, &operator(), &sensors.credential.client_id).await.expect("disabled");
+        disable::disable(context, &operator(), &payroll.credential.client_id).await.expect("disabled");
+        disable::enable(context, &operator(), &sensors.credential.client_id).await.expect("enabled");
+    }
+    assert!(round(&app, &mailbox).await.0.is_empty());
+}
+
+#[tokio::test]
+async fn what_changed_since_an_email_was_made_counts_when_it_is_sent() {
+    let (app, mailbox) = App::with_mail().await;
+    let context = &app.instance.context;
+    app.signed_in().await;
+    let manager = joined(&app, "manager@example.com", role(Role::Manager)).await;
+    round(&app, &mailbox).await;
+    mailbox.refuse(Some("450 later"));
+    app.generated("nightly job", &[]).await;
+    mail::ask_for_password_link(context, "manager@example.com").await.expect("handles");
+    for _ in 0..2 {
+        round(&app, &mailbox).await;
+    }
+    assert_eq!(waiting(&app).await, 2);
+    let page = signed_in_as(&app, &manager).await;
+    assert!(!page.get("/account").await.words().is_empty());
+    // The link of the attempt that failed does not work, and a withdrawn request brings no other one.
+    password_link::withdraw(context, &operator(), &manager.id).await.expect("withdrawn");
+    team::set_role(context, &operator(), &TeamId::first(), &manager.id, None).await.expect("removed");
+    mailbox.refuse(None);
+    app.instance.clock.advance(Duration::from_secs(3600));
+    assert!(round(&app, &mailbox).await.0.is_empty());
+    assert_eq!(waiting(&app).await, 0);
+}
+
+#[tokio::test]
+async fn whoever_turns_the_warning_off_is_told_of() {
+    let (app, mailbox) = App::with_mail().await;
+    let browser = app.signed_in().await;
+    round(&app, &mailbox).await;
+    browser.submit("/account", "/account/mail", &[("mail", "incidents")]).await;
+    let (heads, text) = round(&app, &mailbox).await;
+    assert_eq!(heads, [format!("{EMAIL}: E-mails about sign-ins were turned off")]);
+    assert!(text.contains("From: 192.0.2.1"), "{text}");
 }

@@ -3,6 +3,7 @@
 use domain::model::person::authority::Authority;
 use domain::model::person::team::{Invitation, InvitedRole};
 use domain::person::team;
+use domain::webhook::mail::Mailed;
 
 use crate::components::parts::gate_panel;
 use crate::pages::message::message;
@@ -17,11 +18,14 @@ pub fn address(public_url: &str, token: &str) -> String {
 
 /// The link. `mailed` says what the mail server answered. The answer to the form that created it is the only place
 /// where it appears.
-pub fn link_page(invitation: &Invitation, link: String, onward: String, mailed: Option<Result<(), String>>) -> Page {
-    let (head, sent) = match &mailed {
-        None => ("Hand the link over yourself. ", "Countersign sends no email.".to_owned()),
-        Some(Ok(())) => ("Sent by email. ", format!("The link was sent to {}.", invitation.email)),
-        Some(Err(problem)) => ("Hand the link over yourself. ", format!("The email could not be sent ({problem}).")),
+pub fn link_page(invitation: &Invitation, link: String, onward: String, mailed: &Mailed) -> Page {
+    const BY_HAND: &str = "Hand the link over yourself. ";
+    let (head, sent) = match mailed {
+        Mailed::No => (BY_HAND, "Countersign sends no email.".to_owned()),
+        Mailed::NotAgain => (BY_HAND, format!("{} got an email a few minutes ago.", invitation.email)),
+        Mailed::Yes => ("Sent by email. ", format!("The link was sent to {}.", invitation.email)),
+        Mailed::UnderWay => (BY_HAND, "The email is being sent, and the mail server is slow.".to_owned()),
+        Mailed::Refused(problem) => (BY_HAND, format!("The email could not be sent ({problem}).")),
     };
     let warning = view! {
         {sent}" The link creates the account of "{invitation.email.clone()}" for the first person who opens it. It works once, until "

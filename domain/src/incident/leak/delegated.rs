@@ -251,17 +251,15 @@ async fn note(report: Report<'_>, leak: &DelegatedLeak, jti: Option<&TokenId>) -
     let of = person.map_or("", PersonId::as_str);
     let thing =
         leak.what_people_handle().map(|what| Leaked { kind: target, id: leak.id(), name, of, person, what, jti });
-    // Marked also when it ends in the next change: until then it works, and its incident is open. A token that ended
-    // alone marks nothing: the rest of the access stays.
-    let ended_alone = policy == Policy::Revoke && jti.is_some();
-    let is_new = ended_alone || store::incident::leak::mark(&mut change, table, leak.id(), now).await?;
+    // What has an incident is marked also when it ends in the next change: until then it works, and the incident is
+    // open. A token that ended alone marks nothing: the rest of the access stays.
+    let unmarked = policy == Policy::Revoke && (jti.is_some() || thing.is_none());
+    let is_new = unmarked || store::incident::leak::mark(&mut change, table, leak.id(), now).await?;
     if policy == Policy::Alert && !is_new {
-        if let Some(thing) = &thing
-            && let Some(opened) = filing.add_if_forgotten(&mut change, place, thing, true).await?
-        {
-            change.commit(actor, &opened).await?;
-        }
-        return Ok(());
+        let Some(thing) = &thing else { return Ok(()) };
+        let opened = filing.add_again(&mut change, place, thing).await?;
+        let events: Vec<Event> = opened.into_iter().collect();
+        return change.commit_all(actor, &events).await.map(drop);
     }
     let (mut incident, mut opened) = (None, None);
     if let Some(thing) = &thing {

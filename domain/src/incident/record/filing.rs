@@ -101,6 +101,24 @@ impl<'text> Filing<'text> {
         Ok((number, Some(incident.event(Action::IncidentOpened).with(details))))
     }
 
+    /// The same for a thing that was marked before and works. An incident that has it already learns what else of it
+    /// leaked: another token, or the token that renews it.
+    pub(crate) async fn add_again(
+        &self,
+        change: &mut Change<'_>,
+        place: Option<&str>,
+        thing: &Leaked<'_>,
+    ) -> Result<Option<Event>> {
+        let Leaked { kind, id, name, person, what, jti, .. } = *thing;
+        if let Some((incident, false)) = records::of_item(&mut *change, kind, id).await? {
+            let now = change.now();
+            records::add_item(change, &NewItem { incident, kind, id, name, person, what, jti }, now).await?;
+            self.show(incident);
+            return Ok(None);
+        }
+        Ok(self.add(change, place, thing).await?.1)
+    }
+
     /// The same for a thing that was marked before, if it works and no incident that is not closed has it. The answer
     /// names the incident of the thing in any case.
     pub(crate) async fn add_if_forgotten(

@@ -25,8 +25,15 @@ fn owner(columns: &Columns<'_>) -> Result<Option<Owner>> {
 row! { "incident_items" => Item {
     incident, kind, id, name, team = "team_id", person = "person_id", what,
     works: |columns| Ok(columns.get::<i64>("works")? != 0), revoked: |columns| Ok(columns.get::<i64>("revoked")? != 0),
-    stopped_at, replaced_by
+    stopped_at: stopped_at, replaced_by
 } }
+
+/// The first end that holds: a later one changes nothing of what was stopped then.
+fn stopped_at(columns: &Columns<'_>) -> Result<Option<Timestamp>> {
+    let ends: [Option<Timestamp>; 3] =
+        [columns.get("revoked_at")?, columns.get("disabled_at")?, columns.get("secrets_end_at")?];
+    Ok(ends.into_iter().flatten().min())
+}
 
 row! { "incident_notes" => Note { at, author = "author_name", about, text } }
 
@@ -124,8 +131,10 @@ const ITEMS: &str = concat!(
     "SELECT i.incident AS incident, i.kind AS kind, i.id AS id, i.name AS name, c.team_id AS team_id,
             i.person_id AS person_id, i.what AS what, i.replaced_by AS replaced_by,
             CASE WHEN c.revoked_at IS NULL THEN 0 ELSE 1 END AS revoked,
-            COALESCE(c.revoked_at, c.disabled_at, (SELECT MAX(COALESCE(s.revoked_at, s.retires_at, s.expires_at))
-                     FROM client_secrets AS s WHERE s.client_id = c.client_id AND s.leaked_at IS NOT NULL)) AS stopped_at,
+            c.revoked_at AS revoked_at, c.disabled_at AS disabled_at,
+            (SELECT CASE WHEN COUNT(COALESCE(s.revoked_at, s.retires_at, s.expires_at)) = COUNT(*)
+                         THEN MAX(COALESCE(s.revoked_at, s.retires_at, s.expires_at)) END
+             FROM client_secrets AS s WHERE s.client_id = c.client_id AND s.leaked_at IS NOT NULL) AS secrets_end_at,
             CASE WHEN ",
     works!("$2"),
     " THEN 1 ELSE 0 END AS works

@@ -40,6 +40,12 @@ pub(crate) async fn insert(
     .await
 }
 
+/// How many invitations for this address were made since a moment.
+pub(crate) async fn count_since(store: &Store, email: &str, since: Timestamp) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM invitations WHERE email = $1 AND created_at > $2";
+    sql!(sql; email, since).about("invitations").one(store).await
+}
+
 /// Open invitations, newest first: of a team, or all of them.
 pub(crate) async fn list(store: &Store, team: Option<&TeamId>, now: Timestamp) -> Result<Vec<Invitation>> {
     composed_sql!("SELECT {COLUMNS} FROM invitations WHERE {OPEN} AND ($2 IS NULL OR team_id = $2)

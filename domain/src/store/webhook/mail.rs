@@ -5,16 +5,20 @@ use crate::base::id::{PersonId, TeamId};
 use crate::model::person::authority::Role;
 use crate::store::{On, Result, Store, Transaction, row, sql};
 
+/// The kind of an e-mail with a link for a person who forgot the password.
+pub(crate) const PASSWORD: &str = "password";
+
 /// An e-mail that waits.
 pub(crate) struct WaitingMail {
     pub person: PersonId,
     pub kind: String,
     pub seq: i64,
     pub attempts: i64,
+    pub created_at: Timestamp,
     pub next_attempt_at: Timestamp,
 }
 
-row! { "mails" => WaitingMail { person = "person_id", kind, seq, attempts, next_attempt_at } }
+row! { "mails" => WaitingMail { person = "person_id", kind, seq, attempts, created_at, next_attempt_at } }
 
 /// The number of the last audit entry of which e-mails were made; `None`: none ever were.
 pub(crate) async fn cursor(store: &Store) -> Result<Option<i64>> {
@@ -46,11 +50,30 @@ pub(crate) async fn insert(
     sql!(sql; person, kind, seq, now).changed(transaction).await
 }
 
-/// Takes the e-mail that has waited longest and is due. Until `lease` no other server takes it.
+/// Lets an e-mail that waits for another attempt be sent now: its person asked again.
+pub(crate) async fn try_again(
+    transaction: &mut Transaction,
+    person: &PersonId,
+    kind: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE mails SET created_at = $1, next_attempt_at = $1
+         WHERE person_id = $2 AND kind = $3 AND problem IS NOT NULL AND next_attempt_at > $1";
+    sql!(sql; now, person, kind).execute(transaction).await
+}
+
+/// Forgets that a person asked for a password link: they have another password, or an administrator decided.
+pub(crate) async fn forget_requests(transaction: &mut Transaction, person: &PersonId) -> Result<()> {
+    sql!("DELETE FROM mails WHERE person_id = $1 AND kind = $2"; person, PASSWORD).execute(transaction).await
+}
+
+/// Takes the e-mail that is due and has waited longest, links for passwords first. Until `lease` no other server takes
+/// it.
 pub(crate) async fn claim(store: &Store, now: Timestamp, lease: Timestamp) -> Result<Option<WaitingMail>> {
-    let due = "SELECT person_id, kind, seq, attempts, next_attempt_at FROM mails WHERE next_attempt_at <= $1
-         ORDER BY next_attempt_at, person_id, kind, seq LIMIT 1";
-    let Some(mail) = sql!(due; now).optional::<WaitingMail>(store).await? else { return Ok(None) };
+    let due = "SELECT person_id, kind, seq, attempts, created_at, next_attempt_at FROM mails
+         WHERE next_attempt_at <= $1
+         ORDER BY CASE WHEN kind = $2 THEN 0 ELSE 1 END, next_attempt_at, person_id, kind, seq LIMIT 1";
+    let Some(mail) = sql!(due; now, PASSWORD).optional::<WaitingMail>(store).await? else { return Ok(None) };
     let take = "UPDATE mails SET next_attempt_at = $1, attempts = attempts + 1
          WHERE person_id = $2 AND kind = $3 AND seq = $4 AND next_attempt_at = $5";
     let taken = sql!(take; lease, mail.person, mail.kind, mail.seq, mail.next_attempt_at);

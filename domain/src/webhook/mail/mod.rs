@@ -3,30 +3,30 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | `choice` | which ones a person wants |
 //! | `queue` | makes e-mails of new audit entries |
 //! | `send` | sends those that are due |
 //! | `text` | what they say |
 
+mod choice;
 mod queue;
 mod send;
 mod text;
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::base::id::PersonId;
-use crate::model::webhook::mail::{Mail, MailKind, default_choice};
-use crate::person::{PersonError, password_link};
-use crate::prelude::{Action, Actor, Context, Result, Timestamp};
+use crate::model::webhook::mail::Mail;
+use crate::person::password_link;
+use crate::prelude::{Context, Result, Timestamp};
 use crate::store;
-use crate::store::webhook::mail;
+use crate::store::webhook::mail::{self, PASSWORD};
 
+pub use choice::{choice, choose};
 pub use queue::enqueue;
 pub use send::send_due;
 
-/// The kind of an e-mail with a link for a person who forgot the password.
-const PASSWORD: &str = "password";
+/// How long the page of an invitation waits for the mail server.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long after a link by e-mail the person may ask for another one.
 const AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
@@ -49,27 +49,6 @@ pub async fn health(context: &Context) -> Result<Option<Health>> {
     Ok(Some(Health { sent_at, waiting, problem }))
 }
 
-/// The kinds of e-mails that this person wants.
-pub async fn choice(context: &Context, person: &PersonId) -> Result<Vec<MailKind>> {
-    let chosen = mail::choice(&context.store, person).await?;
-    Ok(chosen.map_or_else(default_choice, |words| words.split(',').filter_map(MailKind::parse).collect()))
-}
-
-/// Stores which kinds the acting person wants.
-///
-/// # Errors
-///
-/// [`PersonError::NotFound`] when no person acts.
-pub async fn choose(context: &Context, actor: &Actor, kinds: &[MailKind]) -> Result<(), PersonError> {
-    let id = actor.person_id().ok_or(PersonError::NotFound)?;
-    let mut change = context.begin_change().await?;
-    let person = store::person::find(&mut change, id).await?.ok_or(PersonError::NotFound)?;
-    let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-    mail::set_choice(&mut change, id, &words.join(",")).await?;
-    change.commit(actor, &person.event(Action::PersonMailChosen).with(json!({ "mails": words }))).await?;
-    Ok(())
-}
-
 /// Makes an e-mail with a link for the person with this address, if there is such a person who signs in with a
 /// password. The answer does not depend on it: the page must not tell which addresses have an account.
 pub async fn ask_for_password_link(context: &Context, email: &str) -> Result<()> {
@@ -90,21 +69,49 @@ pub async fn ask_for_password_link(context: &Context, email: &str) -> Result<()>
         }
     }
     let mut transaction = context.store.begin().await?;
-    mail::insert(&mut transaction, &person.id, PASSWORD, 0, now).await?;
+    if !mail::insert(&mut transaction, &person.id, PASSWORD, 0, now).await? {
+        mail::try_again(&mut transaction, &person.id, PASSWORD, now).await?;
+    }
     Ok(transaction.commit().await?)
 }
 
-/// Sends the link of an invitation now. The error says why the mail server did not take it. `None` without a mail
-/// server. The link goes through no table, because no table may hold it.
+/// What became of an e-mail that is sent at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mailed {
+    /// There is no mail server.
+    No,
+    /// The same address got one a few minutes ago.
+    NotAgain,
+    /// The mail server took it.
+    Yes,
+    /// The mail server has not answered yet. The e-mail is still being sent.
+    UnderWay,
+    /// The mail server did not take it, for this cause.
+    Refused(String),
+}
+
+/// Sends the link of an invitation now. The link goes through no table, because no table may hold it. The page with the
+/// link does not wait for a slow mail server: it is the only one that shows the link.
 pub async fn send_invitation(
     context: &Context,
     to: &str,
     invited_by: &str,
     link: &str,
     expires_at: Timestamp,
-) -> Option<Result<(), String>> {
-    let sender = context.mail.as_ref()?;
+) -> Mailed {
+    let Some(sender) = context.mail.clone() else { return Mailed::No };
+    let since = context.now().minus(AGAIN_AFTER);
+    // A fault of the database is no reason to keep the e-mail back: the invitation was stored a moment ago.
+    if store::person::invitation::count_since(&context.store, to, since).await.is_ok_and(|count| count > 1) {
+        return Mailed::NotAgain;
+    }
     let (subject, text) = text::invitation(&context.settings, invited_by, link, expires_at);
     let mail = Mail { to: to.to_owned(), subject, text };
-    Some(sender.send(&mail).await)
+    let sending = tokio::spawn(async move { sender.send(&mail).await });
+    match tokio::time::timeout(PATIENCE, sending).await {
+        Ok(Ok(Ok(()))) => Mailed::Yes,
+        Ok(Ok(Err(problem))) => Mailed::Refused(problem),
+        Ok(Err(_)) => Mailed::Refused("the server could not send it".to_owned()),
+        Err(_) => Mailed::UnderWay,
+    }
 }

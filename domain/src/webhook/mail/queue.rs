@@ -9,12 +9,18 @@ use crate::model::webhook::mail::MailKind;
 use crate::prelude::{Action, Context, Result};
 use crate::store;
 use crate::store::webhook::mail;
-use crate::webhook::mail::choice;
+use crate::webhook::mail::choice::{choice, ends_sign_in_mails};
 
 /// How many entries one transaction handles.
 const BATCH_SIZE: i64 = 100;
+/// How many entries about an incident are looked at.
+const MOST_STEPS: i64 = 50;
 /// Of older entries nobody is told: the mail server was not set, or did not answer, for so long.
-const OLDEST: Duration = Duration::from_secs(24 * 3600);
+pub(super) const OLDEST: Duration = Duration::from_secs(24 * 3600);
+/// So long an entry waits before it is told.
+const SETTLING: Duration = Duration::from_secs(3);
+/// Of an incident that opens again and again, people are told once in this time.
+const AGAIN_AFTER: Duration = Duration::from_secs(3600);
 /// How many earlier sign-ins are looked at to know a browser.
 const MOST_SIGN_INS: i64 = 50;
 
@@ -34,9 +40,12 @@ pub async fn enqueue(context: &Context) -> Result<usize> {
     };
     let mut made = 0;
     loop {
-        let entries = store::audit::walk(&context.store, after, BATCH_SIZE).await?;
-        let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(made) };
         let now = context.now();
+        let mut entries = store::audit::walk(&context.store, after, BATCH_SIZE).await?;
+        // A report of several things writes one entry after the other. All of them are told, or none yet.
+        let settled = entries.iter().position(|entry| entry.at.is_recent(now, SETTLING)).unwrap_or(entries.len());
+        entries.truncate(settled);
+        let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(made) };
         let mut mails: Vec<(PersonId, MailKind, i64)> = Vec::new();
         for entry in entries.iter().filter(|entry| entry.at.is_recent(now, OLDEST)) {
             let Some(kind) = kind_of(entry) else { continue };
@@ -44,7 +53,7 @@ pub async fn enqueue(context: &Context) -> Result<usize> {
             people.sort();
             people.dedup();
             for person in people {
-                if choice(context, &person).await?.contains(&kind) {
+                if is_wanted(context, entry, kind, &person).await? {
                     mails.push((person, kind, entry.seq));
                 }
             }
@@ -68,8 +77,20 @@ fn kind_of(entry: &AuditEntry) -> Option<MailKind> {
         Action::CredentialExpiring => MailKind::Expiring,
         Action::CredentialGenerated => MailKind::Generated,
         Action::SessionStarted => MailKind::SignIn,
+        Action::PersonMailChosen if ends_sign_in_mails(entry) => MailKind::SignIn,
         _ => return None,
     })
+}
+
+/// Whether this person wants an e-mail of this kind.
+async fn is_wanted(context: &Context, entry: &AuditEntry, kind: MailKind, person: &PersonId) -> Result<bool> {
+    Ok(ends_sign_in_mails(entry) || choice(context, person).await?.contains(&kind))
+}
+
+/// Whether the person is still to be told, at the moment in which the e-mail is sent.
+pub(super) async fn is_still_told(context: &Context, entry: &AuditEntry, person: &PersonId) -> Result<bool> {
+    let Some(kind) = kind_of(entry) else { return Ok(false) };
+    Ok(is_wanted(context, entry, kind, person).await? && recipients(context, entry, kind).await?.contains(person))
 }
 
 /// Who is concerned, whether or not they want to be told.
@@ -78,6 +99,9 @@ async fn recipients(context: &Context, entry: &AuditEntry, kind: MailKind) -> Re
     Ok(match kind {
         MailKind::Incidents => {
             let Ok(number) = entry.target_id.parse() else { return Ok(Vec::new()) };
+            if was_told(context, entry).await? {
+                return Ok(Vec::new());
+            }
             let (teams, mut people) = mail::of_incident(store, number).await?;
             for team in &teams {
                 people.extend(mail::of_team(store, team, Role::Member).await?);
@@ -101,11 +125,23 @@ async fn recipients(context: &Context, entry: &AuditEntry, kind: MailKind) -> Re
             managers.retain(|manager| manager.as_str() != entry.actor_id);
             managers
         }
+        MailKind::SignIn if ends_sign_in_mails(entry) => PersonId::parse(&entry.target_id).into_iter().collect(),
         MailKind::SignIn => match PersonId::parse(&entry.target_id) {
             Some(person) if is_of_unknown_browser(context, entry, &person).await? => vec![person],
             _ => Vec::new(),
         },
     })
+}
+
+/// Whether people were told within the last hour that this incident is open.
+async fn was_told(context: &Context, entry: &AuditEntry) -> Result<bool> {
+    let earlier = store::audit::of_target(&context.store, None, &entry.target_id, MOST_STEPS).await?;
+    Ok(earlier.iter().any(|one| {
+        one.seq < entry.seq
+            && one.target_kind == entry.target_kind
+            && one.at.is_recent(entry.at, AGAIN_AFTER)
+            && kind_of(one) == Some(MailKind::Incidents)
+    }))
 }
 
 async fn credential(context: &Context, entry: &AuditEntry) -> Result<Option<crate::model::credential::Credential>> {

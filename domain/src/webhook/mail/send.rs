@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::base::text::printable;
+use crate::incident::record;
 use crate::model::ports::SendMail;
 use crate::model::webhook::mail::{Mail, MailKind};
 use crate::person::password_link;
 use crate::prelude::{Context, Result};
 use crate::store;
-use crate::store::webhook::mail::{self, WaitingMail};
-use crate::webhook::mail::{PASSWORD, text};
+use crate::store::webhook::mail::{self, PASSWORD, WaitingMail};
+use crate::webhook::mail::queue::{OLDEST, is_still_told};
+use crate::webhook::mail::text;
 
 /// How many are sent in one round.
 const MOST_AT_ONCE: usize = 50;
@@ -54,9 +56,15 @@ async fn attempt(context: &Context, sender: &dyn SendMail, waiting: &WaitingMail
     let problem: String = printable(&problem).chars().take(LONGEST_PROBLEM).collect();
     tracing::warn!(problem, kind = waiting.kind, "an e-mail was not taken by the mail server");
     let wait = usize::try_from(waiting.attempts - 1).ok().and_then(|attempt| BACKOFF.get(attempt));
+    if waiting.kind == PASSWORD {
+        password_link::end_mailed(context, &waiting.person).await?;
+    }
     match wait {
         Some(wait) => mail::retry(&context.store, waiting, &problem, context.now().plus(*wait)).await?,
-        None => mail::remove(&context.store, waiting).await?,
+        None => {
+            tracing::error!(kind = waiting.kind, "an e-mail was given up: the mail server never took it");
+            mail::remove(&context.store, waiting).await?;
+        }
     }
     Ok(false)
 }
@@ -65,6 +73,10 @@ async fn attempt(context: &Context, sender: &dyn SendMail, waiting: &WaitingMail
 async fn compose(context: &Context, waiting: &WaitingMail) -> Result<Option<Mail>> {
     let person = store::person::find(&context.store, &waiting.person).await?;
     let Some(person) = person.filter(|person| person.disabled_at.is_none()) else { return Ok(None) };
+    let longest = if waiting.kind == PASSWORD { password_link::MAILED_LINK_LIFETIME } else { OLDEST };
+    if !waiting.created_at.is_recent(context.now(), longest) {
+        return Ok(None);
+    }
     let written = if waiting.kind == PASSWORD {
         match password_link::create_by_mail(context, &person).await? {
             Some((link, token)) => Some(text::password_link(&context.settings, &token, link.expires_at)),
@@ -74,6 +86,14 @@ async fn compose(context: &Context, waiting: &WaitingMail) -> Result<Option<Mail
         let entry = store::audit::find(&context.store, waiting.seq).await?;
         let kind = MailKind::parse(&waiting.kind);
         match kind.zip(entry) {
+            Some((_, entry)) if !is_still_told(context, &entry, &person.id).await? => None,
+            Some((MailKind::Incidents, entry)) => {
+                // The name in the entry is that of the first thing which leaked. Each person reads of what they see.
+                let authority = store::person::team::authority_of_person(&context.store, &person.id).await?;
+                let (Some(authority), Ok(number)) = (authority, entry.target_id.parse()) else { return Ok(None) };
+                let incident = record::find(context, &authority, number).await?;
+                incident.map(|incident| text::of_incident(&context.settings, &entry, &incident.title()))
+            }
             Some((kind, entry)) => {
                 let team = store::person::team::name_of_owner(&context.store, &entry.target_id).await?;
                 Some(text::of_entry(&context.settings, kind, &entry, team.as_deref(), &person))
