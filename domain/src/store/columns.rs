@@ -33,7 +33,7 @@ use crate::model::server::gateway::ChangePolicy;
 use crate::model::server::gateway::call::{CallKind, CallOutcome};
 use crate::model::server::scope::Scopes;
 use crate::model::token::Refusal;
-use crate::model::webhook::EventKind;
+use crate::model::webhook::{EventKind, WebhookFormat};
 use crate::store::engine::Engine;
 use crate::store::error::{Result, StoreError};
 
@@ -327,7 +327,7 @@ macro_rules! texts {
 texts! {
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
     McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
-    AppRefusal, AuthMethod, CallKind, CallOutcome, ChangePolicy, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, Source, Target, TokenAlgorithm:
+    AppRefusal, AuthMethod, CallKind, CallOutcome, ChangePolicy, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, Source, Target, TokenAlgorithm, WebhookFormat:
     |value| value.as_str(), |text| Self::parse(&text)
 }
 texts! { Scopes: |scopes| scopes.to_string(), |text| Self::parse(&text) }

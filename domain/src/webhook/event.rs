@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::audit::AuditEntry;
 use crate::model::settings::Settings;
-use crate::model::webhook::EventKind;
-use crate::model::webhook::Webhook;
+use crate::model::webhook::{EventKind, Webhook, WebhookFormat};
 use crate::prelude::{Action, Actor, Target, Timestamp};
 
 /// The type of a test message, which a person sends to see whether messages arrive.
@@ -70,8 +69,45 @@ pub(crate) struct EventMessage {
     pub name: &'static str,
     /// The subject of the message, for people.
     pub subject: String,
-    /// The JSON that is sent.
-    pub body: String,
+    at: Timestamp,
+    data: Value,
+}
+
+impl EventMessage {
+    /// The JSON that is sent in this format.
+    pub(crate) fn body(&self, format: WebhookFormat) -> String {
+        match format {
+            WebhookFormat::Standard => body(self.name, self.at, &self.data),
+            WebhookFormat::Slack => slack(self.name, &self.data),
+        }
+    }
+}
+
+/// The message as a text: what happened, to what, by whom, and the link to it.
+fn slack(name: &str, data: &Value) -> String {
+    let text = |member: &str| data[member].as_str().map(escaped);
+    let what = name.replace(['.', '_'], " ");
+    let mut line = format!("*{}{}*", what[..1].to_uppercase(), &what[1..]);
+    if let Some(subject) = text("name").or_else(|| text("title")) {
+        line += &format!(": {subject}");
+    }
+    for (before, member) in [(", team ", "team"), (", found at ", "found_at"), (", from ", "address")] {
+        if let Some(value) = text(member) {
+            line += &format!("{before}{value}");
+        }
+    }
+    if let Some(actor) = data["actor"]["name"].as_str() {
+        line += &format!(", by {}", escaped(actor));
+    }
+    if let Some(url) = text("url") {
+        line += &format!(". <{url}|Open>");
+    }
+    json!({ "text": line }).to_string()
+}
+
+/// A text without the characters that begin links and mentions.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The message for an entry of the audit log, if the entry is one that is sent. `team` is the name of the team that
@@ -101,7 +137,7 @@ pub(crate) fn message_of(settings: &Settings, entry: &AuditEntry, team: Option<&
             data[*detail] = value.clone();
         }
     }
-    Some(EventMessage { kind, name, subject: entry.target_name.clone(), body: body(name, entry.at, data) })
+    Some(EventMessage { kind, name, subject: entry.target_name.clone(), at: entry.at, data })
 }
 
 /// The body of a test message.
@@ -111,16 +147,33 @@ pub(crate) fn test(settings: &Settings, actor: &Actor, webhook: &Webhook, now: T
         "url": format!("{}/settings/webhooks/{}", settings.public_url, webhook.id),
         "actor": { "kind": actor.kind(), "name": actor.name() },
     });
-    body(TEST, now, data)
+    match webhook.format {
+        WebhookFormat::Standard => body(TEST, now, &data),
+        WebhookFormat::Slack => slack(TEST, &data),
+    }
 }
 
-fn body(name: &str, at: Timestamp, data: Value) -> String {
+fn body(name: &str, at: Timestamp, data: &Value) -> String {
     json!({ "type": name, "timestamp": at.rfc3339(), "data": data }).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_for_slack_holds_no_link_but_ours() {
+        let data = json!({
+            "name": "<!channel> a & b", "team": "Ops", "url": "https://auth.example/credentials/csc_1",
+            "actor": { "name": "Ada" },
+        });
+        let text: Value = serde_json::from_str(&slack("credential.retired_secret_tried", &data)).expect("JSON");
+        assert_eq!(
+            text["text"],
+            "*Credential retired secret tried*: &lt;!channel&gt; a &amp; b, team Ops, by Ada. \
+             <https://auth.example/credentials/csc_1|Open>"
+        );
+    }
 
     #[test]
     fn every_kind_has_an_action_that_is_recorded() {

@@ -26,7 +26,7 @@ use crate::base::id::WebhookId;
 use crate::crypto::keys::purpose::WEBHOOK_URL;
 use crate::idempotency;
 use crate::model::credential::draft::check_name;
-use crate::model::webhook::{EventKind, Webhook};
+use crate::model::webhook::{EventKind, Webhook, WebhookFormat};
 use crate::prelude::{Action, Actor, Change, Changes, Context, Errors, Fault, FieldError, operation_error};
 use crate::store;
 use crate::webhook::secret::SigningSecret;
@@ -49,6 +49,8 @@ pub struct WebhookDraft {
     pub url: String,
     /// The kinds of events to send.
     pub events: Vec<EventKind>,
+    /// What its messages look like.
+    pub format: WebhookFormat,
 }
 
 operation_error! {
@@ -144,6 +146,7 @@ pub async fn add(
         id: WebhookId::generate(context.random.as_ref()),
         name: checked.name,
         host: checked.host,
+        format: draft.format,
         events: checked.events,
         secret_made_at: now,
         previous_until: None,
@@ -167,7 +170,9 @@ pub async fn add(
     let wrapped = secret.wrap(&context.keys.master, &webhook.id, context.random.as_ref())?;
     store::webhook::insert(&mut change, &webhook, &url, &wrapped).await?;
     // The event holds only the host: the rest of an address may be a secret that gives access.
-    let details = json!({ "host": webhook.host, "events": EventKind::names(&webhook.events) });
+    let details = json!({
+        "host": webhook.host, "format": webhook.format.as_str(), "events": EventKind::names(&webhook.events),
+    });
     change.commit(actor, &webhook.event(Action::WebhookAdded).with(details)).await?;
     Ok((webhook, secret))
 }
@@ -215,10 +220,17 @@ pub async fn edit(context: &Context, actor: &Actor, id: &WebhookId, draft: &Webh
     let url_before = address(context, id).await?;
     let (mut change, before) = begin_for(context, actor, id).await?;
     let url = context.keys.master.wrap(WEBHOOK_URL, id.as_str(), checked.url.as_bytes(), context.random.as_ref())?;
-    let after = Webhook { name: checked.name, host: checked.host, events: checked.events, ..before.clone() };
+    let after = Webhook {
+        name: checked.name,
+        host: checked.host,
+        events: checked.events,
+        format: draft.format,
+        ..before.clone()
+    };
     let mut changes = Changes::default();
     changes.note("name", &before.name, &after.name);
     changes.note("host", &before.host, &after.host);
+    changes.note("format", before.format.as_str(), after.format.as_str());
     changes.note("events", EventKind::names(&before.events), EventKind::names(&after.events));
     if url_before != checked.url && before.host == after.host {
         changes.add("address", json!("changed"));

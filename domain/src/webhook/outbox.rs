@@ -30,20 +30,21 @@ pub async fn enqueue(context: &Context) -> Result<usize, Fault> {
         }
         let now = context.now();
         let mut transaction = context.store.begin().await?;
-        for Webhook { id, events, after_seq, .. } in &behind {
+        for Webhook { id, events, format, after_seq, .. } in &behind {
             if *after_seq >= last || !store::webhook::advance(&mut transaction, id, *after_seq, last).await? {
                 continue;
             }
             for (seq, message) in
                 messages.iter().filter(|(seq, message)| seq > after_seq && events.contains(&message.kind))
             {
+                let body = message.body(*format);
                 let delivery = NewDelivery {
                     id: DeliveryId::generate(context.random.as_ref()),
                     webhook: id,
                     seq: Some(*seq),
                     event: message.name,
                     subject: &message.subject,
-                    body: &message.body,
+                    body: &body,
                     attempts: 0,
                     next_attempt_at: now,
                 };

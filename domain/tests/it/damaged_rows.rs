@@ -84,6 +84,7 @@ async fn an_unknown_event_of_a_webhook_is_a_fault() {
         name: "Alerts".to_owned(),
         url: "https://alerts.example.com".to_owned(),
         events: EventKind::ALL.to_vec(),
+        ..WebhookDraft::default()
     };
     let (added, _) = webhook::add(context, &operator(), &wanted, None).await.expect("adds");
     let sql = "UPDATE webhooks SET events = $1 WHERE id = $2";

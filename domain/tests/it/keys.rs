@@ -23,6 +23,7 @@ async fn the_master_key_is_replaced_and_everything_opens_under_the_new_one_only(
         name: "alerts".to_owned(),
         url: "https://alerts.example.com/x".to_owned(),
         events: vec![EventKind::Revoked],
+        ..WebhookDraft::default()
     };
     webhook::add(context, &operator(), &hook, None).await.expect("adds");
     let ada = NewPerson {
@@ -79,7 +80,8 @@ async fn a_wrapped_value_of_another_row_does_not_open() {
     let mut hooks = Vec::new();
     for name in ["one", "two"] {
         let url = format!("https://{name}.example.com/x");
-        let hook = WebhookDraft { name: name.to_owned(), url, events: vec![EventKind::Revoked] };
+        let hook =
+            WebhookDraft { name: name.to_owned(), url, events: vec![EventKind::Revoked], ..WebhookDraft::default() };
         hooks.push(webhook::add(context, &operator(), &hook, None).await.expect("adds").0.id);
     }
     for column in ["url", "secret"] {

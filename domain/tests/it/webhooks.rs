@@ -19,7 +19,7 @@ use domain::model::audit::Filter;
 use domain::model::credential::draft::Expiry;
 use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::person::authority::Authority;
-use domain::model::webhook::{EventKind, Webhook};
+use domain::model::webhook::{EventKind, Webhook, WebhookFormat};
 use domain::testing::{Instance, Received, ReceiverAnswer};
 use domain::webhook::dispatcher::Dispatcher;
 use domain::webhook::outbox::enqueue;
@@ -32,7 +32,12 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const URL: &str = "https://alerts.example.com/hook?key=a-capability";
 
 fn wanted(url: &str) -> WebhookDraft {
-    WebhookDraft { name: "Alerts".to_owned(), url: url.to_owned(), events: EventKind::ALL.to_vec() }
+    WebhookDraft {
+        name: "Alerts".to_owned(),
+        url: url.to_owned(),
+        events: EventKind::ALL.to_vec(),
+        ..WebhookDraft::default()
+    }
 }
 
 async fn added(context: &Context, url: &str) -> (Webhook, String) {
@@ -378,7 +383,12 @@ async fn addresses_and_secrets_are_in_the_database_under_the_master_key_only() {
 async fn a_webhook_that_cannot_work_is_not_added() {
     let instance = Instance::new().await;
     let context = &instance.context;
-    let wrong = WebhookDraft { name: " ".to_owned(), url: "http://alerts.example.com".to_owned(), events: vec![] };
+    let wrong = WebhookDraft {
+        name: " ".to_owned(),
+        url: "http://alerts.example.com".to_owned(),
+        events: vec![],
+        ..WebhookDraft::default()
+    };
     let Err(WebhookError::Invalid(errors)) = webhook::add(context, &operator(), &wrong, None).await else {
         panic!("it was added");
     };
@@ -531,4 +541,29 @@ async fn actors_of_every_kind_are_named() {
     domain::credential::generate::generate(context, &actor, &draft, None).await.expect("generates");
     let received = sent(&instance, &webhook.id).await;
     assert_eq!(received[0].body["data"]["actor"], serde_json::json!({ "kind": "system", "name": "Countersign" }));
+}
+
+#[tokio::test]
+async fn a_webhook_for_slack_gets_a_text_without_secrets() {
+    let instance = Instance::new().await;
+    let context = &instance.context;
+    let draft_of = WebhookDraft { format: WebhookFormat::Slack, ..wanted(URL) };
+    let (webhook, _) = webhook::add(context, &operator(), &draft_of, None).await.expect("added");
+    let job = generated(context, &draft("nightly-index")).await;
+    leak::report(context, &operator(), secret(&job), Some("https://paste.example/1"), Policy::Revoke)
+        .await
+        .expect("reports");
+    let received = sent(&instance, &webhook.id).await;
+    let texts: Vec<&str> = received.iter().filter_map(|one| one.body["text"].as_str()).collect();
+    let id = &job.credential.client_id;
+    let page = format!("<http://localhost:8080/credentials/{id}|Open>");
+    assert_eq!(texts[0], format!("*Credential generated*: nightly-index, team Default, by operator. {page}"));
+    assert_eq!(
+        texts[1],
+        format!(
+            "*Credential leaked*: nightly-index, team Default, found at https://paste.example/1, by operator. {page}"
+        )
+    );
+    assert_eq!(received.len(), texts.len());
+    assert!(received.iter().all(|one| !one.text.contains(secret(&job))));
 }

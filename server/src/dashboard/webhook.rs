@@ -21,7 +21,7 @@ pub(crate) async fn show(id: String, fields: Fields) -> PageResult {
 }
 
 fn typed(form: &Submission) -> edit::Typed {
-    read!(form.fields => edit::Typed { name, url, events: "event" })
+    read!(form.fields => edit::Typed { name, url, events: "event", format })
 }
 
 /// `POST /settings/webhooks/new`: adds a webhook. The answer is the only page that shows the signing secret.

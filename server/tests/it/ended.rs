@@ -169,6 +169,7 @@ async fn a_session_that_ends_before_the_transaction_changes_nothing() {
         name: "hook".to_owned(),
         url: "https://alerts.example/".to_owned(),
         events: EventKind::ALL.to_vec(),
+        ..WebhookDraft::default()
     };
     let webhook = webhook::add(context, &operator(), &draft, None).await.expect("adds").0.id;
     let delivery = webhook::sender::test(context, &operator(), &webhook).await.expect("is attempted");

@@ -69,6 +69,7 @@ async fn a_receipt_names_what_was_removed_or_ended_and_for_whom() {
         name: "Pager".to_owned(),
         url: "https://pager.example/hook".to_owned(),
         events: vec![EventKind::Revoked],
+        ..WebhookDraft::default()
     };
     let pager = webhook::add(context, &operator(), &draft, None).await.expect("added").0.id;
     let page = format!("/settings/webhooks/{pager}");

@@ -296,6 +296,7 @@ async fn webhooks_that_were_removed_paused_or_changed_stay_so() {
             name: name.to_owned(),
             url: format!("https://{name}.example/hook"),
             events: vec![EventKind::Revoked],
+            ..WebhookDraft::default()
         };
         ids.push(webhook::add(&context, &operator(), &draft, None).await.expect("added").0.id);
     }
@@ -438,6 +439,7 @@ async fn values_that_the_backup_cannot_open_pause_the_webhook() {
         name: "alerts".to_owned(),
         url: "https://alerts.example/hook".to_owned(),
         events: vec![EventKind::Revoked],
+        ..WebhookDraft::default()
     };
     let id = webhook::add(&context, &operator(), &draft, None).await.expect("added").0.id;
     let backup = Backup::of(&app).await;

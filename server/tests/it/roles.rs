@@ -481,6 +481,7 @@ impl<'app> Stage<'app> {
             name: "hook".to_owned(),
             url: "https://alerts.example/".to_owned(),
             events: EventKind::ALL.to_vec(),
+            ..WebhookDraft::default()
         };
         let webhook = webhook::add(context, &operator(), &draft, None).await.expect("adds").0.id;
         let delivery = webhook::sender::test(context, &operator(), &webhook).await.expect("is attempted");

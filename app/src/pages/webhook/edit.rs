@@ -1,6 +1,6 @@
 //! The forms of webhooks, and the one page that shows a signing secret.
 
-use domain::model::webhook::{EventKind, Webhook};
+use domain::model::webhook::{EventKind, Webhook, WebhookFormat};
 use domain::webhook::secret::SigningSecret;
 use domain::webhook::{self, WebhookDraft};
 
@@ -17,12 +17,14 @@ pub struct Typed {
     pub url: String,
     /// Ticked events.
     pub events: Vec<String>,
+    /// The format.
+    pub format: String,
 }
 
 impl Default for Typed {
     fn default() -> Self {
         let events = EventKind::ALL.map(|kind| kind.as_str().to_owned()).into();
-        Self { name: String::new(), url: String::new(), events }
+        Self { name: String::new(), url: String::new(), events, format: String::new() }
     }
 }
 
@@ -33,6 +35,7 @@ impl Typed {
             name: self.name.clone(),
             url: self.url.clone(),
             events: self.events.iter().filter_map(|name| EventKind::parse(name)).collect(),
+            format: WebhookFormat::parse(&self.format).unwrap_or_default(),
         }
     }
 }
@@ -44,11 +47,14 @@ fn fields(typed: Typed, errors: &Errors) -> AnyView {
         let words = view! { <span>{word}</span><span class="hint">{when}</span> };
         choice("checkbox", "event", kind.as_str(), checked, words)
     });
+    let formats = options([("standard", "Standard Webhooks: signed JSON"), ("slack", "Slack: a text message")]);
     html! {
         <TextField id="name" label="Name" value=typed.name required=true error=errors.at("name")
             hint="The receiver, such as the on-call channel."/>
         <TextField id="url" label="Address" value=typed.url required=true error=errors.at("url")
             hint="Receives messages by POST, such as https://alerts.example.com/hook. Stored encrypted."/>
+        <Select id="format" label="Format" options=formats chosen=typed.format otherwise="standard"
+            hint="Slack, and chats that read its messages, check no signature: keep the address secret."/>
         {choices("events", "Events", None, events, errors.at("events"))}
     }
 }
@@ -76,6 +82,7 @@ pub async fn edit(id: String, form: Form<Option<Typed>>) -> Result<Page, ActionE
             name: webhook.name.clone(),
             url: webhook::address(&visit.context, &webhook.id).await?,
             events: webhook.events.iter().map(|kind| kind.as_str().to_owned()).collect(),
+            format: webhook.format.as_str().to_owned(),
         },
     };
     let page = FormPage::new(format!("Edit {}", webhook.name), links::edit_webhook(&id), "Save changes")

@@ -15,6 +15,8 @@ pub struct Webhook {
     pub name: String,
     /// The host of its address, with a port that is not the usual one.
     pub host: String,
+    /// What its messages look like.
+    pub format: WebhookFormat,
     /// The events that it reports.
     pub events: Vec<EventKind>,
     /// When its signing secret was made.
@@ -39,6 +41,19 @@ pub struct Webhook {
     pub last_problem: Option<String>,
     /// The first failure after the last success.
     pub failing_since: Option<Timestamp>,
+}
+
+word_enum! {
+    /// What the messages of a webhook look like.
+    #[derive(Default)]
+    pub enum WebhookFormat {
+        /// Signed JSON, as Standard Webhooks defines.
+        #[default]
+        Standard = "standard",
+        /// A text in JSON, as the incoming webhooks of Slack take it. Slack checks no signature: its address is the
+        /// secret.
+        Slack = "slack",
+    }
 }
 
 word_enum! {

@@ -9,19 +9,20 @@ use crate::model::webhook::Webhook;
 use crate::store::{On, Result, Store, Transaction, composed_sql, row, sql};
 
 const COLUMNS: &str =
-    "SELECT id, name, host, events, secret_made_at, previous_until, after_seq, created_by, created_at,
+    "SELECT id, name, host, format, events, secret_made_at, previous_until, after_seq, created_by, created_at,
     paused_at, gone_at, last_attempt_at, last_status, last_problem, failing_since FROM webhooks";
 
 row! { "webhooks" => Webhook {
-    id, name, host, events, secret_made_at, previous_until, after_seq, created_by, created_at, paused_at, gone_at,
+    id, name, host, format, events, secret_made_at, previous_until, after_seq, created_by, created_at, paused_at, gone_at,
     last_attempt_at, last_status, last_problem, failing_since
 } }
 
 pub(crate) async fn insert(transaction: &mut Transaction, webhook: &Webhook, url: &str, secret: &str) -> Result<()> {
     sql!(
-        "INSERT INTO webhooks (id, name, host, url, events, secret, secret_made_at, after_seq, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-        webhook.id, webhook.name, webhook.host, url, webhook.events, secret, webhook.secret_made_at,
+        "INSERT INTO webhooks
+             (id, name, host, url, format, events, secret, secret_made_at, after_seq, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        webhook.id, webhook.name, webhook.host, url, webhook.format, webhook.events, secret, webhook.secret_made_at,
         webhook.after_seq, webhook.created_by, webhook.created_at
     )
     .execute(transaction)
@@ -29,8 +30,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, webhook: &Webhook, url
 }
 
 pub(crate) async fn update(transaction: &mut Transaction, webhook: &Webhook, url: &str) -> Result<()> {
-    let sql = "UPDATE webhooks SET name = $1, host = $2, url = $3, events = $4 WHERE id = $5";
-    sql!(sql; webhook.name, webhook.host, url, webhook.events, webhook.id).execute(transaction).await
+    let sql = "UPDATE webhooks SET name = $1, host = $2, url = $3, events = $4, format = $5 WHERE id = $6";
+    sql!(sql; webhook.name, webhook.host, url, webhook.events, webhook.format, webhook.id).execute(transaction).await
 }
 
 pub(crate) async fn count(transaction: &mut Transaction) -> Result<i64> {
