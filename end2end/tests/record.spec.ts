@@ -62,6 +62,7 @@ test('two clicks lead from a log line to a contained incident', async () => {
   const hourAgo = new Date(Date.now() - 3600_000).toISOString().slice(0, 16).replace('T', ' ');
   await page.getByRole('textbox', { name: 'Exposed since' }).fill(hourAgo);
   await page.getByRole('combobox', { name: 'Handled by' }).selectOption({ label: 'Ada Lovelace' });
+  await page.getByRole('textbox', { name: 'Found where' }).fill('the log of a build');
   await press(page, 'Save');
   await expect(page.getByText('Changes saved.')).toBeVisible();
   await expect(page.getByRole('row', { name: /203\.0\.113\.77/ })).toContainText('No');
@@ -110,6 +111,8 @@ test('several secrets of one text are one incident, with a stop inside it', asyn
   await press(page, 'Find credential');
   await page.getByRole('link', { name: 'incident #2' }).click();
   await expect(page.getByText('2 things that leaked still work.')).toBeVisible();
+  await expect(page.getByText('2 leaked credentials still work.'), 'the record says it already').toBeHidden();
+  await expect(page.getByRole('link', { name: /^Leaks/ }).first()).toHaveAttribute('aria-current', 'true');
   await examine(page, 'incident-open');
   await open('/leaks');
   await expect(page.getByRole('link', { name: /^#2 / })).toBeVisible();
@@ -123,4 +126,16 @@ test('several secrets of one text are one incident, with a stop inside it', asyn
   await press(page, 'Go to incident #2');
   await expect(page.getByText(/Emergency stop by Ada Lovelace: \d+ credentials disabled/)).toBeVisible();
   await expect(page.getByRole('heading', { level: 1 })).toContainText('Contained');
+});
+
+test('a long address of the place fits the record', async () => {
+  const leaked = await server.createCredential('long-way');
+  const url = `https://github.com/acme/${'tools-of-the-release-team/'.repeat(6)}.env`;
+  const report = new URLSearchParams({ token: leaked.client_secret, url });
+  expect((await fetch(`${server.url}/leaks/report`, { method: 'POST', body: report })).status).toBe(202);
+  await open('/incidents/3');
+  await page.getByRole('textbox', { name: 'Exposed since' }).fill('2026-01-31');
+  await press(page, 'Save');
+  await expect(page.getByText(`Exposed at ${url}`)).toBeVisible();
+  await examine(page, 'incident-reported');
 });

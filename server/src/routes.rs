@@ -18,6 +18,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, SessionManagerLayer};
 
+use crate::dashboard::auth::draft;
 pub use crate::dashboard::auth::enter::Permission;
 use crate::dashboard::auth::enter::enter;
 use crate::dashboard::auth::session_store::Sessions;
@@ -331,7 +332,7 @@ async fn answer(state: &AppState, routes: Router, address: ClientAddress, mut re
     if not_found::is_call_of_root(&request) {
         return not_found::answer(state, request).await;
     }
-    routes.oneshot(request).await.into_response()
+    draft::answer(state, routes, request).await
 }
 
 /// Takes one slash from the end of the path: people type it, and no client follows the redirect of a POST.

@@ -100,7 +100,10 @@ fn group<const N: usize>(title: &'static str, items: [AnyView; N]) -> AnyView {
 fn item(href: &'static str, icon: Icon, label: &'static str, incidents: i64) -> AnyView {
     let path = Visit::current().path;
     let page = path.split('?').next().unwrap_or_default();
-    let below = href != links::OVERVIEW && page.starts_with(&format!("{href}/"));
+    let is_under = |href: &str| page.strip_prefix(href).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // The records of leaks belong to "Leaks".
+    let is_record = href == links::LEAKS && is_under(links::INCIDENTS);
+    let below = (href != links::OVERVIEW && is_under(href)) || is_record;
     let current = if page == href { Some("page") } else { below.then_some("true") };
     let count = (incidents > 0).then(|| {
         let words = if incidents == 1 { " incident" } else { " incidents" };

@@ -18,7 +18,7 @@ use domain::context::Context;
 use domain::credential::CredentialError;
 use domain::incident::emergency_stop;
 use domain::incident::leak::{self, Reported};
-use domain::incident::record::handle::{self, Ending};
+use domain::incident::record::handle::{self, Edit, Ending};
 use domain::incident::record::{self, export, story};
 use domain::model::actor::Actor;
 use domain::model::field_error::FieldError;
@@ -72,14 +72,15 @@ pub(crate) async fn incident(number: String, fields: Fields) -> PageResult {
         .await
 }
 
-/// `POST /incidents/{number}`: who handles it, and since when it was exposed.
+/// `POST /incidents/{number}`: who handles it, since when it was exposed, and where.
 pub(crate) async fn edit_incident(number: String, form: Submission) -> Response {
-    let (owner, exposed_at) = (form.get("owner"), form.get("exposed_at"));
-    let typed = Typed { owner, exposed_at, edited: true, ..Typed::default() };
+    let (owner, exposed_at, found_at) = (form.get("owner"), form.get("exposed_at"), form.get("found_at"));
+    let typed = Typed { owner, exposed_at, found_at, edited: true, ..Typed::default() };
     form.run_of(number, typed, record_page::page, async |form, number, typed| {
         let number = numbered(number)?;
         let (owner, exposed_at) = (read_owner(&typed.owner)?, read_moment(&typed.exposed_at)?);
-        handle::edit(form.context(), &form.actor().await?, number, owner.as_ref(), exposed_at).await?;
+        let edit = Edit { owner, exposed_at, found_at: typed.found_at.clone() };
+        handle::edit(form.context(), &form.actor().await?, number, &edit).await?;
         Ok(Answer::Next(Done::IncidentSaved.at(links::incident(number))))
     })
     .await

@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use tower_sessions::Session;
 
 use crate::dashboard::auth::confirm::{confirm_unless_fresh, viewer};
+use crate::dashboard::auth::draft::ShownAgain;
 use crate::dashboard::respond::{PageResult, refuse, respond};
 use crate::http::fields::Fields;
 use crate::state::AppState;
@@ -159,7 +160,12 @@ impl Submission {
             Err(Refused::AlreadySubmitted(earlier)) => respond(self.visit, async move { Ok((self.already)(&earlier)) }),
             Err(Refused::Action(ActionError::StaleForm)) => {
                 let errors = Errors(vec![FieldError::new("main", STALE)]);
-                respond(self.visit, page(Form { typed, errors, confirm: false }))
+                let shown = respond(self.visit, page(Form { typed, errors, confirm: false }));
+                Box::pin(async {
+                    let mut response = shown.await;
+                    response.extensions_mut().insert(ShownAgain);
+                    response
+                })
             }
             Err(Refused::Action(error)) => refuse(self.visit, error),
             Ok(Answer::Next(address)) => Box::pin(ready(Redirect::to(&address).into_response())),

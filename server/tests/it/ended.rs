@@ -32,6 +32,7 @@ use domain::webhook::{self, WebhookDraft, WebhookError};
 use serde_json::json;
 use tokio::runtime::Handle;
 
+use crate::html::between;
 use crate::interactive::{RESOURCE, code, confidential, path, query, redemption, registered};
 use crate::roles::{Stage, filled, joined, new_team, operator, rows};
 use crate::support::{Answer, App, EMAIL, PASSWORD, basic_of, form_token, slow_body};
@@ -48,10 +49,8 @@ async fn a_session_that_ends_while_a_form_arrives_changes_nothing() {
     let app = App::new().await;
     let browser = app.signed_in().await;
     let stage = Stage::of(&app).await;
+    let mut given_back = 0;
     for (round, row) in rows().iter().filter(|row| row.1 == Method::POST).enumerate() {
-        if round > 0 {
-            assert_eq!(browser.sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);
-        }
         let things = stage.things(row, round).await;
         let token = form_token(&browser.get("/account").await.body);
         let fields: Vec<(&str, String)> = row.5.iter().map(|(name, value)| (*name, filled(value, &things))).collect();
@@ -67,10 +66,20 @@ async fn a_session_that_ends_while_a_form_arrives_changes_nothing() {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}: {}", row.0, answer.body);
         assert!(answer.header("location").starts_with("/login"), "{}: {}", row.0, answer.header("location"));
         assert_eq!(stage.newest_entry().await, before.get(), "{}: nothing was changed", row.0);
+
+        // The page of the form changes nothing either. It may show the form again.
+        let login = browser.get(answer.header("location")).await;
+        let next = between(&login.body, r#"name="next" value=""#, "\"").to_owned();
+        assert_eq!(browser.sign_in(PASSWORD).await.status, StatusCode::SEE_OTHER);
+        before.set(stage.newest_entry().await);
+        let page = browser.get(&next).await;
+        assert!(page.status != StatusCode::METHOD_NOT_ALLOWED && !page.status.is_server_error(), "{}: {next}", row.0);
+        assert_eq!(stage.newest_entry().await, before.get(), "{}: nothing was changed", row.0);
+        given_back += i32::from(page.body.contains("nothing was changed. Check it and send it again."));
     }
+    assert!(given_back > 20, "{given_back} forms were given back");
 
     // The consent page is no row above: people come to it before they sign in.
-    browser.sign_in(PASSWORD).await;
     let query = query(&registered(&app).await, &[]);
     let token = form_token(&browser.get(&path(&query)).await.body);
     let fields = [("form_token", token.as_str()), ("request", &query), ("decision", "allow")];

@@ -124,11 +124,13 @@ async fn the_record_tells_who_used_it_while_it_was_exposed_and_since() {
     let unknown = json(&browser, 1).await;
     assert_eq!((unknown["state"].as_str(), unknown["source"].as_str()), (Some("contained"), Some("report")));
     assert_eq!(unknown["exchanges_while_exposed"], 0, "nothing is known of the time before the report: {unknown}");
-    let fields = [("owner", ""), ("exposed_at", &*exposed.rfc3339())];
+    let (exposed, place) = (exposed.rfc3339(), "https://git.example.com/acme/tools?key=hidden");
+    let fields = [("owner", ""), ("exposed_at", &*exposed), ("found_at", place)];
     let saved = browser.submit("/incidents/1", "/incidents/1", &fields).await;
     assert_eq!(saved.header("location"), "/incidents/1?done=saved", "{}", saved.words());
 
     let record = json(&browser, 1).await;
+    assert_eq!(record["found_at"], "https://git.example.com/acme/tools", "a query may hold a secret");
     assert_eq!((&record["exchanges_while_exposed"], &record["exchanges_from_new_addresses"]), (&3.into(), &2.into()));
     let used = &record["used_while_exposed"];
     assert_eq!((&used[0]["address"], &used[0]["known_before"]), (&"203.0.113.77".into(), &false.into()), "{used}");
@@ -138,7 +140,7 @@ async fn the_record_tells_who_used_it_while_it_was_exposed_and_since() {
     let expected = [
         "Generated",
         "First use",
-        "Exposed at https://example.com/p",
+        "Exposed at https://git.example.com/acme/tools",
         "First use from 203.0.113.77",
         "Reported",
         "Revoked by the report",

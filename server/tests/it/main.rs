@@ -16,6 +16,7 @@ mod device;
 mod device_ends;
 mod disabled_clients;
 mod documents;
+mod draft;
 mod emergency;
 mod ended;
 mod gateway;

@@ -244,6 +244,7 @@ fn address(kind: Target, id: &str, administers: bool) -> Option<String> {
         Target::Credential => links::credential(id),
         Target::McpServer => links::server(id),
         Target::Team => links::team(id),
+        Target::Incident => links::incident(id),
         Target::Client if administers => links::client(id),
         Target::Person if administers => links::person(id),
         Target::Webhook if administers => links::webhook(id),

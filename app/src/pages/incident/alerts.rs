@@ -2,7 +2,9 @@
 
 use domain::credential::list::{leaked, list};
 use domain::incident::record;
+use domain::model::audit::Target;
 use domain::model::credential::query::{Query, Show};
+use domain::model::incident::record::Item;
 
 use crate::page::Alerts;
 use crate::pages::incident::emergency_stop::stops_in_force;
@@ -28,9 +30,11 @@ pub(crate) async fn read(visit: &Visit) -> Alerts {
     Alerts { incidents, lines }
 }
 
-/// Names the credential if there is one, and links to the page of leaks. Nothing on that page, which lists them.
+/// Names the credential if there is one, and links to the page of leaks. Nothing on that page, and on the record of an
+/// incident that says it itself.
 async fn leak_line(visit: &Visit, leaked: i64) -> Option<AnyView> {
-    if visit.path.split('?').next() == Some(links::LEAKS) {
+    let path = visit.path.split('?').next().unwrap_or_default();
+    if path == links::LEAKS || working_in_record(visit, path).await == Some(leaked) {
         return None;
     }
     let query = Query { show: Show::Leaked, ..Query::default() };
@@ -48,4 +52,12 @@ async fn leak_line(visit: &Visit, leaked: i64) -> Option<AnyView> {
             <a class="button" data-kind="danger" href=links::LEAKS>"Respond now"</a>
         </div>
     })
+}
+
+/// How many credentials still work in the record of an incident that has this address.
+async fn working_in_record(visit: &Visit, path: &str) -> Option<i64> {
+    let number = path.strip_prefix(links::INCIDENTS)?.strip_prefix('/')?.parse().ok()?;
+    let incident = record::find(&visit.context, visit.authority().ok()?, number).await.ok()??;
+    let works = |item: &&Item| item.works && item.kind == Target::Credential;
+    Some(incident.items.iter().filter(works).count() as i64)
 }

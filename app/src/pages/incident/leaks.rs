@@ -90,7 +90,7 @@ async fn working(visit: &Visit) -> Result<AnyView, ActionError> {
             actions,
         ]);
     }
-    let columns = ["Credential and team", "Owner", "Reported", "Found at"].map(Column::from);
+    let columns = ["Credential and team", "Owner", "Reported", "Found where"].map(Column::from);
     let more = found.next.map(|_| {
         let href = links::credentials_with_status("leaked");
         view! { <a href=href>{format!("See all: more than {LISTED}")}</a> }

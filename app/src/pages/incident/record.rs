@@ -22,11 +22,13 @@ pub struct Typed {
     pub owner: String,
     /// Since when others could read what leaked, as it was typed.
     pub exposed_at: String,
+    /// Where it was found.
+    pub found_at: String,
     /// A note.
     pub note: String,
     /// The word of a receipt.
     pub done: Option<String>,
-    /// Whether owner and exposure were typed. Otherwise the form shows the stored ones.
+    /// Whether owner, exposure and place were typed. Otherwise the form shows the stored ones.
     pub edited: bool,
 }
 
@@ -76,7 +78,7 @@ pub async fn page(number: String, form: Form<Typed>) -> Result<Page, ActionError
             (links::LEAKS, "Leaks"),
             html! { <span class="row">{title.clone()}" "{state_chip(&incident)}</span> },
             lead(&visit, &incident),
-            actions(&incident, may_change),
+            actions(&incident, &story, may_change),
         )}
         {works_notice(&visit, &incident, may_change)}
         {figures(&story, &incident)}
@@ -100,7 +102,8 @@ fn lead(visit: &Visit, incident: &Incident) -> AnyView {
     let exposed = incident.exposed_at.filter(|_| !incident.dismissed).map(|at| {
         let length = end.since(at);
         let word = if incident.contained_at.is_some() { "exposed for" } else { "exposed so far for" };
-        format!(" · {word} {}", rounded(length))
+        let length = if length.as_secs() < 60 { "less than a minute".to_owned() } else { rounded(length) };
+        format!(" · {word} {length}")
     });
     html! { {format!("#{} · found ", incident.number)}{distance(incident.opened_at)}{format!(" · handled by {owner}")}{exposed} }
 }
@@ -115,7 +118,8 @@ fn rounded(length: std::time::Duration) -> String {
     }
 }
 
-fn actions(incident: &Incident, may_change: bool) -> AnyView {
+fn actions(incident: &Incident, story: &Story, may_change: bool) -> AnyView {
+    let all_done = story.tasks.iter().all(|task| task.done);
     let number = incident.number;
     let state = |to: &'static str, kind: Option<&'static str>, words: &'static str| state_form(number, to, kind, words);
     let step = may_change.then(|| match incident.state() {
@@ -125,7 +129,7 @@ fn actions(incident: &Incident, may_change: bool) -> AnyView {
             "Close the incident because nothing leaked? The secret works as before, and the alarm ends.",
             state("false_alarm", None, "Close as a false alarm"),
         ),
-        State::Contained => state("handled", Some("primary"), "Close incident"),
+        State::Contained => state("handled", all_done.then_some("primary"), "Close incident"),
         State::Closed => state("open", None, "Open again"),
     });
     html! {
@@ -196,27 +200,28 @@ fn figures(story: &Story, incident: &Incident) -> AnyView {
     let called: Vec<String> =
         story.used.iter().filter(|used| used.is_new() && !used.calls.is_empty()).map(|used| used.called()).collect();
     let servers = story.servers_reached();
-    let or_none = |text: String| if text.is_empty() { muted("None") } else { text.into_any() };
-    let ended = match incident.contained_at {
-        Some(at) => html! { "refused since "{moment(at)} },
-        None => "not yet".into_any(),
+    let or = |none: &'static str, text: String| if text.is_empty() { muted(none) } else { text.into_any() };
+    let since = if incident.exposed_at.is_some() { "while exposed" } else { "since found" };
+    let exchanged = if incident.exposed_at.is_some() { "Exchanges while exposed" } else { "Exchanges since found" };
+    // Before it is contained nothing has ended, and what counts is whether somebody uses it now.
+    let ended = incident
+        .contained_at
+        .map(|at| ("Tokens ended", grouped(story.tokens_ended).into_any(), html! { "refused since "{moment(at)} }));
+    let last_used = || {
+        let last = story.used.iter().map(|used| used.last_at).max();
+        ("Last used", distance_or(last, "Never"), since.into_any())
     };
-    let tried = if story.tried > 0 { "all refused" } else { "since it ended" };
-    key_figures([
-        (
-            if incident.exposed_at.is_some() { "Exchanges while exposed" } else { "Exchanges since found" },
-            grouped(exchanges).into_any(),
-            new.into_any(),
-        ),
-        ("Tokens ended", grouped(story.tokens_ended).into_any(), ended),
-        ("Called from new addresses", or_none(called.join(", ")), "through the gateway".into_any()),
-        (
-            "MCP servers reached",
-            or_none(servers.join(", ")),
-            if incident.exposed_at.is_some() { "while exposed" } else { "since found" }.into_any(),
-        ),
-        ("Tried since", grouped(story.tried).into_any(), tried.into_any()),
-    ])
+    let tried = incident.contained_at.map(|_| {
+        let note = if story.tried > 0 { "all refused" } else { "since it ended" };
+        ("Tried since", grouped(story.tried).into_any(), note.into_any())
+    });
+    let figures = [
+        (exchanged, grouped(exchanges).into_any(), new.into_any()),
+        ended.unwrap_or_else(last_used),
+        ("Called from new addresses", or("None seen", called.join(", ")), "through the gateway".into_any()),
+        ("Tokens issued for", or("None", servers.join(", ")), since.into_any()),
+    ];
+    key_figures(figures.into_iter().chain(tried))
 }
 
 /// What happened, as a line through time. The line is red while others could use what leaked.
@@ -294,7 +299,10 @@ fn used_panel(story: &Story, incident: &Incident) -> AnyView {
 
 /// The steps that are done, and those that are left.
 fn tasks(visit: &Visit, incident: &Incident, story: &Story, may_change: bool) -> AnyView {
-    let rows = story.tasks.iter().map(|task| {
+    // What is left comes first.
+    let mut tasks: Vec<&Task> = story.tasks.iter().collect();
+    tasks.sort_by_key(|task| task.done);
+    let rows = tasks.into_iter().map(|task| {
         view! {
             <li data-done=task.done.then_some("")>
                 <Drawing icon={if task.done { Icon::Check } else { Icon::Circle }}/>
@@ -375,9 +383,9 @@ fn leaked_panel(visit: &Visit, incident: &Incident) -> AnyView {
         view! { <div class="body"><p class="muted">{format!("{more}. You have no access to it.")}</p></div> }
     });
     let place = incident.found_at.clone().map(|place| {
-        view! { <div class="body"><p class="muted">"Found at "<span class="lines">{place}</span></p></div> }
+        view! { <div class="body"><p class="muted">"Found where: "<span class="lines">{place}</span></p></div> }
     });
-    let columns = ["What leaked", "Of it", "State"].map(Column::from);
+    let columns = ["Whose", "What leaked", "State"].map(Column::from);
     panel("leaked", "What leaked", (), html! { {table(columns, rows)}{unseen}{place} })
 }
 
@@ -410,7 +418,7 @@ fn notes_panel(incident: &Incident, story: &Story, typed: &Typed, errors: &Error
     panel("notes", "Notes", (), html! { {list}{form} })
 }
 
-/// Who handles it, and since when it was exposed.
+/// Who handles it, since when it was exposed, and where it was found.
 async fn edit_panel(
     visit: &Visit,
     incident: &Incident,
@@ -418,17 +426,19 @@ async fn edit_panel(
     errors: &Errors,
 ) -> Result<AnyView, ActionError> {
     let people = people_to_choose(visit, Role::Viewer, false, incident.owner.as_ref()).await?;
-    let (owner, exposed_at) = if typed.edited {
-        (typed.owner.clone(), typed.exposed_at.clone())
+    let (owner, exposed_at, found_at) = if typed.edited {
+        (typed.owner.clone(), typed.exposed_at.clone(), typed.found_at.clone())
     } else {
         let owner = incident.owner.as_ref().map(|owner| owner.id.to_string()).unwrap_or_default();
-        (owner, incident.exposed_at.map(|at| at.rfc3339().replace('T', " ").replace('Z', "")).unwrap_or_default())
+        let exposed_at = incident.exposed_at.map(|at| at.rfc3339().replace('T', " ").replace('Z', ""));
+        (owner, exposed_at.unwrap_or_default(), incident.found_at.clone().unwrap_or_default())
     };
     let fields = view! {
         <Select id="owner" label="Handled by" options=options_after("Nobody", people) chosen=owner
             error=errors.at("owner")/>
         <TextField id="exposed_at" label="Exposed since" value=exposed_at error=errors.at("exposed_at")
             hint="UTC, for example 2026-11-28 19:41. The date of a commit with its offset is read too. Empty: not known."/>
+        <TextField id="found_at" label="Found where" value=found_at hint="The address of a page or a log, or words."/>
         {submit(None, "Save")}
     };
     Ok(panel("record", "Record", (), post_form(links::incident(incident.number), "body", fields)))

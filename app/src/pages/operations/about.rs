@@ -91,7 +91,7 @@ fn webhooks(count: usize, failing: Vec<(String, Timestamp)>) -> AnyView {
 fn mails(health: Option<Health>) -> AnyView {
     let Some(Health { sent_at, waiting, problem }) = health else { return muted("None: smtp_url is not set") };
     let waiting = (waiting > 0).then(|| view! { <div>{counted(waiting, "email waits", "emails wait")}</div> });
-    let problem = problem.map(|problem| view! { <div class="lines">{problem}</div> });
+    let problem = problem.map(|problem| view! { <div class="lines">"Last failure: "{problem}</div> });
     html! { "Last sent: "{distance_or(sent_at, "Never")}{waiting}{problem} }
 }
 

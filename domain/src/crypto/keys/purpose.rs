@@ -8,6 +8,7 @@ pub(crate) const SIGNING_KEY: &str = "signing key";
 pub(crate) const WEBHOOK_URL: &str = "webhook address";
 pub(crate) const WEBHOOK_SECRET: &str = "webhook secret";
 pub(crate) const UPSTREAM_HEADER: &str = "upstream header";
+pub(crate) const FORM_DRAFT: &str = "form draft";
 pub(crate) const HANDOVER: &str = "handover";
 pub(crate) const AUTHENTICATOR_APP: &str = "authenticator app";
 

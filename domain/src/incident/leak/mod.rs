@@ -145,7 +145,7 @@ fn scan_encoded(text: &str, found: &mut Scan) {
 
 /// The place of a leak, without the leaked value: an address may hold the value in its query, in its path or before the
 /// host.
-fn place(text: &str) -> Option<String> {
+pub(crate) fn place(text: &str) -> Option<String> {
     let text: String = printable(&text.chars().take(LONGEST_PLACE).collect::<String>()).trim().to_owned();
     if text.is_empty() {
         return None;

@@ -31,6 +31,17 @@ pub enum Ending {
     FalseAlarm,
 }
 
+/// What people say about an incident.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// Who handles it.
+    pub owner: Option<PersonId>,
+    /// Since when others could read what leaked.
+    pub exposed_at: Option<Timestamp>,
+    /// Where it was found, such as the address of a page. Secrets in it are not stored.
+    pub found_at: String,
+}
+
 /// Begins a change of an incident, which the actor may change.
 async fn begin<'context>(
     context: &'context Context,
@@ -46,18 +57,13 @@ async fn begin<'context>(
     if incident.may_be_changed_by(&authority) { Ok((change, incident)) } else { Err(CredentialError::Forbidden) }
 }
 
-/// Sets who handles the incident, and since when others could read what leaked.
+/// Sets who handles the incident, since when others could read what leaked, and where.
 ///
 /// # Errors
 ///
 /// [`CredentialError::NotFound`], [`CredentialError::Forbidden`], or an error at `owner` or `exposed_at`.
-pub async fn edit(
-    context: &Context,
-    actor: &Actor,
-    number: i64,
-    owner: Option<&PersonId>,
-    exposed_at: Option<Timestamp>,
-) -> Result<()> {
+pub async fn edit(context: &Context, actor: &Actor, number: i64, edit: &Edit) -> Result<()> {
+    let (owner, exposed_at, found_at) = (edit.owner.as_ref(), edit.exposed_at, leak::place(&edit.found_at));
     let (mut change, incident) = begin(context, actor, number).await?;
     if exposed_at.is_some_and(|at| at > incident.opened_at) {
         return Err(FieldError::new("exposed_at", "Choose a moment before the leak was found.").into());
@@ -71,10 +77,11 @@ pub async fn edit(
     let mut changes = Changes::default();
     changes.note("owner", incident.owner.as_ref().map(|owner| owner.name.clone()), name);
     changes.note("exposed_at", incident.exposed_at.map(Timestamp::rfc3339), exposed_at.map(Timestamp::rfc3339));
+    changes.note("found_at", incident.found_at.clone(), found_at.clone());
     if changes.is_empty() && incident.owner.as_ref().map(|owner| &owner.id) == owner {
         return Ok(());
     }
-    records::edit(&mut change, number, owner, exposed_at).await?;
+    records::edit(&mut change, number, owner, exposed_at, found_at.as_deref()).await?;
     change.commit(actor, &incident.event(Action::IncidentEdited).with(changes.into())).await?;
     Ok(())
 }

@@ -296,15 +296,16 @@ pub(crate) async fn set_closed(
         .await
 }
 
-/// Stores who handles it, and since when what leaked could be read.
+/// Stores who handles it, since when what leaked could be read, and where.
 pub(crate) async fn edit(
     transaction: &mut Transaction,
     number: i64,
     owner: Option<&PersonId>,
     exposed_at: Option<Timestamp>,
+    found_at: Option<&str>,
 ) -> Result<()> {
-    let sql = "UPDATE incidents SET owner_id = $1, exposed_at = $2 WHERE number = $3";
-    sql!(sql; owner, exposed_at, number).execute(transaction).await
+    let sql = "UPDATE incidents SET owner_id = $1, exposed_at = $2, found_at = $3 WHERE number = $4";
+    sql!(sql; owner, exposed_at, found_at, number).execute(transaction).await
 }
 
 /// Takes back the marks of a credential, unless another incident that is no false alarm has them too.

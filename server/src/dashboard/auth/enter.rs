@@ -19,6 +19,7 @@ use domain::crypto::secret::without_secrets;
 use domain::model::person::authority::{Denied, Role};
 use tower_sessions::Session;
 
+use crate::dashboard::auth::draft;
 use crate::dashboard::auth::form_token::{Binding, Sender};
 use crate::dashboard::auth::return_address::{page_of_form, safe_return, sign_in_for_request};
 use crate::dashboard::auth::signed_in::SignedIn;
@@ -116,7 +117,7 @@ async fn check(
         }
     }
     if permission != Permission::Anybody && visit.viewer.is_none() {
-        return Err(to_sign_in(visit, &head));
+        return Err(to_sign_in(visit, sender, &head, form));
     }
     if let Err(error) = permitted(visit, permission, &mut head).await {
         return Err(refuse(visit.clone(), error).await);
@@ -227,9 +228,9 @@ async fn permitted(visit: &Visit, permission: Permission, head: &mut Parts) -> R
     }
 }
 
-/// Sends people to the sign-in, which leads back: after a form to its page, and says that nothing was saved. Programs
-/// get the status.
-fn to_sign_in(visit: &Visit, head: &Parts) -> Response {
+/// Sends people to the sign-in, which leads back: after a form to its page, and says that nothing was saved. The
+/// browser keeps what was typed. Programs get the status.
+fn to_sign_in(visit: &Visit, sender: Sender, head: &Parts, form: Option<Result<Bytes, BodyError>>) -> Response {
     let Parts { method, headers, uri, .. } = head;
     if text(headers, header::ACCEPT).is_some_and(|accepts| accepts.starts_with("application/json")) {
         return error::plain(StatusCode::UNAUTHORIZED);
@@ -240,7 +241,13 @@ fn to_sign_in(visit: &Visit, head: &Parts) -> Response {
         let referrer = text(headers, header::REFERER);
         let sent_from = referrer.and_then(|address| address.strip_prefix(&visit.context.settings.public_url));
         let page = without_secrets(&page_of_form(sent_from, uri.path()));
-        return Redirect::to(&links::sign_in_after_form(&page)).into_response();
+        let mut response = Redirect::to(&links::sign_in_after_form(&page)).into_response();
+        if let Some(Ok(body)) = form
+            && sender == Sender::Ours
+        {
+            draft::keep(visit, &page, uri.path(), Fields::parse(&body), &mut response);
+        }
+        return response;
     }
     if *method == Method::GET && back != links::OVERVIEW {
         return Redirect::to(&links::sign_in_on_the_way_to(&back)).into_response();

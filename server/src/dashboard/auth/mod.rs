@@ -2,6 +2,7 @@
 
 pub(crate) mod confirm;
 pub(crate) mod cookies;
+pub(crate) mod draft;
 pub(crate) mod enter;
 pub(crate) mod form_token;
 pub(crate) mod return_address;

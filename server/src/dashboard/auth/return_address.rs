@@ -66,9 +66,7 @@ const PARTS_OF_PAGES: [&str; 13] = [
     "/state",
 ];
 
-/// The page with the form that was sent to `path` from the page `sent_from`, for a person who must sign in first. What
-/// was typed is not carried through the sign-in: it may hold secrets, and nothing is stored for people who are not
-/// signed in.
+/// The page with the form that was sent to `path` from the page `sent_from`, for a person who must sign in first.
 pub(crate) fn page_of_form(sent_from: Option<&str>, path: &str) -> String {
     let page = |address: &str| {
         let (path, _) = address.split_once('?').unwrap_or((address, ""));

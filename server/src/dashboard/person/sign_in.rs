@@ -91,5 +91,8 @@ pub(crate) async fn sign_out(form: Submission) -> Response {
     if let Err(error) = form.session.flush().await {
         return unavailable!(%error, "a session could not be ended");
     }
-    Redirect::to(links::SIGN_IN).into_response()
+    let mut response = Redirect::to(links::SIGN_IN).into_response();
+    // What one person typed is not for the next person at this browser.
+    Cookie::Draft.take(&mut response, form.state.is_https());
+    response
 }

@@ -47,7 +47,8 @@ pub fn page(next: String, email: String, problem: Option<Problem>, passkeys: boo
         Problem::Unsaved => say(
             200,
             "Nothing was saved",
-            "You were signed out before your form arrived. Sign in, and the page with the form opens again.",
+            "You were signed out before your form arrived. Sign in, and the form opens again with what you typed. Type \
+             passwords and secrets again.",
         ),
         Problem::TooLate => refused(
             "The second step took longer than five minutes, or was finished elsewhere. Start again with your password.",
