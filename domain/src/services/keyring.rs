@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::random::Random;
-use crate::crypto::keys::purpose::{AUDIT, FORM_DRAFT, FORMS, INSTANCE_KEYS, PEPPER};
+use crate::crypto::keys::purpose::{AUDIT, FORMS, INSTANCE_KEYS, PEPPER};
 use crate::crypto::keys::signing::{self, SigningKey, TokenAlgorithm};
 use crate::crypto::keys::{KeyError, MacKey, MasterKey};
 use crate::error::{Fault, Result};
@@ -81,12 +81,12 @@ impl Keys {
 
     /// Seals a form that a browser keeps while its person signs in. Nothing when the cryptographic library refuses.
     pub fn seal_draft(&self, form: &[u8], random: &dyn Random) -> Option<String> {
-        self.master.wrap(FORM_DRAFT, FORM_DRAFT, form, random).ok()
+        self.master.seal_draft(form, random).ok()
     }
 
     /// Opens what [`Keys::seal_draft`] sealed. Nothing for every other text.
     pub fn open_draft(&self, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
-        self.master.unwrap(FORM_DRAFT, FORM_DRAFT, sealed).ok()
+        self.master.open_draft(sealed).ok()
     }
 }
 

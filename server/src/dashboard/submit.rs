@@ -152,7 +152,7 @@ impl Submission {
     {
         match outcome {
             Err(Refused::Invalid(errors)) => {
-                respond(self.visit, page(Form { typed, errors: Errors(errors), confirm: false }))
+                shown_again(respond(self.visit, page(Form { typed, errors: Errors(errors), confirm: false })))
             }
             Err(Refused::Unconfirmed(errors)) => {
                 respond(self.visit, page(Form { typed, errors: Errors(errors), confirm: true }))
@@ -160,16 +160,20 @@ impl Submission {
             Err(Refused::AlreadySubmitted(earlier)) => respond(self.visit, async move { Ok((self.already)(&earlier)) }),
             Err(Refused::Action(ActionError::StaleForm)) => {
                 let errors = Errors(vec![FieldError::new("main", STALE)]);
-                let shown = respond(self.visit, page(Form { typed, errors, confirm: false }));
-                Box::pin(async {
-                    let mut response = shown.await;
-                    response.extensions_mut().insert(ShownAgain);
-                    response
-                })
+                shown_again(respond(self.visit, page(Form { typed, errors, confirm: false })))
             }
             Err(Refused::Action(error)) => refuse(self.visit, error),
             Ok(Answer::Next(address)) => Box::pin(ready(Redirect::to(&address).into_response())),
             Ok(Answer::Page(page)) => respond(self.visit, async { page() }),
         }
     }
+}
+
+/// Marks an answer that shows the form with what was typed.
+fn shown_again(shown: BoxFuture<'static, Response>) -> BoxFuture<'static, Response> {
+    Box::pin(async {
+        let mut response = shown.await;
+        response.extensions_mut().insert(ShownAgain);
+        response
+    })
 }

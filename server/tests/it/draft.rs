@@ -6,8 +6,10 @@ use axum::http::StatusCode;
 use domain::credential::list::list;
 use domain::model::credential::query::Query;
 use domain::model::person::authority::Authority;
+use domain::model::person::team::InvitedRole;
 
 use crate::html::form_token;
+use crate::roles::joined;
 use crate::support::{Answer, App, Browser, PASSWORD};
 
 const NAME: &str = "written before lunch";
@@ -83,14 +85,60 @@ async fn a_form_is_given_back_only_to_this_browser_for_a_while() {
     browser.cookies.lock().expect("a lock").insert("countersign_draft".to_owned(), changed);
     let page = browser.get("/credentials/new").await;
     assert!(page.status.is_success() && !page.body.contains(NAME));
-    let stranger = app.browser();
+    for cookie in ["countersign_session", "countersign_draft"] {
+        browser.cookies.lock().expect("a lock").remove(cookie);
+    }
     for headers in [&[] as &[_], &[("sec-fetch-site", "cross-site")]] {
-        stranger.post_with("/credentials/new", &[("name", NAME)], headers).await;
-        assert_eq!(stranger.cookie("countersign_draft"), None, "{headers:?}");
+        browser.post_with("/credentials/new", &[("name", NAME)], headers).await;
+        assert_eq!(browser.cookie("countersign_draft"), None, "{headers:?}");
     }
 
     // A form that no cookie holds.
     let long = "x".repeat(4_000);
-    stranger.post("/credentials/new", &[("name", NAME), ("notes", &long)]).await;
-    assert_eq!(stranger.cookie("countersign_draft"), None);
+    browser.post("/credentials/new", &[("name", NAME), ("notes", &long)]).await;
+    assert_eq!(browser.cookie("countersign_draft"), None);
+}
+
+#[tokio::test]
+async fn a_form_is_for_the_person_who_typed_it() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let grace = joined(&app, "grace@example.com", InvitedRole::Administrator).await;
+    sent_too_late(&browser, &[]).await;
+    browser.sign_in_as(&grace.email, PASSWORD).await;
+    let page = browser.get("/credentials/new").await;
+    assert!(page.status.is_success() && !page.body.contains(NAME), "{}", page.words());
+    assert_eq!(browser.cookie("countersign_draft"), None);
+
+    // Nobody has signed in before in this browser, so it is not known whose form it is.
+    browser.cookies.lock().expect("a lock").remove("countersign_device");
+    sent_too_late(&browser, &[]).await;
+    assert_eq!(browser.cookie("countersign_draft"), None);
+}
+
+#[tokio::test]
+async fn a_form_with_a_mistake_is_given_back_and_secrets_are_left_out() {
+    let app = App::new().await;
+    let browser = app.signed_in().await;
+    let secret = app.generated("job", &[]).await.secret.map(|secret| secret.expose().to_owned()).expect("a secret");
+    sent_too_late(&browser, &[("notes", &format!("its secret is {secret}")), ("tags", "nightly"), ("expiry", "x")])
+        .await;
+    browser.sign_in(PASSWORD).await;
+    let page = browser.get("/credentials/new").await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains(NAME) && page.body.contains("nightly"), "{}", page.body);
+    assert!(!page.body.contains(&secret[..20]), "{}", page.body);
+
+    // Without the address of the webhook, which can hold a secret.
+    browser.cookies.lock().expect("a lock").remove("countersign_session");
+    let typed = [("name", "alerts"), ("url", "https://hooks.example.com/T0/secret")];
+    browser.post("/settings/webhooks/new", &typed).await;
+    browser.sign_in(PASSWORD).await;
+    let page = browser.get("/settings/webhooks/new").await;
+    assert!(page.body.contains("alerts") && !page.body.contains("hooks.example.com"), "{}", page.body);
+
+    // A form that shows a secret means nothing without it.
+    browser.cookies.lock().expect("a lock").remove("countersign_session");
+    browser.post("/credentials/new", &[("name", NAME), ("client_secret", &secret)]).await;
+    assert_eq!(browser.cookie("countersign_draft"), None);
 }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::base::random::Random;
 use crate::base::text::debug_as;
 use crate::crypto::keys::KeyError;
+use crate::crypto::keys::purpose::FORM_DRAFT;
 
 /// Length of the master key in bytes.
 pub(crate) const MASTER_KEY_BYTES: usize = 32;
@@ -27,6 +28,7 @@ fn place(purpose: &str, row: &str) -> String {
 pub struct MasterKey {
     id: String,
     wrapping: LessSafeKey,
+    drafts: LessSafeKey,
 }
 
 impl MasterKey {
@@ -43,9 +45,11 @@ impl MasterKey {
             derived
         };
         let id = URL_SAFE_NO_PAD.encode(&derive(b"key id v1")[..6]);
-        let wrapping =
-            UnboundKey::new(&AES_256_GCM, derive(b"wrapping v1").as_ref()).expect("AES-256 takes a key of 32 bytes");
-        Self { id, wrapping: LessSafeKey::new(wrapping) }
+        let key = |label: &[u8]| {
+            let key = UnboundKey::new(&AES_256_GCM, derive(label).as_ref()).expect("AES-256 takes a key of 32 bytes");
+            LessSafeKey::new(key)
+        };
+        Self { id, wrapping: key(b"wrapping v1"), drafts: key(b"form drafts v1") }
     }
 
     /// Reads the base64 form; `None` when it is not base64 or not 32 bytes.
@@ -71,15 +75,36 @@ impl MasterKey {
     /// identifier of the row that holds the value, are authenticated: a value that was moved to another row does not
     /// open.
     pub fn wrap(&self, purpose: &str, row: &str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
-        self.seal(BOUND, place(purpose, row).as_bytes(), plain, random)
+        self.seal(&self.wrapping, BOUND, place(purpose, row).as_bytes(), plain, random)
     }
 
-    fn seal(&self, form: &str, place: &[u8], plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
+    /// Encrypts a form that a browser keeps. It has a key of its own: everybody can send forms, and a key seals only so
+    /// many values.
+    pub(crate) fn seal_draft(&self, form: &[u8], random: &dyn Random) -> Result<String, KeyError> {
+        self.seal(&self.drafts, BOUND, FORM_DRAFT.as_bytes(), form, random)
+    }
+
+    /// Opens what [`MasterKey::seal_draft`] made.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::WrongMasterKey`] or [`KeyError::Damaged`] for every other text.
+    pub(crate) fn open_draft(&self, sealed: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.open(&self.drafts, BOUND, FORM_DRAFT.as_bytes(), FORM_DRAFT, sealed)
+    }
+
+    fn seal(
+        &self,
+        key: &LessSafeKey,
+        form: &str,
+        place: &[u8],
+        plain: &[u8],
+        random: &dyn Random,
+    ) -> Result<String, KeyError> {
         let mut nonce = [0u8; NONCE_BYTES];
         random.fill(&mut nonce);
         let mut sealed = plain.to_vec();
-        self.wrapping
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place), &mut sealed)
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place), &mut sealed)
             .map_err(|_| KeyError::Crypto("wrapping a key"))?;
         Ok(format!("{form}${}${}", self.id, URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat())))
     }
@@ -95,13 +120,13 @@ impl MasterKey {
         row: &str,
         wrapped: &str,
     ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.open(BOUND, place(purpose, row).as_bytes(), purpose, wrapped)
+        self.open(&self.wrapping, BOUND, place(purpose, row).as_bytes(), purpose, wrapped)
     }
 
     /// Opens a value in the form of earlier versions, which authenticates only the purpose. Only the first start of
     /// this version reads such values.
     pub(crate) fn unwrap_unbound(&self, purpose: &'static str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.open(UNBOUND, purpose.as_bytes(), purpose, wrapped)
+        self.open(&self.wrapping, UNBOUND, purpose.as_bytes(), purpose, wrapped)
     }
 
     /// Whether the value has the form of earlier versions.
@@ -112,11 +137,12 @@ impl MasterKey {
     /// Encrypts in the form of earlier versions.
     #[cfg(test)]
     pub(crate) fn wrap_unbound(&self, purpose: &str, plain: &[u8], random: &dyn Random) -> Result<String, KeyError> {
-        self.seal(UNBOUND, purpose.as_bytes(), plain, random)
+        self.seal(&self.wrapping, UNBOUND, purpose.as_bytes(), plain, random)
     }
 
     fn open(
         &self,
+        key: &LessSafeKey,
         form: &str,
         place: &[u8],
         purpose: &'static str,
@@ -134,7 +160,7 @@ impl MasterKey {
         let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).map_err(|_| damaged())?);
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_BYTES).ok_or_else(damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
-        let plain = self.wrapping.open_in_place(nonce, Aad::from(place), sealed).map_err(|_| damaged())?;
+        let plain = key.open_in_place(nonce, Aad::from(place), sealed).map_err(|_| damaged())?;
         Ok(Zeroizing::new(plain.to_vec()))
     }
 }

@@ -268,7 +268,8 @@ pub fn device_token(context: &Context, person: &PersonId, shown: ShownFactor, ow
     format!("{nonce}.{mac}")
 }
 
-fn device_is_known(context: &Context, person: &PersonId, device: &str) -> bool {
+/// Whether the person has signed in before in the browser with this token.
+pub fn device_is_known(context: &Context, person: &PersonId, device: &str) -> bool {
     [ShownFactor::Password, ShownFactor::SecondFactor]
         .into_iter()
         .any(|shown| has_shown(context, person, device, shown))

@@ -12,6 +12,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use domain::base::clock::Timestamp;
+use domain::crypto::secret::without_secrets;
+use domain::person::sign_in::device_is_known;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use url::form_urlencoded;
@@ -25,17 +27,20 @@ use crate::state::AppState;
 const LIFETIME_SECONDS: u64 = 15 * 60;
 
 /// Fields that can hold a secret, besides those with an ending of [`SECRET_ENDINGS`]. `text` is a leaked text, `word`
-/// the word of a hand-over.
-const SECRET_FIELDS: [&str; 6] = ["assertion", "header_value", "text", "word", "passkey_state", "passkey_answer"];
+/// the word of a hand-over, and `url` can be the address of a webhook.
+const SECRET_FIELDS: [&str; 7] =
+    ["assertion", "header_value", "text", "url", "word", "passkey_state", "passkey_answer"];
 
 /// The endings of the names of fields that hold a secret.
-const SECRET_ENDINGS: [&str; 4] = ["password", "secret", "token", "code"];
+const SECRET_ENDINGS: [&str; 3] = ["password", "token", "code"];
 
 #[derive(Serialize, Deserialize)]
 struct Draft {
     until: i64,
     page: String,
     path: String,
+    /// The token of the browser, which tells whose form it is.
+    device: String,
     fields: Vec<(String, String)>,
 }
 
@@ -43,20 +48,31 @@ struct Draft {
 #[derive(Clone, Copy)]
 pub(crate) struct ShownAgain;
 
-/// Keeps a form that was sent to `path` for the time after the sign-in, when the browser opens `page`. A form that is
-/// longer than a cookie is not kept.
-pub(crate) fn keep(visit: &Visit, page: &str, path: &str, fields: Fields, response: &mut Response) {
+/// The token of the browser in a form that is sent again.
+#[derive(Clone)]
+struct SentBy(String);
+
+/// Keeps the form of a request for the time after the sign-in, when the browser opens `page`.
+///
+/// Three kinds are not kept: a form that is longer than a cookie, one that shows a secret, because it means nothing
+/// without the secret, and one of a browser in which nobody has shown a password.
+pub(crate) fn keep(visit: &Visit, head: &Parts, page: &str, fields: Fields, response: &mut Response) {
     let context = &visit.context;
-    let fields = fields
-        .without(&SECRET_FIELDS)
-        .into_iter()
-        .filter(|(name, value)| !has_secret_ending(name) && !value.is_empty())
-        .collect();
+    let https = context.settings.public_url.starts_with("https://");
+    let fields = fields.without(&SECRET_FIELDS);
+    let Some(device) = Cookie::Device.read(&head.headers, https) else { return };
+    if fields.iter().any(|(name, _)| name.ends_with("secret")) {
+        return;
+    }
+    let is_kept = |(name, value): &(String, String)| {
+        let is_secret = SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending));
+        !is_secret && !value.is_empty() && without_secrets(value) == *value
+    };
+    let (path, fields) = (head.uri.path().to_owned(), fields.into_iter().filter(is_kept).collect());
     let until = visit.now().plus(std::time::Duration::from_secs(LIFETIME_SECONDS)).millis();
-    let draft = Draft { until, page: page.to_owned(), path: path.to_owned(), fields };
+    let draft = Draft { until, page: page.to_owned(), path, device, fields };
     let sealed = serde_json::to_vec(&draft).ok().and_then(|draft| context.keys.seal_draft(&draft, &*context.random));
     if let Some(sealed) = sealed.filter(|sealed| !draft.fields.is_empty() && sealed.len() <= Cookie::Draft.longest()) {
-        let https = context.settings.public_url.starts_with("https://");
         Cookie::Draft.put(response, &sealed, Some(LIFETIME_SECONDS), https);
     }
 }
@@ -86,7 +102,7 @@ pub(crate) async fn answer(state: &AppState, routes: Router, request: Request) -
 fn kept(state: &AppState, request: &Request) -> Option<Draft> {
     let headers = request.headers();
     let is_opened = text(headers, header::HeaderName::from_static("sec-fetch-dest")).is_none_or(|to| to == "document");
-    if request.method() != Method::GET || !is_opened {
+    if request.method() != Method::GET || !is_opened || headers.contains_key("sec-purpose") {
         return None;
     }
     let sealed = Cookie::Draft.read(headers, state.is_https())?;
@@ -102,10 +118,15 @@ fn sent_again(page: &Parts, draft: &Draft) -> Option<Request> {
     form.method = Method::POST;
     form.uri = draft.path.parse::<Uri>().ok()?;
     form.headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+    form.extensions.insert(SentBy(draft.device.clone()));
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&draft.fields).finish();
     Some(Request::from_parts(form, Body::from(body)))
 }
 
-fn has_secret_ending(name: &str) -> bool {
-    SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+/// Whether the request sends a form again that somebody else than the visitor typed in this browser.
+pub(crate) fn is_of_another_person(visit: &Visit, head: &Parts) -> bool {
+    let is_theirs = |SentBy(device): &SentBy| {
+        visit.viewer.as_ref().is_some_and(|viewer| device_is_known(&visit.context, &viewer.id, device))
+    };
+    head.extensions.get::<SentBy>().is_some_and(|sent| !is_theirs(sent))
 }

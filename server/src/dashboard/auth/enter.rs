@@ -119,6 +119,9 @@ async fn check(
     if permission != Permission::Anybody && visit.viewer.is_none() {
         return Err(to_sign_in(visit, sender, &head, form));
     }
+    if draft::is_of_another_person(visit, &head) {
+        return Err(StatusCode::FORBIDDEN.into_response());
+    }
     if let Err(error) = permitted(visit, permission, &mut head).await {
         return Err(refuse(visit.clone(), error).await);
     }
@@ -245,7 +248,7 @@ fn to_sign_in(visit: &Visit, sender: Sender, head: &Parts, form: Option<Result<B
         if let Some(Ok(body)) = form
             && sender == Sender::Ours
         {
-            draft::keep(visit, &page, uri.path(), Fields::parse(&body), &mut response);
+            draft::keep(visit, head, &page, Fields::parse(&body), &mut response);
         }
         return response;
     }
