@@ -26,7 +26,7 @@ const NEW_PASSWORD: &str = "a much longer phrase than before";
 
 /// Makes and sends what is due. Returns addresses and subjects, and all texts.
 async fn round(app: &App, mailbox: &FakeMailServer) -> (Vec<String>, String) {
-    // So long an entry waits for those that belong to it.
+    // An entry waits this long, so that one e-mail can tell it together with the next entries.
     app.instance.clock.advance(Duration::from_secs(3));
     mail::enqueue(&app.instance.context).await.expect("makes");
     mail::send_due(&app.instance.context).await.expect("sends");

@@ -297,7 +297,7 @@ fn used_panel(story: &Story, incident: &Incident) -> AnyView {
     panel("used", title, aside, html! { {table(columns, rows)}{cut} })
 }
 
-/// The steps that are done, and those that are left.
+/// The tasks of the incident: open tasks first, then the finished ones.
 fn tasks(visit: &Visit, incident: &Incident, story: &Story, may_change: bool) -> AnyView {
     // What is left comes first.
     let mut tasks: Vec<&Task> = story.tasks.iter().collect();

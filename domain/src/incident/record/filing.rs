@@ -62,8 +62,9 @@ impl<'text> Filing<'text> {
         let _ = self.shown.set(number);
     }
 
-    /// Adds a thing to an incident. One of the same thing that is not closed goes on, because the people who handle it
-    /// must know about this text too. Otherwise this text opens one, for all of its things.
+    /// Adds a thing to an incident. If the thing already has an incident that is not closed, the thing stays there: the
+    /// people who handle that incident must know about this text too. Otherwise the text opens one incident for all of
+    /// its things.
     ///
     /// A report from outside opens one incident for each team, because its sender chose what stands in the text: with a
     /// secret of their own beside it, they would get to read and write the record of another team.

@@ -361,7 +361,8 @@ pub(crate) struct UseFrom {
     pub exchanges: i64,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
-    /// The first exchange from this address before that time, among those that are read; `None`: the address is new.
+    /// The first exchange from this address before that time. Only the newest [`MOST_READ`] earlier exchanges are
+    /// read. `None`: the address is new.
     pub known_since: Option<Timestamp>,
 }
 
@@ -398,7 +399,8 @@ pub(crate) async fn used_within(
     .await
 }
 
-/// The first exchange from this address before a moment, among those that are read; `None`: there was none.
+/// The first exchange from this address before a moment, or `None`. Only the newest [`MOST_READ`] earlier exchanges are
+/// read.
 pub(crate) async fn known_since(
     store: &Store,
     client_id: &ClientId,

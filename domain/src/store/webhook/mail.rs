@@ -100,7 +100,7 @@ pub(crate) async fn note_sent(store: &Store, now: Timestamp) -> Result<()> {
     sql!(sql; now).commit(store.begin().await?).await.map(drop)
 }
 
-/// When the last e-mail was sent, how many wait, and the last problem of those that wait.
+/// When the last e-mail was sent, how many e-mails wait, and the latest problem of the waiting e-mails.
 pub(crate) async fn health(store: &Store) -> Result<(Option<Timestamp>, i64, Option<String>)> {
     let sql = "SELECT (SELECT value FROM counters WHERE name = 'mail_sent_at') AS sent_at,
                 (SELECT COUNT(*) FROM mails) AS waiting,

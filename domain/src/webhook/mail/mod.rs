@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `choice` | which ones a person wants |
 //! | `queue` | makes e-mails of new audit entries |
-//! | `send` | sends those that are due |
+//! | `send` | sends the e-mails that are due |
 //! | `text` | what they say |
 
 mod choice;

@@ -17,7 +17,7 @@ const BATCH_SIZE: i64 = 100;
 const MOST_STEPS: i64 = 50;
 /// Of older entries nobody is told: the mail server was not set, or did not answer, for so long.
 pub(super) const OLDEST: Duration = Duration::from_secs(24 * 3600);
-/// So long an entry waits before it is told.
+/// How long an entry of the audit log waits before an e-mail tells it.
 const SETTLING: Duration = Duration::from_secs(3);
 /// Of an incident that opens again and again, people are told once in this time.
 const AGAIN_AFTER: Duration = Duration::from_secs(3600);
