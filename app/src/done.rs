@@ -127,6 +127,19 @@ receipts! {
     Servers "The list of MCP servers." {
         ServersRemoved = "removed": "MCP server removed.";
     }
+    Policies "The policies." {
+        PolicySaved = "saved": "Policy saved.";
+        PolicyUnchanged = "unchanged": "The policy was so already.";
+    }
+    Reviews "Credentials to confirm." {
+        ReviewConfirmed = "confirmed": "Confirmed: ";
+    }
+    Request "A credential that a member asks for." {
+        RequestSent = "sent": "Request sent. A manager of the team decides.";
+        RequestApproved = "approved": "Approved. The member can generate it for 7 days.";
+        RequestDeclined = "declined": "Declined.";
+        RequestWithdrawn = "withdrawn": "Withdrawn.";
+    }
     Settings "The settings." {
         SettingsKeyRotated = "rotated":
             "The new key is published and used after 24 hours. The current key is removed when its last token has expired.";

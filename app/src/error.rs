@@ -144,11 +144,13 @@ refused! {
         ForSomebodyElse => instead("This invitation is for somebody else."),
         AccountExists => instead("Sign in first, then open the link again."),
     }
+    domain::operations::policy::PolicyError { Forbidden => ActionError::Forbidden, Invalid(errors) => errors }
     domain::credential::CredentialError {
         Forbidden => ActionError::Forbidden,
         Invalid(errors) => errors,
         AlreadySubmitted(id) => sent_before(id),
         Revoked => instead("This credential is revoked, which cannot be undone. Generate a new credential."),
+        NeedsApproval => instead("A policy lets a manager of the team approve this first. Ask on the page “New credential”."),
         RotationUnderWay => instead("A rotation is under way. Finish or cancel it before you start another."),
         OtherMethod => instead("This credential proves itself in another way. Generate one of the kind you need."),
     }

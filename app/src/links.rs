@@ -65,6 +65,9 @@ links! {
         INVITE = "/people/invite": "Inviting a person, into any team.";
         SETTINGS = "/settings": "The settings.";
         SIGNING_KEYS = "/settings/keys": "Replacing a signing key.";
+        POLICIES = "/settings/policies": "What the installation allows.";
+        REVIEWS = "/reviews": "Credentials that their teams confirm.";
+        REQUESTS = "/requests": "Credentials that members ask for.";
         ABOUT = "/settings/about": "The instance, and the settings in force.";
         WEBHOOKS = "/settings/webhooks": "The list of webhooks.";
         NEW_WEBHOOK = "/settings/webhooks/new": "Adding a webhook.";
@@ -128,6 +131,11 @@ links! {
         new_key(client_id) = "/credentials/{client_id}/keys/new": "Adding a key to it.";
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         handover_of(client_id) = "/credentials/{client_id}/handover": "Handing its secret over.";
+        policy(policy) = "/settings/policies/{policy}": "A policy.";
+        request(id) = "/requests/{id}": "A credential that a member asks for.";
+        decide_request(id) = "/requests/{id}/decide": "Approving or declining it.";
+        withdraw_request(id) = "/requests/{id}/withdraw": "Withdrawing it.";
+        generate_request(id) = "/requests/{id}/generate": "Generating it.";
         server(id) = "/servers/{id}": "An MCP server.";
         server_access(id) = "/servers/{id}/access": "Which teams may use it.";
         edit_server(id) = "/servers/{id}/edit": "Editing it.";
@@ -343,7 +351,7 @@ pub(crate) fn percent_encoded(text: &str) -> String {
 }
 
 /// The sections about the pages of the dashboard: the beginning of an address, and the section. The first one counts.
-pub(crate) const ABOUT_PAGES: [(&str, &str); 25] = [
+pub(crate) const ABOUT_PAGES: [(&str, &str); 28] = [
     ("/credentials/new", "guide#the-first-credential"),
     ("/credentials", "guide#the-first-credential"),
     ("/refusals", "guide#the-first-credential"),
@@ -362,6 +370,9 @@ pub(crate) const ABOUT_PAGES: [(&str, &str); 25] = [
     ("/people", "guide#teams-and-people"),
     ("/settings/keys", "respond#replace-a-signing-key"),
     ("/settings/webhooks", "webhooks"),
+    ("/settings/policies", "policies"),
+    ("/reviews", "policies#review-credentials"),
+    ("/requests", "policies#let-a-manager-approve"),
     ("/settings/about", "operate#monitor"),
     ("/settings", "settings"),
     ("/search", "guide"),

@@ -52,6 +52,8 @@ pub struct Viewer {
     pub proved_at: Timestamp,
     /// The factors that the person has besides the password.
     pub factors: Factors,
+    /// Whether a policy needs a second factor of the person, who has none. Then they reach only their account.
+    pub owes_factor: bool,
     /// Whether the person has a password. Without one they sign in with their OpenID account.
     pub has_password: bool,
 }

@@ -228,6 +228,11 @@ impl FakeMailServer {
         std::mem::take(&mut *self.mails.lock().expect("not poisoned"))
     }
 
+    /// Whether nothing arrived since the last time.
+    pub fn is_empty(&self) -> bool {
+        self.mails.lock().expect("not poisoned").is_empty()
+    }
+
     /// The server refuses e-mails with this text from now on; `None`: it takes them.
     pub fn refuse(&self, problem: Option<&str>) {
         *self.problem.lock().expect("not poisoned") = problem.map(str::to_owned);

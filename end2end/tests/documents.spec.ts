@@ -138,6 +138,13 @@ test('credentials of another system are taken over', async () => {
     expect((await server.exchange(id, secret, 'post')).status).toBe(200);
 });
 
+test('a policy is observed and enforced', async () => {
+  const said = await server.shell(program('policy'));
+  expect(said).toContain('Set secret_lifetime observe  90 days');
+  expect(said).toMatch(/Does not comply: \d+/);
+  expect(said).toContain('Set secret_lifetime enforce  90 days');
+});
+
 test('a backup is restored without what was revoked since, and the master key is replaced', async () => {
   const kept = await server.createCredential('kept');
   const revoked = await server.createCredential('revoked since');

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 use crate::base::clock::Timestamp;
@@ -155,6 +157,8 @@ identifiers! {
     PersonId = "usr_",
     /// A team, which owns credentials.
     TeamId = "team_",
+    /// A credential that a member asked a manager for.
+    RequestId = "req_",
     /// An invitation. Public: the link holds another value.
     InvitationId = "inv_",
     /// A signed-in browser. Public: the cookie holds another value.
@@ -174,6 +178,28 @@ identifiers! {
 }
 
 as_text!(ClientId, AppClientId, TokenId);
+
+/// Reads and writes identifiers in JSON, as texts.
+macro_rules! in_json {
+    ($($name:ident),+) => {
+        $(
+            impl Serialize for $name {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.serialize_str(&self.0)
+                }
+            }
+
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let text = String::deserialize(deserializer)?;
+                    Self::parse(&text).ok_or_else(|| D::Error::custom(concat!("no ", stringify!($name))))
+                }
+            }
+        )+
+    };
+}
+
+in_json!(ClientId, PersonId, TeamId);
 
 impl TeamId {
     /// The team that every instance has.

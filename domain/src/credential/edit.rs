@@ -11,6 +11,7 @@ use crate::credential::{
 };
 use crate::model::credential::draft::{self, Expiry};
 use crate::model::credential::{AssertionRules, AuthMethod, AuthenticatorEnd, Credential, Owner};
+use crate::model::operations::policy::{CredentialFacts, Policies};
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::{LONGEST_TOKEN_LIFETIME, McpServer};
@@ -117,6 +118,11 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
     if moves {
         check_access(&mut change, &new_team, &kept, "team").await?;
     }
+    let policies = store::operations::policy::all(&mut change).await?;
+    policies.check(&CredentialFacts::of(&after, &servers), Some(&CredentialFacts::of(&before, &servers)))?;
+    if after.expires_at != before.expires_at && after.auth_method == AuthMethod::Federated {
+        policies.check_life(after.auth_method, now, after.expires_at)?;
+    }
     let mut changes = differences(&before, &after, &servers);
     if let Some(expires_at) = expiry {
         changes.add(
@@ -124,7 +130,7 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
             json!({ "before": before.ends_at.map(Timestamp::rfc3339),
                                           "after": expires_at.map(Timestamp::rfc3339) }),
         );
-        set_expiry(&mut change, &after, expires_at).await?;
+        set_expiry(&mut change, &policies, &after, expires_at).await?;
     }
     if changes.is_empty() && !moves {
         return Ok(Edited { outcome: Outcome::Unchanged, tokens_ended: 0 });
@@ -165,18 +171,25 @@ async fn owner(
 }
 
 /// Gives the secrets or keys that work another expiry. One that is being replaced keeps its deadline.
-async fn set_expiry(change: &mut Change<'_>, credential: &Credential, expires_at: Option<Timestamp>) -> Result<()> {
+async fn set_expiry(
+    change: &mut Change<'_>,
+    policies: &Policies,
+    credential: &Credential,
+    expires_at: Option<Timestamp>,
+) -> Result<()> {
     let now = change.now();
     let id = &credential.client_id;
     let is_current = |end: AuthenticatorEnd| end.is_live(now) && end.retires_at.is_none();
-    let current: Vec<AuthenticatorId> = match credential.auth_method {
+    let current: Vec<(AuthenticatorId, Timestamp)> = match credential.auth_method {
         AuthMethod::ClientSecret => {
             let secrets = store::credential::secrets(&mut *change, id).await?.into_iter();
-            secrets.filter(|secret| is_current(secret.end())).map(|secret| AuthenticatorId::Secret(secret.id)).collect()
+            let current = secrets.filter(|secret| is_current(secret.end()));
+            current.map(|secret| (AuthenticatorId::Secret(secret.id), secret.created_at)).collect()
         }
         AuthMethod::PrivateKeyJwt => {
             let keys = authenticators::keys(&mut *change, id).await?.into_iter();
-            keys.filter(|key| is_current(key.end())).map(|key| AuthenticatorId::Key(key.id)).collect()
+            let current = keys.filter(|key| is_current(key.end()));
+            current.map(|key| (AuthenticatorId::Key(key.id), key.created_at)).collect()
         }
         AuthMethod::Federated => return Ok(()),
     };
@@ -184,7 +197,9 @@ async fn set_expiry(change: &mut Change<'_>, credential: &Credential, expires_at
         let message = "No secret or key works, so none can work longer. Rotate to get a new one.";
         return Err(FieldError::new("expiry", message).into());
     }
-    for one in &current {
+    let end = [expires_at, credential.expires_at].into_iter().flatten().min();
+    for (one, made_at) in &current {
+        policies.check_life(credential.auth_method, *made_at, end)?;
         authenticators::set_expiry(change, one, expires_at).await?;
     }
     Ok(())

@@ -19,9 +19,10 @@ use crate::credential::not_open;
 use crate::crypto::imported_secret::{ImportedHash, ImportedSecret};
 use crate::crypto::secret::PlainSecret;
 use crate::model::credential::draft::{Draft, Expiry};
-use crate::model::credential::{Credential, Owner};
+use crate::model::credential::{AuthMethod, Credential, Owner};
+use crate::model::operations::policy::{CredentialFacts, Policies};
 use crate::model::server::McpServer;
-use crate::prelude::{Action, Actor, Context, Event, Fault, Timestamp, through_fault};
+use crate::prelude::{Action, Actor, Context, Event, Fault, FieldError, Timestamp, through_fault};
 use crate::store;
 use crate::store::credential::import::NewImported;
 
@@ -118,6 +119,7 @@ pub struct Import<'context> {
     context: &'context Context,
     actor: &'context Actor,
     servers: Vec<McpServer>,
+    policies: Policies,
     teams: HashMap<String, TeamId>,
     /// By the email address and by the ID.
     people: HashMap<String, PersonOfImport>,
@@ -135,6 +137,7 @@ impl<'context> Import<'context> {
             .flat_map(|team| [(team.name.to_lowercase(), team.id.clone()), (team.id.as_str().to_lowercase(), team.id)]);
         Ok(Self {
             servers: store::server::list(&context.store).await?,
+            policies: store::operations::policy::all(&context.store).await?,
             teams: teams.collect(),
             people: people(context).await?,
             seen: HashSet::new(),
@@ -277,7 +280,7 @@ impl<'context> Import<'context> {
             servers: line.mcp_servers,
             scopes: line.scopes,
             expiry: match &line.expires_at {
-                None => Expiry::default(),
+                None => self.policies.within(AuthMethod::ClientSecret, Expiry::default()),
                 Some(None) => Expiry::Never,
                 Some(Some(text)) => Expiry::At(
                     Timestamp::parse_rfc3339(text).ok_or("expires_at: use the form 2027-01-31T00:00:00Z, or null")?,
@@ -288,9 +291,10 @@ impl<'context> Import<'context> {
             ..Draft::default()
         };
         let now = self.context.now();
-        let checked = draft.check(&self.context.settings, &self.servers, now).map_err(|errors| {
+        let said = |errors: Vec<FieldError>| {
             errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join(" ")
-        })?;
+        };
+        let checked = draft.check(&self.context.settings, &self.servers, now).map_err(said)?;
         let secret = self.secret(&client_id, line.client_secret, line.client_secret_hash)?;
         let team = match &line.team {
             None => TeamId::first(),
@@ -311,6 +315,9 @@ impl<'context> Import<'context> {
             disabled_at: line.disabled.then_some(now),
             ..checked.credential(client_id, team, self.actor.name(), now)
         };
+        self.policies.check(&CredentialFacts::of(&credential, &self.servers), None).map_err(said)?;
+        let life = self.policies.check_life(AuthMethod::ClientSecret, now, checked.expires_at);
+        life.map_err(|error| format!("expires_at: {}", error.message))?;
         Ok((credential, secret))
     }
 

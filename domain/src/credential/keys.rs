@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::id::{AppClientId, AuthenticatorId, ClientId, KeyId};
-use crate::credential::{CredentialError, Result, begin_with, update_ends};
+use crate::credential::{CredentialError, Result, begin_with, check_life, update_ends};
 use crate::crypto::public_key::{MOST_KEYS, PublicKey};
 use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::credential::key::{ClientKey, KeysAt, KeysDraft};
@@ -44,6 +44,7 @@ pub async fn add(
     if credential.is_rotating(now) {
         return Err(CredentialError::RotationUnderWay);
     }
+    check_life(&mut change, &credential, expires_at).await?;
     let added = insert(&mut change, actor, client_id, checked, expires_at).await?;
     update_ends(&mut change, &credential).await?;
     let details = json!({ "keys": added.iter().map(describe).collect::<Vec<_>>() });

@@ -8,9 +8,9 @@
 //! | [`edit`] | name, owner, tags, MCP servers, scopes, lifetimes, address ranges |
 //! | [`rotate::second`] | a second secret without a rotation; removing one |
 //! | [`rotate`] | a second secret or key beside the first, which gets a deadline |
-//! | [`several`] | one action on several credentials |
+//! | [`several`], [`several::renew`] | one action on several credentials; new secrets for several, after a leak |
 //! | [`handover`] | a link with which somebody without an account opens a secret once |
-//! | [`renew`] | rotations of several credentials at once, after a leak |
+//! | [`generate::request`] | asking a manager for a credential |
 //! | [`disable`], [`revoke`] | stop a credential until it is enabled again; end it permanently |
 //!
 //! [`crate::model::credential::draft`] holds what a person may ask for in a new credential.
@@ -24,7 +24,6 @@ pub mod import;
 pub mod inspect;
 pub mod keys;
 pub mod list;
-pub mod renew;
 pub mod revoke;
 pub mod rotate;
 pub mod several;
@@ -34,11 +33,12 @@ use serde_json::{Value, json};
 
 use crate::base::id::{ClientId, McpServerId};
 use crate::model::credential::{AuthMethod, Credential, Owner, end_of, leak_end_of};
+use crate::model::operations::policy::CredentialFacts;
 use crate::model::person::authority::Role;
 use crate::model::person::team::Team;
 use crate::model::server::McpServer;
 use crate::prelude::{
-    Action, Actor, Change, Changes, Context, Event, Fault, FieldError, operation_error, through_denied,
+    Action, Actor, Change, Changes, Context, Event, Fault, FieldError, Timestamp, operation_error, through_denied,
 };
 use crate::store;
 use crate::store::credential::Ends;
@@ -58,6 +58,9 @@ operation_error! {
         /// A secret or key of the credential is being replaced already.
         #[error("a rotation is under way; finish or cancel it first")]
         RotationUnderWay,
+        /// A policy lets a manager of the team approve what members generate.
+        #[error("a manager of the team must approve it")]
+        NeedsApproval,
         /// A revoked credential cannot be changed.
         #[error("the credential is revoked")]
         Revoked,
@@ -120,6 +123,26 @@ async fn check_access(
         return Ok(());
     }
     Err(FieldError::new(field, not_open(&closed, &team.name)).into())
+}
+
+/// Whether a change of the credential complies with the policies. `servers` are all MCP servers.
+async fn complies(
+    change: &mut Change<'_>,
+    before: &Credential,
+    after: &Credential,
+    servers: &[McpServer],
+) -> Result<bool> {
+    let policies = store::operations::policy::all(change).await?;
+    let (before, after) = (CredentialFacts::of(before, servers), CredentialFacts::of(after, servers));
+    Ok(policies.check(&after, Some(&before)).is_ok())
+}
+
+/// Checks, against the policies, the end of a secret or key that the credential gets now. A whole credential that ends
+/// earlier ends it too.
+async fn check_life(change: &mut Change<'_>, credential: &Credential, expires_at: Option<Timestamp>) -> Result<()> {
+    let end = [expires_at, credential.expires_at].into_iter().flatten().min();
+    let policies = store::operations::policy::all(&mut *change).await?;
+    Ok(policies.check_life(credential.auth_method, change.now(), end)?)
 }
 
 /// What a form or a line of an import says when these MCP servers are not open to the team.

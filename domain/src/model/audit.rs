@@ -189,6 +189,10 @@ word_enum! {
         CredentialEnabled = "credential.enabled",
         CredentialRevoked = "credential.revoked",
         CredentialExpiring = "credential.expiring",
+        CredentialConfirmed = "credential.confirmed",
+        CredentialRequested = "credential.requested",
+        CredentialRequestDecided = "credential.request_decided",
+        CredentialRequestWithdrawn = "credential.request_withdrawn",
         CredentialsExported = "credentials.exported",
         CredentialRetiredSecretTried = "credential.retired_secret_tried",
         TokenRevoked = "token.revoked",
@@ -223,6 +227,7 @@ word_enum! {
         ClientRemoved = "client.removed",
         ClientsPruned = "clients.pruned",
         ChecklistChanged = "checklist.changed",
+        PolicyChanged = "policy.changed",
         GrantAllowed = "grant.allowed",
         GrantDenied = "grant.denied",
         GrantEnded = "grant.ended",
@@ -254,6 +259,10 @@ word_enum! {
         Webhook = "webhook",
         /// The record of a leak; its identifier is its number.
         Incident = "incident",
+        /// A policy; its identifier is its name.
+        Policy = "policy",
+        /// A credential that a member asked for.
+        Request = "generation_request",
         SigningKey = "signing_key",
         MasterKey = "master_key",
         /// Countersign itself: the event has no other target.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::client::prune;
 use crate::model::operations::Retention;
+use crate::operations::policy;
 use crate::prelude::{Context, Fault, Timestamp};
 use crate::store;
 
@@ -46,6 +47,10 @@ impl Housekeeping {
         let sure = self.before.replace(now).map(|before| now.min(before.plus(INTERVAL)));
         while context.begin_change().await?.write_repeats(REPEATS_AT_A_TIME).await? {}
         let Some(sure) = sure else { return Ok(()) };
+        let disabled = policy::disable_unconfirmed(context, sure).await?;
+        if disabled > 0 {
+            tracing::info!(disabled, "credentials that nobody confirmed were disabled");
+        }
         store::operations::housekeeping::run(&context.store, sure, &RETENTION).await?;
         let removed = prune::run(context, sure).await?;
         if removed > 0 {

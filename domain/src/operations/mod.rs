@@ -8,6 +8,7 @@
 //! | [`housekeeping`] | removal of rows that no decision can need any more |
 //! | [`checklist`] | what a person ticks in the list on the overview |
 //! | [`key_rotation`] | replacing signing keys, and the master key |
+//! | [`policy`] | what the installation allows, and the review of credentials |
 
 pub mod backup;
 pub mod checklist;
@@ -15,4 +16,5 @@ pub mod facts;
 pub mod housekeeping;
 pub mod instance;
 pub mod key_rotation;
+pub mod policy;
 pub mod restore;

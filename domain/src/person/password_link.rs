@@ -131,7 +131,16 @@ pub async fn open(context: &Context, token: &str) -> Result<Option<PasswordLink>
 
 /// The link of this person that works now, without its token.
 pub async fn of_person(context: &Context, person: &Person) -> Result<Option<PasswordLink>, Fault> {
-    let row = store::person::password_link::of_person(&context.store, &person.id, context.now()).await?;
+    working(&context.store, person, context.now()).await
+}
+
+/// The same, read on `on`.
+pub(crate) async fn working(
+    on: impl On<'_>,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Option<PasswordLink>, Fault> {
+    let row = store::person::password_link::of_person(on, &person.id, now).await?;
     Ok(row.filter(|row| is_for(row, person)).map(|row| of(row, person.clone())))
 }
 

@@ -13,7 +13,7 @@ use sqlx::{Column, Row};
 use crate::base::clock::Timestamp;
 use crate::base::id::{
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
-    McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
+    McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, RequestId, SecretId, SessionId, TeamId, TokenId, WebhookId,
 };
 use crate::crypto::keys::TokenAlgorithm;
 use crate::crypto::password::StoredPassword;
@@ -25,6 +25,7 @@ use crate::model::client::redirect_uri::RedirectUri;
 use crate::model::client::refusal::AppRefusal;
 use crate::model::client::{ClientKind, ClientState};
 use crate::model::credential::AuthMethod;
+use crate::model::credential::request::RequestState;
 use crate::model::incident::record::Source;
 use crate::model::operations::ChecklistMark;
 use crate::model::person::authority::Role;
@@ -326,8 +327,8 @@ macro_rules! texts {
 
 texts! {
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
-    McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, SecretId, SessionId, TeamId, TokenId, WebhookId,
-    AppRefusal, AuthMethod, CallKind, CallOutcome, ChangePolicy, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, Role, Source, Target, TokenAlgorithm, WebhookFormat:
+    McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, RequestId, SecretId, SessionId, TeamId, TokenId, WebhookId,
+    AppRefusal, AuthMethod, CallKind, CallOutcome, ChangePolicy, ChecklistMark, ClientKind, ClientState, EndCause, EventKind, RedirectUri, Refusal, RequestState, Role, Source, Target, TokenAlgorithm, WebhookFormat:
     |value| value.as_str(), |text| Self::parse(&text)
 }
 texts! { Scopes: |scopes| scopes.to_string(), |text| Self::parse(&text) }

@@ -13,7 +13,7 @@ mod incident;
 mod issuer;
 mod keys;
 mod person;
-mod restore;
+mod policy;
 mod serve;
 mod server;
 
@@ -67,6 +67,9 @@ enum Command {
     /// Signing keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// What the installation allows, and reviews of credentials
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Find secrets, tokens and client IDs in a text
     Leak(incident::leak::Arguments),
     /// Stop many credentials at once, or undo that
@@ -77,7 +80,7 @@ enum Command {
     /// Write a consistent, checked copy of the database
     Backup(backup::Backup),
     /// Replace the database by a backup. Stop the servers first
-    Restore(restore::Arguments),
+    Restore(backup::restore::Arguments),
     /// Import credentials of another system
     Import(import::Arguments),
     /// The public address of this instance
@@ -170,11 +173,12 @@ fn run(config: &Config, command: Command) -> Result<(), CliError> {
             Command::Token(command) => client::token::run(config, command).await,
             Command::Server(command) => server::run(config, command).await,
             Command::Keys(command) => keys::run(config, command).await,
+            Command::Policy(command) => policy::run(config, command).await,
             Command::Leak(arguments) => incident::leak::run(config, &arguments).await,
             Command::EmergencyStop(arguments) => incident::emergency_stop::run(config, &arguments).await,
             Command::Audit(command) => audit::run(config, command).await,
             Command::Backup(arguments) => backup::backup(config, &arguments).await,
-            Command::Restore(arguments) => restore::run(config, &arguments).await,
+            Command::Restore(arguments) => backup::restore::run(config, &arguments).await,
             Command::Import(arguments) => import::run(config, &arguments).await,
             Command::Issuer(command) => issuer::run(config, command).await,
             Command::MigrateTo(arguments) => backup::migrate_to(config, &arguments).await,

@@ -2,10 +2,13 @@
 
 use app::pages::credential::usage::read_period;
 use app::pages::operations::about::{self, About};
+use app::pages::operations::policies::{self, TypedPolicy};
 use app::pages::operations::signing_keys::{self, TypedRotation};
 use app::pages::operations::{overview, search, settings};
 use domain::crypto::keys::signing::TokenAlgorithm;
 use domain::operations::key_rotation::{self, RotationMode};
+use domain::operations::policy;
+use domain::person::team;
 
 use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Response, Submission, links, read, respond,
@@ -41,6 +44,29 @@ pub(crate) async fn about(form: Submission) -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let about = About { version, started_at: *started_at, settings: settings.to_vec() };
     respond(form.visit, async { about::page(about).await }).await
+}
+
+/// `GET /settings/policies`
+pub(crate) async fn policies(fields: Fields) -> PageResult {
+    policies::list(fields.find("done")).await
+}
+
+/// `GET /settings/policies/{name}`
+pub(crate) async fn policy_form(name: String, _: Fields) -> PageResult {
+    policies::form(name, Form::new(None)).await
+}
+
+/// `POST /settings/policies/{name}`: changes a policy.
+pub(crate) async fn set_policy(form: Submission, name: String) -> Response {
+    let typed = read!(form.fields => TypedPolicy { mode, limit, words: "word", teams, accept });
+    form.run_of(name, typed, policies::form, async |form, name, typed| {
+        let teams = team::list(form.context(), form.visit.authority()?).await?;
+        let edit = typed.edit(policies::read_name(name)?, &teams)?;
+        let (_, changed) = policy::set(form.context(), &form.actor().await?, &edit).await?;
+        let done = if changed { Done::PolicySaved } else { Done::PolicyUnchanged };
+        Ok(Answer::Next(done.at(links::POLICIES)))
+    })
+    .await
 }
 
 /// `GET /settings/keys`: asks before a signing key is replaced.

@@ -698,6 +698,8 @@ fn call(command: &str) -> Vec<&str> {
         "backup" => vec!["copy.db"],
         "migrate-to" => vec!["postgres://127.0.0.1:1/x"],
         "emergency-stop" => vec!["--dry-run"],
+        "policy show" | "policy set" => vec!["expiry"],
+        "policy confirm" => vec![CLIENT],
         "issuer move" => vec!["https://auth.example.com"],
         _ => Vec::new(),
     });

@@ -86,6 +86,31 @@ async fn a_person_who_forgot_the_password_gets_a_link_and_sets_another_one() {
 }
 
 #[tokio::test]
+async fn who_asks_many_times_at_once_gets_one_link() {
+    let (app, mailbox) = App::with_mail().await;
+    app.signed_in().await;
+    round(&app, &mailbox).await;
+    for attempt in 0..20 {
+        app.instance.clock.advance(Duration::from_secs(2 * 3600));
+        mail::ask_for_password_link(&app.instance.context, EMAIL).await.expect("handles");
+        // Requests come while the e-mail is being sent.
+        let asking = (0..4).map(|_| {
+            let context = app.instance.context.clone();
+            tokio::spawn(async move { mail::ask_for_password_link(&context, EMAIL).await })
+        });
+        let asking: Vec<_> = asking.collect();
+        while mailbox.is_empty() {
+            mail::send_due(&app.instance.context).await.expect("sends");
+        }
+        for asked in asking {
+            asked.await.expect("no panic").expect("handles");
+        }
+        mail::send_due(&app.instance.context).await.expect("sends");
+        assert_eq!(mailbox.take().len(), 1, "round {attempt}");
+    }
+}
+
+#[tokio::test]
 async fn a_link_by_email_hinders_no_other_link_and_no_mailbox() {
     let (app, mailbox) = App::with_mail().await;
     let context = &app.instance.context;

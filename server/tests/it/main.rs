@@ -39,6 +39,7 @@ mod overview;
 mod passkeys;
 mod password_link;
 mod personal_tokens;
+mod policies;
 mod receipts;
 mod registration;
 mod repeats;

@@ -27,6 +27,7 @@ use domain::model::credential::Credential;
 use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::operations::How;
+use domain::model::operations::policy::{PolicyMode, PolicyName};
 use domain::model::origin::Origin;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
@@ -51,6 +52,7 @@ use domain::webhook::{self, WebhookDraft};
 use serde_json::{Value, json};
 
 use crate::openid::{Provider, app_that_links, sign_in_with};
+use crate::roles::{joined, set_policy, signed_in_as};
 use crate::support::{App, EMAIL, PASSWORD, basic, between, router};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -704,6 +706,27 @@ async fn without_a_former_database_no_position_of_a_status_list_is_given_out_twi
     assert_ne!(position(&restored).await, taken, "what was given out after the backup is not known");
 }
 
+#[tokio::test]
+async fn a_policy_that_changed_since_is_told_and_open_requests_end() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let member = InvitedRole::Team(TeamId::first(), Role::Member);
+    let member = joined(&app, "member@example.com", member).await;
+    set_policy(&app.instance.context, PolicyName::Generation, PolicyMode::Enforce).await;
+    let browser = signed_in_as(&app, &member).await;
+    let sent = browser.submit("/credentials/new", "/credentials/new", &[("name", "job")]).await;
+    let page = sent.header("location").split('?').next().expect("a path").to_owned();
+    drop(browser);
+    let backup = Backup::of(&app).await;
+    set_policy(&app.instance.context, PolicyName::Expiry, PolicyMode::Enforce).await;
+    let (app, difference) = backup.restored(app, true).await;
+    let lost: Vec<&str> = difference.lost.iter().map(|entry| entry.meaning.as_str()).collect();
+    assert_eq!(lost, ["the policy is as it was in the backup: set it again"]);
+    let browser = signed_in_as(&app, &member).await;
+    assert!(browser.get(&page).await.words().contains("Withdrawn"));
+    assert_eq!(browser.submit("/account", &format!("{page}/withdraw"), &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
 macro_rules! tests {
     ($(#[$doc:meta])* $([$file:literal, $test:literal]: $($action:ident)+;)*) => {
         $(#[$doc])*
@@ -770,8 +793,10 @@ tests! {
     ["", ""]:
         PersonalTokenGenerated PersonalTokenRevoked IncidentOpened IncidentEdited IncidentNoted IncidentContained
         IncidentClosed IncidentReopened;
+    ["restore", "a_policy_that_changed_since_is_told_and_open_requests_end"]:
+        PolicyChanged CredentialRequested CredentialRequestDecided CredentialRequestWithdrawn;
     ["", ""]:
-        WebhookAdded WebhookResumed;
+        WebhookAdded WebhookResumed CredentialConfirmed;
     ["", ""]:
         ClientAdded ClientEnabled ClientsPruned;
 }

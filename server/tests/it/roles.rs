@@ -25,6 +25,7 @@ use domain::model::credential::key::KeysDraft;
 use domain::model::credential::query::Query;
 use domain::model::incident::{Means, Policy, Selection, StopRequest};
 use domain::model::operations::How;
+use domain::model::operations::policy::{PolicyMode, PolicyName};
 use domain::model::person::Person;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::session::PROOF_LIFETIME;
@@ -32,8 +33,9 @@ use domain::model::person::team::InvitedRole;
 use domain::model::server::ScopeDescription;
 use domain::model::server::access::ServerAccess;
 use domain::model::webhook::EventKind;
+use domain::operations::policy::{self, PolicyEdit};
 use domain::operations::restore;
-use domain::person::invitation;
+use domain::person::{self, invitation};
 use domain::person::{manage, team};
 use domain::server::gateway::{self, GatewayDraft};
 use domain::server::{ServerDraft, add as add_server};
@@ -80,6 +82,13 @@ async fn manager_of<'app>(app: &'app App, team: &TeamId) -> Browser<'app> {
 pub(crate) async fn generated_for(app: &App, team: &TeamId, name: &str, proof: DraftProof) -> Generated {
     let draft = Draft { team: Some(team.clone()), name: name.to_owned(), proof, ..Draft::default() };
     generate(&app.instance.context, &operator(), &draft, None).await.expect("generates")
+}
+
+/// Sets a policy whose terms are the usual ones.
+pub(crate) async fn set_policy(context: &Context, name: PolicyName, mode: PolicyMode) {
+    let terms = policy::all(context).await.expect("reads").get(name).terms;
+    let edit = PolicyEdit { name, mode, terms, accepts: true };
+    policy::set(context, &operator(), &edit).await.expect("is set");
 }
 
 /// What a row of the table needs, written down again and not read from it.
@@ -150,6 +159,14 @@ pub(crate) fn rows() -> Vec<Row> {
             &[("issuer", "https://ci.example"), ("subject", "job:two")],
         ),
         ("/refusals", GET, PERSON, Nothing, 200, &[]),
+        ("/reviews", GET, PERSON, Nothing, 200, &[]),
+        ("/reviews", POST, Member, Team, 303, &[("client_id", "{client_id}")]),
+        ("/requests", GET, PERSON, Nothing, 200, &[]),
+        ("/requests/{request_id}", GET, Viewer, Team, 200, &[]),
+        ("/requests/{request_id}/decide", POST, Manager, Team, 303, &[("decision", "approve")]),
+        ("/requests/{request_id}/withdraw", POST, Manager, Team, 303, &[]),
+        // Only who asked generates it, and nobody here did.
+        ("/requests/{request_id}/generate", POST, PERSON, Nothing, 404, &[]),
         ("/servers", GET, PERSON, Nothing, 200, &[]),
         ("/servers/new", GET, Administrator, Nothing, 200, &[]),
         (
@@ -268,6 +285,9 @@ pub(crate) fn rows() -> Vec<Row> {
         ("/settings/keys", GET, Administrator, Nothing, 200, &[]),
         ("/settings/keys", POST, Administrator, Nothing, 303, &[("algorithm", "ES256"), ("haste", "emergency")]),
         ("/settings/about", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/policies", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/policies/{policy}", GET, Administrator, Nothing, 200, &[]),
+        ("/settings/policies/{policy}", POST, Administrator, Nothing, 303, &[("mode", "observe")]),
         ("/settings/stop", GET, Administrator, Nothing, 200, &[]),
         ("/settings/stop", POST, Administrator, Nothing, 422, &[("confirmation", "no")]),
         ("/settings/webhooks", GET, Administrator, Nothing, 200, &[]),
@@ -466,6 +486,7 @@ impl<'app> Stage<'app> {
             let report = leak::report(context, &Actor::system(), leaked.expose(), None, Policy::Revoke).await;
             number = report.expect("reports").incident.expect("an incident");
         }
+        let request = if row.0.contains("{request_id}") { self.asked().await } else { String::new() };
         let servers = domain::server::list(context).await.expect("reads");
         let behind = match is_asked("all") {
             true => behind(context, &format!("Ready {round}")).await,
@@ -513,7 +534,25 @@ impl<'app> Stage<'app> {
             ("{slug}", "guide".to_owned()),
             ("{gateway_id}", behind.to_string()),
             ("{number}", number.to_string()),
+            ("{request_id}", request),
+            ("{policy}", "expiry".to_owned()),
         ])
+    }
+
+    /// The identifier of a request for a credential of the team.
+    async fn asked(&self) -> String {
+        let context = &self.app.instance.context;
+        let member = match person::find_by_email(context, "asker@example.com").await.expect("reads") {
+            Some(member) => member,
+            None => {
+                joined(self.app, "asker@example.com", InvitedRole::Team(self.team.clone(), Role::Member)).await
+            }
+        };
+        let browser = signed_in_as(self.app, &member).await;
+        set_policy(context, PolicyName::Generation, PolicyMode::Enforce).await;
+        let asked = browser.submit("/credentials/new", "/credentials/new", &[("name", "job"), ("server", "http://localhost:8080/mcp")]).await;
+        set_policy(context, PolicyName::Generation, PolicyMode::Off).await;
+        between(asked.header("location"), "/requests/", "?").to_owned()
     }
 
     pub(crate) async fn newest_entry(&self) -> i64 {
@@ -635,7 +674,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 /// The routes whose forms always ask again who the person is, written down again and not read from the table.
-const ASK_AGAIN: [&str; 38] = [
+const ASK_AGAIN: [&str; 41] = [
     "/account/authenticator",
     "/account/authenticator/remove",
     "/account/openid",
@@ -663,12 +702,15 @@ const ASK_AGAIN: [&str; 38] = [
     "/people/invite",
     "/people/{person_id}/password-link",
     "/people/{person_id}/teams",
+    "/requests/{request_id}/decide",
+    "/requests/{request_id}/generate",
     "/servers/new",
     "/servers/{id}/gateway",
     "/servers/{id}/tools/accept",
     "/servers/{id}/tools/scope",
     "/servers/{id}/unarchive",
     "/settings/keys",
+    "/settings/policies/{policy}",
     "/settings/webhooks/new",
     "/settings/webhooks/{id}/secret",
     "/teams/new",

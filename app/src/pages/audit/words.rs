@@ -66,6 +66,10 @@ texts! {
     CredentialEnabled "Credential enabled";
     CredentialRevoked "Credential revoked";
     CredentialExpiring "Credential expires soon";
+    CredentialConfirmed "Credential confirmed in a review";
+    CredentialRequested "Credential asked for";
+    CredentialRequestDecided "Request for a credential decided";
+    CredentialRequestWithdrawn "Request for a credential withdrawn";
     CredentialRetiredSecretTried "Secret tried after its end";
     InstanceRestored "Backup restored";
     SigningKeyRotated "Signing key rotated";
@@ -98,6 +102,7 @@ texts! {
     ClientEnabled "Client enabled";
     ClientRemoved "Client removed";
     ChecklistChanged "Checklist changed";
+    PolicyChanged "Policy changed";
     ClientsPruned "Unused clients removed";
     GrantAllowed "Access allowed";
     GrantDenied "Access denied";
@@ -122,7 +127,7 @@ const KINDS: [(&str, &str, &[&str]); 8] = [
     ("apps", "Apps and clients", &["client", "grant.", "personal_token."]),
     ("servers", "MCP servers", &["mcp_server."]),
     ("webhooks", "Webhooks", &["webhook."]),
-    ("instance", "Keys and backups", &["signing_key.", "master_key.", "instance.", "checklist."]),
+    ("instance", "Keys, backups, policies", &["signing_key.", "master_key.", "instance.", "checklist.", "policy."]),
 ];
 
 fn of_kind(beginnings: &'static [&'static str]) -> impl Iterator<Item = Action> {

@@ -10,11 +10,11 @@ use domain::credential::{federated, keys};
 use domain::crypto::public_key::PublicKey;
 use domain::model::credential::federated::FederatedDraft;
 use domain::model::credential::key::KeysDraft;
-use domain::model::credential::{AuthenticatorEnd, ClientSecret};
+use domain::model::credential::{AuthMethod, AuthenticatorEnd, ClientSecret};
 use domain::services::issuer_keys::ClientKeys;
 
 use crate::components::form::proof::{IdentityFields, TypedIdentity, TypedKeys};
-use crate::pages::credential::fields::{ExpiryChoice, key_with_expiry};
+use crate::pages::credential::fields::{ExpiryChoice, ExpiryLimits, key_with_expiry};
 use crate::pages::credential::find;
 use crate::pages::credential::head::Shown;
 use crate::pages::credential::list::has_only_archived_servers;
@@ -78,7 +78,8 @@ pub struct TypedSecret {
 /// The page that adds a secret, with the typed values and the errors.
 pub async fn new_secret(client_id: String, form: Form<TypedSecret>) -> Result<Page, ActionError> {
     let Form { typed, errors, .. } = form;
-    let fields = view! { <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone()/> };
+    let limits = ExpiryLimits::of(&signed_in()?, AuthMethod::ClientSecret).await?;
+    let fields = view! { <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() limits/> };
     let lead = "Both secrets work until you remove one or it expires. To replace a secret, rotate it instead.";
     let page = FormPage::new("Add a secret", links::new_secret(&client_id), "Add secret").lead(lead);
     added(&client_id, page.panel("Add a secret", fields), errors).await
@@ -88,7 +89,8 @@ pub async fn new_secret(client_id: String, form: Form<TypedSecret>) -> Result<Pa
 pub async fn new_key(client_id: String, form: Form<TypedKeys>) -> Result<Page, ActionError> {
     let Form { typed, errors, .. } = form;
     let page = FormPage::new("Add a key", links::new_key(&client_id), "Add key");
-    added(&client_id, page.panel("Add a key", key_with_expiry(typed, &errors)), errors).await
+    let limits = ExpiryLimits::of(&signed_in()?, AuthMethod::PrivateKeyJwt).await?;
+    added(&client_id, page.panel("Add a key", key_with_expiry(typed, &errors, limits)), errors).await
 }
 
 /// The page that adds an identity.

@@ -11,7 +11,7 @@ use domain::server;
 
 use crate::components::time::calendar;
 use crate::pages::credential::fields::{
-    Choose, ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_lifetime,
+    Choose, ExpiryChoice, ExpiryLimits, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_lifetime,
     read_new_expiry, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words,
     server_cards, team_choice, words_fields,
 };
@@ -151,6 +151,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
     let teams = domain::person::team::list(&visit.context, visit.authority()?).await?;
     let secrets = inspect::secrets(&visit.context, &credential.client_id).await?;
     let several = secrets.iter().filter(|secret| secret.end().is_live(visit.now())).count() > 1;
+    let limits = ExpiryLimits::of(&visit, credential.auth_method).await?;
     let keep = match credential.ends_at {
         None => "As it is: never".to_owned(),
         Some(at) => format!("As it is: {}", calendar(at, visit.now())),
@@ -165,7 +166,7 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         {server_cards(Choose::Several, servers, &teams, &typed.servers, &typed.scopes, &errors)}
         {lost_choice(lost, &typed.scopes)}
         {live_tokens(&impact, typed.end_tokens.is_some())}
-        <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() keep=Some(keep)/>
+        <ExpiryChoice chosen=typed.expiry day=typed.expires_on errors=errors.clone() keep=Some(keep) limits/>
         {several.then(|| muted("Another expiry applies to each secret that works and is not being replaced."))}
         <LifetimeChoice chosen=typed.token_lifetime error=errors.at("token_lifetime")/>
         <TextArea id="ip_ranges" label="Allowed IP ranges" value=typed.ip_ranges placeholder="10.2.0.0/16"

@@ -5,12 +5,13 @@ use std::time::Duration;
 use domain::base::clock::Timestamp;
 use domain::base::id::{PersonId, TeamId};
 use domain::model::credential::draft::Expiry;
-use domain::model::credential::{AssertionRules, Credential, Owner};
+use domain::model::credential::{AssertionRules, AuthMethod, Credential, Owner};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::access::ServerAccess;
 use domain::model::server::{McpServer, PRIVILEGED_SCOPES, ScopeDescription};
+use domain::operations::policy;
 use domain::person::{manage, team};
 
 use crate::components::form::proof::{KeyFields, TypedKeys};
@@ -373,6 +374,44 @@ pub(crate) fn keep_grantable(
     Ok(PRIVILEGED_SCOPES.into_iter().filter(is_asked).collect())
 }
 
+/// What policies say about the end of a new secret or key.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExpiryLimits {
+    /// How many days it may work at most.
+    longest: Option<u32>,
+    /// Whether it must end.
+    must_end: bool,
+}
+
+impl ExpiryLimits {
+    /// Those of secrets, or of keys.
+    pub(crate) async fn of(visit: &Visit, method: AuthMethod) -> Result<Self, ActionError> {
+        let policies = policy::all(&visit.context).await?;
+        let longest = policies.longest(method);
+        Ok(Self { longest, must_end: longest.is_some() || policies.must_end() })
+    }
+
+    /// The days to choose from, and how many of them are chosen at first.
+    fn days(self) -> (Vec<u32>, u32) {
+        let fits = |days: &u32| self.longest.is_none_or(|longest| *days <= longest);
+        let mut days: Vec<u32> = [7, 30, 90, 365].into_iter().filter(fits).collect();
+        days.extend(self.longest.filter(|longest| !days.contains(longest) && *longest < 365));
+        days.sort_unstable();
+        let usual = days.iter().copied().filter(|days| *days <= 90).max().unwrap_or(90);
+        (days, usual)
+    }
+
+    fn hint(self) -> String {
+        match self {
+            Self { longest: Some(days), .. } => {
+                format!("A policy allows a secret at most {}.", counted(i64::from(days), "day", "days"))
+            }
+            Self { must_end: true, .. } => "A policy needs an end.".to_owned(),
+            _ => "We recommend an expiry date and rotating before it.".to_owned(),
+        }
+    }
+}
+
 /// The expiry of the secret or key. `keep` is the present one, which may stay.
 #[component]
 pub(crate) fn ExpiryChoice(
@@ -380,37 +419,39 @@ pub(crate) fn ExpiryChoice(
     day: String,
     errors: Errors,
     #[prop(default = None)] keep: Option<String>,
+    #[prop(default = ExpiryLimits::default())] limits: ExpiryLimits,
 ) -> AnyView {
-    let usual = if keep.is_some() { KEEP } else { "90" };
-    let chosen = if chosen.is_empty() { usual.to_owned() } else { chosen };
+    let (days, usual) = limits.days();
+    let usual = if keep.is_some() { KEEP.to_owned() } else { usual.to_string() };
+    let chosen = if chosen.is_empty() { usual } else { chosen };
     let keep = keep.map(|words| choice("radio", "expiry", KEEP, chosen == KEEP, words));
-    let presets = [
-        ("7", "In 7 days"),
-        ("30", "In 30 days"),
-        ("90", "In 90 days"),
-        ("365", "In 365 days"),
-        ("never", "Never"),
-        ("date", "On a date"),
-    ];
-    let choices = presets.map(|(value, word)| choice("radio", "expiry", value, value == chosen, word));
+    let in_days = days.into_iter().map(|days| (days.to_string(), format!("In {}", counted(i64::from(days), "day", "days"))));
+    let never = (!limits.must_end).then(|| ("never".to_owned(), "Never".to_owned()));
+    let presets = in_days.chain(never).chain([("date".to_owned(), "On a date".to_owned())]);
+    let choices: Vec<AnyView> = presets
+        .map(|(value, word)| {
+            let is_chosen = value == chosen;
+            choice("radio", "expiry", value, is_chosen, word)
+        })
+        .collect();
     html! {
         <fieldset class="stack dated" id="expiry" tabindex="-1">
             <legend>"Expires"</legend>
-            <div class="options">{keep}{choices.collect_view()}</div>
+            <div class="options">{keep}{choices}</div>
             <div class="on-date">
                 <TextField id="expires_on" label="Date" kind="date" value=day error=errors.at("expires_on")
                     hint="Until the end of that day, UTC. Only for “On a date”."/>
             </div>
             {errors.at("expiry").map(|error| view! { <p class="error"><Drawing icon=Icon::Warning/>{error}</p> })}
-            <p class="hint">"We recommend an expiry date and rotating before it."</p>
+            <p class="hint">{limits.hint()}</p>
         </fieldset>
     }
 }
 
 /// A key, and when it expires.
-pub(crate) fn key_with_expiry(typed: TypedKeys, errors: &Errors) -> AnyView {
+pub(crate) fn key_with_expiry(typed: TypedKeys, errors: &Errors, limits: ExpiryLimits) -> AnyView {
     let (chosen, day) = (typed.expiry.clone(), typed.expires_on.clone());
-    html! { <KeyFields typed errors=errors.clone()/><ExpiryChoice chosen day errors=errors.clone()/> }
+    html! { <KeyFields typed errors=errors.clone()/><ExpiryChoice chosen day errors=errors.clone() limits/> }
 }
 
 /// The lifetime of tokens.

@@ -12,6 +12,7 @@ use domain::model::person::authority::Role;
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
 
+use crate::pages::credential::list::review;
 use crate::pages::credential::list::{STATUSES, has_only_archived_servers, server_archived};
 use crate::pages::team::who_may_act;
 use crate::prelude::*;
@@ -221,9 +222,10 @@ pub(crate) async fn notices(shown: &Shown) -> Result<AnyView, ActionError> {
         None => None,
     };
     let leaked = if open { leaked(shown, incident).await? } else { None };
+    let review = review::notice_of(&shown.visit, &shown.credential).await?;
     Ok(html! {
         {revoked}
-        {open.then(|| view! { {leaked}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)}{archived(shown)} })}
+        {open.then(|| view! { {leaked}{stopped(shown)}{rotation(shown)}{imported(shown)}{closed(shown)}{archived(shown)}{review} })}
     })
 }
 

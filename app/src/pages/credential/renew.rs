@@ -5,7 +5,7 @@ use domain::base::clock::Timestamp;
 use domain::base::text::csv_cell;
 use domain::credential::CredentialError;
 use domain::credential::generate::Generated;
-use domain::credential::renew::{Renewal, Renewed};
+use domain::credential::several::renew::{Renewal, Renewed};
 use domain::model::credential::{AuthMethod, Credential, Status};
 use domain::model::field_error::FieldError;
 use domain::model::person::team::Team;
@@ -266,6 +266,7 @@ fn why(error: CredentialError) -> String {
     let words = match error {
         CredentialError::OtherMethod => "No new secret: this credential has no secret.",
         CredentialError::RotationUnderWay => "No new secret: a rotation is under way. Finish or cancel it first.",
+        CredentialError::NeedsApproval => "No new secret: a manager of the team must approve it first.",
         CredentialError::Revoked => "No new secret: this credential is revoked.",
         CredentialError::AlreadySubmitted(_) => "This form was sent before. Its new secret was shown then.",
         CredentialError::NotFound | CredentialError::Forbidden => "No new secret: your role does not allow it.",

@@ -13,7 +13,7 @@ use domain::model::field_error::FieldError;
 use crate::components::form::field::ProofFields;
 use crate::components::form::proof::TypedKeys;
 use crate::components::time::relative;
-use crate::pages::credential::fields::key_with_expiry;
+use crate::pages::credential::fields::{ExpiryLimits, key_with_expiry};
 use crate::pages::credential::find;
 use crate::pages::credential::usage::{impact_facts, secrets_by_use};
 use crate::prelude::*;
@@ -112,8 +112,9 @@ pub async fn form(client_id: String, form: Form<Typed>) -> Result<Page, ActionEr
         AuthMethod::Federated => return Err(CredentialError::OtherMethod.into()),
     };
     let Form { typed, errors, .. } = form;
+    let limits = ExpiryLimits::of(&visit, credential.auth_method).await?;
     let key_fields =
-        (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors));
+        (credential.auth_method == AuthMethod::PrivateKeyJwt).then(|| key_with_expiry(typed.keys, &errors, limits));
     let Sides { new, others, .. } = sides(&visit.context, &credential).await?;
     let present: Vec<Side> = new.into_iter().chain(others).collect();
     let expiry = match credential.auth_method {

@@ -11,6 +11,7 @@ use domain::model::operations::ChecklistMark;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::server::McpServer;
 use domain::model::server::gateway::call::ServerCalls;
+use domain::operations::policy;
 use domain::server::{self, gateway};
 use domain::webhook;
 use leptos::server_fn::codec::GetUrl;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::components::chart::{period_words, shares};
 use crate::components::parts::key_figures;
 use crate::pages::audit::entry::{EntryView, entry_list};
+use crate::pages::credential::new::request;
 use crate::pages::credential::usage::{exchanges_panel, most_refused, most_used};
 use crate::pages::operations::checklist::steps;
 use crate::prelude::*;
@@ -71,7 +73,9 @@ pub async fn page(period: Period, done: Option<&str>) -> Result<Page, ActionErro
     let counts = read_overview().await?;
     let steps = steps(&visit, counts).await?;
     let body = if counts.all == 0 {
-        html! { {begin(&visit)}{steps}{latest(&visit).await?} }
+        let to_do = to_do(&visit).await?;
+        let asked = to_do.iter().any(|concern| concern.count > 0).then(|| attention(counts, (0, 0), 0, to_do));
+        html! { {asked}{begin(&visit)}{steps}{latest(&visit).await?} }
     } else {
         let servers = server::list(&visit.context).await?;
         let whose = Whose::All(authority);
@@ -79,7 +83,7 @@ pub async fn page(period: Period, done: Option<&str>) -> Result<Page, ActionErro
         // Until the first exchange the next step is the most useful thing. Later the numbers are.
         let (first, later) = if counts.all > counts.unverified { (None, steps) } else { (steps, None) };
         html! {
-            {attention(counts, record::count(&visit.context, visit.authority()?).await?, failing_webhooks(&visit).await?)}
+            {attention(counts, record::count(&visit.context, authority).await?, failing_webhooks(&visit).await?, to_do(&visit).await?)}
             {first}
             {figures(&visit, counts).await?}
             {exchanges_panel(&visit, whose, period, links::OVERVIEW, Some(Vec::new())).await?}
@@ -163,13 +167,19 @@ struct Concern {
 }
 
 /// What needs attention, the most urgent first. Only what there is.
-fn attention(counts: OverviewCounts, (open, contained): (i64, i64), failing_webhooks: i64) -> AnyView {
+fn attention(
+    counts: OverviewCounts,
+    (open, contained): (i64, i64),
+    failing_webhooks: i64,
+    to_do: [Concern; 3],
+) -> AnyView {
     let of = |count: i64, words: [&'static str; 2], status: &str, tone: &'static str| Concern {
         count,
         words,
         address: links::credentials_with_status(status),
         tone,
     };
+    let [waiting, approved, unconfirmed] = to_do;
     let concerns = [
         of(counts.leaked, ["leaked and still works", "leaked and still work"], "leaked", "danger"),
         Concern {
@@ -184,6 +194,8 @@ fn attention(counts: OverviewCounts, (open, contained): (i64, i64), failing_webh
             address: links::INCIDENTS.to_owned(),
             tone: "warn",
         },
+        waiting,
+        approved,
         of(counts.expiring, ["expires within 14 days", "expire within 14 days"], "expiring", "warn"),
         Concern {
             count: failing_webhooks,
@@ -191,6 +203,7 @@ fn attention(counts: OverviewCounts, (open, contained): (i64, i64), failing_webh
             address: links::WEBHOOKS.to_owned(),
             tone: "warn",
         },
+        unconfirmed,
         of(
             counts.imported,
             ["uses an imported secret: rotate it", "use imported secrets: rotate them"],
@@ -217,6 +230,18 @@ fn attention(counts: OverviewCounts, (open, contained): (i64, i64), failing_webh
         html! { <ul class="cards">{cards}</ul> }
     };
     html! { <section aria-labelledby="attention"><h2 id="attention" class="vh">"Needs attention"</h2>{content}</section> }
+}
+
+/// What policies ask of the visitor: requests to decide, approved requests to use, credentials to confirm.
+async fn to_do(visit: &Visit) -> Result<[Concern; 3], ActionError> {
+    let (waiting, approved) = request::to_do(visit).await?;
+    let unconfirmed = policy::count_unconfirmed(&visit.context, visit.authority()?).await?;
+    let of = |count, words, address: &str| Concern { count, words, address: address.to_owned(), tone: "warn" };
+    Ok([
+        of(waiting, ["request waits for you", "requests wait for you"], links::REQUESTS),
+        of(approved, ["approved request to generate", "approved requests to generate"], links::REQUESTS),
+        of(unconfirmed, ["credential to confirm", "credentials to confirm"], links::REVIEWS),
+    ])
 }
 
 /// The webhooks whose last messages failed. Only administrators see webhooks.

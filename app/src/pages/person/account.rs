@@ -90,11 +90,16 @@ pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccou
             <a href=links::APPS>"Connected apps"</a>"."
         </p></div>
     };
+    let owes_factor = viewer.owes_factor.then(|| {
+        let words = " A policy of this installation needs it for your role. The other pages open when you have one.";
+        notice("warn", view! { <p><b>"Add a second factor to go on: an authenticator app or a passkey."</b>{words}</p> })
+    });
     let end = muted("A session ends after 30 minutes without use, or 12 hours after sign-in.");
     let body = view! {
         <ErrorSummary errors/>
         {receipt(&visit, On::Account, done, ended.words(), Some(visit.viewer()?.id.to_string())).await?}
         {head((), "Account", lead, ())}
+        {owes_factor}
         <div class="split">
             {panel("you", "Your name", (), post_form(links::ACCOUNT_NAME, "body", name))}
             {panel("pw", "Password", (), post_form(links::ACCOUNT_PASSWORD, "body", password))}

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::base::id::{ClientId, KeyId, SecretId};
 use crate::credential::generate::{self, Generated};
-use crate::credential::{CredentialError, Result, begin_with, keys, sent_before, update_ends};
+use crate::credential::{CredentialError, Result, begin_with, check_life, keys, sent_before, update_ends};
 use crate::model::credential::draft::{DEFAULT_EXPIRY, Expiry, check_expiry};
 use crate::model::credential::key::KeysDraft;
 use crate::model::credential::{AuthMethod, ClientSecret, Credential};
@@ -139,8 +139,10 @@ pub async fn secret_instead_of(
     change.use_form_token(form_token, client_id.as_str(), sent_before).await?;
     let secrets = store::credential::secrets(&mut change, client_id).await?;
     let model = secrets.iter().find(|secret| replaced.is_none_or(|replaced| secret.id == *replaced));
-    let expiry = expiry.unwrap_or_else(|| model.map_or_else(Expiry::default, like));
-    let expires_at = check_expiry(expiry, now).at("expiry")?;
+    let policies = store::operations::policy::all(&mut change).await?;
+    let usual = || policies.within(AuthMethod::ClientSecret, model.map_or_else(Expiry::default, like));
+    let expires_at = check_expiry(expiry.unwrap_or_else(usual), now).at("expiry")?;
+    policies.check_life(AuthMethod::ClientSecret, now, expires_at)?;
     let old = to_replace(live(&mut change, &credential).await?, replaced.map(SecretId::as_str))?;
     credential.rotation_ends_at = retire(&mut change, &old, deadline).await?;
     let (id, secret) = generate::add_secret(&mut change, actor, client_id, expires_at).await?;
@@ -157,7 +159,8 @@ pub async fn secret_instead_of(
 /// The database does not answer.
 pub async fn next_expiry(context: &Context, credential: &Credential) -> Result<Option<Timestamp>> {
     let secrets = store::credential::secrets(&context.store, &credential.client_id).await?;
-    let expiry = secrets.first().map_or_else(Expiry::default, like);
+    let policies = store::operations::policy::all(&context.store).await?;
+    let expiry = policies.within(AuthMethod::ClientSecret, secrets.first().map_or_else(Expiry::default, like));
     Ok(check_expiry(expiry, context.now()).at("expiry")?)
 }
 
@@ -188,6 +191,7 @@ pub async fn key(
     if credential.keys_at.is_some() {
         return Err(FieldError::new("public_key", keys::PUBLISHES).into());
     }
+    check_life(&mut change, &credential, expires_at).await?;
     let old = to_replace(live(&mut change, &credential).await?, replaced.map(KeyId::as_str))?;
     let added = keys::insert(&mut change, actor, client_id, checked, expires_at).await?;
     retire(&mut change, &old, deadline).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::base::id::{AuthenticatorId, ClientId, SecretId};
 use crate::credential::generate::{Generated, add_secret, with_secret};
-use crate::credential::{CredentialError, Outcome, Result, begin_with, sent_before, update_ends};
+use crate::credential::{CredentialError, Outcome, Result, begin_with, check_life, sent_before, update_ends};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::draft::{Expiry, check_expiry};
 use crate::model::person::authority::Role;
@@ -40,6 +40,7 @@ pub async fn add(
         let message = format!("This credential has {MOST_SECRETS} secrets already. Remove one first.");
         return Err(FieldError::new("main", message).into());
     }
+    check_life(&mut change, &credential, expires_at).await?;
     let (id, secret) = add_secret(&mut change, actor, client_id, expires_at).await?;
     update_ends(&mut change, &credential).await?;
     let details = json!({ "secret": id.as_str(), "expires_at": expires_at.map(Timestamp::rfc3339) });

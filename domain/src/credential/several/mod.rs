@@ -3,6 +3,7 @@
 
 mod moving;
 mod outcome;
+pub mod renew;
 mod replacing;
 mod rotations;
 mod undo;

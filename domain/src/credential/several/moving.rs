@@ -2,8 +2,9 @@
 
 use crate::base::id::{PersonId, TeamId};
 use crate::credential::several::outcome::{Done, Kept};
-use crate::credential::{Result, changed_event, generate, moved_event, owner_change};
+use crate::credential::{Result, changed_event, complies, generate, moved_event, owner_change};
 use crate::model::credential::{Credential, Owner};
+use crate::model::operations::policy::CredentialFacts;
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
@@ -60,6 +61,12 @@ pub async fn foresee(
     team: &TeamId,
 ) -> Result<Vec<Foreseen>, Fault> {
     let servers = store::server::list(&context.store).await?;
+    let policies = store::operations::policy::all(&context.store).await?;
+    let complies = |before: &Credential| {
+        let after = Credential { team: team.clone(), ..before.clone() };
+        let (after, before) = (CredentialFacts::of(&after, &servers), CredentialFacts::of(before, &servers));
+        policies.check(&after, Some(&before)).is_ok()
+    };
     let mut foreseen = Vec::with_capacity(credentials.len());
     for credential in credentials {
         let loses_owner = match &credential.owner {
@@ -67,7 +74,11 @@ pub async fn foresee(
             None => false,
         };
         let may = authority.role_in(&credential.team).is_some_and(|role| role >= Role::Manager);
-        let kept = if may { obstacle(&credential, team, &servers, authority) } else { Some(Kept::Role) };
+        let kept = match obstacle(&credential, team, &servers, authority) {
+            _ if !may => Some(Kept::Role),
+            None if credential.revoked_at.is_none() && !complies(&credential) => Some(Kept::Policy),
+            kept => kept,
+        };
         let closed = match kept {
             Some(Kept::Server) => closed_to(&credential, team, &servers).cloned().collect(),
             _ => Vec::new(),
@@ -119,6 +130,9 @@ pub(super) async fn moved(
         return Ok(Err(kept));
     }
     let mut after = Credential { team: to.team.id.clone(), ..before.clone() };
+    if before.revoked_at.is_none() && !complies(change, &before, &after, &to.servers).await? {
+        return Ok(Err(Kept::Policy));
+    }
     let mut changes = Changes::default();
     if to.restores && to.owner.is_some() {
         after.owner.clone_from(&to.owner);

@@ -25,6 +25,8 @@ word_enum! {
         Archived = "archived",
         /// It has a scope that only administrators give.
         Scope = "scope",
+        /// It would not comply with a policy.
+        Policy = "policy",
         /// It would have too many tags.
         Tags = "tags",
         /// It has no other MCP server.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::base::id::McpServerId;
-use crate::credential::Result;
+use crate::credential::{Result, complies};
 use crate::credential::several::outcome::Kept;
 use crate::model::credential::Credential;
 use crate::model::server::scope::Scopes;
@@ -92,6 +92,9 @@ pub(super) async fn replace(
         Err(kept) => return Ok(Err(kept)),
     };
     let after = Credential { servers: rest, scopes, ..before.clone() };
+    if !complies(change, &before, &after, servers).await? {
+        return Ok(Err(Kept::Policy));
+    }
     let now = change.now();
     store::credential::update(change, &after, now).await?;
     Ok(Ok(changed(&before, &after, servers)))

@@ -9,7 +9,7 @@ use crate::base::id::{ClientId, McpServerId, PersonId, TeamId};
 use crate::credential::several::moving::{self, Move};
 use crate::credential::several::outcome::{Done, Kept, MOST_GIVEN};
 use crate::credential::several::replacing;
-use crate::credential::{CredentialError, Result, generate, owner_change};
+use crate::credential::{CredentialError, Result, complies, generate, owner_change};
 use crate::model::audit::{Action, AuditEntry};
 use crate::model::credential::Credential;
 use crate::model::field_error::FieldError;
@@ -178,6 +178,9 @@ async fn with_servers(
         return Ok(Err(Kept::Scope));
     }
     let after = Credential { servers: servers.to_vec(), scopes: scopes.clone(), ..before.clone() };
+    if !complies(change, &before, &after, &known).await? {
+        return Ok(Err(Kept::Policy));
+    }
     let now = change.now();
     store::credential::update(change, &after, now).await?;
     Ok(Ok((replacing::changed(&before, &after, &known), None)))

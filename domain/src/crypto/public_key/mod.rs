@@ -31,6 +31,7 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 
 word_enum! {
     /// A JWS algorithm that a key can be registered for, by its name in `alg` (RFC 7518 §3.1, RFC 8037 §3.1).
+    #[derive(serde::Serialize, serde::Deserialize)]
     pub enum KeyAlgorithm {
         /// RSASSA-PKCS1-v1_5 with SHA-256: what client libraries default to.
         Rs256 = "RS256",

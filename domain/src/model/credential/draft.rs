@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AppClientId, ClientId, McpServerId, PersonId, TeamId};
@@ -32,7 +33,7 @@ const MOST_RANGES: usize = 50;
 pub(crate) const LONGEST_REASON: usize = 500;
 
 /// When a new secret stops working.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expiry {
     /// This long after generation.
     After(Duration),
@@ -49,7 +50,7 @@ impl Default for Expiry {
 }
 
 /// How the new credential proves itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub enum DraftProof {
     /// With a secret that is generated.
     #[default]
@@ -64,8 +65,9 @@ pub enum DraftProof {
     Federated(FederatedDraft),
 }
 
-/// The credential that is asked for. Only the name is needed.
-#[derive(Debug, Clone, Default)]
+/// The credential that is asked for. Only the name is needed. A request to a manager is stored as JSON: see
+/// [`GenerationRequest`](crate::model::credential::request::GenerationRequest).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Draft {
     /// The team that owns it; see [`generate`](crate::credential::generate::generate) for what happens without one.
     pub team: Option<TeamId>,
@@ -152,6 +154,16 @@ pub(crate) enum CheckedProof {
     Keys(Vec<(String, PublicKey)>),
     KeysAt(KeysAt),
     Federated(Box<CheckedIdentity>),
+}
+
+impl CheckedProof {
+    pub(crate) fn method(&self) -> AuthMethod {
+        match self {
+            Self::Secret => AuthMethod::ClientSecret,
+            Self::Keys(_) | Self::KeysAt(_) => AuthMethod::PrivateKeyJwt,
+            Self::Federated(_) => AuthMethod::Federated,
+        }
+    }
 }
 
 impl Draft {

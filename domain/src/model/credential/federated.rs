@@ -147,7 +147,7 @@ pub(crate) fn names_somebody(pattern: &str, claims: &[(String, String)]) -> bool
 }
 
 /// An identity, as a form or a command describes it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct FederatedDraft {
     /// The issuer's identifier: an https URL (or http, where the operator allowed the host).
     pub issuer: String,

@@ -52,7 +52,7 @@ impl ClientKey {
 }
 
 /// The keys to add, as a form or a command describes them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct KeysDraft {
     /// JWK, JWKS or PEM.
     pub text: String,

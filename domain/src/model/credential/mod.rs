@@ -4,6 +4,7 @@ pub mod draft;
 pub mod federated;
 pub mod key;
 pub mod query;
+pub mod request;
 pub mod usage;
 
 use std::net::IpAddr;
@@ -41,7 +42,7 @@ word_enum! {
 }
 
 /// What a credential's assertions may do besides the default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct AssertionRules {
     /// The token endpoint's URL is accepted as `aud` besides the issuer (RFC 7523 §3 before its revision).
     pub token_endpoint_audience: bool,

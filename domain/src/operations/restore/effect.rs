@@ -94,6 +94,11 @@ ends! {
     CredentialIdentityAdded:;
     CredentialEnabled:;
     CredentialExpiring:;
+    CredentialConfirmed:;
+    CredentialRequested:;
+    CredentialRequestDecided:;
+    CredentialRequestWithdrawn:;
+    PolicyChanged:;
     CredentialsExported:;
     CredentialRetiredSecretTried:;
     InstanceRestored:;
@@ -145,6 +150,7 @@ pub(super) fn lost(action: Action) -> Option<&'static str> {
         Action::ClientSecretReplaced => "neither the old nor the new secret works: replace it once more",
         Action::WebhookAdded => "the webhook is gone",
         Action::McpServerAdded => "the MCP server is not registered",
+        Action::PolicyChanged => "the policy is as it was in the backup: set it again",
         Action::SigningKeyRotated => "the new signing key is gone, and its tokens are refused",
         _ => return None,
     })

@@ -91,6 +91,7 @@ fn all(engine: Engine) -> Vec<Migration> {
         migration(46, "mails", include_str!("../../../../migrations/0046_mails.sql")),
         migration(47, "handovers", include_str!("../../../../migrations/0047_handovers.sql")),
         migration(48, "webhook formats", include_str!("../../../../migrations/0048_webhook_formats.sql")),
+        migration(49, "policies", include_str!("../../../../migrations/0049_policies.sql")),
     ];
     if engine == Engine::Sqlite {
         let sql = include_str!("../../../../migrations/sqlite/0011_clustered_ledger.sql");

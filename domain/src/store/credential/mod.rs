@@ -5,6 +5,7 @@
 //! | [`authenticators`] | `client_keys`, `federated_identities`, and what all authenticators have in common |
 //! | [`generated`] | pages of `credentials` by the person who generated them |
 //! | [`import`] | many credentials in one statement |
+//! | [`request`] | `generation_requests` |
 //! | [`list`] | pages of `credentials`, in every order and with every filter |
 
 pub mod authenticators;
@@ -12,6 +13,7 @@ pub(crate) mod generated;
 pub(crate) mod handover;
 pub mod import;
 pub mod list;
+pub(crate) mod request;
 
 use ipnet::IpNet;
 

@@ -12,7 +12,7 @@ use crate::store::operations::keys;
 use crate::store::{Engine, Result, Statement, Store, StoreError, Transaction, composed_sql, row, sql};
 
 /// Every table, in an order in which each row comes after the rows that it refers to.
-const TABLES: [&str; 67] = [
+const TABLES: [&str; 70] = [
     "instance_keys",
     "signing_keys",
     "people",
@@ -80,6 +80,9 @@ const TABLES: [&str; 67] = [
     "mails",
     "repeated_events",
     "checklist",
+    "policies",
+    "credential_reviews",
+    "generation_requests",
     "earlier_defaults",
 ];
 /// How many rows are read and written at once.

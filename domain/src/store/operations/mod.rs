@@ -7,6 +7,7 @@
 //! | [`restore`] | compares a backup with the database that it replaces |
 //! | [`housekeeping`] | removes rows that no decision can need |
 //! | [`keys`], [`wrapped`] | instance keys and signing keys; every value that is wrapped under the master key |
+//! | [`policy`] | what the installation allows |
 //! | [`size`] | the size of the database |
 //! | [`idempotency`] | tokens of forms that were sent |
 
@@ -15,6 +16,7 @@ pub mod copy;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod keys;
+pub(crate) mod policy;
 pub mod restore;
 pub(crate) mod size;
 pub mod wrapped;

@@ -123,9 +123,10 @@ pub(crate) async fn owns_any(transaction: &mut Transaction, id: &TeamId) -> Resu
     sql!("SELECT 1 FROM credentials WHERE team_id = $1 LIMIT 1"; id).exists(transaction).await
 }
 
-/// Removes the team, its memberships and its invitations. The lists of MCP servers lose it.
+/// Removes the team, its memberships, its invitations and its requests. The lists of MCP servers lose it.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &TeamId) -> Result<()> {
     for sql in [
+        "DELETE FROM generation_requests WHERE team_id = $1",
         "DELETE FROM invitations WHERE team_id = $1",
         "DELETE FROM memberships WHERE team_id = $1",
         "DELETE FROM server_teams WHERE team_id = $1",

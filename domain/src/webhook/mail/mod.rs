@@ -59,17 +59,20 @@ pub async fn ask_for_password_link(context: &Context, email: &str) -> Result<()>
     let Some(person) = found.filter(|person| person.disabled_at.is_none() && person.has_password()) else {
         return Ok(());
     };
+    let now = context.now();
+    let mut transaction = context.store.begin().await?;
+    // The e-mail is added before the link is read. In the other order, a link that is sent between the two would be
+    // missed, and a second e-mail would end it.
+    let waits = !mail::insert(&mut transaction, &person.id, PASSWORD, 0, now).await?;
     // A link that an administrator made is not replaced, and a mailed one only after some minutes: strangers could
     // otherwise end it again and again, or fill somebody's mailbox.
-    let now = context.now();
-    if let Some(link) = password_link::of_person(context, &person).await? {
+    if let Some(link) = password_link::working(&mut transaction, &person, now).await? {
         let sent_at = link.expires_at.minus(password_link::MAILED_LINK_LIFETIME);
         if !link.is_by_mail() || sent_at.is_recent(now, AGAIN_AFTER) {
             return Ok(());
         }
     }
-    let mut transaction = context.store.begin().await?;
-    if !mail::insert(&mut transaction, &person.id, PASSWORD, 0, now).await? {
+    if waits {
         mail::try_again(&mut transaction, &person.id, PASSWORD, now).await?;
     }
     Ok(transaction.commit().await?)

@@ -8,7 +8,7 @@ use domain::base::id::{ClientId, SecretId};
 use domain::context::Context;
 use domain::credential::edit::{self, Edit};
 use domain::credential::generate::generate;
-use domain::credential::renew::like;
+use domain::credential::several::renew::like;
 use domain::credential::{CredentialError, Outcome, inspect};
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::key::{KeysAt, KeysDraft};

@@ -10,6 +10,7 @@ use domain::error::Fault;
 use domain::model::field_error::FieldError;
 use domain::operations::backup::BackupError;
 use domain::operations::key_rotation::RotationError;
+use domain::operations::policy::PolicyError;
 use domain::operations::restore::RestoreError;
 use domain::person::PersonError;
 use domain::person::invitation::InvitationError;
@@ -72,6 +73,9 @@ fn option(field: &str) -> Option<String> {
         "ip_ranges" => "--allow-ip".to_owned(),
         "issuer" => "--federated-issuer".to_owned(),
         "jwks" => "--federated-jwks".to_owned(),
+        "accept" => "--yes".to_owned(),
+        "words" => "--word".to_owned(),
+        "teams" => "--team".to_owned(),
         "password" => "--password-stdin".to_owned(),
         "person" => "--email".to_owned(),
         "redirect_uris" => "--redirect-uri".to_owned(),
@@ -81,7 +85,7 @@ fn option(field: &str) -> Option<String> {
         "subject" => "--federated-subject".to_owned(),
         "tags" => "--tag".to_owned(),
         // A problem of the whole, and not of an option.
-        "step" | "main" => return None,
+        "step" | "main" | "method" => return None,
         field => format!("--{}", field.replace('_', "-")),
     })
 }
@@ -127,5 +131,6 @@ refused! {
     McpServerError => "server";
     TeamError => "team";
     InvitationError => "team";
+    PolicyError => "policy";
 }
 failed!(Fault, StoreError, BackupError, ListError, RestoreError, RotationError, std::io::Error);

@@ -119,6 +119,9 @@ async fn check(
     if permission != Permission::Anybody && visit.viewer.is_none() {
         return Err(to_sign_in(visit, sender, &head, form));
     }
+    if visit.viewer.as_ref().is_some_and(|viewer| viewer.owes_factor) && !leads_to_factor(permission, head.uri.path()) {
+        return Err(to_second_factor(visit, &head).await);
+    }
     if draft::is_of_another_person(visit, &head) {
         return Err(StatusCode::FORBIDDEN.into_response());
     }
@@ -231,11 +234,33 @@ async fn permitted(visit: &Visit, permission: Permission, head: &mut Parts) -> R
     }
 }
 
+/// Whether a person may open this address who must add a second factor first: their account, help, and what anybody
+/// may do. Personal tokens and the consent of apps give access, so they wait.
+fn leads_to_factor(permission: Permission, path: &str) -> bool {
+    let is_below = |page: &str| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    match permission {
+        Permission::Anybody => path != AUTHORIZE_PATH,
+        _ => (is_below(links::ACCOUNT) && !is_below(links::PERSONAL_TOKENS)) || is_below(links::HELP),
+    }
+}
+
+/// Sends a person to their account, which says that they must add a second factor.
+async fn to_second_factor(visit: &Visit, head: &Parts) -> Response {
+    if head.method == Method::GET && !asks_for_json(head) {
+        return Redirect::to(links::ACCOUNT).into_response();
+    }
+    refuse(visit.clone(), ActionError::Forbidden).await
+}
+
+fn asks_for_json(head: &Parts) -> bool {
+    text(&head.headers, header::ACCEPT).is_some_and(|accepts| accepts.starts_with("application/json"))
+}
+
 /// Sends people to the sign-in, which leads back: after a form to its page, and says that nothing was saved. The
 /// browser keeps what was typed. Programs get the status.
 fn to_sign_in(visit: &Visit, sender: Sender, head: &Parts, form: Option<Result<Bytes, BodyError>>) -> Response {
     let Parts { method, headers, uri, .. } = head;
-    if text(headers, header::ACCEPT).is_some_and(|accepts| accepts.starts_with("application/json")) {
+    if asks_for_json(head) {
         return error::plain(StatusCode::UNAUTHORIZED);
     }
     // A secret that somebody searched for is not carried through the sign-in.

@@ -8,8 +8,10 @@ use crate::http::middleware::POLICY_OF_LEADING_ON;
 use crate::oauth::AUTHORIZE_PATH;
 
 /// The pages that a sign-in may lead to, including all pages below them.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 16] = [
     links::CREDENTIALS,
+    links::REVIEWS,
+    links::REQUESTS,
     links::SERVERS,
     links::LEAKS,
     links::INCIDENTS,
@@ -50,7 +52,7 @@ pub(crate) fn return_in_address(target: &str, next: &str) -> String {
 }
 
 /// The last parts of the addresses of forms that are parts of a page one level above, or two.
-const PARTS_OF_PAGES: [&str; 13] = [
+const PARTS_OF_PAGES: [&str; 16] = [
     "/name",
     "/password",
     "/teams",
@@ -64,6 +66,9 @@ const PARTS_OF_PAGES: [&str; 13] = [
     "/mail",
     "/note",
     "/state",
+    "/decide",
+    "/withdraw",
+    "/generate",
 ];
 
 /// The page with the form that was sent to `path` from the page `sent_from`, for a person who must sign in first.

@@ -11,6 +11,7 @@ use domain::context::Context;
 use domain::model::actor::{Actor, ActorProof};
 use domain::model::person::Person;
 use domain::model::person::session::{CookieHash, Session};
+use domain::operations::policy;
 use domain::person::session;
 use domain::person::{self, authority};
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,11 @@ impl SignedIn {
         let Some(person) = person.filter(|person| person.disabled_at.is_none()) else { return Ok(None) };
         let actor = Actor::person(person.id.clone(), &person.name, ActorProof::Session(session.clone()));
         let authority = authority::of(context, &actor).await.map_err(backend)?;
+        // Whoever has a second factor owes none, so their requests do not ask for the policies.
+        let owes_factor = !person.factors.any()
+            && policy::all(context).await.map_err(backend)?.needs_second_factor(&person, &authority);
         Ok(Some(Viewer {
+            owes_factor,
             has_password: person.has_password(),
             id: person.id,
             name: person.name,

@@ -15,6 +15,7 @@ mod moving;
 mod outcome;
 pub mod receipt;
 mod replacing;
+pub mod review;
 mod rotations;
 pub mod several;
 mod table;

@@ -48,6 +48,7 @@ pub(super) fn why(kept: Kept, action: &str) -> String {
         Kept::Server => "an MCP server is not open to its team".to_owned(),
         Kept::Archived => "an MCP server is archived: unarchive it first".to_owned(),
         Kept::Scope => "has a scope that only an administrator gives to a team".to_owned(),
+        Kept::Policy => "would not comply with a policy".to_owned(),
         Kept::Tags => "would have too many tags".to_owned(),
         Kept::LastServer => "has no other MCP server: give it one first, or revoke it".to_owned(),
         Kept::NotRotating => "no rotation is under way".to_owned(),

@@ -37,6 +37,7 @@ documents! {
     "guide" "guide.md" "Credentials, programs, your own MCP servers, apps, people";
     "gateway" "gateway.md" "Put an MCP server behind Countersign, without code";
     "respond" "respond.md" "Leaks, rotation, emergency stop, keys";
+    "policies" "policies.md" "What the installation allows, approval, reviews";
     "operate" "operate.md" "Service, backup, restore, upgrade, monitoring";
     "proxies" "proxies.md" "nginx, Caddy, HAProxy, Traefik";
     "concepts" "concepts.md" "The words of Countersign, and whom it trusts";

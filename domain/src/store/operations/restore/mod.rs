@@ -314,6 +314,10 @@ pub(crate) async fn reset_after_restore(
     // The database does not know which invitations were accepted or withdrawn since the backup.
     let sql = "UPDATE invitations SET withdrawn_at = $1 WHERE accepted_at IS NULL AND withdrawn_at IS NULL";
     sql!(sql; now).execute(&mut *transaction).await?;
+    // Nor which requests were withdrawn or used.
+    let sql = "UPDATE generation_requests SET state = 'withdrawn', decided_at = $1, decided_by_name = 'a restore'
+         WHERE state IN ('waiting', 'approved')";
+    sql!(sql; now).execute(&mut *transaction).await?;
     for table in [
         "authorization_codes",
         "device_codes",

@@ -4,7 +4,7 @@ use crate::base::id::{ClientId, McpServerId};
 use crate::credential::generate::{self, Generated};
 use crate::credential::rotate::{self, Overlap};
 use crate::credential::{CredentialError, Result, inspect};
-use crate::model::credential::draft::Draft;
+use crate::model::credential::draft::{Draft, Expiry};
 use crate::model::credential::{AuthMethod, Credential};
 use crate::model::person::authority::Authority;
 use crate::model::server::McpServer;
@@ -56,7 +56,9 @@ pub async fn renew_all(
                 rotate::secret(context, actor, &credential.client_id, overlap, None, Some(&form_token)).await
             }
             Renewal::Replace => {
-                let draft = like(&credential, &store::server::list(&context.store).await?);
+                let policies = store::operations::policy::all(&context.store).await?;
+                let expiry = policies.within(AuthMethod::ClientSecret, Expiry::default());
+                let draft = Draft { expiry, ..like(&credential, &store::server::list(&context.store).await?) };
                 generate::generate(context, actor, &draft, Some(&form_token)).await
             }
         };

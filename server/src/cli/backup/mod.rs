@@ -1,5 +1,7 @@
 //! `countersign backup` and `migrate-to`
 
+pub(super) mod restore;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +10,7 @@ use domain::operations::backup::{self, BackupError, BackupProof};
 use domain::store::operations::copy::CopyError;
 use domain::store::{DatabaseUrl, Store};
 
-use super::shared::{CliError, Progress, instance, refuse_existing};
+use crate::cli::shared::{CliError, Progress, instance, refuse_existing};
 use crate::config::{Config, ConfigError};
 
 #[derive(Args)]

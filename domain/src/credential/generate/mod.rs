@@ -1,18 +1,22 @@
 //! Generating a credential. Only here does its secret, if it has one, exist in clear.
 
+pub mod request;
+
 use serde_json::{Value, json};
 
 use crate::base::id::{AppClientId, ClientId, PersonId, SecretId, TeamId};
 use crate::credential::{CredentialError, Result, check_access, edit, federated, keys, sent_before};
 use crate::crypto::secret::PlainSecret;
-use crate::model::credential::draft::{CheckedProof, Draft};
+use crate::model::credential::draft::{Checked, CheckedProof, Draft};
 use crate::model::credential::key::KeysAt;
+use crate::model::credential::request::GenerationRequest;
 use crate::model::credential::{AuthMethod, Credential, Owner};
+use crate::model::operations::policy::{CredentialFacts, Policies};
 use crate::model::person::authority::{Authority, Role};
 use crate::model::person::team::Team;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, PRIVILEGED_SCOPES};
-use crate::prelude::{Action, Actor, Change, Context, Fault, FieldError, Timestamp};
+use crate::prelude::{Action, Actor, Change, Context, Event, Fault, FieldError, Timestamp};
 use crate::{idempotency, store};
 
 /// A new credential with its secret, if it has one. The secret is shown in one answer and then dropped.
@@ -44,68 +48,128 @@ pub async fn problems(context: &Context, draft: &Draft) -> Result<Vec<FieldError
 ///
 /// `form_token` is the one-use token of the form. A form that is sent twice makes one credential, and the second answer
 /// is [`CredentialError::AlreadySubmitted`].
+///
+/// # Errors
+///
+/// [`CredentialError::NeedsApproval`] when a policy lets a manager of the team approve it first.
 pub async fn generate(context: &Context, actor: &Actor, draft: &Draft, form_token: Option<&str>) -> Result<Generated> {
-    let now = context.now();
+    make(context, actor, draft, form_token, None).await
+}
+
+/// The draft, checked, with the keys that its program publishes; and where it publishes them.
+async fn checked_with_keys(context: &Context, actor: &Actor, draft: &Draft) -> Result<(Checked, Option<KeysAt>)> {
     let known = store::server::list(&context.store).await?;
-    let mut checked = draft.check(&context.settings, &known, now)?;
+    let mut checked = draft.check(&context.settings, &known, context.now())?;
     let mut keys_at = None;
     if let CheckedProof::KeysAt(source) = checked.proof {
-        // Before anything is fetched, and again in the change below: the answer may take a while.
+        // Before anything is fetched, and again in the change that follows: the answer may take a while.
         let mut change = context.begin_change().await?;
         check_actor(&mut change, actor, draft, &checked.scopes, Some(&source)).await?;
         drop(change);
         checked.proof = CheckedProof::Keys(keys::published(context, actor, &source).await?);
         keys_at = Some(source);
     }
-    let (auth_method, expires_at) = match &checked.proof {
-        CheckedProof::Secret => (AuthMethod::ClientSecret, None),
-        CheckedProof::Keys(_) | CheckedProof::KeysAt(_) => (AuthMethod::PrivateKeyJwt, None),
-        CheckedProof::Federated(identity) => {
-            federated::check_issuer(context, identity)?;
-            (AuthMethod::Federated, checked.expires_at)
-        }
-    };
+    if let CheckedProof::Federated(identity) = &checked.proof {
+        federated::check_issuer(context, identity)?;
+    }
+    Ok((checked, keys_at))
+}
+
+/// Generates a credential, of an approved request if there is one.
+async fn make(
+    context: &Context,
+    actor: &Actor,
+    draft: &Draft,
+    form_token: Option<&str>,
+    request: Option<&GenerationRequest>,
+) -> Result<Generated> {
+    let now = context.now();
+    let (checked, keys_at) = checked_with_keys(context, actor, draft).await?;
     let mut change = context.begin_change().await?;
     let team = check_actor(&mut change, actor, draft, &checked.scopes, keys_at.as_ref()).await?;
+    let policies = check_policies(&mut change, &team, &checked).await?;
+    if request.is_none() && policies.needs_approval(&change.authority(actor).await?, &team.id) {
+        return Err(CredentialError::NeedsApproval);
+    }
     let owner = match &draft.owner {
         Some(chosen) => Some(owner(&mut change, &team, chosen).await?),
         None => default_owner(&mut change, actor).await?,
     };
-    let client_id = ClientId::generate(context.random.as_ref());
+    let auth_method = checked.proof.method();
+    // Keys that the program publishes later have no end of their own, so the whole credential ends where ends are
+    // required.
+    let ends = auth_method == AuthMethod::Federated || (keys_at.is_some() && policies.must_end());
     let credential = Credential {
         auth_method,
         keys_at,
         assertions: draft.assertions,
-        expires_at,
+        expires_at: checked.expires_at.filter(|_| ends),
         owner,
-        ..checked.credential(client_id, team.id.clone(), actor.name(), now)
+        ..checked.credential(ClientId::generate(context.random.as_ref()), team.id.clone(), actor.name(), now)
     };
     check_access(&mut change, &team, &credential.servers, "server").await?;
     if let CheckedProof::Federated(identity) = &checked.proof {
         federated::check_no_document(&mut change, &identity.issuer).await?;
     }
     change.use_form_token(form_token, credential.client_id.as_str(), sent_before).await?;
+    if let Some(request) = request
+        && !store::credential::request::used(&mut change, &request.id, &credential.client_id).await?
+    {
+        return Err(FieldError::new("main", "This request was used or withdrawn a moment ago.").into());
+    }
     store::credential::insert(&mut change, &credential, actor.id()).await?;
-    let (secret, proof) = add_proof(&mut change, actor, &credential, checked.proof, checked.expires_at).await?;
+    let Checked { proof, expires_at, servers, .. } = checked;
+    let (secret, proof) = add_proof(&mut change, actor, &credential, proof, expires_at).await?;
     note_replaced(&mut change, actor, draft, &credential).await?;
-    let event = credential.event(Action::CredentialGenerated).with(json!({
-        "proof": proof,
+    let event = generated_event(&credential, &team, &servers, expires_at).and(json!({ "proof": proof }));
+    let event = match request.and_then(|request| request.decided_by.as_ref()) {
+        Some(manager) => event.and(json!({ "approved_by": manager })),
+        None => event,
+    };
+    change.commit(actor, &event).await?;
+
+    // A checked draft names at least one server.
+    let server = servers.into_iter().next().ok_or(CredentialError::NotFound)?;
+    Ok(Generated { credential, secret, expires_at, server })
+}
+
+/// The event that a credential was generated, without what proves it.
+fn generated_event(
+    credential: &Credential,
+    team: &Team,
+    servers: &[McpServer],
+    expires_at: Option<Timestamp>,
+) -> Event {
+    credential.event(Action::CredentialGenerated).with(json!({
         "team": team.name,
         "owner": credential.owner.as_ref().map(|owner| &owner.name),
         "tags": credential.tags,
         "scopes": credential.scopes.to_string(),
-        "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
-        "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+        "mcp_servers": servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
+        "expires_at": expires_at.map(Timestamp::rfc3339),
         "keys_at": credential.keys_at.as_ref().map(KeysAt::as_str),
         "assertions": edit::rules(credential.assertions),
         "token_lifetime": credential.token_lifetime.map(|lifetime| lifetime.as_secs()),
         "ip_ranges": credential.ip_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    }));
-    change.commit(actor, &event).await?;
+    }))
+}
 
-    // A checked draft names at least one server.
-    let server = checked.servers.into_iter().next().ok_or(CredentialError::NotFound)?;
-    Ok(Generated { credential, secret, expires_at: checked.expires_at, server })
+/// Refuses a draft that does not comply with a policy that is enforced. Returns the policies.
+async fn check_policies(change: &mut Change<'_>, team: &Team, checked: &Checked) -> Result<Policies> {
+    let now = change.now();
+    let policies = store::operations::policy::all(&mut *change).await?;
+    let method = checked.proof.method();
+    let by_server = checked.servers.iter().map(|server| server.token_lifetime).max().unwrap_or_default();
+    let facts = CredentialFacts {
+        team: &team.id,
+        method,
+        scopes: &checked.scopes,
+        has_ranges: !checked.ip_ranges.is_empty(),
+        token_lifetime: checked.token_lifetime.unwrap_or(by_server),
+    };
+    let mut errors = policies.check(&facts, None).err().unwrap_or_default();
+    errors.extend(policies.check_life(method, now, checked.expires_at).err());
+    if errors.is_empty() { Ok(policies) } else { Err(errors.into()) }
 }
 
 /// Remembers, in the incidents of the credential that it replaces, what replaces it. The actor needs the right to

@@ -12,15 +12,15 @@ use domain::operations::backup::{self, BackupError};
 use domain::operations::restore::{self, Difference, SinceEntry};
 use domain::store::{DatabaseUrl, Store};
 
-use super::backup::copy as copy_into;
-use super::shared::{CliError, in_file, instance, make_data_folder, operator, unused_name};
+use super::copy as copy_into;
+use crate::cli::shared::{CliError, in_file, instance, make_data_folder, operator, unused_name};
 use crate::config::{Config, ConfigError};
 
 /// Maximum number of lines in the message that lists what would work again.
 const MOST_LINES: usize = 50;
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The backup
     file: PathBuf,
     /// End again what had ended since the backup
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     former: Option<String>,
 }
 
-pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(config: &Config, arguments: &Arguments) -> Result<(), CliError> {
     if !arguments.file.is_file() {
         return Err(ConfigError::new("FILE", format!("{} is not there", arguments.file.display())).into());
     }

@@ -1,5 +1,7 @@
 //! Credentials.
 
+mod request;
+
 use app::components::form::proof::{TypedIdentity, TypedKeys};
 use app::form::Errors;
 use app::pages::credential::authenticators::TypedSecret;
@@ -16,9 +18,9 @@ use app::pages::message;
 use axum::http::{HeaderValue, header};
 use domain::base::id::{ClientId, KeyId, SecretId};
 use domain::credential::handover::{self, Unopened};
-use domain::credential::renew::renew_all;
+use domain::credential::several::renew::renew_all;
 use domain::credential::several::apply as apply_to_several;
-use domain::credential::{edit as editing, federated, generate, inspect, keys, rotate as rotation};
+use domain::credential::{CredentialError, edit as editing, federated, generate, inspect, keys, rotate as rotation};
 use domain::crypto::secret::without_secrets;
 use domain::error::Fault;
 use domain::model::actor::Actor;
@@ -31,6 +33,10 @@ use crate::dashboard::prelude::{
     ActionError, Answer, Done, Fields, Form, PageResult, Refused, Response, Submission, links, read, respond,
 };
 use crate::http::fields::FromFields;
+
+pub(crate) use self::request::{
+    confirm_needed, decide_request, generate_requested, request_page, requests, reviews, withdraw_request,
+};
 
 /// Pages that need no more than the parameters of their path.
 pub(crate) use app::pages::credential::{
@@ -230,7 +236,7 @@ pub(crate) async fn generate(form: Submission) -> Response {
     let form = form.once(message::already_generated);
     let typed = read!(form.fields => new::Typed {
         from, purpose: "as", team, name, description, notes, owner, tags, servers: "server", scopes: "scope", expiry,
-        expires_on, token_lifetime, ip_ranges, method, keys, identity, assertions
+        expires_on, token_lifetime, ip_ranges, method, keys, identity, assertions, why
     });
     form.run(typed, new::form, async |form, typed| {
         let (draft, mut errors) = typed.draft(&new::offered(&form.visit).await?);
@@ -239,7 +245,14 @@ pub(crate) async fn generate(form: Submission) -> Response {
             return Err(errors.into());
         }
         Refused::if_sent_before(generate::made_by_form(form.context(), &form.token()).await?)?;
-        let generated = generate::generate(form.context(), &form.actor().await?, &draft, Some(&form.token())).await?;
+        let (actor, token) = (form.actor().await?, form.token());
+        let generated = match generate::generate(form.context(), &actor, &draft, Some(&token)).await {
+            Err(CredentialError::NeedsApproval) => {
+                let asked = generate::request::ask(form.context(), &actor, &draft, &typed.why, Some(&token)).await?;
+                return Ok(Answer::Next(Done::RequestSent.at(links::request(asked))));
+            }
+            generated => generated?,
+        };
         Ok(match NewSecret::of(&form.visit, &generated, Occasion::Generated) {
             Some(secret) => Answer::page(|| secret.page(None)),
             None => Answer::Next(Done::CredentialGenerated.at(links::connect(&generated.credential.client_id))),

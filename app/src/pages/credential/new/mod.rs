@@ -2,6 +2,10 @@
 //!
 //! A handler of the server answers the form, beside this page's route. A server function cannot: it answers a plain
 //! form with a redirect, and the redirect's body or address would have to carry the secret.
+//!
+//! Where a policy lets a manager approve what members generate, the same form sends a request: see [`request`].
+
+pub mod request;
 
 use domain::base::id::{ClientId, McpServerId, TeamId};
 use domain::model::credential::draft::{Draft, DraftProof};
@@ -11,12 +15,13 @@ use domain::model::field_error::FieldError;
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
+use domain::operations::policy;
 use domain::server;
 
 use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
 use crate::pages::credential::authenticators::{identity_draft, keys_draft};
 use crate::pages::credential::fields::{
-    Choose, ExpiryChoice, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry,
+    Choose, ExpiryChoice, ExpiryLimits, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry,
     read_lifetime, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards,
     team_choice, words_fields,
 };
@@ -63,6 +68,8 @@ pub struct Typed {
     pub identity: TypedIdentity,
     /// Ticked exceptions for assertions: `token_endpoint_audience`, `reusable`, `jwt_bearer`.
     pub assertions: Vec<String>,
+    /// For the manager who approves it: what it is needed for.
+    pub why: String,
 }
 
 impl Typed {
@@ -277,6 +284,8 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let (title, lead) = heading(model.as_ref(), &typed.purpose, &server::list(&visit.context).await?, servers.len());
     let remedy = errors.at("server").map(|_| open_to_team(authority, &typed, &servers, &teams));
     let (from, purpose) = (typed.from.clone(), typed.purpose.clone());
+    let limits = ExpiryLimits::of(&visit, AuthMethod::ClientSecret).await?;
+    let (verb, approval) = approval(&visit, &teams, &typed, &errors).await?;
     let fields = view! {
         <section class="panel" aria-label="Settings">
             <div class="body">
@@ -286,7 +295,8 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
                 {server_cards(Choose::Several, servers, &teams, &typed.servers, &typed.scopes, &errors)}
                 {remedy}
                 {left_out}
-                <ExpiryChoice chosen=typed.expiry.clone() day=typed.expires_on.clone() errors=errors.clone()/>
+                <ExpiryChoice chosen=typed.expiry.clone() day=typed.expires_on.clone() errors=errors.clone() limits/>
+                {approval}
             </div>
             <details class="more" open=options_open>
                 <summary>"More options"</summary>
@@ -294,9 +304,36 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
             </details>
         </section>
     };
-    let page =
-        FormPage::new(title, links::NEW_CREDENTIAL, "Generate credentials").lead(lead).cancel(links::CREDENTIALS);
+    let page = FormPage::new(title, links::NEW_CREDENTIAL, verb).lead(lead).cancel(links::CREDENTIALS);
     Ok(page.hidden("from", from).hidden("as", purpose).fields(fields).confirm(visit.must_confirm()).page(errors))
+}
+
+/// What the button says, and what a member writes for the manager who approves the credential.
+async fn approval(
+    visit: &Visit,
+    teams: &[Team],
+    typed: &Typed,
+    errors: &Errors,
+) -> Result<(&'static str, Option<AnyView>), ActionError> {
+    let (policies, authority) = (policy::all(&visit.context).await?, visit.authority()?);
+    let own: Vec<&Team> = teams.iter().filter(|team| visit.may(&team.id, Role::Member)).collect();
+    let asked: Vec<&str> = own
+        .iter()
+        .filter(|team| policies.needs_approval(authority, &team.id))
+        .map(|team| team.name.as_str())
+        .collect();
+    if asked.is_empty() {
+        return Ok(("Generate credentials", None));
+    }
+    let (verb, hint) = match asked.len() == own.len() {
+        true => ("Ask for approval", "A manager of the team reads this and approves the credential. Then you generate it."),
+        false => ("Generate or ask", "In teams where you are a member, a manager reads this and approves the credential."),
+    };
+    let field = html! {
+        <TextArea id="why" label="For the manager" value=typed.why.clone() error=errors.at("reason") hint
+            placeholder="What it is needed for"/>
+    };
+    Ok((verb, Some(field)))
 }
 
 /// The title, and what the form begins with.

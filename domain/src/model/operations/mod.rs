@@ -1,4 +1,6 @@
-//! What a restore ended, how long rows are kept, and what is ticked in the checklist.
+//! What a restore ended, how long rows are kept, what is ticked in the checklist, and what the installation allows.
+
+pub mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
