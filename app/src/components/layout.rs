@@ -101,9 +101,10 @@ fn item(href: &'static str, icon: Icon, label: &'static str, incidents: i64) -> 
     let path = Visit::current().path;
     let page = path.split('?').next().unwrap_or_default();
     let is_under = |href: &str| page.strip_prefix(href).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    // The records of leaks belong to "Leaks".
+    // The records of leaks belong to "Leaks", requests and reviews to "Credentials".
     let is_record = href == links::LEAKS && is_under(links::INCIDENTS);
-    let below = (href != links::OVERVIEW && is_under(href)) || is_record;
+    let is_asked = href == links::CREDENTIALS && (is_under(links::REQUESTS) || is_under(links::REVIEWS));
+    let below = (href != links::OVERVIEW && is_under(href)) || is_record || is_asked;
     let current = if page == href { Some("page") } else { below.then_some("true") };
     let count = (incidents > 0).then(|| {
         let words = if incidents == 1 { " incident" } else { " incidents" };

@@ -51,6 +51,13 @@ fn forbidden(status: u16) -> Page {
     message(status, "Your role does not allow this", text, TO_OVERVIEW)
 }
 
+/// The page for a person who must add a second factor first.
+pub fn second_factor_first() -> Page {
+    let text = "A policy of this installation needs a second factor for your role, so nothing was changed. Add an \
+                authenticator app or a passkey to your account, then begin here once more.";
+    message(403, "Add a second factor first", text, (links::ACCOUNT, "Open your account"))
+}
+
 /// The page for an address that only takes a form. `page` is the page with the form.
 pub fn form_only(page: String) -> Page {
     let text = "This address takes a form and has no page. Nothing was changed.";

@@ -23,6 +23,10 @@ async fn set(context: &Context, actor: &Actor, client_id: &ClientId, disabled: b
     }
     let disabled_at = disabled.then(|| context.now());
     store::credential::set_disabled(&mut change, client_id, disabled_at).await?;
+    if !disabled {
+        // Whoever enables it says that it is needed. Otherwise the review would disable it again at once.
+        store::operations::policy::confirm(&mut change, client_id, actor.name(), context.now()).await?;
+    }
     let action = if disabled { Action::CredentialDisabled } else { Action::CredentialEnabled };
     Outcome::committed(change, actor, credential.event(action)).await
 }

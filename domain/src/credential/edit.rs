@@ -120,9 +120,7 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
     }
     let policies = store::operations::policy::all(&mut change).await?;
     policies.check(&CredentialFacts::of(&after, &servers), Some(&CredentialFacts::of(&before, &servers)))?;
-    if after.expires_at != before.expires_at && after.auth_method == AuthMethod::Federated {
-        policies.check_life(after.auth_method, now, after.expires_at)?;
-    }
+    check_ends(&mut change, &policies, (&before, &after), expiry).await?;
     let mut changes = differences(&before, &after, &servers);
     if let Some(expires_at) = expiry {
         changes.add(
@@ -130,7 +128,7 @@ pub async fn edit(context: &Context, actor: &Actor, client_id: &ClientId, edit: 
             json!({ "before": before.ends_at.map(Timestamp::rfc3339),
                                           "after": expires_at.map(Timestamp::rfc3339) }),
         );
-        set_expiry(&mut change, &policies, &after, expires_at).await?;
+        set_expiry(&mut change, &after, expires_at).await?;
     }
     if changes.is_empty() && !moves {
         return Ok(Edited { outcome: Outcome::Unchanged, tokens_ended: 0 });
@@ -170,37 +168,81 @@ async fn owner(
     }
 }
 
-/// Gives the secrets or keys that work another expiry. One that is being replaced keeps its deadline.
-async fn set_expiry(
-    change: &mut Change<'_>,
-    policies: &Policies,
-    credential: &Credential,
+/// A secret or key that works.
+struct Live {
+    id: AuthenticatorId,
+    created_at: Timestamp,
     expires_at: Option<Timestamp>,
-) -> Result<()> {
+    /// Whether another one replaces it. A rotation that is cancelled takes that back.
+    is_replaced: bool,
+}
+
+async fn live(change: &mut Change<'_>, credential: &Credential) -> Result<Vec<Live>> {
     let now = change.now();
     let id = &credential.client_id;
-    let is_current = |end: AuthenticatorEnd| end.is_live(now) && end.retires_at.is_none();
-    let current: Vec<(AuthenticatorId, Timestamp)> = match credential.auth_method {
+    let of = |id, created_at, end: AuthenticatorEnd| {
+        end.is_live(now).then(|| Live {
+            id,
+            created_at,
+            expires_at: end.expires_at,
+            is_replaced: end.retires_at.is_some(),
+        })
+    };
+    Ok(match credential.auth_method {
         AuthMethod::ClientSecret => {
             let secrets = store::credential::secrets(&mut *change, id).await?.into_iter();
-            let current = secrets.filter(|secret| is_current(secret.end()));
-            current.map(|secret| (AuthenticatorId::Secret(secret.id), secret.created_at)).collect()
+            secrets.filter_map(|one| of(AuthenticatorId::Secret(one.id.clone()), one.created_at, one.end())).collect()
         }
         AuthMethod::PrivateKeyJwt => {
             let keys = authenticators::keys(&mut *change, id).await?.into_iter();
-            let current = keys.filter(|key| is_current(key.end()));
-            current.map(|key| (AuthenticatorId::Key(key.id), key.created_at)).collect()
+            keys.filter_map(|one| of(AuthenticatorId::Key(one.id.clone()), one.created_at, one.end())).collect()
         }
-        AuthMethod::Federated => return Ok(()),
+        AuthMethod::Federated => Vec::new(),
+    })
+}
+
+/// Checks the ends after the edit against the policies. An end that comes no later than before needs no check.
+async fn check_ends(
+    change: &mut Change<'_>,
+    policies: &Policies,
+    (before, after): (&Credential, &Credential),
+    expiry: Option<Option<Timestamp>>,
+) -> Result<()> {
+    let first = |own: Option<Timestamp>, whole: Option<Timestamp>| own.into_iter().chain(whole).min();
+    let is_later = |new: Option<Timestamp>, old: Option<Timestamp>| match (new, old) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(new), Some(old)) => new > old,
     };
+    // Only the end of the whole credential ends identities, and keys that a program will publish.
+    if after.auth_method == AuthMethod::Federated || after.keys_at.is_some() {
+        return match is_later(after.expires_at, before.expires_at) {
+            true => Ok(policies.check_life(after.auth_method, change.now(), after.expires_at)?),
+            false => Ok(()),
+        };
+    }
+    for one in live(change, before).await? {
+        let expiry = expiry.filter(|_| !one.is_replaced).unwrap_or(one.expires_at);
+        let (old, new) = (first(one.expires_at, before.expires_at), first(expiry, after.expires_at));
+        if is_later(new, old) {
+            policies.check_life(after.auth_method, one.created_at, new)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the secrets or keys that work another expiry. One that is being replaced keeps its deadline.
+async fn set_expiry(change: &mut Change<'_>, credential: &Credential, expires_at: Option<Timestamp>) -> Result<()> {
+    if credential.auth_method == AuthMethod::Federated {
+        return Ok(());
+    }
+    let current: Vec<Live> = live(change, credential).await?.into_iter().filter(|one| !one.is_replaced).collect();
     if current.is_empty() {
         let message = "No secret or key works, so none can work longer. Rotate to get a new one.";
         return Err(FieldError::new("expiry", message).into());
     }
-    let end = [expires_at, credential.expires_at].into_iter().flatten().min();
-    for (one, made_at) in &current {
-        policies.check_life(credential.auth_method, *made_at, end)?;
-        authenticators::set_expiry(change, one, expires_at).await?;
+    for one in &current {
+        authenticators::set_expiry(change, &one.id, expires_at).await?;
     }
     Ok(())
 }

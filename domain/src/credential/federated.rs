@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::id::{AppClientId, AuthenticatorId, ClientId, FederatedIdentityId};
-use crate::credential::{CredentialError, Result, begin_with, keys, update_ends};
+use crate::credential::{CredentialError, Result, begin_with, check_life, keys, update_ends};
 use crate::model::credential::AuthMethod;
 use crate::model::credential::federated::{CheckedIdentity, FederatedDraft, FederatedIdentity};
 use crate::model::person::authority::Role;
@@ -62,6 +62,10 @@ pub async fn add(
     check_issuer(context, &checked)?;
     let (mut change, credential) = begin_with(context, actor, client_id, AuthMethod::Federated, Role::Manager).await?;
     check_no_document(&mut change, &checked.issuer).await?;
+    if check_life(&mut change, &credential, None).await.is_err() {
+        let message = "A policy needs an end. Set the last day of the credential first.";
+        return Err(FieldError::new("issuer", message).into());
+    }
     let live = authenticators::live_identities_in(&mut change, client_id).await?;
     if live.len() >= MOST_IDENTITIES {
         let message = format!("A credential has at most {MOST_IDENTITIES} identities. Remove one first.");

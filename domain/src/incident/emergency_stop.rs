@@ -217,6 +217,8 @@ pub async fn undo(context: &Context, actor: &Actor, stopped_at: Timestamp) -> Re
         let limit = BATCH_SIZE as i64;
         let stopped = store::incident::emergency_stop::stopped(&mut change, stopped_at, limit).await?;
         let Some((up_to, _)) = stopped.last() else { break };
+        let now = change.now();
+        store::operations::policy::confirm_stopped(&mut change, stopped_at, up_to, actor.name(), now).await?;
         store::incident::emergency_stop::undo(&mut change, stopped_at, up_to).await?;
         let count = stopped.len();
         let details = json!({ "stopped_at": stopped_at.rfc3339(), "emergency": true });

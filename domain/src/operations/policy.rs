@@ -89,7 +89,19 @@ pub async fn not_complying(context: &Context, policy: &Policy) -> Result<NotComp
         people.truncate(MOST_LISTED as usize);
         return Ok(NotComplying { credentials: Vec::new(), people, count });
     }
-    let (credentials, count) = policy::affected(&context.store, policy, context.now(), MOST_LISTED).await?;
+    let mut asked = policy.clone();
+    if policy.name == PolicyName::AddressRanges {
+        // A scope that implies one of these gives it too.
+        for server in store::server::list(&context.store).await? {
+            let giving = policy
+                .terms
+                .words
+                .iter()
+                .flat_map(|word| server.giving(word).iter().map(str::to_owned).collect::<Vec<_>>());
+            asked.terms.words.extend(giving);
+        }
+    }
+    let (credentials, count) = policy::affected(&context.store, &asked, context.now(), MOST_LISTED).await?;
     Ok(NotComplying { credentials, people: Vec::new(), count })
 }
 
@@ -124,24 +136,18 @@ pub async fn set(context: &Context, actor: &Actor, edit: &PolicyEdit) -> Result<
     }
     if edit.mode != PolicyMode::Off {
         terms.check(edit.name, &store::server::list(&mut change).await?)?;
-        for team in terms.teams.keys() {
-            if store::person::team::find(&mut change, team).await?.is_none() {
-                return Err(FieldError::new("teams", "There is no such team.").into());
-            }
-        }
+        let teams = store::person::team::list(&mut change, None).await?;
+        // The rule of a team that was removed since hinders no other change.
+        terms.teams.retain(|team, _| teams.iter().any(|known| known.id == *team));
     }
     let enforced_at = match (edit.mode, before.mode) {
-        (PolicyMode::Enforce, PolicyMode::Enforce) => before.enforced_at,
+        // What a shorter review disables has its days of grace from now on, too.
+        (PolicyMode::Enforce, PolicyMode::Enforce) if before.terms == terms => before.enforced_at,
         (PolicyMode::Enforce, _) => Some(now),
         _ => None,
     };
-    let after = Policy {
-        name: edit.name,
-        mode: edit.mode,
-        terms,
-        enforced_at,
-        changed: Some((now, actor.name().to_owned())),
-    };
+    let after =
+        Policy { name: edit.name, mode: edit.mode, terms, enforced_at, changed: Some((now, actor.name().to_owned())) };
     if (before.mode, &before.terms) == (after.mode, &after.terms) {
         return Ok((before, false));
     }
@@ -149,7 +155,8 @@ pub async fn set(context: &Context, actor: &Actor, edit: &PolicyEdit) -> Result<
     if after.mode == PolicyMode::Enforce {
         let found = not_complying(context, &after).await?;
         if found.count > 0 && !edit.accepts {
-            return Err(FieldError::new("accept", consequence(&after, found.count)).into());
+            let message = format!("{} Confirm that you have read this.", consequence(&after, found.count));
+            return Err(FieldError::new("accept", message).into());
         }
         details.add("not_complying", json!(found.count));
     }
@@ -161,27 +168,29 @@ pub async fn set(context: &Context, actor: &Actor, edit: &PolicyEdit) -> Result<
 
 /// What enforcing means for what does not comply, in words.
 pub fn consequence(policy: &Policy, count: i64) -> String {
-    let many = if count > policy::MOST_COUNTED { format!("More than {}", policy::MOST_COUNTED) } else { count.to_string() };
-    let (credentials, people) = match count {
-        1 => ("credential does not comply", "person has"),
-        _ => ("credentials do not comply", "people have"),
-    };
+    let many =
+        if count > policy::MOST_COUNTED { format!("More than {}", policy::MOST_COUNTED) } else { count.to_string() };
+    let one_or = |one: &'static str, several: &'static str| if count == 1 { one } else { several };
     match policy.name {
         PolicyName::SecondFactor => format!(
-            "{many} {people} no second factor. Each must add one at the next page that they open. Their apps and \
-             personal tokens go on working."
+            "{many} {} no second factor, and must add one at the next page that they open. Their apps and personal \
+             tokens go on working.",
+            one_or("person has", "people have")
         ),
-        PolicyName::Generation => {
-            let people = if count == 1 { "person is" } else { "people are" };
-            format!("{many} {people} a member of a team, and must ask a manager from now on.")
-        }
+        PolicyName::Generation => format!(
+            "{many} {}, and must ask a manager from now on.",
+            one_or("person is a member of a team", "people are members of a team")
+        ),
         PolicyName::Review => format!(
             "{many} {} confirmed in time. Each is disabled in 14 days unless its team confirms it.",
-            if count == 1 { "credential was not" } else { "credentials were not" }
+            one_or("credential was not", "credentials were not")
         ),
         _ => format!(
-            "{many} {credentials}. They go on working as they are. The policy refuses what is generated, rotated or \
-             changed from now on."
+            "{many} {}. The policy refuses what is generated, rotated or changed from now on.",
+            one_or(
+                "credential does not comply. It goes on working as it is",
+                "credentials do not comply. They go on working as they are"
+            )
         ),
     }
 }
@@ -229,8 +238,7 @@ pub async fn review(context: &Context, authority: &Authority) -> Result<ReviewSt
     }
     let now = context.now();
     let most = MOST_LISTED * 2;
-    let mut due =
-        policy::unconfirmed(&context.store, authority.key(), latest(&policy, now), now, most + 1).await?;
+    let mut due = policy::unconfirmed(&context.store, authority.key(), latest(&policy, now), now, most + 1).await?;
     let more = due.len() > most as usize;
     due.truncate(most as usize);
     Ok(ReviewState { policy: Some(policy), due, more })

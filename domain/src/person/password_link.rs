@@ -135,11 +135,7 @@ pub async fn of_person(context: &Context, person: &Person) -> Result<Option<Pass
 }
 
 /// The same, read on `on`.
-pub(crate) async fn working(
-    on: impl On<'_>,
-    person: &Person,
-    now: Timestamp,
-) -> Result<Option<PasswordLink>, Fault> {
+pub(crate) async fn working(on: impl On<'_>, person: &Person, now: Timestamp) -> Result<Option<PasswordLink>, Fault> {
     let row = store::person::password_link::of_person(on, &person.id, now).await?;
     Ok(row.filter(|row| is_for(row, person)).map(|row| of(row, person.clone())))
 }

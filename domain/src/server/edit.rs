@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::base::id::McpServerId;
 use crate::crypto::keys::TokenAlgorithm;
 use crate::model::credential::draft::{check_name, check_token_lifetime};
+use crate::model::operations::policy::{Policy, PolicyMode, PolicyName, PolicyTerms, too_long_tokens};
 use crate::model::server::callers::CallerCounts;
 use crate::model::server::hierarchy::Hierarchy;
 use crate::model::server::scope::Scopes;
@@ -152,6 +153,7 @@ pub async fn edit(
     if !edit.removes_held_scopes {
         refuse_held(&mut change, &before, &after).await?;
     }
+    check_policies(&mut change, &before, &after).await?;
     let mut changes = Changes::default();
     changes.note("name", &before.name, &after.name);
     changes.note("token_lifetime", before.token_lifetime.as_secs(), after.token_lifetime.as_secs());
@@ -166,6 +168,36 @@ pub async fn edit(
     store::server::update(&mut change, &after).await?;
     change.commit(actor, &after.event(Action::McpServerEdited).with(changes.into())).await?;
     Ok(true)
+}
+
+/// Refuses what would give credentials, without a change of them, what a policy does not allow: longer tokens, or a
+/// scope that needs address ranges.
+async fn check_policies(change: &mut Change<'_>, before: &McpServer, after: &McpServer) -> Result<(), McpServerError> {
+    let policies = store::operations::policy::all(&mut *change).await?;
+    let grows = after.token_lifetime > before.token_lifetime;
+    if let Some(most) = policies.longest_token().filter(|most| grows && after.token_lifetime > *most) {
+        return Err(FieldError::new("token_lifetime", too_long_tokens(most)).into());
+    }
+    let policy = policies.get(PolicyName::AddressRanges);
+    if policy.mode != PolicyMode::Enforce {
+        return Ok(());
+    }
+    for word in &policy.terms.words {
+        let (old, new) = (before.giving(word), after.giving(word));
+        let words = new.iter().filter(|scope| !old.contains(scope)).map(str::to_owned).collect();
+        let asked = Policy { terms: PolicyTerms { words, ..policy.terms.clone() }, ..policy.clone() };
+        let (context, now) = (change.context(), change.now());
+        if !asked.terms.words.is_empty()
+            && store::operations::policy::affected(&context.store, &asked, now, 1).await?.1 > 0
+        {
+            let problem = format!(
+                "A policy needs address ranges for the scope {word}, and credentials without any would get it. Give them \
+                 address ranges first."
+            );
+            return Err(FieldError::new("scopes", problem).into());
+        }
+    }
+    Ok(())
 }
 
 /// A scope as the audit log says it.

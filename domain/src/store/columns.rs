@@ -13,7 +13,8 @@ use sqlx::{Column, Row};
 use crate::base::clock::Timestamp;
 use crate::base::id::{
     AppClientId, AuthenticatorId, ClientId, ConsentId, DeliveryId, FederatedIdentityId, InvitationId, KeyId,
-    McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, RequestId, SecretId, SessionId, TeamId, TokenId, WebhookId,
+    McpServerId, OpenIdLinkId, PasskeyId, PersonId, PersonalTokenId, RequestId, SecretId, SessionId, TeamId, TokenId,
+    WebhookId,
 };
 use crate::crypto::keys::TokenAlgorithm;
 use crate::crypto::password::StoredPassword;

@@ -135,8 +135,10 @@ async fn show(context: &Context, name: PolicyName, format: Format) -> Result<(),
     match format {
         Format::Json => {
             let mut shown = object(&policy);
-            let credentials = found.credentials.iter().map(|one| json!({ "client_id": one.client_id.as_str(),
-                "name": one.name, "team": one.team }));
+            let credentials = found.credentials.iter().map(|one| {
+                json!({ "client_id": one.client_id.as_str(),
+                "name": one.name, "team": one.team })
+            });
             let people = found.people.iter().map(|one| json!({ "id": one.id.as_str(), "email": one.email }));
             shown["not_complying"] = json!({ "count": found.count, "credentials": credentials.collect::<Vec<_>>(),
                 "people": people.collect::<Vec<_>>() });

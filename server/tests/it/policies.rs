@@ -17,7 +17,10 @@ use domain::model::credential::key::KeysDraft;
 use domain::model::operations::policy::{GRACE, PolicyMode, PolicyName, PolicyTerms};
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
+use domain::model::server::ScopeDescription;
 use domain::operations::policy::{self, PolicyEdit, PolicyError};
+use domain::server::edit::{ServerEdit, edit as server_edit};
+use domain::server::{McpServerError, ServerDraft};
 
 use crate::command_line::{Folder, text};
 use crate::roles::{KEY, generated_for, joined, new_team, operator, set_policy, signed_in_as};
@@ -86,7 +89,11 @@ async fn a_policy_is_observed_then_enforced_and_says_what_that_means() {
     let fields = [("mode", "enforce"), ("limit", "30")];
     let asked = browser.submit(page, page, &fields).await;
     assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(asked.words().contains("2 credentials do not comply. They go on working as they are."), "{}", asked.words());
+    assert!(
+        asked.words().contains("2 credentials do not comply. They go on working as they are."),
+        "{}",
+        asked.words()
+    );
     assert!(generate(context, &operator(), &draft("still allowed"), None).await.is_ok(), "nothing was changed");
     let enforced = browser.submit(page, page, &[fields[0], fields[1], ("accept", "yes")]).await;
     assert_eq!(enforced.status, StatusCode::SEE_OTHER, "{}", enforced.body);
@@ -129,15 +136,20 @@ async fn each_policy_refuses_what_does_not_comply_wherever_it_is_made() {
     enforce(context, PolicyName::SecretLifetime, 30, &[]).await;
     assert_eq!(fields(generate(context, &actor, &draft("job"), None).await), ["expiry"]);
     let thirty = Expiry::After(DAY * 30);
-    generate(context, &actor, &Draft { expiry: thirty, ..draft("job") }, None).await.expect("complies");
-    generate(context, &actor, &Draft { proof: key(), expiry: Expiry::Never, ..draft("key") }, None).await.expect("a key");
+    let job = generate(context, &actor, &Draft { expiry: thirty, ..draft("job") }, None).await.expect("complies");
+    let job = job.credential.client_id;
+    generate(context, &actor, &Draft { proof: key(), expiry: Expiry::Never, ..draft("key") }, None)
+        .await
+        .expect("a key");
     assert_eq!(fields(second::add(context, &actor, id, Expiry::Never, None).await), ["expiry"]);
     let longer = Some(Expiry::After(DAY * 31));
     assert_eq!(fields(rotate::secret(context, &actor, id, Overlap::default(), longer, None).await), ["expiry"]);
-    // A secret of a moment ago may be lengthened to 30 days from then, and later no more.
+    // The 30 days count from when the secret was made, however often they are lengthened.
     app.instance.clock.advance(DAY * 20);
-    let lengthened = Edit { expiry: Some(thirty), ..Edit::of(&found(context, id).await) };
-    assert_eq!(fields(edit(context, &actor, id, &lengthened).await), ["expiry"]);
+    let lengthened = Edit { expiry: Some(thirty), ..Edit::of(&found(context, &job).await) };
+    assert_eq!(fields(edit(context, &actor, &job, &lengthened).await), ["expiry"]);
+    let sooner = Edit { expiry: Some(thirty), ..Edit::of(&found(context, id).await) };
+    edit(context, &actor, id, &sooner).await.expect("an end is better than none");
     let rotated = rotate::secret(context, &actor, id, Overlap::Nothing, None, None).await.expect("rotates");
     assert_eq!(rotated.expires_at, Some(context.now().plus(DAY * 30)), "an end that nobody chose complies");
     set_policy(context, PolicyName::SecretLifetime, PolicyMode::Off).await;
@@ -149,16 +161,40 @@ async fn each_policy_refuses_what_does_not_comply_wherever_it_is_made() {
     let other = KeysDraft { text: KEY.to_owned(), ..KeysDraft::default() };
     let added = keys::add(context, &actor, &keyed.credential.client_id, &other, Expiry::Never).await;
     assert_eq!(fields(added), ["expiry"]);
+    // The last day of a credential may be the only end of its secret.
+    let last_day = context.now().plus(DAY * 60);
     set_policy(context, PolicyName::Expiry, PolicyMode::Off).await;
+    let only = generate(context, &actor, &endless(DraftProof::Secret), None).await.expect("made").credential;
+    let ends = Edit { expires_at: Some(last_day), ..Edit::of(&only) };
+    edit(context, &actor, &only.client_id, &ends).await.expect("ends");
+    set_policy(context, PolicyName::Expiry, PolicyMode::Enforce).await;
+    let never = Edit { expires_at: None, ..Edit::of(&found(context, &only.client_id).await) };
+    assert_eq!(fields(edit(context, &actor, &only.client_id, &never).await), ["expiry"]);
+    let sooner = Edit { expires_at: Some(last_day.minus(DAY * 5)), ..never };
+    edit(context, &actor, &only.client_id, &sooner).await.expect("sooner is better");
+    set_policy(context, PolicyName::Expiry, PolicyMode::Off).await;
+}
 
+#[tokio::test]
+async fn tokens_live_as_long_as_a_policy_allows_and_scopes_need_address_ranges() {
+    let app = App::new().await;
+    let (context, actor) = (&app.instance.context, operator());
     enforce(context, PolicyName::TokenLifetime, 5, &[]).await;
-    assert_eq!(fields(generate(context, &actor, &draft("job"), None).await), ["token_lifetime"], "the server's are longer");
+    assert_eq!(
+        fields(generate(context, &actor, &draft("job"), None).await),
+        ["token_lifetime"],
+        "the server's are longer"
+    );
     let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
     assert_eq!(
         fields(generate(context, &actor, &Draft { token_lifetime: minutes(6), ..draft("job") }, None).await),
         ["token_lifetime"]
     );
     generate(context, &actor, &Draft { token_lifetime: minutes(5), ..draft("job") }, None).await.expect("complies");
+    let server = domain::server::list(context).await.expect("reads").remove(0);
+    let raised = ServerEdit { token_lifetime: minutes(20), ..ServerEdit::default() };
+    let raised = server_edit(context, &actor, &server.id, &raised).await;
+    assert!(matches!(raised, Err(McpServerError::Invalid(_))), "tokens of credentials would live longer: {raised:?}");
     set_policy(context, PolicyName::TokenLifetime, PolicyMode::Off).await;
 
     enforce(context, PolicyName::AddressRanges, 0, &["credentials:read"]).await;
@@ -169,6 +205,18 @@ async fn each_policy_refuses_what_does_not_comply_wherever_it_is_made() {
     let everywhere = Edit { ip_ranges: Vec::new(), ..Edit::of(&inside) };
     assert_eq!(fields(edit(context, &actor, &inside.client_id, &everywhere).await), ["ip_ranges"]);
     generate(context, &actor, &draft("job"), None).await.expect("another scope needs none");
+    // A scope that implies it gives it too.
+    let lines = ["docs:read", "docs:write (implies docs:read) Change."];
+    let scopes = lines.iter().map(|line| ScopeDescription::parse(line)).collect();
+    let resource = "https://docs.example/mcp".to_owned();
+    let docs = ServerDraft { name: "docs".to_owned(), resource: resource.clone(), scopes, ..ServerDraft::default() };
+    domain::server::add(context, &actor, &docs).await.expect("added");
+    let writing =
+        || Draft { servers: vec![resource.clone()], scopes: vec!["docs:write".to_owned()], ..draft("writer") };
+    generate(context, &actor, &writing(), None).await.expect("made before");
+    enforce(context, PolicyName::AddressRanges, 0, &["docs:read"]).await;
+    assert_eq!(count(context, PolicyName::AddressRanges).await, 1);
+    assert_eq!(fields(generate(context, &actor, &writing(), None).await), ["ip_ranges"]);
     let unknown = PolicyTerms { words: words(&["no:scope"]), ..PolicyTerms::default() };
     let unknown =
         PolicyEdit { name: PolicyName::AddressRanges, mode: PolicyMode::Observe, terms: unknown, accepts: true };
@@ -214,9 +262,7 @@ async fn a_team_may_have_rules_of_its_own_for_proofs() {
     let moved = generated_for(&app, &TeamId::first(), "moved", DraftProof::Secret).await.credential.client_id;
     let stays = generated_for(&app, &payments, "stays", DraftProof::Secret).await;
     let page = "/settings/policies/proof";
-    let typed = |teams| {
-        [("mode", "enforce"), ("word", "secret"), ("word", "key"), ("teams", teams), ("accept", "yes")]
-    };
+    let typed = |teams| [("mode", "enforce"), ("word", "secret"), ("word", "key"), ("teams", teams), ("accept", "yes")];
     for (wrong, words) in [
         ("Nobody: key", "There is no team “Nobody”."),
         ("Payments key", "Write a team, a colon and its proofs."),
@@ -244,7 +290,9 @@ async fn a_team_may_have_rules_of_its_own_for_proofs() {
     assert_eq!(fields(edit(context, &operator(), &moved, &into).await), ["team"]);
     assert!(works(&app, &stays).await);
     let id = &stays.credential.client_id;
-    rotate::secret(context, &operator(), id, Overlap::Nothing, None, None).await.expect("a leaked secret can be replaced");
+    rotate::secret(context, &operator(), id, Overlap::Nothing, None, None)
+        .await
+        .expect("a leaked secret can be replaced");
 }
 
 #[tokio::test]
@@ -256,7 +304,7 @@ async fn who_needs_a_second_factor_reaches_only_their_account() {
     let viewer = signed_in_as(&app, &viewer).await;
     let page = "/settings/policies/second_factor";
     let asked = administrator.submit(page, page, &[("mode", "enforce"), ("word", "administrator")]).await;
-    assert!(asked.words().contains("1 person has no second factor."), "{}", asked.words());
+    assert!(asked.words().contains("1 person has no second factor, and must add one"), "{}", asked.words());
     assert!(asked.body.contains("ada@example.com") && !asked.body.contains("viewer@example.com"));
     enforce(context, PolicyName::SecondFactor, 0, &["administrator"]).await;
 
@@ -264,7 +312,9 @@ async fn who_needs_a_second_factor_reaches_only_their_account() {
     let old = administrator.get("/account").await;
     assert!(old.words().contains("Add a second factor to go on"), "{}", old.words());
     assert_eq!(administrator.get("/docs").await.status, StatusCode::OK);
-    for path in ["/", "/credentials", "/account/tokens", "/settings/policies", "/device", "/mcp/oauth/authorize?x=y"] {
+    let app_asks = administrator.get("/mcp/oauth/authorize?x=y").await;
+    assert!(app_asks.words().contains("Add a second factor first"), "{}", app_asks.words());
+    for path in ["/", "/credentials", "/account/tokens", "/settings/policies", "/device"] {
         let led = administrator.get(path).await;
         assert_eq!((led.status, led.header("location")), (StatusCode::SEE_OTHER, "/account"), "{path}");
     }
@@ -276,7 +326,9 @@ async fn who_needs_a_second_factor_reaches_only_their_account() {
         ("/account/tokens", vec![("name", "mine")]),
     ] {
         let fields = [fields, vec![("form_token", token.as_str())]].concat();
-        assert_eq!(administrator.post(path, &fields).await.status, StatusCode::FORBIDDEN, "{path}");
+        let refused = administrator.post(path, &fields).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(refused.words().contains("Add a second factor first"), "{path}: {}", refused.words());
     }
     assert!(inspect::owned_by(context, &viewer_id(&administrator).await, 5).await.expect("reads").0.is_empty());
     enrolled(&administrator).await;
@@ -318,6 +370,7 @@ async fn a_member_asks_a_manager_approves_and_the_member_sees_the_secret_once() 
     let (decide, generate) = (format!("{page}/decide"), format!("{page}/generate"));
     assert!(manager.get("/").await.words().contains("1 request waits for you"));
     let shown = manager.get(&page).await.words();
+    assert!(shown.contains("mcp:read"), "the default scope, as it will be generated: {shown}");
     for part in ["nightly", "The index is built at night.", "7 days after it is generated", "Client secret"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -327,7 +380,8 @@ async fn a_member_asks_a_manager_approves_and_the_member_sees_the_secret_once() 
     let neither = manager.submit(&page, &decide, &[("answer", "So be it")]).await;
     assert!(neither.status == StatusCode::UNPROCESSABLE_ENTITY && neither.body.contains("So be it"));
 
-    let approved = manager.submit(&page, &decide, &[("decision", "approve"), ("answer", "Use it at night only.")]).await;
+    let approved =
+        manager.submit(&page, &decide, &[("decision", "approve"), ("answer", "Use it at night only.")]).await;
     assert_eq!(approved.header("location"), format!("{page}?done=approved"));
     let again = manager.submit(&page, &decide, &[("decision", "decline")]).await;
     assert!(again.words().contains("Somebody has decided already"), "{}", again.words());
@@ -464,17 +518,27 @@ async fn a_team_confirms_its_credentials_and_what_nobody_confirms_is_disabled() 
     log.sign_in(crate::support::PASSWORD).await;
     let shown = log.get(&format!("/credentials/{}", forgotten.credential.client_id)).await.words();
     assert!(shown.contains("Disabled"), "{shown}");
-    // Enabled again, it counts as not confirmed, and nobody is surprised a second time before the team can act.
+    // Whoever enables it says that it is needed.
     domain::credential::disable::enable(&context, &operator(), &forgotten.credential.client_id).await.expect("enabled");
-    policy::confirm(&context, &operator(), &[forgotten.credential.client_id.clone()]).await.expect("confirmed");
     app.instance.tidy().await;
     assert!(works(&app, &forgotten).await);
+    // A shorter time gives the days of grace once more.
+    app.instance.clock.advance(DAY * 25);
+    let shorter = PolicyTerms { limit: 7, ..PolicyTerms::default() };
+    let shorter = PolicyEdit { name: PolicyName::Review, mode: PolicyMode::Enforce, terms: shorter, accepts: true };
+    policy::set(&context, &operator(), &shorter).await.expect("is set");
+    app.instance.tidy().await;
+    assert!(works(&app, &forgotten).await, "nobody could confirm it yet");
+    app.instance.clock.advance(GRACE);
+    app.instance.tidy().await;
+    assert!(!works(&app, &forgotten).await);
 }
 
 #[test]
 fn the_command_line_sets_policies_and_obeys_them() {
     let folder = Folder::new("policy");
-    let created = folder.json(&["credential", "create", "--name", "endless", "--expires-in", "never", "--format", "json"]);
+    let created =
+        folder.json(&["credential", "create", "--name", "endless", "--expires-in", "never", "--format", "json"]);
     let id = created["client_id"].as_str().expect("a text");
     let list = folder.json(&["policy", "list", "--format", "json"]);
     assert_eq!(list.as_array().expect("a list").len(), PolicyName::ALL.len());
@@ -496,8 +560,11 @@ fn the_command_line_sets_policies_and_obeys_them() {
     assert!(text(&refused.stderr).contains("A policy allows this team: key."), "{refused:?}");
     assert!(folder.run(&["policy", "set", "proof", "--team", "Default="]).status.success());
     assert!(folder.run(&["credential", "create", "--name", "job", "--expires-in", "30d"]).status.success());
-    std::fs::write(folder.path("lines"), "{\"name\":\"old\",\"client_secret\":\"0123456789abcdefghij\",\"expires_at\":null}\n")
-        .expect("writes");
+    std::fs::write(
+        folder.path("lines"),
+        "{\"name\":\"old\",\"client_secret\":\"0123456789abcdefghij\",\"expires_at\":null}\n",
+    )
+    .expect("writes");
     let import = folder.run(&["import", "lines"]);
     assert!(text(&import.stderr).contains("expires_at: A policy allows"), "{import:?}");
     assert_eq!(folder.run(&["policy", "set", "other"]).status.code(), Some(2));
@@ -506,4 +573,68 @@ fn the_command_line_sets_policies_and_obeys_them() {
     assert!(folder.run(&["policy", "set", "review", "--mode", "observe"]).status.success());
     assert_eq!(folder.json(&["policy", "reviews", "--format", "json"]), serde_json::json!([]));
     assert!(folder.run(&["policy", "confirm", id]).status.success());
+}
+
+#[tokio::test]
+async fn the_manager_reads_everything_and_a_request_holds_no_secret() {
+    let app = App::new().await;
+    app.signed_in().await;
+    let (_, manager, member, _) = asked(&app).await;
+    let secret = app.generated("other", &[]).await.secret.expect("a secret");
+    let leaking = [("name", "job"), ("why", secret.expose())];
+    let refused = member.submit(NEW, NEW, &leaking).await;
+    assert!(refused.words().contains("This text holds a secret or a token."), "{}", refused.words());
+    let fields = [
+        ("name", "signed"),
+        ("method", "private_key_jwt"),
+        ("public_key", KEY),
+        ("assertions", "reusable"),
+        ("assertions", "jwt_bearer"),
+        ("ip_ranges", "10.1.0.0/16"),
+        ("notes", "Rotated by the platform team."),
+    ];
+    let sent = member.submit(NEW, NEW, &fields).await;
+    let page = format!("/requests/{}", between(sent.header("location"), "/requests/", "?"));
+    let shown = manager.get(&page).await.words();
+    let key = "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4";
+    for part in [key, "reusable, jwt_bearer", "10.1.0.0/16", "Rotated by", "member, who asks"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let id = page.rsplit('/').next().expect("an identifier");
+    let again = member.get(&format!("{NEW}?request={id}")).await;
+    for part in ["value=\"signed\"", "10.1.0.0/16", "Rotated by the platform team."] {
+        assert!(again.body.contains(part), "{part}: {}", again.body);
+    }
+    app.instance.clock.advance(DAY * 91);
+    app.instance.tidy().await;
+    let manager = app.browser();
+    manager.sign_in_as("manager@example.com", crate::support::PASSWORD).await;
+    assert_eq!(manager.get(&page).await.status, StatusCode::NOT_FOUND, "old requests are removed");
+}
+
+#[tokio::test]
+async fn an_end_cannot_be_avoided_by_detours_and_wide_ranges_are_none() {
+    let app = App::new().await;
+    let (context, actor) = (&app.instance.context, operator());
+    let endless = Draft { expiry: Expiry::Never, ..draft("old") };
+    let old = generate(context, &actor, &endless, None).await.expect("made").credential.client_id;
+    let last_day = Edit { expires_at: Some(context.now().plus(DAY * 60)), ..Edit::of(&found(context, &old).await) };
+    edit(context, &actor, &old, &last_day).await.expect("ends");
+    enforce(context, PolicyName::SecretLifetime, 90, &[]).await;
+    rotate::secret(context, &actor, &old, Overlap::default(), None, None).await.expect("rotates");
+    let without = Edit { expires_at: None, ..Edit::of(&found(context, &old).await) };
+    assert_eq!(fields(edit(context, &actor, &old, &without).await), ["expiry"], "the replaced secret may come back");
+
+    enforce(context, PolicyName::AddressRanges, 0, &["mcp:read"]).await;
+    let within =
+        |ranges: &[&str]| Draft { ip_ranges: ranges.iter().map(|range| (*range).to_owned()).collect(), ..draft("job") };
+    for wide in [&["0.0.0.0/0", "::/0"][..], &["0.0.0.0/1", "128.0.0.0/1"], &["10.0.0.0/8", "2000::/3"]] {
+        assert_eq!(fields(generate(context, &actor, &within(wide), None).await), ["ip_ranges"], "{wide:?}");
+    }
+    generate(context, &actor, &within(&["10.0.0.0/8", "2001:db8::/32"]), None).await.expect("complies");
+    set_policy(context, PolicyName::AddressRanges, PolicyMode::Off).await;
+    generate(context, &actor, &within(&["10.0.0.0/8", "2000::/3"]), None).await.expect("made");
+    generate(context, &actor, &within(&["0.0.0.0/7"]), None).await.expect("made");
+    enforce(context, PolicyName::AddressRanges, 0, &["mcp:read"]).await;
+    assert_eq!(count(context, PolicyName::AddressRanges).await, 3, "the first one has none at all");
 }

@@ -724,7 +724,10 @@ async fn a_policy_that_changed_since_is_told_and_open_requests_end() {
     assert_eq!(lost, ["the policy is as it was in the backup: set it again"]);
     let browser = signed_in_as(&app, &member).await;
     assert!(browser.get(&page).await.words().contains("Withdrawn"));
-    assert_eq!(browser.submit("/account", &format!("{page}/withdraw"), &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        browser.submit("/account", &format!("{page}/withdraw"), &[]).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
 }
 
 macro_rules! tests {

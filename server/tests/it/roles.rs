@@ -544,13 +544,13 @@ impl<'app> Stage<'app> {
         let context = &self.app.instance.context;
         let member = match person::find_by_email(context, "asker@example.com").await.expect("reads") {
             Some(member) => member,
-            None => {
-                joined(self.app, "asker@example.com", InvitedRole::Team(self.team.clone(), Role::Member)).await
-            }
+            None => joined(self.app, "asker@example.com", InvitedRole::Team(self.team.clone(), Role::Member)).await,
         };
         let browser = signed_in_as(self.app, &member).await;
         set_policy(context, PolicyName::Generation, PolicyMode::Enforce).await;
-        let asked = browser.submit("/credentials/new", "/credentials/new", &[("name", "job"), ("server", "http://localhost:8080/mcp")]).await;
+        let asked = browser
+            .submit("/credentials/new", "/credentials/new", &[("name", "job"), ("server", "http://localhost:8080/mcp")])
+            .await;
         set_policy(context, PolicyName::Generation, PolicyMode::Off).await;
         between(asked.header("location"), "/requests/", "?").to_owned()
     }

@@ -66,6 +66,17 @@ pub fn identity_draft(typed: &TypedIdentity) -> FederatedDraft {
     }
 }
 
+/// What a person typed to get this draft.
+pub(crate) fn typed_identity(draft: &FederatedDraft) -> TypedIdentity {
+    TypedIdentity {
+        issuer: draft.issuer.clone(),
+        subject: draft.subject.clone(),
+        audience: draft.audience.clone(),
+        claims: draft.claims.iter().map(|(name, value)| format!("{name}={value}\n")).collect(),
+        jwks: draft.jwks.clone(),
+    }
+}
+
 /// The typed values of a new secret.
 #[derive(Debug, Clone, Default)]
 pub struct TypedSecret {

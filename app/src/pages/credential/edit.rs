@@ -11,9 +11,9 @@ use domain::server;
 
 use crate::components::time::calendar;
 use crate::pages::credential::fields::{
-    Choose, ExpiryChoice, ExpiryLimits, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_lifetime,
-    read_new_expiry, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words,
-    server_cards, team_choice, words_fields,
+    Choose, ExpiryChoice, ExpiryLimits, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice,
+    read_lifetime, read_new_expiry, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team,
+    rule_words, server_cards, team_choice, words_fields,
 };
 use crate::pages::credential::find;
 use crate::prelude::*;

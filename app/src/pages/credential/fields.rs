@@ -425,7 +425,8 @@ pub(crate) fn ExpiryChoice(
     let usual = if keep.is_some() { KEEP.to_owned() } else { usual.to_string() };
     let chosen = if chosen.is_empty() { usual } else { chosen };
     let keep = keep.map(|words| choice("radio", "expiry", KEEP, chosen == KEEP, words));
-    let in_days = days.into_iter().map(|days| (days.to_string(), format!("In {}", counted(i64::from(days), "day", "days"))));
+    let in_days =
+        days.into_iter().map(|days| (days.to_string(), format!("In {}", counted(i64::from(days), "day", "days"))));
     let never = (!limits.must_end).then(|| ("never".to_owned(), "Never".to_owned()));
     let presets = in_days.chain(never).chain([("date".to_owned(), "On a date".to_owned())]);
     let choices: Vec<AnyView> = presets

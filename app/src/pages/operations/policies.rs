@@ -23,10 +23,13 @@ fn words(name: PolicyName) -> (&'static str, &'static str) {
             ("Longest life of a token", "Access tokens of credentials live at most this long.")
         }
         PolicyName::Expiry => ("Everything ends", "Secrets, keys and federated credentials must have an end."),
-        PolicyName::AddressRanges => {
-            ("Address ranges for scopes", "A credential with one of these scopes must say from which networks it is used.")
+        PolicyName::AddressRanges => (
+            "Address ranges for scopes",
+            "A credential with one of these scopes must say from which networks it is used.",
+        ),
+        PolicyName::Proof => {
+            ("How programs prove themselves", "The kinds of proof that the credentials of a team may use.")
         }
-        PolicyName::Proof => ("How programs prove themselves", "The kinds of proof that the credentials of a team may use."),
         PolicyName::SecondFactor => (
             "Second factor for people",
             "People with these roles who sign in with a password need a second factor. Without one they reach only their \
@@ -90,11 +93,10 @@ pub async fn list(done: Option<&str>) -> Result<Page, ActionError> {
     let rows = policies.iter().map(|policy| {
         let (title, about) = words(policy.name);
         let changed = policy.changed.as_ref().map(|(at, by)| html! { {distance(*at)}{sub(format!("by {by}"))} });
-        let says = if policy.mode == PolicyMode::Off { String::new() } else { said(policy) };
+        let says = Some(said(policy)).filter(|said| policy.mode != PolicyMode::Off && !said.is_empty());
         cells![
             html! { <a class="name" href=links::policy(policy.name.as_str())>{title}</a>{sub(about)} },
-            says,
-            mode_chip(policy.mode),
+            html! { {mode_chip(policy.mode)}{says.map(sub)} },
             changed.unwrap_or_else(|| muted("Never")),
         ]
     });
@@ -102,7 +104,7 @@ pub async fn list(done: Option<&str>) -> Result<Page, ActionError> {
         <Receipt on=On::Policies done/>
         {head((), "Settings", "What the installation allows. Observe a policy before you enforce it.", ())}
         {settings_views(links::POLICIES)}
-        <section class="panel" aria-label="Policies">{table(["Policy", "Says", "Mode", "Changed"], rows)}</section>
+        <section class="panel" aria-label="Policies">{table(["Policy", "Mode", "Changed"], rows)}</section>
     };
     Ok(Page::new("Policies", body))
 }
@@ -305,6 +307,7 @@ fn not_complying(policy: &Policy, found: NotComplying) -> AnyView {
         let last = if policy.name == PolicyName::Review { "Confirmed or generated" } else { "Generated" };
         table(["Credential", "Team", last], rows)
     };
-    let more = (count > shown).then(|| view! { <div class="body">{muted(format!("The first {shown} are shown."))}</div> });
+    let more =
+        (count > shown).then(|| view! { <div class="body">{muted(format!("The first {shown} are shown."))}</div> });
     panel("not-complying", title, (), html! { {content}{more} })
 }

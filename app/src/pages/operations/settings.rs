@@ -8,7 +8,12 @@ use crate::prelude::*;
 
 /// The views of the settings. `current` is the address of the page.
 pub(crate) fn settings_views(current: &'static str) -> AnyView {
-    let views = [(links::SETTINGS, "Signing keys"), (links::POLICIES, "Policies"), (links::WEBHOOKS, "Webhooks"), (links::ABOUT, "About")];
+    let views = [
+        (links::SETTINGS, "Signing keys"),
+        (links::POLICIES, "Policies"),
+        (links::WEBHOOKS, "Webhooks"),
+        (links::ABOUT, "About"),
+    ];
     let view = |(href, name): (&'static str, _)| View {
         href: href.to_owned(),
         name,

@@ -92,7 +92,10 @@ pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccou
     };
     let owes_factor = viewer.owes_factor.then(|| {
         let words = " A policy of this installation needs it for your role. The other pages open when you have one.";
-        notice("warn", view! { <p><b>"Add a second factor to go on: an authenticator app or a passkey."</b>{words}</p> })
+        notice(
+            "warn",
+            view! { <p><b>"Add a second factor to go on: an authenticator app or a passkey."</b>{words}</p> },
+        )
     });
     let end = muted("A session ends after 30 minutes without use, or 12 hours after sign-in.");
     let body = view! {
@@ -119,7 +122,11 @@ fn mail_words(kind: MailKind) -> (&'static str, &'static str) {
     match kind {
         MailKind::Incidents => ("Leaks", "A secret of one of your teams leaked, or works again after a leak."),
         MailKind::Expiring => ("Expiring", "14, 3 and 1 days before a credential that you own expires."),
-        MailKind::Generated => ("Generated", "Somebody else generated a credential for a team that you manage."),
+        MailKind::Generated => (
+            "Generated",
+            "Somebody else generated a credential for a team that you manage, or asks for one; and what became of your own \
+             request.",
+        ),
         MailKind::SignIn => ("Sign-ins", "Somebody signed in as you with a browser that you had not used before."),
     }
 }

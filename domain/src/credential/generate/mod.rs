@@ -122,8 +122,8 @@ async fn make(
     let (secret, proof) = add_proof(&mut change, actor, &credential, proof, expires_at).await?;
     note_replaced(&mut change, actor, draft, &credential).await?;
     let event = generated_event(&credential, &team, &servers, expires_at).and(json!({ "proof": proof }));
-    let event = match request.and_then(|request| request.decided_by.as_ref()) {
-        Some(manager) => event.and(json!({ "approved_by": manager })),
+    let event = match request {
+        Some(request) => event.and(json!({ "request": request.id.as_str(), "approved_by": request.decided_by })),
         None => event,
     };
     change.commit(actor, &event).await?;
@@ -159,15 +159,10 @@ async fn check_policies(change: &mut Change<'_>, team: &Team, checked: &Checked)
     let now = change.now();
     let policies = store::operations::policy::all(&mut *change).await?;
     let method = checked.proof.method();
-    let by_server = checked.servers.iter().map(|server| server.token_lifetime).max().unwrap_or_default();
-    let facts = CredentialFacts {
-        team: &team.id,
-        method,
-        scopes: &checked.scopes,
-        has_ranges: !checked.ip_ranges.is_empty(),
-        token_lifetime: checked.token_lifetime.unwrap_or(by_server),
-    };
-    let mut errors = policies.check(&facts, None).err().unwrap_or_default();
+    // Which identifier it gets, and from whom, decides nothing here.
+    let meant = checked.credential(ClientId::generate(change.context().random.as_ref()), team.id.clone(), "", now);
+    let meant = Credential { auth_method: method, ..meant };
+    let mut errors = policies.check(&CredentialFacts::of(&meant, &checked.servers), None).err().unwrap_or_default();
     errors.extend(policies.check_life(method, now, checked.expires_at).err());
     if errors.is_empty() { Ok(policies) } else { Err(errors.into()) }
 }

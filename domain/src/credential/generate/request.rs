@@ -9,10 +9,11 @@ use crate::base::id::RequestId;
 use crate::base::text::{check_length, printable};
 use crate::credential::generate::{Generated, check_actor, check_policies, checked_with_keys, make};
 use crate::credential::{CredentialError, Result, check_access, sent_before};
+use crate::crypto::secret::without_secrets;
 use crate::model::credential::draft::Draft;
 use crate::model::credential::request::{GenerationRequest, LONGEST_WORDS, MOST_WAITING, RequestState};
 use crate::model::person::authority::{Authority, Role};
-use crate::prelude::{Action, Actor, AtField, Change, Context, Event, Fault, FieldError, Target};
+use crate::prelude::{Action, Actor, AtField, Change, Context, Event, Fault, FieldError, Target, Timestamp};
 use crate::store::credential::request;
 
 /// How many requests a page lists.
@@ -60,8 +61,7 @@ pub async fn ask(
     reason: &str,
     form_token: Option<&str>,
 ) -> Result<RequestId> {
-    let reason = printable(reason.trim());
-    check_length(&reason, LONGEST_WORDS).at("reason")?;
+    let reason = checked_words(reason, "reason")?;
     let (checked, keys_at) = checked_with_keys(context, actor, draft).await?;
     let mut change = context.begin_change().await?;
     let team = check_actor(&mut change, actor, draft, &checked.scopes, keys_at.as_ref()).await?;
@@ -82,14 +82,37 @@ pub async fn ask(
             None => Err(sent_before(&earlier).unwrap_or(CredentialError::Fault(Fault::Damaged))),
         };
     }
-    let stored = Draft { team: Some(team.id.clone()), ..draft.clone() };
+    // What the manager reads is what is generated: a default that changes later decides nothing.
+    let stored = Draft {
+        team: Some(team.id.clone()),
+        servers: servers.iter().map(ToString::to_string).collect(),
+        scopes: checked.scopes.iter().map(str::to_owned).collect(),
+        ..draft.clone()
+    };
     request::insert(&mut change, &id, (&team.id, person), (&stored, &reason), context.now()).await?;
     let event = Event::new(Action::CredentialRequested, Target::Request, id.as_str(), &checked.name)
         .also_seen_by(&team.id)
         .about(person)
-        .with(json!({ "team": team.name, "reason": reason }));
+        .with(json!({
+            "team": team.name,
+            "reason": reason,
+            "mcp_servers": checked.servers.iter().map(|server| &server.resource).collect::<Vec<_>>(),
+            "scopes": checked.scopes.to_string(),
+            "proof": checked.proof.method().as_str(),
+            "expires_at": checked.expires_at.map(Timestamp::rfc3339),
+        }));
     change.commit(actor, &event).await?;
     Ok(id)
+}
+
+/// A reason or an answer. It stands in the audit log for good, so it must hold no secret.
+fn checked_words(text: &str, field: &'static str) -> Result<String> {
+    let text = text.trim().replace("\r\n", "\n");
+    check_length(&text, LONGEST_WORDS).at(field)?;
+    if without_secrets(&text) != text {
+        return Err(FieldError::new(field, "This text holds a secret or a token. Remove it.").into());
+    }
+    Ok(text.lines().map(printable).collect::<Vec<_>>().join("\n"))
 }
 
 /// Reads a request inside a change.
@@ -109,8 +132,7 @@ pub async fn decide(
     approves: bool,
     answer: &str,
 ) -> Result<GenerationRequest> {
-    let answer = printable(answer.trim());
-    check_length(&answer, LONGEST_WORDS).at("answer")?;
+    let answer = checked_words(answer, "answer")?;
     let mut change = context.begin_change().await?;
     let found = find_in(&mut change, id).await?;
     change.authority(actor).await?.require(&found.team, Role::Manager)?;
@@ -137,8 +159,8 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &RequestId) -> Resul
     authority.require(&found.team, if is_own { Role::Viewer } else { Role::Manager })?;
     let is_open = matches!(found.state, RequestState::Waiting | RequestState::Approved);
     let states = (found.state, RequestState::Withdrawn);
-    let by = (actor.id(), actor.name());
-    if !is_open || !request::decide(&mut change, id, states, by, "", context.now()).await? {
+    let (by, answer) = ((actor.id(), actor.name()), found.answer.as_deref().unwrap_or_default());
+    if !is_open || !request::decide(&mut change, id, states, by, answer, context.now()).await? {
         return Err(FieldError::new("main", "It was decided, withdrawn or used already.").into());
     }
     change.commit(actor, &found.event(Action::CredentialRequestWithdrawn)).await?;
@@ -151,12 +173,7 @@ pub async fn withdraw(context: &Context, actor: &Actor, id: &RequestId) -> Resul
 ///
 /// [`CredentialError::NotFound`] for anybody else, an error at `main` when the request is not approved or its time is
 /// over, and those of [`generate`](super::generate): what the draft names may be gone by now.
-pub async fn generate(
-    context: &Context,
-    actor: &Actor,
-    id: &RequestId,
-    form_token: Option<&str>,
-) -> Result<Generated> {
+pub async fn generate(context: &Context, actor: &Actor, id: &RequestId, form_token: Option<&str>) -> Result<Generated> {
     let found = request::find(&context.store, id).await?;
     let found = found.filter(|found| Some(&found.person) == actor.person_id()).ok_or(CredentialError::NotFound)?;
     if found.state == RequestState::Used

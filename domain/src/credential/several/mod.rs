@@ -245,6 +245,7 @@ async fn one(
         Checked::Enable if credential.disabled_at.is_none() => Err(Kept::Already),
         Checked::Enable => {
             store::credential::set_disabled(change, client_id, None).await?;
+            store::operations::policy::confirm(change, client_id, actor.name(), now).await?;
             Ok(credential.event(Action::CredentialEnabled))
         }
         Checked::Finish { only_moved } => rotations::finished(change, &credential, *only_moved).await?,

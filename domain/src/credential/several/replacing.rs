@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::base::id::McpServerId;
-use crate::credential::{Result, complies};
 use crate::credential::several::outcome::Kept;
+use crate::credential::{Result, complies};
 use crate::model::credential::Credential;
 use crate::model::server::scope::Scopes;
 use crate::model::server::{McpServer, SCOPE_INTROSPECT};

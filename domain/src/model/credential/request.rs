@@ -8,7 +8,7 @@ use crate::base::word_enum::word_enum;
 use crate::model::credential::draft::Draft;
 
 /// For how long a member may generate what was approved.
-pub const APPROVED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+const APPROVED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The longest reason and the longest answer, in characters.
 pub(crate) const LONGEST_WORDS: usize = 500;
 /// How many requests of one person may wait.

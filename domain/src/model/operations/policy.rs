@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::TeamId;
 use crate::base::word_enum::word_enum;
@@ -89,7 +91,7 @@ impl PolicyName {
     }
 
     /// The limit of a policy that nobody has set yet.
-    pub fn usual_limit(self) -> u32 {
+    fn usual_limit(self) -> u32 {
         match self {
             Self::SecretLifetime | Self::Review => 90,
             Self::TokenLifetime => 15,
@@ -159,7 +161,7 @@ impl PolicyTerms {
     }
 
     /// The proofs that this team may use.
-    pub fn proofs_of(&self, team: &TeamId) -> &BTreeSet<String> {
+    fn proofs_of(&self, team: &TeamId) -> &BTreeSet<String> {
         self.teams.get(team).unwrap_or(&self.words)
     }
 }
@@ -220,25 +222,39 @@ pub struct Policies(Vec<Policy>);
 pub(crate) struct CredentialFacts<'of> {
     pub team: &'of TeamId,
     pub method: AuthMethod,
-    pub scopes: &'of Scopes,
+    /// What its tokens can carry: its scopes, and the scopes that they imply.
+    pub scopes: Scopes,
     pub has_ranges: bool,
     /// How long its longest tokens live.
     pub token_lifetime: Duration,
 }
 
 impl<'of> CredentialFacts<'of> {
+    /// Those of a credential of `team`, of which `known` are the MCP servers.
     pub(crate) fn of(credential: &'of Credential, known: &[McpServer]) -> Self {
-        let own = known.iter().filter(|server| credential.servers.contains(&server.id));
-        let by_server = own.map(|server| server.token_lifetime).max().unwrap_or_default();
+        let own: Vec<&McpServer> = known.iter().filter(|server| credential.servers.contains(&server.id)).collect();
+        let by_server = own.iter().map(|server| server.token_lifetime).max().unwrap_or_default();
+        let implied: Vec<Scopes> = own.iter().map(|server| server.closure(&credential.scopes)).collect();
         Self {
             team: &credential.team,
             method: credential.auth_method,
-            scopes: &credential.scopes,
-            has_ranges: !credential.ip_ranges.is_empty(),
+            scopes: credential.scopes.iter().chain(implied.iter().flat_map(Scopes::iter)).collect(),
+            has_ranges: !credential.ip_ranges.is_empty() && credential.ip_ranges.iter().all(counts),
             token_lifetime: credential.token_lifetime.unwrap_or(by_server),
         }
     }
 }
+
+/// Whether an address range limits anything: it is no wider than `/8`, for IPv6 `/16`. Otherwise one or two ranges for
+/// every address would comply.
+fn counts(range: &IpNet) -> bool {
+    range.prefix_len() >= if range.addr().is_ipv4() { NARROW_IPV4 } else { NARROW_IPV6 }
+}
+
+/// The shortest prefix of an address range that counts.
+pub(crate) const NARROW_IPV4: u8 = 8;
+/// The same for IPv6.
+pub(crate) const NARROW_IPV6: u8 = 16;
 
 impl Policies {
     /// The policies that were set, and the others as they are when nobody has set them.
@@ -271,19 +287,17 @@ impl Policies {
         before: Option<&CredentialFacts<'_>>,
     ) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
-        if let Some(terms) = self.enforced(PolicyName::TokenLifetime) {
-            let most = Duration::from_secs(60) * terms.limit;
-            let was_allowed = before.is_none_or(|before| after.token_lifetime > before.token_lifetime);
-            if after.token_lifetime > most && was_allowed {
-                let message = format!("A policy allows tokens of at most {} minutes. Choose less.", terms.limit);
-                errors.push(FieldError::new("token_lifetime", message));
-            }
+        let grows = before.is_none_or(|before| after.token_lifetime > before.token_lifetime);
+        if let Some(most) = self.longest_token().filter(|most| after.token_lifetime > *most && grows) {
+            errors.push(FieldError::new("token_lifetime", too_long_tokens(most)));
         }
         if let Some(terms) = self.enforced(PolicyName::AddressRanges) {
             let had = |scope: &str| before.is_some_and(|before| !before.has_ranges && before.scopes.contains(scope));
             let new = after.scopes.iter().find(|scope| terms.words.contains(*scope) && !had(scope));
             if let Some(scope) = new.filter(|_| !after.has_ranges) {
-                let message = format!("A policy needs address ranges for the scope {scope}. Enter the networks.");
+                let message = format!(
+                    "A policy needs address ranges for the scope {scope}: /8 or narrower, for IPv6 /16. Enter the networks."
+                );
                 errors.push(FieldError::new("ip_ranges", message));
             }
         }
@@ -325,7 +339,14 @@ impl Policies {
 
     /// How many days a secret may work at most, if a policy says so.
     pub fn longest(&self, method: AuthMethod) -> Option<u32> {
-        self.enforced(PolicyName::SecretLifetime).filter(|_| method == AuthMethod::ClientSecret).map(|terms| terms.limit)
+        self.enforced(PolicyName::SecretLifetime)
+            .filter(|_| method == AuthMethod::ClientSecret)
+            .map(|terms| terms.limit)
+    }
+
+    /// How long tokens of credentials may live at most, if a policy says so.
+    pub(crate) fn longest_token(&self) -> Option<Duration> {
+        self.enforced(PolicyName::TokenLifetime).map(|terms| Duration::from_secs(60) * terms.limit)
     }
 
     /// Whether everything that proves a credential must end.
@@ -355,6 +376,12 @@ impl Policies {
     pub fn needs_second_factor(&self, person: &Person, authority: &Authority) -> bool {
         self.enforced(PolicyName::SecondFactor).is_some_and(|terms| lacks_second_factor(terms, person, authority))
     }
+}
+
+/// What a form says about tokens that live longer than this.
+pub(crate) fn too_long_tokens(most: Duration) -> String {
+    let minutes = most.as_secs() / 60;
+    format!("A policy allows tokens of at most {minutes} minute{}. Choose less.", if minutes == 1 { "" } else { "s" })
 }
 
 fn too_long(limit: u32) -> String {

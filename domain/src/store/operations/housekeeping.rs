@@ -30,6 +30,7 @@ pub(crate) async fn run(store: &Store, now: Timestamp, retention: &Retention) ->
         ("pending_sign_ins", "token_hash", "expires_at", traces),
         ("password_links", "token_hash", "expires_at", traces),
         ("invitations", "id", "expires_at", before(retention.invitations)),
+        ("generation_requests", "id", "created_at", before(retention.invitations)),
         ("usage_hours", "client_id, hour", "hour", hours),
         ("refusal_hours", "client_id, hour, cause", "hour", hours),
         ("client_refusal_hours", "client_id, hour, cause", "hour", hours),

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Timestamp;
 use crate::base::id::{ClientId, TeamId};
 use crate::model::credential::AuthMethod;
-use crate::model::operations::policy::{Policies, Policy, PolicyMode, PolicyName, PolicyTerms, proof_word};
+use crate::model::operations::policy::{
+    NARROW_IPV4, NARROW_IPV6, Policies, Policy, PolicyMode, PolicyName, PolicyTerms, proof_word,
+};
 use crate::store::columns::millis;
 use crate::store::person::team;
 use crate::store::{Columns, On, Result, Store, Transaction, composed_sql, row, sql, to_json};
@@ -108,10 +110,16 @@ pub(crate) async fn affected(
     let engine = store.engine();
     let PolicyTerms { limit, words, teams } = &policy.terms;
     let (words_table, teams_table) = (engine.elements("$3", "asked"), engine.elements("$4", "special"));
+    // As `counts` of the model decides for a draft. A range is stored without the bits that its prefix leaves out.
+    let wide = |zeros: &'static str, longest: u8| (0..longest).map(move |prefix| format!("%{zeros}/{prefix}\"%"));
+    let wide = wide(".0.0.0", NARROW_IPV4).chain(wide("::", NARROW_IPV6));
+    let wide = wide.map(|pattern| format!("c.ip_ranges LIKE '{pattern}'")).collect::<Vec<_>>().join(" OR ");
+    let wide = format!("({wide})");
     let condition = match policy.name {
         PolicyName::SecretLifetime => "EXISTS (SELECT 1 FROM client_secrets AS s WHERE s.client_id = c.client_id
-             AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR (s.expires_at > $1
-                 AND s.expires_at > s.created_at + $2)))"
+             AND s.revoked_at IS NULL AND s.retires_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > $1)
+             AND (s.expires_at IS NULL OR s.expires_at > s.created_at + $2)
+             AND (c.expires_at IS NULL OR c.expires_at > s.created_at + $2))"
             .to_owned(),
         PolicyName::TokenLifetime => "(c.token_lifetime > $2 OR (c.token_lifetime IS NULL AND EXISTS
              (SELECT 1 FROM mcp_servers AS m JOIN credential_access AS a ON a.server_id = m.id AND a.scope = ''
@@ -120,7 +128,7 @@ pub(crate) async fn affected(
             .to_owned(),
         PolicyName::Expiry => "c.ends_at IS NULL".to_owned(),
         PolicyName::AddressRanges => format!(
-            "c.ip_ranges = '[]' AND EXISTS (SELECT 1 FROM {words_table} WHERE
+            "(c.ip_ranges = '[]' OR {wide}) AND EXISTS (SELECT 1 FROM {words_table} WHERE
                  REPLACE(' ' || c.scopes || ' ', ' ' || (asked.value ->> 0) || ' ', '') <> ' ' || c.scopes || ' ')"
         ),
         PolicyName::Proof => format!(
@@ -129,7 +137,7 @@ pub(crate) async fn affected(
                                    AND special.value ->> 1 = c.auth_method)
                   ELSE NOT EXISTS (SELECT 1 FROM {words_table} WHERE asked.value ->> 0 = c.auth_method) END"
         ),
-        PolicyName::Review => "COALESCE(r.confirmed_at, c.created_at) + $2 <= $1".to_owned(),
+        PolicyName::Review => "c.disabled_at IS NULL AND COALESCE(r.confirmed_at, c.created_at) + $2 <= $1".to_owned(),
         PolicyName::SecondFactor | PolicyName::Generation => return Ok((Vec::new(), 0)),
     };
     let days = millis(std::time::Duration::from_secs(24 * 3600) * *limit);
@@ -145,7 +153,8 @@ pub(crate) async fn affected(
         PolicyName::Proof => methods(words).into_iter().map(|method| [method]).collect(),
         _ => words.iter().map(|word| [word.as_str()]).collect(),
     };
-    let special = teams.iter().flat_map(|(team, words)| methods(words).into_iter().map(move |one| [team.as_str(), one]));
+    let special =
+        teams.iter().flat_map(|(team, words)| methods(words).into_iter().map(move |one| [team.as_str(), one]));
     let (words, special) = (to_json(&words), to_json(&special.collect::<Vec<_>>()));
     // Each parameter stands in each statement: PostgreSQL refuses one whose type it cannot tell.
     let used = "CAST($2 AS BIGINT) IS NOT NULL AND CAST($3 AS TEXT) IS NOT NULL AND CAST($4 AS TEXT) IS NOT NULL";
@@ -217,4 +226,20 @@ pub(crate) async fn confirm(transaction: &mut Transaction, id: &ClientId, by: &s
     let sql = "INSERT INTO credential_reviews (client_id, confirmed_at, confirmed_by_name) VALUES ($1, $2, $3)
          ON CONFLICT (client_id) DO UPDATE SET confirmed_at = $2, confirmed_by_name = $3";
     sql!(sql; id, now, by).execute(transaction).await
+}
+
+/// Notes that the credentials were confirmed that were disabled at exactly this moment, up to this one: whoever enables
+/// them says that they are needed.
+pub(crate) async fn confirm_stopped(
+    transaction: &mut Transaction,
+    stopped_at: Timestamp,
+    up_to: &ClientId,
+    by: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO credential_reviews (client_id, confirmed_at, confirmed_by_name)
+             SELECT client_id, $3, $4 FROM credentials
+             WHERE disabled_at = $1 AND revoked_at IS NULL AND client_id <= $2
+         ON CONFLICT (client_id) DO UPDATE SET confirmed_at = $3, confirmed_by_name = $4";
+    sql!(sql; stopped_at, up_to, now, by).execute(transaction).await
 }

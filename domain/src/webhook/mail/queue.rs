@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::base::id::{ClientId, PersonId};
+use crate::base::id::{ClientId, PersonId, RequestId};
 use crate::model::audit::{AuditEntry, Filter};
 use crate::model::person::authority::Role;
 use crate::model::webhook::mail::MailKind;
-use crate::prelude::{Action, Context, Result};
+use crate::prelude::{Action, Context, Result, Target};
 use crate::store;
 use crate::store::webhook::mail;
 use crate::webhook::mail::choice::{choice, ends_sign_in_mails};
@@ -75,7 +75,9 @@ fn kind_of(entry: &AuditEntry) -> Option<MailKind> {
     Some(match Action::parse(&entry.action)? {
         Action::IncidentOpened | Action::IncidentReopened => MailKind::Incidents,
         Action::CredentialExpiring => MailKind::Expiring,
-        Action::CredentialGenerated => MailKind::Generated,
+        Action::CredentialGenerated | Action::CredentialRequested | Action::CredentialRequestDecided => {
+            MailKind::Generated
+        }
         Action::SessionStarted => MailKind::SignIn,
         Action::PersonMailChosen if ends_sign_in_mails(entry) => MailKind::SignIn,
         _ => return None,
@@ -117,6 +119,17 @@ async fn recipients(context: &Context, entry: &AuditEntry, kind: MailKind) -> Re
                     managers if managers.is_empty() => mail::administrators(store).await?,
                     managers => managers,
                 },
+            }
+        }
+        MailKind::Generated if entry.target_kind == Target::Request.as_str() => {
+            let Some(id) = RequestId::parse(&entry.target_id) else { return Ok(Vec::new()) };
+            let Some(request) = store::credential::request::find(store, &id).await? else { return Ok(Vec::new()) };
+            if entry.action == Action::CredentialRequestDecided.as_str() {
+                return Ok(vec![request.person]);
+            }
+            match mail::of_team(store, &request.team, Role::Manager).await? {
+                managers if managers.is_empty() => mail::administrators(store).await?,
+                managers => managers,
             }
         }
         MailKind::Generated => {

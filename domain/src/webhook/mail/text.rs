@@ -50,6 +50,30 @@ pub(super) fn of_entry(
             ];
             (format!("Expires within {days}: {name}"), lines)
         }
+        MailKind::Generated if entry.action == Action::CredentialRequested.as_str() => {
+            let lines = vec![
+                "A member of a team that you manage asks for a credential. Approve it or decline it.".to_owned(),
+                String::new(),
+                format!("Credential: {}", self::name(name)),
+                format!("Team: {}", self::name(&detail("team"))),
+                format!("Asked by: {}", self::name(&entry.actor_name)),
+                String::new(),
+                format!("Decide: {url}/requests/{}", entry.target_id),
+            ];
+            (format!("Asks for a credential: {name}"), lines)
+        }
+        MailKind::Generated if entry.action == Action::CredentialRequestDecided.as_str() => {
+            let decision = if detail("decision") == "approved" { "approved" } else { "declined" };
+            let lines = vec![
+                format!("The credential that you asked for was {decision}."),
+                String::new(),
+                format!("Credential: {}", self::name(name)),
+                format!("Decided by: {}", self::name(&entry.actor_name)),
+                String::new(),
+                format!("Go on: {url}/requests/{}", entry.target_id),
+            ];
+            (format!("Request {decision}: {name}"), lines)
+        }
         MailKind::Generated => {
             let lines = vec![
                 "A credential was generated for a team that you manage.".to_owned(),

@@ -234,22 +234,30 @@ async fn permitted(visit: &Visit, permission: Permission, head: &mut Parts) -> R
     }
 }
 
+/// What a person ends of their own access: in an incident this must not wait.
+const ENDS_OWN_ACCESS: [&str; 3] = [links::END_SESSION, links::REVOKE_PERSONAL_TOKEN, links::END_ACCESS];
+
 /// Whether a person may open this address who must add a second factor first: their account, help, and what anybody
 /// may do. Personal tokens and the consent of apps give access, so they wait.
 fn leads_to_factor(permission: Permission, path: &str) -> bool {
     let is_below = |page: &str| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     match permission {
         Permission::Anybody => path != AUTHORIZE_PATH,
-        _ => (is_below(links::ACCOUNT) && !is_below(links::PERSONAL_TOKENS)) || is_below(links::HELP),
+        _ if is_below(links::PERSONAL_TOKENS) => false,
+        _ => is_below(links::ACCOUNT) || is_below(links::HELP) || ENDS_OWN_ACCESS.contains(&path),
     }
 }
 
 /// Sends a person to their account, which says that they must add a second factor.
 async fn to_second_factor(visit: &Visit, head: &Parts) -> Response {
-    if head.method == Method::GET && !asks_for_json(head) {
+    if asks_for_json(head) {
+        return error::plain(StatusCode::FORBIDDEN);
+    }
+    // Whoever comes from an app must begin there once more.
+    if head.method == Method::GET && head.uri.path() != AUTHORIZE_PATH {
         return Redirect::to(links::ACCOUNT).into_response();
     }
-    refuse(visit.clone(), ActionError::Forbidden).await
+    respond(visit.clone(), async { Ok(message::second_factor_first()) }).await
 }
 
 fn asks_for_json(head: &Parts) -> bool {

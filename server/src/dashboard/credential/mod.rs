@@ -18,8 +18,8 @@ use app::pages::message;
 use axum::http::{HeaderValue, header};
 use domain::base::id::{ClientId, KeyId, SecretId};
 use domain::credential::handover::{self, Unopened};
-use domain::credential::several::renew::renew_all;
 use domain::credential::several::apply as apply_to_several;
+use domain::credential::several::renew::renew_all;
 use domain::credential::{CredentialError, edit as editing, federated, generate, inspect, keys, rotate as rotation};
 use domain::crypto::secret::without_secrets;
 use domain::error::Fault;
@@ -228,7 +228,7 @@ pub(crate) async fn refused(fields: Fields) -> PageResult {
 
 /// `GET /credentials/new`
 pub(crate) async fn new(fields: Fields) -> PageResult {
-    new::page(read!(fields => new::NewQuery { from, purpose: "as", example, server, document })).await
+    new::page(read!(fields => new::NewQuery { from, purpose: "as", example, server, document, request })).await
 }
 
 /// `POST /credentials/new`: generates a credential. The answer is the only page that shows the secret.

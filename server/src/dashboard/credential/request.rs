@@ -83,10 +83,14 @@ pub(crate) async fn reviews(fields: Fields) -> PageResult {
 /// `POST /reviews`: confirms what is ticked.
 pub(crate) async fn confirm_needed(form: Submission) -> Response {
     let ids = form.fields.all("client_id");
-    form.run((), async |form: Form| review::page(None, None, form.errors).await, async |form, ()| {
-        let ids = read_ids(ids.iter().map(String::as_str))?;
-        let count = policy::confirm(form.context(), &form.actor().await?, &ids).await?;
-        Ok(Answer::Next(format!("{}&confirmed={count}", Done::ReviewConfirmed.at(links::REVIEWS))))
-    })
+    form.run(
+        (),
+        async |form: Form| review::page(None, None, form.errors).await,
+        async |form, ()| {
+            let ids = read_ids(ids.iter().map(String::as_str))?;
+            let count = policy::confirm(form.context(), &form.actor().await?, &ids).await?;
+            Ok(Answer::Next(format!("{}&confirmed={count}", Done::ReviewConfirmed.at(links::REVIEWS))))
+        },
+    )
     .await
 }

@@ -26,9 +26,11 @@ use domain::base::id::{McpServerId, TeamId};
 use domain::credential::list::{self, counts, counts_of, leaked, total};
 use domain::model::credential::query::{OwnedBy, Query, Show, Sort, Total};
 use domain::model::credential::{AuthMethod, Credential, Status};
+use domain::model::operations::policy::{PolicyMode, PolicyName};
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::Team;
 use domain::model::server::McpServer;
+use domain::operations::policy;
 use domain::person::team;
 use domain::server;
 use leptos::server_fn::codec::GetUrl;
@@ -329,7 +331,7 @@ pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -
     let can_generate = authority.has_anywhere(Role::Member);
     let is_plain = query == CredentialsQuery::default() && errors.0.is_empty();
     if view.rows.is_empty() && is_plain && counts(context, authority).await?.all == 0 {
-        return Ok(Page::new("Credentials", no_credentials(can_generate)));
+        return Ok(Page::new("Credentials", no_credentials(list_head(&visit, false).await?, can_generate)));
     }
     let total = match &view.next {
         // The last page knows how many there are.
@@ -353,7 +355,7 @@ pub async fn page(query: CredentialsQuery, remembered: String, errors: Errors) -
         Authority::Everything | Authority::Team(_) => true,
     };
     let body = view! {
-        {list_head(can_generate)}
+        {list_head(&visit, can_generate).await?}
         <ErrorSummary errors/>
         <div>
             <section class="panel" aria-label="List">
@@ -403,8 +405,16 @@ fn footer(query: &CredentialsQuery, view: &CredentialsView, total: Total) -> Any
     }
 }
 
-fn list_head(can_generate: bool) -> AnyView {
-    head((), "Credentials", (), can_generate.then(generate))
+/// The heading, with the pages that policies bring.
+async fn list_head(visit: &Visit, can_generate: bool) -> Result<AnyView, ActionError> {
+    let policies = policy::all(&visit.context).await?;
+    let link = |name, href, words: &'static str| {
+        (policies.get(name).mode != PolicyMode::Off).then(|| button_link(href, words))
+    };
+    let requests = link(PolicyName::Generation, links::REQUESTS, "Requests");
+    let review = link(PolicyName::Review, links::REVIEWS, "Review");
+    let actions = view! { {requests}{review}{can_generate.then(generate)} };
+    Ok(head((), "Credentials", (), actions))
 }
 
 fn generate() -> AnyView {
@@ -412,7 +422,7 @@ fn generate() -> AnyView {
 }
 
 /// The empty list: one sentence, one button, the three steps.
-fn no_credentials(can_generate: bool) -> AnyView {
+fn no_credentials(head: AnyView, can_generate: bool) -> AnyView {
     let step = |icon: Icon, title: &'static str, text: &'static str| {
         view! { <li><Drawing icon/><h2>{title}</h2><p class="muted">{text}</p></li> }
     };
@@ -423,7 +433,7 @@ fn no_credentials(can_generate: bool) -> AnyView {
         }
     };
     html! {
-        {list_head(false)}
+        {head}
         <section class="panel empty" aria-label="Get started">
             <p>"A credential lets one program exchange its secret for short-lived access tokens."</p>
             {start}

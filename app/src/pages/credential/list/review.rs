@@ -27,7 +27,8 @@ pub async fn page(done: Option<String>, confirmed: Option<String>, errors: Error
             let columns =
                 [Column::ticks(can_tick), "Credential".into(), "Team".into(), "Confirmed".into(), "Due".into(), last];
             let rows = table(columns, rows);
-            let button = can_tick.then(|| html! { <div class="body row">{submit(Some("primary"), "Confirm selected")}</div> });
+            let button =
+                can_tick.then(|| html! { <div class="body row">{submit(Some("primary"), "Confirm selected")}</div> });
             html! {
                 <form id="bulk" method="post" action=links::REVIEWS><FormToken/>{rows}{button}</form>
             }

@@ -8,8 +8,9 @@
 pub mod request;
 
 use domain::base::id::{ClientId, McpServerId, TeamId};
-use domain::model::credential::draft::{Draft, DraftProof};
+use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::key::KeysAt;
+use domain::model::credential::request::GenerationRequest;
 use domain::model::credential::{AuthMethod, Credential};
 use domain::model::field_error::FieldError;
 use domain::model::person::authority::{Authority, Role};
@@ -19,7 +20,7 @@ use domain::operations::policy;
 use domain::server;
 
 use crate::components::form::proof::{IdentityFields, KeyFields, TypedIdentity, TypedKeys};
-use crate::pages::credential::authenticators::{identity_draft, keys_draft};
+use crate::pages::credential::authenticators::{identity_draft, keys_draft, typed_identity};
 use crate::pages::credential::fields::{
     Choose, ExpiryChoice, ExpiryLimits, LifetimeChoice, RuleChoice, keep_grantable, or_note, owner_choice, read_expiry,
     read_lifetime, read_optional, read_owner, read_rules, read_scopes, read_tags, read_team, rule_words, server_cards,
@@ -121,6 +122,48 @@ impl Typed {
         (draft, errors)
     }
 
+    /// What a request asked for, to ask for something similar.
+    fn again(found: &GenerationRequest, servers: &[McpServer]) -> Self {
+        let draft = &found.draft;
+        let resource = |id: &String| servers.iter().find(|one| one.id.as_str() == id).map(|one| one.resource.clone());
+        let (expiry, expires_on) = match draft.expiry {
+            Expiry::Never => ("never".to_owned(), String::new()),
+            Expiry::After(time) => ((time.as_secs() / (24 * 3600)).to_string(), String::new()),
+            Expiry::At(at) => ("date".to_owned(), at.rfc3339().chars().take(10).collect()),
+        };
+        let mut typed = Self {
+            team: found.team.to_string(),
+            name: draft.name.clone(),
+            description: draft.description.clone(),
+            notes: draft.notes.clone(),
+            owner: draft.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+            tags: draft.tags.join(" "),
+            servers: draft.servers.iter().filter_map(resource).collect(),
+            scopes: draft.scopes.clone(),
+            expiry,
+            expires_on,
+            token_lifetime: draft.token_lifetime.map(|time| time.as_secs().to_string()).unwrap_or_default(),
+            ip_ranges: draft.ip_ranges.join("\n"),
+            assertions: rule_words(draft.assertions),
+            why: found.reason.clone(),
+            ..Self::default()
+        };
+        match &draft.proof {
+            DraftProof::Secret => {}
+            DraftProof::Keys(keys) => typed.keys.public_key.clone_from(&keys.text),
+            DraftProof::KeysAt(address) => typed.keys.jwks_uri.clone_from(address),
+            DraftProof::Document(address) => typed.keys.document.clone_from(address),
+            DraftProof::Federated(identity) => typed.identity = typed_identity(identity),
+        }
+        let method = match draft.proof {
+            DraftProof::Secret => AuthMethod::ClientSecret,
+            DraftProof::Federated(_) => AuthMethod::Federated,
+            _ => AuthMethod::PrivateKeyJwt,
+        };
+        method.as_str().clone_into(&mut typed.method);
+        typed
+    }
+
     /// The settings of an existing credential, to generate a similar one.
     fn like(found: &Credential, servers: &[McpServer], purpose: &str) -> Self {
         let resource =
@@ -166,11 +209,18 @@ pub struct NewQuery {
     pub server: Option<String>,
     /// The client ID metadata document that is approved.
     pub document: Option<String>,
+    /// The request whose draft fills the form.
+    pub request: Option<String>,
 }
 
 /// The form: empty, filled with the settings of a credential, or filled with the example of a kind of issuer.
 pub async fn page(query: NewQuery) -> Result<Page, ActionError> {
-    let NewQuery { from, purpose, example, server, document } = query;
+    let NewQuery { from, purpose, example, server, document, request } = query;
+    if let Some(id) = request {
+        let visit = signed_in()?;
+        let found = request::find(&visit, &id).await?;
+        return form(Form::new(Typed::again(&found, &server::list(&visit.context).await?))).await;
+    }
     let mut typed = match (from, example) {
         (Some(from), _) => {
             let visit = signed_in()?;
@@ -317,17 +367,18 @@ async fn approval(
 ) -> Result<(&'static str, Option<AnyView>), ActionError> {
     let (policies, authority) = (policy::all(&visit.context).await?, visit.authority()?);
     let own: Vec<&Team> = teams.iter().filter(|team| visit.may(&team.id, Role::Member)).collect();
-    let asked: Vec<&str> = own
-        .iter()
-        .filter(|team| policies.needs_approval(authority, &team.id))
-        .map(|team| team.name.as_str())
-        .collect();
+    let asked: Vec<&str> =
+        own.iter().filter(|team| policies.needs_approval(authority, &team.id)).map(|team| team.name.as_str()).collect();
     if asked.is_empty() {
         return Ok(("Generate credentials", None));
     }
     let (verb, hint) = match asked.len() == own.len() {
-        true => ("Ask for approval", "A manager of the team reads this and approves the credential. Then you generate it."),
-        false => ("Generate or ask", "In teams where you are a member, a manager reads this and approves the credential."),
+        true => {
+            ("Ask for approval", "A manager of the team reads this and approves the credential. Then you generate it.")
+        }
+        false => {
+            ("Generate or ask", "In teams where you are a member, a manager reads this and approves the credential.")
+        }
     };
     let field = html! {
         <TextArea id="why" label="For the manager" value=typed.why.clone() error=errors.at("reason") hint

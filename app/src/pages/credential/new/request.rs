@@ -7,9 +7,10 @@ use domain::credential::generate::request;
 use domain::model::credential::draft::{Draft, DraftProof, Expiry};
 use domain::model::credential::request::{GenerationRequest, RequestState};
 use domain::model::person::authority::Role;
-use domain::server;
+use domain::{person, server};
 
 use crate::components::parts::pairs;
+use crate::pages::credential::fields::rule_words;
 use crate::pages::credential::list::short_resource;
 use crate::prelude::*;
 
@@ -103,6 +104,10 @@ pub async fn show(id: String, form: Form<TypedDecision>, done: Option<String>) -
         let button = submit(None, "Withdraw the request");
         post_form(links::withdraw_request(&id), "row", html! { {button} })
     });
+    let again = is_own.then(|| {
+        let href = links::with_query(links::NEW_CREDENTIAL, &[("request", id.as_str())]);
+        html! { <div class="row">{button_link(href, "Ask again with changes")}</div> }
+    });
     let draft = facts(&visit, &found).await?;
     let title = found.name.clone();
     let body = view! {
@@ -116,9 +121,10 @@ pub async fn show(id: String, form: Form<TypedDecision>, done: Option<String>) -
             </div>
         </div>
         {standing(&found, is_own, manages)}
-        {panel("draft", "What was asked for", (), html! { <div class="body">{draft}</div> })}
+        {panel("draft", "What was asked for", (), draft)}
         {action}
         {withdraw}
+        {again}
     };
     Ok(Page::new(title, body).framed(Frame::Narrow).answering(status))
 }
@@ -140,7 +146,8 @@ fn standing(found: &GenerationRequest, is_own: bool, manages: bool) -> AnyView {
         RequestState::Declined => notice("danger", view! { <p><b>"Declined "{at}" by "{by}"."</b></p>{said} }),
         RequestState::Withdrawn => notice("idle", view! { <p>"Withdrawn "{at}" by "{by}"."</p> }),
         RequestState::Used => {
-            let made = found.client_id.as_ref().map(|id| view! { <a href=links::credential(id)>"Go to the credential"</a> });
+            let made =
+                found.client_id.as_ref().map(|id| view! { <a href=links::credential(id)>"Go to the credential"</a> });
             notice("ok", view! { <p>"Approved by "{by}" and generated. "{made}</p>{said} })
         }
     }
@@ -175,13 +182,29 @@ fn generation(found: &GenerationRequest, asks: AnyView) -> AnyView {
     post_form(links::generate_request(&found.id), "stack", fields)
 }
 
-/// The draft, for the manager who decides.
+/// The whole draft, for the manager who decides. A new field of a draft does not compile without a line here.
 async fn facts(visit: &Visit, found: &GenerationRequest) -> Result<AnyView, ActionError> {
-    let Draft { servers, scopes, expiry, token_lifetime, ip_ranges, proof, tags, description, notes, .. } = &found.draft;
+    let Draft {
+        // Above the facts.
+        team: _,
+        name: _,
+        description,
+        notes,
+        owner,
+        tags,
+        servers,
+        scopes,
+        expiry,
+        token_lifetime,
+        ip_ranges,
+        proof,
+        assertions,
+        replaces,
+    } = &found.draft;
     let known = server::list(&visit.context).await?;
     let name = |asked: &String| {
         let server = known.iter().find(|server| server.resource == *asked || server.id.as_str() == asked);
-        server.map_or_else(|| short_resource(asked).to_owned(), |server| server.name.clone())
+        server.map_or_else(|| short_resource(asked), |server| format!("{} ({})", server.name, server.resource))
     };
     let end = match expiry {
         Expiry::After(time) if *time >= Duration::from_secs(24 * 3600) => {
@@ -192,27 +215,64 @@ async fn facts(visit: &Visit, found: &GenerationRequest) -> Result<AnyView, Acti
         Expiry::At(at) => moment(*at),
         Expiry::Never => "Never".into_any(),
     };
-    let proof = match proof {
-        DraftProof::Secret => "Client secret".to_owned(),
-        DraftProof::Keys(_) => "Public key".to_owned(),
-        DraftProof::KeysAt(address) | DraftProof::Document(address) => format!("Public keys at {address}"),
-        DraftProof::Federated(identity) => format!("Federated identity: {} at {}", identity.subject, identity.issuer),
+    let owner = match owner {
+        None => format!("{}, who asks", found.person_name),
+        Some(id) => match person::find(&visit.context, id).await? {
+            Some(person) => format!("{} ({})", person.name, person.email),
+            None => id.to_string(),
+        },
     };
-    let or = |text: String, otherwise: &'static str| if text.is_empty() { muted(otherwise) } else { text.into_any() };
-    let lines = |text: &str| html! { <span class="lines">{text.to_owned()}</span> };
+    let or = |text: String, otherwise: &'static str| if text.is_empty() { muted(otherwise) } else { lines(text) };
     let mut facts = vec![
-        ("Needed for", if found.reason.is_empty() { muted("Nothing said") } else { lines(&found.reason) }),
-        ("MCP servers", or(servers.iter().map(name).collect::<Vec<_>>().join(", "), "The built-in one")),
-        ("Scopes", or(scopes.join(" "), "The first of each server")),
-        ("Proof", proof.into_any()),
+        ("Needed for", or(found.reason.clone(), "Nothing said")),
+        ("MCP servers", lines(servers.iter().map(name).collect::<Vec<_>>().join("\n"))),
+        ("Scopes", lines(scopes.join(" "))),
+        ("Proof", lines(proof_words(proof))),
         ("Ends", end),
         ("Token lifetime", token_lifetime.map_or_else(|| muted("Server default"), |time| duration(time).into_any())),
-        ("Networks", or(ip_ranges.join(", "), "Every address")),
+        ("Networks", or(ip_ranges.join("\n"), "Every address")),
+        ("Owner", owner.into_any()),
     ];
-    for (label, text) in [("Tags", tags.join(" ")), ("Description", description.clone()), ("Notes", notes.clone())] {
+    let exceptions = rule_words(*assertions).join(", ");
+    let replaces = replaces.as_ref().map(ToString::to_string).unwrap_or_default();
+    for (label, text) in [
+        ("Assertions", exceptions),
+        ("Replaces", replaces),
+        ("Tags", tags.join(" ")),
+        ("Description", description.clone()),
+        ("Notes", notes.clone()),
+    ] {
         if !text.is_empty() {
-            facts.push((label, lines(&text)));
+            facts.push((label, lines(text)));
         }
     }
     Ok(pairs(facts))
+}
+
+fn lines(text: String) -> AnyView {
+    html! { <span class="lines">{text}</span> }
+}
+
+/// How the credential would prove itself, with everything that decides who can.
+fn proof_words(proof: &DraftProof) -> String {
+    match proof {
+        DraftProof::Secret => "Client secret".to_owned(),
+        DraftProof::Keys(keys) => format!("Public key\n{}", keys.text.trim()),
+        DraftProof::KeysAt(address) | DraftProof::Document(address) => format!("Public keys at {address}"),
+        DraftProof::Federated(identity) => {
+            let mut words = vec![
+                "Federated identity".to_owned(),
+                format!("Issuer: {}", identity.issuer),
+                format!("Subject: {}", identity.subject),
+            ];
+            if !identity.audience.is_empty() {
+                words.push(format!("Audience: {}", identity.audience));
+            }
+            words.extend(identity.claims.iter().map(|(name, value)| format!("{name}: {value}")));
+            if !identity.jwks.is_empty() {
+                words.push(format!("Keys: {}", identity.jwks.trim()));
+            }
+            words.join("\n")
+        }
+    }
 }

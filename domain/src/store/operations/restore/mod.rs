@@ -318,6 +318,9 @@ pub(crate) async fn reset_after_restore(
     let sql = "UPDATE generation_requests SET state = 'withdrawn', decided_at = $1, decided_by_name = 'a restore'
          WHERE state IN ('waiting', 'approved')";
     sql!(sql; now).execute(&mut *transaction).await?;
+    // Nor what teams confirmed: they get the days of grace once more.
+    let sql = "UPDATE policies SET enforced_at = $1 WHERE name = 'review' AND enforced_at IS NOT NULL";
+    sql!(sql; now).execute(&mut *transaction).await?;
     for table in [
         "authorization_codes",
         "device_codes",
