@@ -190,7 +190,7 @@ async fn a_session_that_ends_before_the_transaction_changes_nothing() {
     // While the session lives, a change of each kind works.
     person::rename(context, &actor, &person, "Ada King").await.expect("renames");
     end_sessions(&app).await;
-    let stage = Stage { app: &app, team: team.clone(), other: team.clone(), target: person.id.clone() };
+    let stage = Stage::with(&app, team.clone(), team.clone(), person.id.clone());
     let before = stage.newest_entry().await;
 
     let renamed = person::rename(context, &actor, &person, "Mallory").await;

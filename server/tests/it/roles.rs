@@ -35,7 +35,7 @@ use domain::model::server::access::ServerAccess;
 use domain::model::webhook::EventKind;
 use domain::operations::policy::{self, PolicyEdit};
 use domain::operations::restore;
-use domain::person::{self, invitation};
+use domain::person::invitation;
 use domain::person::{manage, team};
 use domain::server::gateway::{self, GatewayDraft};
 use domain::server::{ServerDraft, add as add_server};
@@ -43,6 +43,7 @@ use domain::token::verify::verify;
 use domain::webhook::{self, WebhookDraft};
 use server::routes::{Access, Asks, Permission, table};
 use server::state::AppState;
+use tokio::sync::OnceCell;
 
 use crate::openid::backed_up;
 use crate::support::{Answer, App, Browser, PASSWORD, basic, between, form_token};
@@ -436,15 +437,22 @@ pub(crate) struct Stage<'app> {
     pub team: TeamId,
     pub other: TeamId,
     pub target: PersonId,
+    /// A member who asks for credentials.
+    asker: OnceCell<Browser<'app>>,
 }
 
 impl<'app> Stage<'app> {
+    /// These two teams, and this person of the first one.
+    pub(crate) fn with(app: &'app App, team: TeamId, other: TeamId, target: PersonId) -> Self {
+        Self { app, team, other, target, asker: OnceCell::new() }
+    }
+
     /// Two new teams, and a viewer of the first one.
     pub(crate) async fn of(app: &'app App) -> Self {
         let (team, other) = (new_team(app, "Payments").await, new_team(app, "Search").await);
         let role = InvitedRole::Team(team.clone(), Role::Viewer);
         let target = joined(app, "target@example.com", role).await.id;
-        Self { app, team, other, target }
+        Self::with(app, team, other, target)
     }
 
     /// Fresh things for one request: what an earlier one ended must not decide the next.
@@ -541,16 +549,15 @@ impl<'app> Stage<'app> {
 
     /// The identifier of a request for a credential of the team.
     async fn asked(&self) -> String {
-        let context = &self.app.instance.context;
-        let member = match person::find_by_email(context, "asker@example.com").await.expect("reads") {
-            Some(member) => member,
-            None => joined(self.app, "asker@example.com", InvitedRole::Team(self.team.clone(), Role::Member)).await,
+        let (app, context) = (self.app, &self.app.instance.context);
+        let asker = async || {
+            let role = InvitedRole::Team(self.team.clone(), Role::Member);
+            signed_in_as(app, &joined(app, "asker@example.com", role).await).await
         };
-        let browser = signed_in_as(self.app, &member).await;
+        let asker = self.asker.get_or_init(asker).await;
         set_policy(context, PolicyName::Generation, PolicyMode::Enforce).await;
-        let asked = browser
-            .submit("/credentials/new", "/credentials/new", &[("name", "job"), ("server", "http://localhost:8080/mcp")])
-            .await;
+        let fields = [("name", "job"), ("server", "http://localhost:8080/mcp")];
+        let asked = asker.submit("/credentials/new", "/credentials/new", &fields).await;
         set_policy(context, PolicyName::Generation, PolicyMode::Off).await;
         between(asked.header("location"), "/requests/", "?").to_owned()
     }
@@ -606,7 +613,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     let elsewhere = InvitedRole::Team(other.clone(), Role::Member);
     let outsider = signed_in_as(&app, &joined(&app, "outsider@example.com", elsewhere).await).await;
     let nobody = app.browser();
-    let stage = Stage { app: &app, team, other, target };
+    let stage = Stage::with(&app, team, other, target);
 
     let rows = rows();
     let mut round = 0;
