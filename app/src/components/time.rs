@@ -23,6 +23,13 @@ pub fn moment(at: Timestamp) -> AnyView {
     html! { <time datetime=at.rfc3339() title=full(at) data-at="">{calendar(at, Visit::current().now())}</time> }
 }
 
+/// The same to the second: "5 Dec, 20:14:09", for what happened quickly.
+pub(crate) fn second(at: Timestamp) -> AnyView {
+    let seconds = at.rfc3339().get(16..19).unwrap_or_default().to_owned();
+    let text = calendar(at, Visit::current().now()) + &seconds;
+    html! { <time datetime=at.rfc3339() title=full(at) data-at="">{text}</time> }
+}
+
 /// The time on the clock: "20:14:09", in UTC.
 pub(crate) fn clock(at: Timestamp) -> AnyView {
     let text = at.rfc3339().get(11..19).unwrap_or_default().to_owned();

@@ -142,8 +142,8 @@ async fn the_record_tells_who_used_it_while_it_was_exposed_and_since() {
         "First use",
         "Exposed at https://git.example.com/acme/tools",
         "First use from 203.0.113.77",
-        "Reported",
-        "Revoked by the report",
+        "Reported from outside",
+        "Revoked automatically, because it was reported",
         "Contained",
         "Tried again ×1",
     ];
@@ -152,12 +152,16 @@ async fn the_record_tells_who_used_it_while_it_was_exposed_and_since() {
         from += steps[from..].find(step).unwrap_or_else(|| panic!("{step} after the steps before it: {steps}"));
     }
     let page = browser.get("/incidents/1").await.words();
-    for words in ["exposed for", "2 from new addresses", "203.0.113.77", "Tell the owner of", "has no replacement"] {
+    for words in
+        ["exposed for", "2 from new addresses", "203.0.113.77", "Tell the owner of", "Generate a replacement for"]
+    {
         assert!(page.contains(words), "{words}: {page}");
     }
     let markdown = browser.get("/incidents/1/record.md").await;
     assert!(markdown.header("content-type").starts_with("text/markdown"), "{:?}", markdown.header("content-type"));
-    for words in ["# Secret of nightly job leaked", "| 203.0.113.77 | 2 |", "- [ ] nightly job has no replacement"] {
+    for words in
+        ["# Secret of nightly job leaked", "| 203.0.113.77 | 2 |", "- [ ] Generate a replacement for nightly job"]
+    {
         assert!(markdown.body.contains(words), "{words}: {}", markdown.body);
     }
 }
@@ -190,9 +194,9 @@ async fn what_is_left_is_ticked_as_it_is_done() {
     let done = |words: &str| tasks.iter().find(|task| task["what"].as_str().is_some_and(|what| what.contains(words)));
     for (words, expected) in [
         ("nightly job is replaced by nightly job 2", true),
-        ("The replacement is not used yet", false),
+        ("Give the program of nightly job its replacement: it is not used yet", false),
         ("was told", true),
-        ("Nobody handles this incident", false),
+        ("Assign somebody to this incident", false),
     ] {
         assert_eq!(done(words).map(|task| task["done"] == true), Some(expected), "{words}: {tasks:?}");
     }

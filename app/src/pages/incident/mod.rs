@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub mod emergency_stop;
+mod leaked;
 pub mod leaks;
 pub mod list;
 pub mod record;

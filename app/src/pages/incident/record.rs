@@ -10,8 +10,9 @@ use domain::model::person::authority::Role;
 
 use crate::components::icon::{Drawing, Icon};
 use crate::components::parts::key_figures;
-use crate::components::time::duration;
+use crate::components::time::{duration, second};
 use crate::pages::credential::fields::people_to_choose;
+use crate::pages::incident::leaked::leaked_panel;
 use crate::pages::incident::list::state_chip;
 use crate::prelude::*;
 
@@ -82,11 +83,11 @@ pub async fn page(number: String, form: Form<Typed>) -> Result<Page, ActionError
         )}
         {works_notice(&visit, &incident, may_change)}
         {figures(&story, &incident)}
-        {panel("happened", "What happened", muted("times in UTC"), timeline(&incident, &story))}
+        {panel("happened", "What happened", muted(line_words(&incident)), timeline(&incident, &story))}
         {used_panel(&story, &incident)}
         <div class="grid duo">
             {panel("tasks", "What is left to do", (), tasks(&visit, &incident, &story, may_change))}
-            {leaked_panel(&visit, &incident)}
+            {leaked_panel(&visit, &incident).await?}
         </div>
         {notes_panel(&incident, &story, &typed, &errors, may_change)}
         {edit}
@@ -187,7 +188,8 @@ fn works_notice(visit: &Visit, incident: &Incident, may_change: bool) -> Option<
     let rotate = rotate.collect_view();
     let emergency = links::with_query(links::EMERGENCY, &[("incident", &incident.number.to_string())]);
     let emergency = authority.is_administrator().then(|| button_link(emergency, "Stop more credentials"));
-    Some(notice("danger", html! { <p><b>{words}</b></p><div class="row">{stop}{rotate}{emergency}</div> }))
+    let buttons = html! { <div class="row" id="works" tabindex="-1">{stop}{rotate}{emergency}</div> };
+    Some(notice("danger", html! { <p><b>{words}</b></p>{buttons} }))
 }
 
 fn figures(story: &Story, incident: &Incident) -> AnyView {
@@ -224,6 +226,14 @@ fn figures(story: &Story, incident: &Incident) -> AnyView {
     key_figures(figures.into_iter().chain(tried))
 }
 
+/// What the colour of the line means.
+fn line_words(incident: &Incident) -> &'static str {
+    match incident.exposed_at {
+        Some(_) => "Times in UTC. Red: others could use it.",
+        None => "Times in UTC. Red: others could use it. Before it was found, nobody knows.",
+    }
+}
+
 /// What happened, as a line through time. The line is red while others could use what leaked.
 fn timeline(incident: &Incident, story: &Story) -> AnyView {
     let line = |at: Timestamp| match incident.contained_at {
@@ -238,7 +248,7 @@ fn timeline(incident: &Incident, story: &Story) -> AnyView {
             <li data-tone=line>
                 <span class="did" data-tone=step.tone.as_str()>{step.words.clone()}</span>
                 {subject}
-                <span class="muted">{moment(step.at)}</span>
+                <span class="muted">{second(step.at)}</span>
             </li>
         }
     });
@@ -276,8 +286,8 @@ fn used_panel(story: &Story, incident: &Incident) -> AnyView {
             grouped(used.exchanges),
             servers,
             used.called(),
-            moment(used.first_at),
-            moment(used.last_at),
+            second(used.first_at),
+            second(used.last_at),
         ]
     });
     let columns = [
@@ -321,11 +331,11 @@ fn how(visit: &Visit, incident: &Incident, story: &Story, task: &Task) -> AnyVie
         TaskKind::Replace(id) if incident.items.iter().any(|item| item.works && item.id == id.as_str()) => {
             ().into_any()
         }
-        TaskKind::Replace(id) => {
-            small_link(links::credential_like(id), "Generate a replacement with the same settings")
-        }
+        TaskKind::Replace(id) => small_link(links::credential_like(id), "Generate a replacement"),
         TaskKind::Look(id) => small_link(links::credential(id), "Open"),
-        TaskKind::Edit if !task.done => small_link("#record".to_owned(), "Fill in"),
+        TaskKind::Assign if !task.done => small_link("#owner".to_owned(), "Assign"),
+        TaskKind::Expose if !task.done => small_link("#exposed_at".to_owned(), "Set it"),
+        TaskKind::Stop if !task.done => small_link("#works".to_owned(), "Revoke or rotate"),
         TaskKind::Tell(server) if !task.done => {
             let text = export::notice(&visit.context, incident, story, server);
             let id = format!("notice-{server}");
@@ -338,7 +348,7 @@ fn how(visit: &Visit, incident: &Incident, story: &Story, task: &Task) -> AnyVie
                     <div><pre id=id class="lines">{text}</pre></div></details>
             }
         }
-        TaskKind::Stop | TaskKind::Edit | TaskKind::Tell(_) => ().into_any(),
+        TaskKind::Stop | TaskKind::Assign | TaskKind::Expose | TaskKind::Tell(_) => ().into_any(),
     }
 }
 
@@ -352,41 +362,6 @@ fn told_form(number: i64, server: &str, name: &str) -> AnyView {
             <button class="button" data-size="small">"Told"</button>
         </form>
     }
-}
-
-fn leaked_panel(visit: &Visit, incident: &Incident) -> AnyView {
-    let rows = incident.items.iter().map(|item| {
-        let name = match item.kind {
-            Target::Credential => {
-                html! { <a class="name" href=links::credential(&item.id)>{item.name.clone()}</a> }
-            }
-            Target::Client if visit.viewer.as_ref().is_some_and(|viewer| viewer.authority.is_administrator()) => {
-                html! { <a class="name" href=links::client(&item.id)>{item.name.clone()}</a> }
-            }
-            _ => item.name.clone().into_any(),
-        };
-        let kind = match item.kind {
-            Target::Credential => "Credential",
-            Target::PersonalToken => "Personal token",
-            Target::Consent => "Access of an app",
-            _ => "Client",
-        };
-        let state = match (item.works, item.revoked) {
-            (true, _) => chip("Works", "danger"),
-            (false, true) => chip("Revoked", "ok"),
-            (false, false) => chip("Does not work", "ok"),
-        };
-        cells![html! { {name}{sub(kind)} }, item.what.clone(), state]
-    });
-    let unseen = (incident.unseen > 0).then(|| {
-        let more = counted(incident.unseen as i64, "more thing leaked", "more things leaked");
-        view! { <div class="body"><p class="muted">{format!("{more}. You have no access to it.")}</p></div> }
-    });
-    let place = incident.found_at.clone().map(|place| {
-        view! { <div class="body"><p class="muted">"Found where: "<span class="lines">{place}</span></p></div> }
-    });
-    let columns = ["Whose", "What leaked", "State"].map(Column::from);
-    panel("leaked", "What leaked", (), html! { {table(columns, rows)}{unseen}{place} })
 }
 
 fn notes_panel(incident: &Incident, story: &Story, typed: &Typed, errors: &Errors, may_change: bool) -> AnyView {

@@ -45,7 +45,7 @@ pub async fn read(context: &Context, authority: &Authority, incident: &Incident)
     story.servers = servers.into_iter().map(|server| (server.id, server.name)).collect();
     // Before what happened in the same moment.
     let (words, who) = match incident.opened_by.as_str() {
-        "" => ("Reported", ""),
+        "" => ("Reported from outside", ""),
         name => ("Found by", name),
     };
     story.note(incident.opened_at, words, who, None, Tone::Warn);
@@ -192,7 +192,7 @@ fn words_of(action: Action, entry: &AuditEntry) -> Option<(&'static str, Tone)> 
         Action::CredentialRotationStarted => ("Rotation started by", Tone::Neutral),
         Action::CredentialRotationFinished => ("Rotation finished by", Tone::Ok),
         Action::CredentialRotationCancelled => ("Rotation cancelled by", Tone::Warn),
-        Action::CredentialLeaked if is_revoked(entry) => ("Revoked by the report", Tone::Ok),
+        Action::CredentialLeaked if is_revoked(entry) => ("Revoked automatically, because it was reported", Tone::Ok),
         Action::PersonalTokenRevoked | Action::GrantEnded | Action::ClientRemoved => ("Ended by", Tone::Ok),
         Action::ClientSecretEnded | Action::ClientSecretReplaced => ("Secret ended by", Tone::Ok),
         Action::ClientDisabled => ("Disabled by", Tone::Ok),
@@ -234,11 +234,16 @@ async fn add_replacement(
     };
     let task = |done, words, kind| Task { done, words, kind };
     match found {
-        None => story.tasks.push(task(false, format!("{name} has no replacement"), TaskKind::Replace(id.clone()))),
+        None => {
+            story.tasks.push(task(false, format!("Generate a replacement for {name}"), TaskKind::Replace(id.clone())))
+        }
         Some((what, new, used_at)) => {
             story.tasks.push(task(true, format!("{name} is replaced by {what}"), TaskKind::Look(new.clone())));
-            let words = if used_at.is_some() { "The replacement is used" } else { "The replacement is not used yet" };
-            story.tasks.push(task(used_at.is_some(), words.to_owned(), TaskKind::Look(new)));
+            let words = match used_at {
+                Some(_) => format!("The replacement of {name} is used"),
+                None => format!("Give the program of {name} its replacement: it is not used yet"),
+            };
+            story.tasks.push(task(used_at.is_some(), words, TaskKind::Look(new)));
             if let Some(at) = used_at {
                 let many = incident.items.len() > 1;
                 story.note(at, "Replacement used", "", many.then_some(name.as_str()), Tone::Ok);
@@ -273,14 +278,16 @@ async fn add_record(context: &Context, authority: &Authority, incident: &Inciden
         story.note(stop.at, &words, "", None, Tone::Ok);
     }
     story.notes = notes(context, incident).await?;
-    let works = incident.items.iter().filter(|item| item.works).count();
-    let words = match works {
-        0 if incident.unseen_working > 0 => "Something that you cannot see still works".to_owned(),
-        0 => "Nothing that leaked works".to_owned(),
-        1 => "One thing that leaked still works".to_owned(),
-        many => format!("{many} things that leaked still work"),
+    let working: Vec<&Item> = incident.items.iter().filter(|item| item.works).collect();
+    let words = match working.as_slice() {
+        [] if incident.unseen_working > 0 => {
+            "Ask an administrator to stop what you cannot see: it still works".to_owned()
+        }
+        [] => "Nothing that leaked works".to_owned(),
+        [one] => format!("Stop {}: it still works", one.name),
+        many => format!("Stop the {} things that still work", many.len()),
     };
-    let done = works + incident.unseen_working == 0;
+    let done = working.len() + incident.unseen_working == 0;
     let mut tasks = vec![Task { done, words, kind: TaskKind::Stop }];
     tasks.append(&mut story.tasks);
     let told: Vec<&str> = story.notes.iter().map(|note| note.about.as_str()).collect();
@@ -291,11 +298,11 @@ async fn add_record(context: &Context, authority: &Authority, incident: &Inciden
         tasks.push(Task { done, words, kind: TaskKind::Tell(server) });
     }
     let owned = incident.owner.is_some();
-    let words = if owned { "Somebody handles this incident" } else { "Nobody handles this incident" };
-    tasks.push(Task { done: owned, words: words.to_owned(), kind: TaskKind::Edit });
+    let words = if owned { "Somebody handles this incident" } else { "Assign somebody to this incident" };
+    tasks.push(Task { done: owned, words: words.to_owned(), kind: TaskKind::Assign });
     let known = incident.exposed_at.is_some();
-    let words = if known { "The start of the exposure is known" } else { "The start of the exposure is not known" };
-    tasks.push(Task { done: known, words: words.to_owned(), kind: TaskKind::Edit });
+    let words = if known { "The start of the exposure is known" } else { "Set since when it was exposed" };
+    tasks.push(Task { done: known, words: words.to_owned(), kind: TaskKind::Expose });
     story.tasks = tasks;
     Ok(())
 }

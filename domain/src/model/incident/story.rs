@@ -137,8 +137,10 @@ pub enum TaskKind {
     Look(ClientId),
     /// Tell the owner of this MCP server.
     Tell(McpServerId),
-    /// Fill in the record.
-    Edit,
+    /// Say who handles it.
+    Assign,
+    /// Say since when others could read what leaked.
+    Expose,
 }
 
 impl Story {
