@@ -132,10 +132,10 @@ links! {
         new_identity(client_id) = "/credentials/{client_id}/identities/new": "Adding an identity to it.";
         handover_of(client_id) = "/credentials/{client_id}/handover": "Handing its secret over.";
         policy(policy) = "/settings/policies/{policy}": "A policy.";
-        request(id) = "/requests/{id}": "A credential that a member asks for.";
-        decide_request(id) = "/requests/{id}/decide": "Approving or declining it.";
-        withdraw_request(id) = "/requests/{id}/withdraw": "Withdrawing it.";
-        generate_request(id) = "/requests/{id}/generate": "Generating it.";
+        request(request_id) = "/requests/{request_id}": "A credential that a member asks for.";
+        decide_request(request_id) = "/requests/{request_id}/decide": "Approving or declining it.";
+        withdraw_request(request_id) = "/requests/{request_id}/withdraw": "Withdrawing it.";
+        generate_request(request_id) = "/requests/{request_id}/generate": "Generating it.";
         server(id) = "/servers/{id}": "An MCP server.";
         server_access(id) = "/servers/{id}/access": "Which teams may use it.";
         edit_server(id) = "/servers/{id}/edit": "Editing it.";

@@ -74,6 +74,8 @@ pub struct Context {
     pub bars: StaleCache<Vec<Bar>>,
     /// The most used and most refused credentials, of an instance with very much use.
     pub leaders: StaleCache<Leaders>,
+    /// How many credentials are to be confirmed, by the number of the newest audit entry and by who sees them.
+    pub unconfirmed: StaleCache<i64>,
     /// Emergency stops in force, by the number of the newest audit entry.
     pub stops: StaleCache<Vec<(Timestamp, i64)>>,
     /// Numbers of credentials by MCP server or scope, of a large instance.
@@ -125,6 +127,7 @@ impl Context {
             counts: StaleCache::default(),
             bars: StaleCache::default(),
             leaders: StaleCache::default(),
+            unconfirmed: StaleCache::default(),
             stops: StaleCache::default(),
             callers: StaleCache::default(),
             team_counts: StaleCache::default(),

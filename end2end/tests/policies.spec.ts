@@ -44,7 +44,7 @@ test('a policy is observed, and then enforced', async () => {
   await expect(page.getByRole('table').getByRole('row')).toHaveCount(9);
   await examine(page, 'policies');
   await page.getByRole('link', { name: 'Longest life of a secret' }).click();
-  await page.getByRole('spinbutton', { name: 'Days' }).fill('30');
+  await page.getByRole('spinbutton', { name: 'At most, in days' }).fill('30');
   await save('Observe');
   await expect(page.getByRole('status').filter({ hasText: /./ })).toContainText('Policy saved.');
   await expect(policy('Longest life of a secret')).toContainText('At most 30 days');
@@ -71,7 +71,7 @@ test('a policy is observed, and then enforced', async () => {
   await open('/settings/policies/proof');
   await examine(page, 'policy-proof');
   await open('/settings/policies/second_factor');
-  await expect(page.getByText('1 person has no second factor.')).toBeVisible();
+  await expect(page.getByText('1 person has no second factor, and must add one')).toBeVisible();
   await examine(page, 'policy-people');
 });
 

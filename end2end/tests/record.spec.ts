@@ -42,7 +42,7 @@ test('two clicks lead from a log line to a contained incident', async () => {
   for (const address of ['192.0.2.31', '203.0.113.77', '203.0.113.77'])
     expect(await exchangeFrom(address, bot.client_id, bot.client_secret)).toBe(200);
   await open('/incidents');
-  await expect(page.getByText('No secret leaked.')).toBeVisible();
+  await expect(page.getByText('No leak is recorded.')).toBeVisible();
   await examine(page, 'incidents-none');
   await open('/leaks');
   await page.getByRole('textbox', { name: 'Leaked text' }).fill(`env: SECRET=${bot.client_secret}`);

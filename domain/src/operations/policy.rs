@@ -254,8 +254,14 @@ pub async fn count_unconfirmed(context: &Context, authority: &Authority) -> Resu
     if policy.mode == PolicyMode::Off {
         return Ok(0);
     }
-    let now = context.now();
-    Ok(policy::count_unconfirmed(&context.store, authority.key(), latest(&policy, now), now).await?)
+    // Where all of very many credentials were confirmed, the count reads all of them. Each confirmation writes an audit
+    // entry, so the count is kept until the next one.
+    let (seq, _) = store::audit::head(&context.store).await?;
+    let (store, now, key) = (context.store.clone(), context.now(), authority.key().map(str::to_owned));
+    let before = latest(&policy, now);
+    let kept = format!("{seq} {}", key.as_deref().unwrap_or_default());
+    let count = async move { policy::count_unconfirmed(&store, key.as_deref(), before, now).await };
+    Ok(context.unconfirmed.get(&kept, now, count).await?)
 }
 
 /// Credentials that were confirmed or generated up to this moment are due.

@@ -55,7 +55,7 @@ async fn a_pasted_text_becomes_a_contained_incident_in_two_steps() {
     let (one, token) = app.access_token(&["mcp:read"]).await;
     let two = app.generated("second job", &["mcp:read"]).await;
     let browser = app.signed_in().await;
-    assert!(browser.get("/incidents").await.words().contains("No secret leaked."));
+    assert!(browser.get("/incidents").await.words().contains("No leak is recorded."));
     let text = format!("SECRET={}\nTOKEN={token}\nOTHER={}", secret(&one), secret(&two));
     let found = browser.submit("/leaks", "/leaks", &[("text", &text)]).await;
     assert!(found.words().contains("The leak is recorded as incident #1"), "{}", found.words());
@@ -302,7 +302,7 @@ async fn people_see_of_an_incident_what_they_see_elsewhere() {
     }
     let refused = stranger.submit("/incidents", "/incidents/1/note", &[("note", "x")]).await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
-    assert!(stranger.get("/incidents").await.words().contains("No secret leaked."));
+    assert!(stranger.get("/incidents").await.words().contains("No leak is recorded."));
     assert_eq!(stranger.get("/incidents/x").await.status, StatusCode::NOT_FOUND);
 }
 

@@ -176,6 +176,8 @@ async fn a_form_that_arrives_without_a_session_leads_to_the_sign_in_and_back_to_
             .replace("{client_id}", credential.client_id.as_str())
             .replace("{team_id}", credential.team.as_str())
             .replace("{person_id}", "usr_0000000000000000000000")
+            .replace("{request_id}", "req_0000000000000000000000")
+            .replace("{policy}", "expiry")
             .replace("{id}", "x")
             .replace("{number}", "1");
         let answer = stranger.post(&path, &[("name", "typed")]).await;

@@ -51,7 +51,7 @@ pub async fn page(before: Option<i64>) -> Result<Page, ActionError> {
     incidents.extend(closed);
     let content = match incidents.is_empty() {
         true => empty(html! {
-            "No secret leaked. If you find one where it should not be, "<a href=links::LEAKS>"paste it here"</a>"."
+            "No leak is recorded. If you find one where it should not be, "<a href=links::LEAKS>"paste it here"</a>"."
         }),
         false => rows(incidents),
     };

@@ -78,17 +78,17 @@ pub async fn page(number: String, form: Form<Typed>) -> Result<Page, ActionError
         {head(
             (links::LEAKS, "Leaks"),
             html! { <span class="row">{title.clone()}" "{state_chip(&incident)}</span> },
-            lead(&visit, &incident),
+            lead(&visit, &incident, &story),
             actions(&incident, &story, may_change),
         )}
         {works_notice(&visit, &incident, may_change)}
         {figures(&story, &incident)}
-        {panel("happened", "What happened", muted(line_words(&incident)), timeline(&incident, &story))}
-        {used_panel(&story, &incident)}
         <div class="grid duo">
             {panel("tasks", "What is left to do", (), tasks(&visit, &incident, &story, may_change))}
             {leaked_panel(&visit, &incident).await?}
         </div>
+        {panel("happened", "What happened", muted(line_words(&incident)), timeline(&incident, &story))}
+        {used_panel(&story, &incident)}
         {notes_panel(&incident, &story, &typed, &errors, may_change)}
         {edit}
         <input type="hidden" id="ticket" value=ticket/>
@@ -97,10 +97,11 @@ pub async fn page(number: String, form: Form<Typed>) -> Result<Page, ActionError
 }
 
 /// One line below the heading.
-fn lead(visit: &Visit, incident: &Incident) -> AnyView {
+fn lead(visit: &Visit, incident: &Incident, story: &Story) -> AnyView {
     let owner = incident.owner.as_ref().map_or_else(|| "nobody".to_owned(), |owner| owner.name.clone());
     let end = incident.contained_at.or(incident.closed_at).unwrap_or_else(|| visit.now());
     let exposed = incident.exposed_at.filter(|_| !incident.dismissed).map(|at| {
+        let at = story.born_at.map_or(at, |born| born.max(at));
         let length = end.since(at);
         let word = if incident.contained_at.is_some() { "exposed for" } else { "exposed so far for" };
         let length = if length.as_secs() < 60 { "less than a minute".to_owned() } else { rounded(length) };
@@ -204,7 +205,6 @@ fn figures(story: &Story, incident: &Incident) -> AnyView {
     let servers = story.servers_reached();
     let or = |none: &'static str, text: String| if text.is_empty() { muted(none) } else { text.into_any() };
     let since = if incident.exposed_at.is_some() { "while exposed" } else { "since found" };
-    let exchanged = if incident.exposed_at.is_some() { "Exchanges while exposed" } else { "Exchanges since found" };
     // Before it is contained nothing has ended, and what counts is whether somebody uses it now.
     let ended = incident
         .contained_at
@@ -217,11 +217,23 @@ fn figures(story: &Story, incident: &Incident) -> AnyView {
         let note = if story.tried > 0 { "all refused" } else { "since it ended" };
         ("Tried since", grouped(story.tried).into_any(), note.into_any())
     });
+    // What nobody has said cannot be counted: a zero would calm people for no reason.
+    let first = match incident.exposed_at {
+        Some(_) => ("Exchanges while exposed", grouped(exchanges).into_any(), new.into_any()),
+        None => {
+            let set = html! { <a href="#exposed_at">"Set since when it was exposed"</a> };
+            ("Exchanges while exposed", muted("Not known"), html! { {grouped(exchanges)}" since found. "{set} })
+        }
+    };
     let figures = [
-        (exchanged, grouped(exchanges).into_any(), new.into_any()),
+        first,
         ended.unwrap_or_else(last_used),
-        ("Called from new addresses", or("None seen", called.join(", ")), "through the gateway".into_any()),
-        ("Tokens issued for", or("None", servers.join(", ")), since.into_any()),
+        (
+            "Tools called from new addresses",
+            or("None recorded", called.join(", ")),
+            "calls through the gateway".into_any(),
+        ),
+        ("Servers it got tokens for", or("None", servers.join(", ")), since.into_any()),
     ];
     key_figures(figures.into_iter().chain(tried))
 }
@@ -236,8 +248,10 @@ fn line_words(incident: &Incident) -> &'static str {
 
 /// What happened, as a line through time. The line is red while others could use what leaked.
 fn timeline(incident: &Incident, story: &Story) -> AnyView {
+    // Nothing was exposed before it was there, whatever somebody typed.
+    let since = story.born_at.map_or(incident.exposed_since(), |born| born.max(incident.exposed_since()));
     let line = |at: Timestamp| match incident.contained_at {
-        _ if at < incident.exposed_since() => Tone::Neutral,
+        _ if at < since => Tone::Neutral,
         Some(end) if at >= end => Tone::Ok,
         _ => Tone::Danger,
     };
@@ -327,9 +341,9 @@ fn tasks(visit: &Visit, incident: &Incident, story: &Story, may_change: bool) ->
 /// How a task is done.
 fn how(visit: &Visit, incident: &Incident, story: &Story, task: &Task) -> AnyView {
     match &task.kind {
-        // What works is rotated instead: see the notice above.
+        // What works is rotated instead.
         TaskKind::Replace(id) if incident.items.iter().any(|item| item.works && item.id == id.as_str()) => {
-            ().into_any()
+            small_link(links::rotate_credential(id), "Rotate")
         }
         TaskKind::Replace(id) => small_link(links::credential_like(id), "Generate a replacement"),
         TaskKind::Look(id) => small_link(links::credential(id), "Open"),

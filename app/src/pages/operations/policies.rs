@@ -224,7 +224,11 @@ async fn fields(
         choice("radio", "mode", value, typed.mode == value, words)
     });
     let limit = name.limits().map(|(unit, _)| {
-        let label = if unit == "days" { "Days" } else { "Minutes" };
+        let label = match (name, unit) {
+            (PolicyName::Review, _) => "Confirm every, in days",
+            (_, "minutes") => "At most, in minutes",
+            _ => "At most, in days",
+        };
         view! { <TextField id="limit" label kind="number" value=typed.limit.clone() required=true error=errors.at("limit")/> }
     });
     let offered: Vec<String> = match name {
@@ -261,12 +265,14 @@ async fn fields(
     });
     let asked = errors.at("accept").or_else(|| (count > 0).then(|| consequence(meant, count)));
     let accept = asked.map(|words| {
-        let is_wrong = errors.at("accept").is_some();
+        let missing = errors.at("accept").map(|_| view! { <p class="error">"Tick the box to enforce it."</p> });
+        let words = words.strip_suffix(" Confirm that you have read this.").unwrap_or(&words).to_owned();
         let checked = typed.accept == "yes";
         view! {
             <fieldset class="stack" id="accept" tabindex="-1">
                 <legend>"If you enforce it"</legend>
-                <p class=if is_wrong { "error" } else { "hint" }>{words}</p>
+                <p class="hint">{words}</p>
+                {missing}
                 {choice("checkbox", "accept", "yes", checked, "I have read who and what does not comply")}
             </fieldset>
         }
@@ -284,7 +290,7 @@ fn not_complying(policy: &Policy, found: NotComplying) -> AnyView {
     let is_about_people = matches!(policy.name, PolicyName::SecondFactor | PolicyName::Generation);
     let title = match (policy.name, count) {
         (PolicyName::Generation, _) => format!("Who must ask: {}", counted(count, "person", "people")),
-        (_, 0) => "Everything complies".to_owned(),
+        (_, 0) => "Everything complies now".to_owned(),
         (_, count) if count > 1000 => "Does not comply: more than 1,000 credentials".to_owned(),
         (_, count) if is_about_people => format!("Does not comply: {}", counted(count, "person", "people")),
         (_, count) => format!("Does not comply: {}", counted(count, "credential", "credentials")),

@@ -26,6 +26,8 @@ pub struct Story {
     pub notes: Vec<Note>,
     /// Names of the MCP servers.
     pub(crate) servers: Vec<(McpServerId, String)>,
+    /// When the first of the credentials that leaked was generated; `None`: something else leaked.
+    pub born_at: Option<Timestamp>,
     /// Whether there is more than the lists of the story tell of: credentials, addresses, or calls. Sums are whole.
     pub is_cut: bool,
 }

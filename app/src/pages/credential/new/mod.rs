@@ -336,6 +336,10 @@ pub async fn form(form: Form<Typed>) -> Result<Page, ActionError> {
     let (from, purpose) = (typed.from.clone(), typed.purpose.clone());
     let limits = ExpiryLimits::of(&visit, AuthMethod::ClientSecret).await?;
     let (verb, approval) = approval(&visit, &teams, &typed, &errors).await?;
+    let lead = match verb {
+        "Ask for approval" => "A manager of the team approves it. Then you generate it.".to_owned(),
+        _ => lead,
+    };
     let fields = view! {
         <section class="panel" aria-label="Settings">
             <div class="body">

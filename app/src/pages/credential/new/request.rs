@@ -109,7 +109,23 @@ pub async fn show(id: String, form: Form<TypedDecision>, done: Option<String>) -
         html! { <div class="row">{button_link(href, "Ask again with changes")}</div> }
     });
     let draft = facts(&visit, &found).await?;
-    let title = found.name.clone();
+    let title = format!("Request: {}", found.name);
+    // A receipt is of the state that it brought: a page that is loaded again may show another.
+    let done = done.filter(|word| {
+        Done::read(On::Request, Some(word)).is_some_and(|done| match found.state {
+            RequestState::Waiting => done == Done::RequestSent,
+            RequestState::Approved => done == Done::RequestApproved && !is_own,
+            RequestState::Declined => done == Done::RequestDeclined && !is_own,
+            RequestState::Withdrawn => done == Done::RequestWithdrawn,
+            RequestState::Used => false,
+        })
+    });
+    // The receipt of the sender says already who decides.
+    let standing = if done.is_some() && found.state == RequestState::Waiting {
+        ().into_any()
+    } else {
+        standing(&found, is_own, manages)
+    };
     let body = view! {
         <ErrorSummary errors/>
         <Receipt on=On::Request done=done.as_deref()/>
@@ -117,10 +133,10 @@ pub async fn show(id: String, form: Form<TypedDecision>, done: Option<String>) -
             <div>
                 <nav class="crumb" aria-label="Breadcrumb"><a href=links::REQUESTS>"Requests"</a></nav>
                 <div class="title"><h1>{title.clone()}</h1>{state_chip(&found, &visit)}</div>
-                <p class="lead">{format!("{} asked for this credential of the team {}.", found.person_name, found.team_name)}</p>
+                <p class="lead">{format!("{} asked for this credential of the team {} ", found.person_name, found.team_name)}{distance(found.created_at)}"."</p>
             </div>
         </div>
-        {standing(&found, is_own, manages)}
+        {standing}
         {panel("draft", "What was asked for", (), draft)}
         {action}
         {withdraw}
@@ -134,10 +150,10 @@ fn standing(found: &GenerationRequest, is_own: bool, manages: bool) -> AnyView {
     let by = found.decided_by.clone().unwrap_or_default();
     let at = found.decided_at.map(distance);
     let answer = found.answer.clone().filter(|answer| !answer.is_empty());
-    let said = answer.map(|answer| html! { <p class="lines">{answer}</p> });
+    let said = answer.map(|answer| html! { <p class="lines">{format!("{by} wrote: {answer}")}</p> });
     match found.state {
         RequestState::Waiting if manages => ().into_any(),
-        RequestState::Waiting => notice("warn", view! { <p>"A manager of the team decides."</p> }),
+        RequestState::Waiting => notice("warn", view! { <p>"Waiting for a manager of the team."</p> }),
         RequestState::Approved => {
             let until = found.open_until().map(moment);
             let next = if is_own { "Generate it below" } else { "The member can generate it" };
@@ -230,7 +246,7 @@ async fn facts(visit: &Visit, found: &GenerationRequest) -> Result<AnyView, Acti
         ("Proof", lines(proof_words(proof))),
         ("Ends", end),
         ("Token lifetime", token_lifetime.map_or_else(|| muted("Server default"), |time| duration(time).into_any())),
-        ("Networks", or(ip_ranges.join("\n"), "Every address")),
+        ("Networks", lines(if ip_ranges.is_empty() { "Every address".to_owned() } else { ip_ranges.join("\n") })),
         ("Owner", owner.into_any()),
     ];
     let exceptions = rule_words(*assertions).join(", ");
