@@ -172,7 +172,7 @@ test('a leaked secret is found and ended', async () => {
   await expect(page.getByRole('main').getByText('Revoked', { exact: true }).first()).toBeVisible();
   expect(await works(leaked.id, leaked.secret)).toBe(false);
   expect((await server.callMcp(access, 'tools/list')).status).toBe(401);
-  await page.getByRole('link', { name: 'Generate a replacement with the same settings' }).click();
+  await page.getByRole('link', { name: 'Generate a replacement', exact: true }).click();
   await expect(page.getByRole('textbox', { name: 'Name', exact: true })).toHaveValue('support-desk');
 });
 

@@ -236,6 +236,8 @@ pub async fn review(context: &Context, authority: &Authority) -> Result<ReviewSt
     if policy.mode == PolicyMode::Off {
         return Ok(ReviewState::default());
     }
+    // The page shows the last use.
+    context.rollup.flush().await;
     let now = context.now();
     let most = MOST_LISTED * 2;
     let mut due = policy::unconfirmed(&context.store, authority.key(), latest(&policy, now), now, most + 1).await?;

@@ -11,13 +11,14 @@ use domain::model::actor::Actor;
 use domain::model::credential::draft::{Draft, Expiry};
 use domain::model::incident::Policy;
 use domain::model::incident::record::Source;
+use domain::model::operations::policy::{PolicyMode, PolicyName};
 use domain::model::person::authority::{Authority, Role};
 use domain::model::person::team::InvitedRole;
 use domain::person::{manage, password_link, team};
 use domain::testing::FakeMailServer;
 use domain::webhook::{alert, mail};
 
-use crate::roles::{joined, operator, signed_in_as};
+use crate::roles::{joined, operator, set_policy, signed_in_as};
 use crate::support::{App, EMAIL, PASSWORD, until};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -323,4 +324,25 @@ async fn whoever_turns_the_warning_off_is_told_of() {
     let (heads, text) = round(&app, &mailbox).await;
     assert_eq!(heads, [format!("{EMAIL}: E-mails about sign-ins were turned off")]);
     assert!(text.contains("From: 192.0.2.1"), "{text}");
+}
+
+#[tokio::test]
+async fn managers_hear_of_requests_and_members_of_decisions() {
+    let (app, mailbox) = App::with_mail().await;
+    app.signed_in().await;
+    let manager = joined(&app, "manager@example.com", role(Role::Manager)).await;
+    let member = joined(&app, "member@example.com", role(Role::Member)).await;
+    set_policy(&app.instance.context, PolicyName::Generation, PolicyMode::Enforce).await;
+    let (manager, member) = (signed_in_as(&app, &manager).await, signed_in_as(&app, &member).await);
+    round(&app, &mailbox).await;
+    let fields = [("name", "nightly"), ("why", "The index is built at night.")];
+    let sent = member.submit("/credentials/new", "/credentials/new", &fields).await;
+    let page = sent.header("location").split('?').next().expect("a path");
+    let (heads, text) = round(&app, &mailbox).await;
+    assert_eq!(heads, ["manager@example.com: Asks for a credential: nightly"]);
+    assert!(text.contains(&format!("http://localhost:8080{page}")), "{text}");
+    manager.submit(page, &format!("{page}/decide"), &[("decision", "approve")]).await;
+    let (heads, text) = round(&app, &mailbox).await;
+    assert_eq!(heads, ["member@example.com: Request approved: nightly"]);
+    assert!(text.contains("Decided by: manager"), "{text}");
 }

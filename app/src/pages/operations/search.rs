@@ -33,16 +33,19 @@ enum For {
 }
 
 /// A page or an action: its words, other words for it, its address, and who may open it.
-const PLACES: [(&str, &str, &str, For); 24] = [
+const PLACES: [(&str, &str, &str, For); 29] = [
     ("Overview", "home dashboard numbers", links::OVERVIEW, For::Everybody),
     ("Credentials", "list machines secrets keys", links::CREDENTIALS, For::Everybody),
     ("Generate credentials", "new create add secret key", links::NEW_CREDENTIAL, For::Members),
+    ("Requests", "approve ask credential", links::REQUESTS, For::Everybody),
+    ("Review credentials", "confirm needed unused", links::REVIEWS, For::Everybody),
     ("MCP servers", "resources list", links::SERVERS, For::Everybody),
     ("Add MCP server", "new create resource", links::NEW_SERVER, For::Administrators),
     ("Apps", "connected access consent", links::APPS, For::Everybody),
     ("Clients", "apps registered", links::CLIENTS, For::Administrators),
     ("Add client", "new create app", links::NEW_CLIENT, For::Administrators),
     ("Leaks", "respond incident paste find secret revoke", links::LEAKS, For::Everybody),
+    ("Incidents", "leaks records", links::INCIDENTS, For::Everybody),
     ("Emergency stop", "disable everything incident", links::EMERGENCY, For::Administrators),
     ("Activity", "audit log history", links::ACTIVITY, For::Everybody),
     ("Export activity", "audit log download csv json", links::EXPORT_ACTIVITY, For::Everybody),
@@ -52,6 +55,8 @@ const PLACES: [(&str, &str, &str, For); 24] = [
     ("Invite a person", "new add user invitation", links::INVITE, For::Administrators),
     ("Settings", "configuration", links::SETTINGS, For::Administrators),
     ("Signing keys", "rotate jwks algorithm", links::SETTINGS, For::Administrators),
+    ("Policies", "rules lifetime expiry second factor enforce", links::POLICIES, For::Administrators),
+    ("About", "version database settings health", links::ABOUT, For::Administrators),
     ("Webhooks", "events notifications", links::WEBHOOKS, For::Administrators),
     ("Add webhook", "new create events", links::NEW_WEBHOOK, For::Administrators),
     ("Account", "password second factor passkey sessions name", links::ACCOUNT, For::Everybody),

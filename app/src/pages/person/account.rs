@@ -92,10 +92,9 @@ pub async fn page(done: Option<&str>, ended: EndedNumbers, form: Form<TypedAccou
     };
     let owes_factor = viewer.owes_factor.then(|| {
         let words = " A policy of this installation needs it for your role. The other pages open when you have one.";
-        notice(
-            "warn",
-            view! { <p><b>"Add a second factor to go on: an authenticator app or a passkey."</b>{words}</p> },
-        )
+        let begin = html! { <b>"Add a second factor to go on: an authenticator app or a passkey."</b> };
+        let add = primary_link(links::AUTHENTICATOR, "Set up an authenticator app");
+        notice("warn", view! { <p>{begin}{words}</p><div class="row">{add}</div> })
     });
     let end = muted("A session ends after 30 minutes without use, or 12 hours after sign-in.");
     let body = view! {

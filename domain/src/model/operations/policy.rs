@@ -230,7 +230,7 @@ pub(crate) struct CredentialFacts<'of> {
 }
 
 impl<'of> CredentialFacts<'of> {
-    /// Those of a credential of `team`, of which `known` are the MCP servers.
+    /// The facts of a credential. `known` holds at least its MCP servers.
     pub(crate) fn of(credential: &'of Credential, known: &[McpServer]) -> Self {
         let own: Vec<&McpServer> = known.iter().filter(|server| credential.servers.contains(&server.id)).collect();
         let by_server = own.iter().map(|server| server.token_lifetime).max().unwrap_or_default();

@@ -78,6 +78,8 @@ pub struct Affected {
     pub team_id: TeamId,
     /// When it was generated.
     pub created_at: Timestamp,
+    /// Its last exchange.
+    pub last_used_at: Option<Timestamp>,
     /// When the team last confirmed it; when it was generated, if it never did.
     pub confirmed_at: Timestamp,
     /// Who confirmed it, by name.
@@ -85,11 +87,11 @@ pub struct Affected {
 }
 
 row! { "credentials" => Affected {
-    client_id, name, team = "team_name", team_id, created_at, confirmed_at, confirmed_by = "confirmed_by_name"
+    client_id, name, team = "team_name", team_id, created_at, last_used_at, confirmed_at, confirmed_by = "confirmed_by_name"
 } }
 
 const COLUMNS: &str = "c.client_id AS client_id, c.name AS name, t.name AS team_name, c.team_id AS team_id,
-     c.created_at AS created_at, COALESCE(r.confirmed_at, c.created_at) AS confirmed_at,
+     c.created_at AS created_at, c.last_used_at AS last_used_at, COALESCE(r.confirmed_at, c.created_at) AS confirmed_at,
      r.confirmed_by_name AS confirmed_by_name";
 
 /// What an affected credential is read from.

@@ -413,7 +413,7 @@ async fn list_head(visit: &Visit, can_generate: bool) -> Result<AnyView, ActionE
     };
     let requests = link(PolicyName::Generation, links::REQUESTS, "Requests");
     let review = link(PolicyName::Review, links::REVIEWS, "Review");
-    let actions = view! { {requests}{review}{can_generate.then(generate)} };
+    let actions = view! { <div class="row">{requests}{review}{can_generate.then(generate)}</div> };
     Ok(head((), "Credentials", (), actions))
 }
 

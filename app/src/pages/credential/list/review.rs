@@ -23,9 +23,9 @@ pub async fn page(done: Option<String>, confirmed: Option<String>, errors: Error
         Some(policy) if !due.is_empty() => {
             let can_tick = due.iter().any(|one| visit.may(&one.team_id, Role::Member));
             let rows = due.into_iter().map(|one| row(&visit, &policy, one));
-            let last = Column::when("Disabled", policy.disabled_at(visit.now()).is_some());
+            let last = Column::when("Disabled on", policy.disabled_at(visit.now()).is_some());
             let columns =
-                [Column::ticks(can_tick), "Credential".into(), "Team".into(), "Confirmed".into(), "Due".into(), last];
+                [Column::ticks(can_tick), "Credential".into(), "Team".into(), "Confirmed".into(), "Last used".into(), "Due".into(), last];
             let rows = table(columns, rows);
             let button =
                 can_tick.then(|| html! { <div class="body row">{submit(Some("primary"), "Confirm selected")}</div> });
@@ -61,6 +61,7 @@ fn row(visit: &Visit, policy: &domain::model::operations::policy::Policy, one: A
         html! { <a class="name" href=links::credential(&one.client_id)>{one.name}</a> },
         one.team,
         confirmed,
+        distance_or(one.last_used_at, "Never"),
         distance(due),
         policy.disabled_at(due).map(moment),
     ]
