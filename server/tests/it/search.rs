@@ -40,7 +40,7 @@ async fn the_search_finds_things_of_every_kind_pages_and_actions() {
     assert!(hits(&browser, "/mcp").await.iter().any(|href| href.starts_with("/servers/srv_")));
     // A page whose name begins with the text comes before one that another word describes.
     assert_eq!(hits(&browser, "emergency").await, ["/emergency"]);
-    assert_eq!(hits(&browser, "lea").await, ["/leaks"]);
+    assert_eq!(hits(&browser, "lea").await, ["/leaks", "/incidents"]);
     assert_eq!(hits(&browser, "new cred").await, ["/credentials/new"]);
     assert!(hits(&browser, "").await.contains(&"/account".to_owned()));
     assert!(hits(&browser, "%3Cb%3Enothing").await.is_empty());
