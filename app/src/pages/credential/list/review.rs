@@ -24,8 +24,15 @@ pub async fn page(done: Option<String>, confirmed: Option<String>, errors: Error
             let can_tick = due.iter().any(|one| visit.may(&one.team_id, Role::Member));
             let rows = due.into_iter().map(|one| row(&visit, &policy, one));
             let last = Column::when("Disabled on", policy.disabled_at(visit.now()).is_some());
-            let columns =
-                [Column::ticks(can_tick), "Credential".into(), "Team".into(), "Confirmed".into(), "Last used".into(), "Due".into(), last];
+            let columns = [
+                Column::ticks(can_tick),
+                "Credential".into(),
+                "Team".into(),
+                "Confirmed".into(),
+                "Last used".into(),
+                "Due".into(),
+                last,
+            ];
             let rows = table(columns, rows);
             let button =
                 can_tick.then(|| html! { <div class="body row">{submit(Some("primary"), "Confirm selected")}</div> });
