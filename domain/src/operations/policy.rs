@@ -187,10 +187,7 @@ pub fn consequence(policy: &Policy, count: i64) -> String {
         ),
         _ => format!(
             "{many} {}. The policy refuses what is generated, rotated or changed from now on.",
-            one_or(
-                "credential does not comply. It goes on working as it is",
-                "credentials do not comply. They go on working as they are"
-            )
+            one_or("credential does not comply. It keeps working", "credentials do not comply. They keep working")
         ),
     }
 }

@@ -217,7 +217,7 @@ fn figures(story: &Story, incident: &Incident) -> AnyView {
         let note = if story.tried > 0 { "all refused" } else { "since it ended" };
         ("Tried since", grouped(story.tried).into_any(), note.into_any())
     });
-    // What nobody has said cannot be counted: a zero would calm people for no reason.
+    // Until a person sets the start of the exposure, the page says that the number is not known. A zero would be false.
     let first = match incident.exposed_at {
         Some(_) => ("Exchanges while exposed", grouped(exchanges).into_any(), new.into_any()),
         None => {

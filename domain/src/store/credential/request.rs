@@ -46,7 +46,8 @@ pub(crate) async fn find(on: impl On<'_>, id: &RequestId) -> Result<Option<Gener
     composed_sql!("{SELECT} WHERE q.id = $1"; id).optional(on).await
 }
 
-/// The requests of the teams that `key` sees: those that wait and those that are approved first, then the newest.
+/// The requests of the teams that `key` sees. Waiting requests come first, then approved ones, then the others. Within
+/// each group the newest comes first.
 pub(crate) async fn list(on: impl On<'_>, key: Option<&str>, most: i64) -> Result<Vec<GenerationRequest>> {
     composed_sql!(
         "{SELECT} WHERE {SEEN} ORDER BY CASE q.state WHEN 'waiting' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END,

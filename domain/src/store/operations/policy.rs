@@ -101,8 +101,8 @@ const FROM: &str = "credentials AS c JOIN teams AS t ON t.id = c.team_id
 /// Condition on `c`: it was not revoked, and has not ended at the moment `$1`.
 const LIVE: &str = "c.revoked_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > $1)";
 
-/// The credentials that do not comply with a policy: the first `most`, those that were generated first before the
-/// others, and how many there are, up to [`MOST_COUNTED`]. Nothing for a policy about people.
+/// The oldest credentials that do not comply with a policy, at most `most` of them, and how many there are. The count
+/// stops at [`MOST_COUNTED`] + 1. Nothing for a policy about people.
 pub(crate) async fn affected(
     store: &Store,
     policy: &Policy,

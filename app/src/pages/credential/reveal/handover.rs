@@ -78,7 +78,7 @@ fn form(client_id: &str, typed: &Typed, errors: &Errors) -> AnyView {
         <TextField id="made_for" label="For whom" value=typed.made_for.clone() error=errors.at("made_for")
             hint="Optional. Shown in the audit log, and to the receiver."/>
         <TextField id="word" label="Word" value=typed.word.clone() error=errors.at("word")
-            hint="Optional. The receiver must type this word. Tell them the word by another way, for example by telephone."/>
+            hint="Optional. The receiver must type this word to open the secret. Tell them the word by telephone, not beside the link."/>
         {submit(None, "Make link")}
     };
     post_form(links::handover_of(client_id), "stack", content)
